@@ -1,0 +1,45 @@
+"""Handwritten digits: load them, learn them, read them.
+
+    >>> import digits
+    >>> result = digits.run(digits.TrainOptions(epochs=5))   # all that `digits train --epochs 5` does
+    >>> model = digits.load(result.folder)                    # a torch.nn.Module
+    >>> model.probabilities(images)                           # images (B, 1, 28, 28) in [0, 1]
+
+Nothing heavy is imported before it is used.
+"""
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from digits.data import Batches as Batches
+    from digits.data import load as load_data  # noqa: F401  # a re-export
+    from digits.data import split as split
+    from digits.evaluate import evaluate as evaluate
+    from digits.evaluate import predict as predict
+    from digits.options import TrainOptions as TrainOptions
+    from digits.runs import load as load
+    from digits.runs import run as run
+    from digits.training import train as train
+
+__version__ = "0.1.0"
+
+_HOMES = {
+    "Batches": ("digits.data", "Batches"),
+    "TrainOptions": ("digits.options", "TrainOptions"),
+    "evaluate": ("digits.evaluate", "evaluate"),
+    "load": ("digits.runs", "load"),
+    "load_data": ("digits.data", "load"),
+    "predict": ("digits.evaluate", "predict"),
+    "run": ("digits.runs", "run"),
+    "split": ("digits.data", "split"),
+    "train": ("digits.training", "train"),
+}
+__all__ = [*_HOMES, "__version__"]  # strings, all of them
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _HOMES:
+        raise AttributeError(f"module 'digits' has no attribute {name!r}")
+    module, attribute = _HOMES[name]
+    return getattr(import_module(module), attribute)

@@ -1,0 +1,168 @@
+"""The command `digits`: parse, call, print.
+
+Errors that a user can act on become one sentence on standard error.
+
+Exit codes: 0 done, 1 it could not be done, 2 the command line is wrong, 128 + n stopped by signal n after
+saving (130 for Ctrl-C, 143 for SIGTERM).
+"""
+
+import dataclasses
+import json
+import os
+import signal
+import sys
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any, TypeVar
+
+import tyro
+
+from digits import __version__
+from digits.errors import DigitsError, OptionError
+from digits.options import EvaluateOptions, Recipe, TrainOptions
+from digits.recipes import RECIPES
+
+Parsed = TypeVar("Parsed")
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run one command; returns its exit code."""
+    arguments = list(sys.argv[1:] if arguments is None else arguments)
+    try:
+        return _dispatch(arguments)
+    except OptionError as error:
+        return _complain(error, 2)
+    except DigitsError as error:
+        return _complain(error, 1)
+    except KeyboardInterrupt:
+        return 128 + signal.SIGINT
+    except BrokenPipeError:  # `digits ... | head`: the reader has gone, which is no fault
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 128 + signal.SIGPIPE
+
+
+def _dispatch(arguments: list[str]) -> int:
+    if arguments[:1] == ["--version"]:
+        print(f"digits {__version__}")
+        return 0
+    if arguments and arguments[0] in COMMANDS:
+        return COMMANDS[arguments[0]](arguments[1:])
+    types = {name: OPTIONS[name] for name in COMMANDS}
+    tyro.extras.subcommand_cli_from_dict(types, args=arguments or ["--help"], prog="digits", config=CONFIG)
+    return 2
+
+
+def _complain(error: Exception, code: int) -> int:
+    print(f"digits: {error}", file=sys.stderr)
+    return code
+
+
+CONFIG = (tyro.conf.PositionalRequiredArgs,)  # `digits evaluate runs/classic-1`, not `--model runs/classic-1`
+
+
+def _parse(
+    kind: Callable[..., Parsed], arguments: list[str], prog: str, default: Parsed | None = None
+) -> Parsed:
+    extra: dict[str, Any] = {} if default is None else {"default": default}
+    return tyro.cli(kind, args=arguments, prog=prog, config=CONFIG, **extra)
+
+
+# -------------------------------------------------------------------------------------------------- train
+
+
+@dataclasses.dataclass(frozen=True)
+class _Base:
+    """The options that decide what the others' defaults are."""
+
+    recipe: Recipe = "classic"
+    out: Path = Path("runs")
+    name: str | None = None
+    resume: bool = False
+
+
+def _train_options(arguments: list[str]) -> TrainOptions:
+    """The command line over the recipe's options; on --resume, over those of the run that goes on."""
+    prog = "digits train"
+    base, _ = tyro.cli(_Base, args=arguments, prog=prog, return_unknown_args=True, add_help=False)
+    if not base.resume or {"-h", "--help"} & set(arguments):
+        return _parse(TrainOptions, arguments, prog, RECIPES[base.recipe])
+    from digits.runs import find_unfinished
+
+    stored = find_unfinished(base.out, base.name)
+    return _parse(TrainOptions, arguments, prog, dataclasses.replace(stored, allow_inexact=False))
+
+
+def train(arguments: list[str]) -> int:
+    """digits train: from files to a tested, plotted, saved network."""
+    options = _train_options(arguments)
+    import torch
+
+    from digits import runs, terminal
+    from digits.distributed import world as join_world
+    from digits.training import pick_device
+
+    torch.set_num_threads(options.threads)
+    console = terminal.make_console()
+    with join_world(pick_device(options.device).type) as world:
+        console.quiet = not world.first
+        with terminal.download_bar(console) as fetching:
+            collection, splits = runs.load_splits(options, fetching)
+        terminal.show_data(console, collection, splits)
+        with runs.open_run(options, world) as run:
+            terminal.show_run(console, run)
+            try:
+                _train_epochs(console, run, collection, splits)
+            except runs.Stopped as stopped:
+                print(f"digits: {stopped}", file=sys.stderr)
+                return 128 + stopped.number
+            if world.first:
+                terminal.show_result(console, run.finish(splits, collection), collection)
+    return 0
+
+
+def _train_epochs(console: Any, run: Any, collection: Any, splits: Any) -> None:
+    from digits import runs, terminal
+
+    steps = -(-len(splits.train) // run.options.batch_size)
+    best = 0.0
+    with runs.Interrupts() as interrupts, terminal.epoch_bar(console, steps) as bar:
+        for epoch in run.train(splits, collection, progress=bar, interrupts=interrupts):
+            if epoch.number == 1:
+                terminal.show_notices(console, run)
+                terminal.show_header(console)
+            terminal.show_epoch(console, epoch, epoch.val_accuracy > best)
+            best = max(best, epoch.val_accuracy)
+
+
+# ----------------------------------------------------------------------------------------------- evaluate
+
+
+def evaluate(arguments: list[str]) -> int:
+    """digits evaluate: a saved network's test once more."""
+    options = _parse(EvaluateOptions, arguments, "digits evaluate")
+    from digits import runs, terminal
+
+    console = terminal.make_console()
+    console.quiet = options.json
+    with terminal.download_bar(console) as fetching:
+        verdict = runs.evaluate_again(options, fetching)
+    for notice in verdict.collection.notices:
+        print(f"note: {notice}", file=sys.stderr)
+    if not verdict.same_images:
+        print("note: these are not the test images of the model's own run", file=sys.stderr)
+    if options.json:
+        print(
+            json.dumps(
+                {"model": str(verdict.model), "data": verdict.collection.origin, **verdict.test.to_json()}
+            )
+        )
+    else:
+        terminal.show_test(console, verdict.test, verdict.collection, str(verdict.model))
+    return 0
+
+
+COMMANDS = {"train": train, "evaluate": evaluate}
+OPTIONS = {"train": TrainOptions, "evaluate": EvaluateOptions}
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,204 @@
+"""Every option once: its name, type, default, help and check.
+
+The command line, the Python API and the files in a run's folder are all made from these dataclasses.
+The text under a field is what `digits train --help` shows.
+"""
+
+import dataclasses
+import json
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal, TypeVar, get_type_hints
+
+from digits.errors import OptionError
+
+Dataset = Literal["mnist", "fashion-mnist", "kmnist"]
+Split = Literal["random", "writers"]
+Optimizer = Literal["sgd", "adam", "adamw", "rmsprop"]
+Schedule = Literal["constant", "cosine", "one-cycle"]
+Device = Literal["auto", "cpu", "cuda", "mps"]
+Recipe = Literal["classic", "fast"]
+
+SGD_RATE = 0.01  # the mission's learning rate
+ADAPTIVE_RATE = 0.001  # Adam, AdamW and RMSprop: the default of Kingma & Ba 2015, algorithm 1
+
+
+@dataclass(frozen=True)
+class TrainOptions:
+    """Train a network on handwritten digits, test it once, and keep everything in runs/NAME."""
+
+    recipe: Recipe = "classic"
+    """Named defaults: classic is the textbook network, fast is 97 % as soon as possible."""
+
+    dataset: Dataset = "mnist"
+    """Which ten classes to learn."""
+    data: Path | None = None
+    """Folder or file (IDX, .npz, .csv). Default: $DIGITS_DATA, else the user's cache, else a download."""
+    unverified: bool = False
+    """Accept files of the published sizes whose content is not the published one."""
+
+    split: Split = "random"
+    """How validation images are chosen: at random within each class, or whole writers at a time."""
+    val_size: int | None = None
+    """Images held out for validation. Default: a sixth, 10,000 of MNIST's 60,000."""
+    test_size: int | None = None
+    """Images held out for the test where the data has no test set of its own. Default: a fifth."""
+    split_seed: int = 0
+    """Seed of the split; apart from --seed, so that different seeds are compared on the same images."""
+
+    hidden: tuple[int, int] = (128, 64)
+    """Neurons in the first and in the second hidden layer."""
+
+    epochs: int = 20
+    """How often every training image is seen."""
+    batch_size: int = 64
+    """Images a step."""
+    shuffle: bool = True
+    """Draw a new order of the training images for every epoch."""
+    drop_last: bool = False
+    """Leave out the last batch of an epoch when it is not full."""
+
+    optimizer: Optimizer = "sgd"
+    """Rule that turns gradients into steps."""
+    lr: float | None = None
+    """Learning rate (the highest one, for a schedule). Default: 0.01 for sgd, 0.001 for the others."""
+    momentum: float = 0.0
+    """Momentum of sgd and rmsprop, from 0 to below 1."""
+    nesterov: bool = False
+    """Nesterov's form of momentum, for sgd."""
+    weight_decay: float = 0.0
+    """Pull of every weight towards zero: an L2 penalty, decoupled for adamw."""
+    schedule: Schedule = "constant"
+    """Course of the learning rate over the run."""
+    patience: int = 0
+    """Stop after so many epochs without a better validation accuracy; 0 never stops early."""
+
+    seed: int = 0
+    """Seed of the first weights and of the order of images: same seed, same machine, same bits."""
+    threads: int = 1
+    """Processor threads. Networks this small gain little from a second one and stall when it is not free."""
+    device: Device = "auto"
+    """Where to compute; auto takes cuda, else cpu."""
+
+    out: Path = Path("runs")
+    """Folder that holds the runs."""
+    name: str | None = None
+    """Name of this run's folder. Default: the recipe and the next free number."""
+    resume: bool = False
+    """Go on with the run --name, or with the newest unfinished one, exactly where it was cut off."""
+    allow_inexact: bool = False
+    """Resume although something changed (options, threads, versions, data), so the last bits may differ."""
+    checkpoint_every: int = 0
+    """Save a checkpoint every so many steps as well as after each epoch; 0: after each epoch only."""
+    plots: bool = True
+    """Draw the pictures at the end."""
+    autograd: bool = False
+    """Have PyTorch differentiate instead of using the formulas in backprop.py: slower, same figures."""
+    tensorboard: bool = False
+    """Write TensorBoard event files as well (needs: pip install tensorboard)."""
+
+    def __post_init__(self) -> None:
+        _at_least("hidden", min(self.hidden), 1)
+        for name in ("epochs", "batch_size", "threads"):
+            _at_least(name, getattr(self, name), 1)
+        for name in ("patience", "checkpoint_every", "seed", "split_seed", "weight_decay"):
+            _at_least(name, getattr(self, name), 0)
+        for name in ("val_size", "test_size"):
+            if getattr(self, name) is not None:
+                _at_least(name, getattr(self, name), 1)
+        if not 0 < self.learning_rate < float("inf"):
+            raise OptionError(f"--lr is {self.lr}; expected a number above 0, such as 0.01")
+        if not 0 <= self.momentum < 1:
+            raise OptionError(f"--momentum is {self.momentum}; expected 0 or more and below 1, such as 0.9")
+        if self.momentum and self.optimizer not in ("sgd", "rmsprop"):
+            raise OptionError(f"--momentum belongs to sgd and rmsprop; {self.optimizer} has its own")
+        if self.nesterov and (self.optimizer != "sgd" or not self.momentum):
+            raise OptionError("--nesterov needs --optimizer sgd and a --momentum above 0")
+        if self.name is not None and (
+            not self.name or Path(self.name).name != self.name or "\0" in self.name
+        ):
+            raise OptionError(
+                f"--name is {self.name!r}; expected a folder name without slashes; use --out DIR"
+            )
+
+    @property
+    def learning_rate(self) -> float:
+        """The rate in force: --lr, or the optimiser's usual one."""
+        if self.lr is not None:
+            return self.lr
+        return SGD_RATE if self.optimizer == "sgd" else ADAPTIVE_RATE
+
+
+@dataclass(frozen=True)
+class EvaluateOptions:
+    """Test a saved network again, on the images that were kept out of its training."""
+
+    model: str
+    """Folder of a run, or a model file."""
+    data: Path | None = None
+    """Folder or file with the data; found as for training without it."""
+    unverified: bool = False
+    """Accept files of the published sizes whose content is not the published one."""
+    json: bool = False
+    """Print one JSON object instead of a table."""
+    threads: int = 1
+    """Processor threads."""
+
+    def __post_init__(self) -> None:
+        _at_least("threads", self.threads, 1)
+
+
+def _at_least(name: str, value: float, least: int) -> None:
+    if not value >= least:  # so that NaN fails too
+        raise OptionError(f"--{name.replace('_', '-')} is {value}; expected {least} or more")
+
+
+# ------------------------------------------------------------------------------------- to JSON and back
+
+Options = TypeVar("Options", TrainOptions, EvaluateOptions)
+
+
+def to_json(options: TrainOptions) -> str:
+    """The options as a JSON object, one line an option, paths as text."""
+    return json.dumps(dataclasses.asdict(options), indent=2, default=str) + "\n"
+
+
+def from_json(text: str) -> TrainOptions:
+    """Read what `to_json` wrote; unknown, missing or wrong entries raise OptionError with their name."""
+    try:
+        values = json.loads(text)
+    except ValueError as error:
+        raise OptionError(f"the options are not JSON ({error})") from None
+    names = {field.name for field in dataclasses.fields(TrainOptions)}
+    if not isinstance(values, dict) or set(values) != names:
+        wrong = sorted(names.symmetric_difference(values)) if isinstance(values, dict) else ["not an object"]
+        raise OptionError(f"the options do not fit this version of digits: {', '.join(map(str, wrong))}")
+    hints = get_type_hints(TrainOptions)
+    return TrainOptions(**{name: _revive(name, hints[name], value) for name, value in values.items()})
+
+
+def _revive(name: str, hint: Any, value: Any) -> Any:
+    """One value of a JSON object as the type that its option has."""
+    choices = getattr(hint, "__args__", (hint,))
+    if value is None and type(None) in choices:
+        return None
+    if Path in choices and isinstance(value, str):
+        return Path(value)
+    if (
+        name == "hidden"
+        and isinstance(value, list)
+        and len(value) == 2
+        and all(type(n) is int for n in value)
+    ):
+        return tuple(value)
+    if float in choices and type(value) in (int, float):
+        return float(value)
+    if value in choices or type(value) in choices:
+        return value
+    raise OptionError(f"the option {name} is {value!r}; expected {hint}")
+
+
+def differences(old: TrainOptions, new: TrainOptions, ignore: frozenset[str]) -> list[str]:
+    """'--lr 0.01 is now 0.1' for every option that differs, those in `ignore` apart."""
+    pairs = ((f.name, getattr(old, f.name), getattr(new, f.name)) for f in dataclasses.fields(old))
+    return [f"--{n.replace('_', '-')} {a} is now {b}" for n, a, b in pairs if a != b and n not in ignore]

@@ -1,0 +1,500 @@
+"""A run: one training in a folder of its own, with everything needed to repeat, resume and judge it.
+
+options.json     what was asked for
+checkpoint.npz   where training stands, complete to the last bit (checkpoint.prev.npz: the one before)
+metrics.csv      one row an epoch
+model.npz        the network of the epoch with the best validation accuracy
+*.png            pictures
+summary.json     the test, written last: a run that has it is finished
+"""
+
+import contextlib
+import csv
+import dataclasses
+import io
+import json
+import platform
+import signal
+import threading
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from types import FrameType
+from typing import Any
+
+import numpy as np
+import torch
+
+from digits import __version__, checkpoint, data, evaluate, files
+from digits import options as opts
+from digits.backprop import ONEDNN
+from digits.checkpoint import load_model
+from digits.data import Collection, Splits
+from digits.distributed import World
+from digits.distributed import world as join_world
+from digits.errors import CheckpointError, DataError, OptionError, RunError
+from digits.evaluate import Evaluation
+from digits.models import MLP
+from digits.options import EvaluateOptions, TrainOptions
+from digits.training import Epoch, State, begin, pick_device, train
+
+COLUMNS = ("epoch", "train_loss", "train_accuracy", "val_loss", "val_accuracy", "seconds")
+
+# Options that leave the weights as they are: where things lie, what is drawn, how often is saved. What data
+# was read is compared by its digest, threads and device among the circumstances.
+WITHOUT_EFFECT = frozenset(
+    {"data", "unverified", "threads", "device", "patience", "out", "name", "resume", "allow_inexact"}
+    | {"checkpoint_every", "plots", "tensorboard"}
+)
+
+
+@dataclass(frozen=True)
+class Result:
+    """What a finished run has to say."""
+
+    folder: Path
+    test: Evaluation
+    best: Epoch
+    history: tuple[Epoch, ...]
+    pictures: tuple[Path, ...]
+
+
+class Stopped(Exception):  # noqa: N818  # not an error: the user asked for it
+    """Training stopped on a signal, after saving."""
+
+    def __init__(self, number: int, folder: Path) -> None:
+        super().__init__(f"stopped by {signal.Signals(number).name} after saving; go on with --resume")
+        self.number, self.folder = number, folder
+
+
+def run(options: TrainOptions, *, progress: Callable[[State], None] | None = None) -> Result:
+    """Do all that `digits train` does, without printing: load, split, train, test, draw, save."""
+    torch.set_num_threads(options.threads)
+    with join_world(pick_device(options.device).type) as world:
+        collection, splits = load_splits(options)
+        with open_run(options, world) as this:
+            for _ in this.train(splits, collection, progress=progress):
+                pass
+            return this.finish(splits, collection)
+
+
+def load_splits(
+    options: TrainOptions, progress: data.download.Progress | None = None
+) -> tuple[Collection, Splits]:
+    """Find, read and split the data as the options say."""
+    collection = data.load(options.dataset, options.data, unverified=options.unverified, progress=progress)
+    writers = data.load_writers(collection, options.data, progress) if options.split == "writers" else None
+    splits = data.split(
+        collection,
+        options.split,
+        val_size=options.val_size,
+        test_size=options.test_size,
+        seed=options.split_seed,
+        writers=writers,
+    )
+    return collection, splits
+
+
+# ------------------------------------------------------------------------------------------- the folder
+
+
+@contextlib.contextmanager
+def open_run(options: TrainOptions, world: World) -> Iterator["Run"]:
+    """A new run's folder, or with `resume` an old one, locked against other trainers."""
+    if options.tensorboard and world.first:
+        _summary_writer()  # say now, not after training, that it is missing
+    if world.first:
+        options = dataclasses.replace(options, name=options.name or _next_name(options))
+    options = opts.from_json(world.spread(opts.to_json(options)))
+    folder = options.out / str(options.name)
+    if not world.first:
+        yield Run(folder, options, world)
+        return
+    if not options.resume and (folder / "options.json").exists():
+        raise RunError(
+            f"{folder} holds a run already; add --resume to go on with it, or choose another --name"
+        )
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        lock = files.locked(folder / ".lock", str(folder))
+        with lock:
+            files.sweep(folder)
+            files.atomic_write(folder / "options.json", opts.to_json(options).encode())
+            yield Run(folder, options, world)
+    except OSError as error:
+        raise RunError(
+            f"could not write in {folder}: {error.strerror or error}; choose another --out"
+        ) from error
+
+
+def _next_name(options: TrainOptions) -> str:
+    """The recipe and the next free number, claimed by making the folder."""
+    number = 1
+    while True:
+        name = f"{options.recipe}-{number}"
+        try:
+            (options.out / name).mkdir(parents=True)
+            return name
+        except FileExistsError:
+            if not (options.out / name).is_dir() and not options.out.is_dir():
+                raise RunError(f"{options.out} is not a folder; choose another --out") from None
+            number += 1
+        except OSError as error:
+            raise RunError(f"could not make {options.out / name}: {error.strerror or error}") from error
+
+
+def find_unfinished(out: Path, name: str | None) -> TrainOptions:
+    """The options of the run to go on with: `name`, or the newest one without a summary.
+
+    Raises RunError where there is none.
+    """
+    if name is not None:
+        folder = out / name
+        if not (folder / "options.json").exists():
+            raise RunError(f"{folder} holds no run to resume; leave out --resume to start one")
+    else:
+        started = [path.parent for path in out.glob("*/options.json")]
+        open_runs = [folder for folder in started if not (folder / "summary.json").exists()]
+        if not open_runs:
+            raise RunError(
+                f"{out} holds no unfinished run; leave out --resume to start one, or say which --name"
+            )
+        folder = max(open_runs, key=lambda folder: (folder / "options.json").stat().st_mtime_ns)
+    stored = opts.from_json((folder / "options.json").read_text())
+    return dataclasses.replace(stored, out=out, name=folder.name, resume=True)
+
+
+class Run:
+    """The folder of one run, open for training."""
+
+    def __init__(self, folder: Path, options: TrainOptions, world: World) -> None:
+        self.folder, self.options, self.world = folder, options, world
+        self.notices: list[str] = []  # what a reader of the figures should know
+        self.resumed_at: tuple[int, int] | None = None  # finished epochs and steps
+        self._history: list[Epoch] = []
+        self._digests = ("", "")
+
+    def path(self, name: str) -> Path:
+        """A file of this run."""
+        return self.folder / name
+
+    def train(
+        self,
+        splits: Splits,
+        collection: Collection,
+        *,
+        progress: Callable[[State], None] | None = None,
+        interrupts: "Interrupts | None" = None,
+    ) -> Iterator[Epoch]:
+        """Train from where the folder stands, yielding every epoch of this run, those done before first.
+
+        After each one, checkpoint, table and best model are on the disk. Raises Stopped on a signal.
+        """
+        state = self._restore(splits) or begin(self.options, splits.train)
+        if self.world.first and state.history:
+            self._write_epoch(state, collection, splits)
+        yield from list(state.history)
+
+        def after_step(state: State) -> None:
+            done = state.epoch * 10**9 + state.step
+            if progress:
+                progress(state)
+            if state.stop:
+                self._save(state, splits)
+                raise Stopped((interrupts and interrupts.number) or signal.SIGTERM, self.folder)
+            if interrupts and interrupts.number:
+                state.ask_to_stop()
+            if self.options.checkpoint_every and done % self.options.checkpoint_every == 0:
+                self._save(state, splits)
+
+        with self._tensorboard() as record:
+            for epoch in train(
+                self.options,
+                splits.train,
+                splits.val,
+                state=state,
+                world=self.world,
+                after_step=after_step,
+            ):
+                self._save(state, splits)
+                if self.world.first:
+                    self._write_epoch(state, collection, splits)
+                    record(epoch)
+                yield epoch
+        if interrupts and interrupts.number:
+            raise Stopped(interrupts.number, self.folder)
+
+    def finish(self, splits: Splits, collection: Collection) -> Result:
+        """Test the best network once, draw, and write the summary that marks the run as finished.
+
+        With several processes only the first may call it.
+        """
+        model, meta = load_model(self.path("model.npz"))
+        logits = evaluate.predict(model, splits.test)
+        test = evaluate.evaluate(logits, splits.test.labels)
+        history = self._history
+        best = next(epoch for epoch in history if epoch.number == meta["epoch"])
+        pictures = self._draw(model, logits, splits, collection, test, history) if self.options.plots else ()
+        result = Result(self.folder, test, best, tuple(history), pictures)
+        summary = {
+            "test": test.to_json(),
+            "best": dataclasses.asdict(best),
+            "epochs": len(history),
+            "training_seconds": sum(epoch.seconds for epoch in history),
+            "network": meta["architecture"],
+            "data": meta["data"],
+            "notices": [*collection.notices, *self.notices],
+            "versions": meta["versions"],
+            "threads": self.options.threads,
+        }
+        text = json.dumps(summary, indent=2, allow_nan=False) + "\n"
+        files.atomic_write(self.path("summary.json"), text.encode())
+        return result
+
+    def _draw(
+        self,
+        model: MLP,
+        logits: torch.Tensor,
+        splits: Splits,
+        collection: Collection,
+        test: Evaluation,
+        history: list[Epoch],
+    ) -> tuple[Path, ...]:
+        from digits import plots  # Matplotlib takes half a second to import
+
+        names = ("curves", "confusion", "mistakes", "weights", "predictions")
+        paths = tuple(self.path(f"{name}.png") for name in names)
+        images, labels, classes = splits.test.images, splits.test.labels, collection.classes
+        plots.curves(history, paths[0])
+        plots.confusion(test, classes, paths[1])
+        plots.mistakes(images, labels, logits, classes, paths[2])
+        plots.first_layer(model.hidden1.weight.detach(), paths[3])
+        plots.predictions(images, labels, logits, classes, paths[4])
+        return paths
+
+    # --------------------------------------------------------------------------- saving and restoring
+
+    def _save(self, state: State, splits: Splits) -> None:
+        """Write the checkpoint. Every process takes part, the first one writes."""
+        meta, tensors = state.snapshot(self.world)
+        if self.world.first:
+            meta["circumstances"] = self._circumstances(splits)
+            checkpoint.save(self.path("checkpoint.npz"), "checkpoint", meta, tensors, keep=True)
+
+    def _restore(self, splits: Splits) -> State | None:
+        """The state in the newest sound checkpoint; None where the run has not come to its first one.
+
+        Raises RunError where something changed that changes the weights, unless `allow_inexact`.
+        """
+        if not self.options.resume:
+            return None
+        found = self._newest_checkpoint()
+        if found is None:
+            return None
+        meta, tensors = found
+        changes = self._changes(meta, splits)
+        if changes and not self.options.allow_inexact:
+            raise RunError(
+                f"{self.folder} cannot go on to the same bits: {'; '.join(changes)}. "
+                "Put it back as it was, or add --allow-inexact"
+            )
+        self.notices += [f"Resumed inexactly: {change}." for change in changes]
+        state = State.restore(self.options, meta, tensors, self.world)
+        self.resumed_at = (state.epoch, state.step)
+        return state
+
+    def _newest_checkpoint(self) -> tuple[dict[str, Any], dict[str, torch.Tensor]] | None:
+        newest = self.path("checkpoint.npz")
+        failures = []
+        for path in (newest, checkpoint.previous(newest)):
+            if path.exists():
+                try:
+                    found = checkpoint.load(path, "checkpoint")
+                except CheckpointError as error:
+                    failures.append(str(error))
+                else:
+                    self.notices += [f"{failure}; going on from {path.name}." for failure in failures]
+                    return found
+        if failures:
+            raise CheckpointError(f"{'; '.join(failures)}. Start again under another --name")
+        return None
+
+    def _changes(self, meta: dict[str, Any], splits: Splits) -> list[str]:
+        """What is not as it was when the checkpoint was written, as far as it changes the weights."""
+        then = opts.from_json(json.dumps(meta.get("options")))
+        free = WITHOUT_EFFECT | ({"epochs"} if self.options.schedule == "constant" else set())
+        old, new = meta.get("circumstances", {}), self._circumstances(splits)
+        return [
+            *opts.differences(then, self.options, free),
+            *(f"{name} {old.get(name)} is now {new[name]}" for name in new if old.get(name) != new[name]),
+        ]
+
+    def _circumstances(self, splits: Splits) -> dict[str, str]:
+        """Besides the options, all that the last bits of the weights depend on."""
+        if not self._digests[0]:
+            self._digests = (splits.train.sha256(), splits.val.sha256())
+        return {
+            "training data": self._digests[0][:16],
+            "validation data": self._digests[1][:16],
+            "processes": str(self.world.size),
+            "threads": str(self.options.threads),
+            "device": str(pick_device(self.options.device)),
+            "PyTorch": torch.__version__,
+            "processor": f"{platform.machine()} {torch.backends.cpu.get_cpu_capability()} onednn={ONEDNN}",
+        }
+
+    def _write_epoch(self, state: State, collection: Collection, splits: Splits) -> None:
+        """Bring the table and the best model up to the state's last epoch."""
+        self._history = list(state.history)
+        buffer = io.StringIO()
+        table = csv.writer(buffer, lineterminator="\n")
+        table.writerow(COLUMNS)
+        for epoch in state.history:
+            figures = (epoch.train_loss, epoch.train_accuracy, epoch.val_loss, epoch.val_accuracy)
+            table.writerow([epoch.number, *(f"{x:.6f}" for x in figures), f"{epoch.seconds:.3f}"])
+        files.atomic_write(self.path("metrics.csv"), buffer.getvalue().encode())
+        best = state.best or state.history[-1]
+        meta = {
+            "epoch": best.number,
+            "val_accuracy": best.val_accuracy,
+            "classes": list(collection.classes),
+            "data": _describe(collection, splits, self.options),
+            "versions": _versions(),
+        }
+        checkpoint.save_model(self.path("model.npz"), state.best_weights, self.options.hidden, meta)
+
+    @contextlib.contextmanager
+    def _tensorboard(self) -> Iterator[Callable[[Epoch], None]]:
+        """Record epochs as TensorBoard events too, where asked for."""
+        if not (self.options.tensorboard and self.world.first):
+            yield lambda epoch: None
+            return
+        with _summary_writer()(str(self.folder / "tensorboard")) as writer:
+
+            def record(epoch: Epoch) -> None:
+                for part in ("loss", "accuracy"):
+                    for name in ("train", "val"):
+                        writer.add_scalar(f"{part}/{name}", getattr(epoch, f"{name}_{part}"), epoch.number)
+                writer.flush()
+
+            yield record
+
+
+def _summary_writer() -> Any:
+    try:
+        from torch.utils.tensorboard import SummaryWriter
+    except ImportError:
+        raise OptionError("--tensorboard needs TensorBoard: pip install tensorboard") from None
+    return SummaryWriter
+
+
+def _describe(collection: Collection, splits: Splits, options: TrainOptions) -> dict[str, Any]:
+    """What a model was trained on, so that a later test knows which images it may use."""
+    return {
+        "dataset": collection.dataset,
+        "published": collection.published,
+        "own_test_set": collection.test is not None,
+        "test_size": options.test_size,
+        "split_seed": options.split_seed,
+        "train_images": len(splits.train),
+        "val_images": len(splits.val),
+        "test_images": len(splits.test),
+        "test_sha256": splits.test.sha256(),
+    }
+
+
+def _versions() -> dict[str, str]:
+    return {
+        "digits": __version__,
+        "torch": torch.__version__,
+        "numpy": np.__version__,
+        "python": platform.python_version(),
+    }
+
+
+# ---------------------------------------------------------------------------------------------- signals
+
+
+class Interrupts:
+    """Within `with`, the first Ctrl-C, SIGTERM or SIGHUP is noted in `number`; a second one acts at once."""
+
+    def __init__(self) -> None:
+        self.number = 0
+        self._before: dict[int, Any] = {}
+
+    def __enter__(self) -> "Interrupts":
+        if threading.current_thread() is threading.main_thread():
+            names = [name for name in ("SIGINT", "SIGTERM", "SIGHUP") if hasattr(signal, name)]
+            for name in names:
+                number = getattr(signal, name)
+                self._before[number] = signal.signal(number, self._note)
+        return self
+
+    def _note(self, number: int, frame: FrameType | None) -> None:
+        self.number = number
+        self._put_back()
+
+    def _put_back(self) -> None:
+        for number, handler in self._before.items():
+            signal.signal(number, handler)
+        self._before.clear()
+
+    def __exit__(self, *_: object) -> None:
+        self._put_back()
+
+
+# ------------------------------------------------------------------------------------- testing once more
+
+
+def model_path(name: str) -> Path:
+    """The model file meant by a run's folder or by a file's path."""
+    path = Path(name)
+    if path.is_dir():
+        path = path / "model.npz"
+    if not path.is_file():
+        raise CheckpointError(
+            f"{path} is not there; expected a run's folder or a model file, such as runs/classic-1"
+        )
+    return path
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """A saved model's test."""
+
+    test: Evaluation
+    collection: Collection
+    model: Path
+    same_images: bool  # whether these are the test images of the model's own run
+
+
+def evaluate_again(options: EvaluateOptions, progress: data.download.Progress | None = None) -> Verdict:
+    """Test a saved model: the numbers of its own run where the data is the same.
+
+    Raises DataError rather than test on images the model was trained on.
+    """
+    torch.set_num_threads(options.threads)
+    path = model_path(options.model)
+    model, meta = load_model(path)
+    about = meta.get("data")
+    known = {"dataset": str, "split_seed": int, "test_sha256": str}
+    if not isinstance(about, dict) or not all(isinstance(about.get(k), kind) for k, kind in known.items()):
+        raise CheckpointError(f"{path} does not say what it was trained on; expected a model of digits train")
+    if about["dataset"] not in data.CLASS_NAMES:
+        raise CheckpointError(f"{path} was trained on {about['dataset'][:80]!r}, which is not known here")
+    collection = data.load(about["dataset"], options.data, unverified=options.unverified, progress=progress)
+    size = None if collection.test else about.get("test_size")
+    splits = data.split(collection, test_size=size, seed=about["split_seed"])
+    same = splits.test.sha256() == about["test_sha256"]
+    if collection.test is None and not same:
+        raise DataError(
+            f"{collection.origin} has no test set of its own, and its images may be among those the model "
+            "was trained on; name the data it was trained on with --data"
+        )
+    test = evaluate.evaluate(evaluate.predict(model, splits.test), splits.test.labels)
+    return Verdict(test, collection, path, same)
+
+
+def load(name: str | Path) -> MLP:
+    """The trained network of a run's folder or a model file, ready to predict."""
+    return load_model(model_path(str(name)))[0]

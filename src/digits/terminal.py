@@ -1,0 +1,185 @@
+"""What a person sees while a network trains: plain lines that line up, and a bar where there is a screen.
+
+Nothing here writes an escape code when the output goes to a file or a pipe.
+"""
+
+import contextlib
+import sys
+import time
+from collections.abc import Callable, Iterator
+
+from rich.console import Console
+from rich.progress import BarColumn, DownloadColumn, Progress, TaskID, TextColumn, TimeRemainingColumn
+
+from digits.data import Collection, Splits
+from digits.evaluate import Evaluation
+from digits.options import TrainOptions
+from digits.runs import Result, Run
+from digits.training import Epoch, State
+
+REFRESH = 0.1  # seconds between two drawings of a bar
+OPTIMIZERS = {"sgd": "SGD", "adam": "Adam", "adamw": "AdamW", "rmsprop": "RMSprop"}
+
+
+def make_console() -> Console:
+    """Standard output; what its encoding cannot show becomes a question mark, not an error."""
+    if hasattr(sys.stdout, "reconfigure"):
+        sys.stdout.reconfigure(errors="replace")
+    return Console(highlight=False, markup=False, emoji=False, soft_wrap=True)
+
+
+def _line(console: Console, label: str, text: str) -> None:
+    console.print(f"{label:<11}{text}")
+
+
+def show_data(console: Console, collection: Collection, splits: Splits) -> None:
+    """Where the data came from and how it is split."""
+    for notice in collection.notices:
+        console.print(f"note: {notice}\n")
+    verified = ", SHA-256 as published" if collection.published else ""
+    _line(console, "data", f"{collection.dataset}: {collection.origin}{verified}")
+    parts = (("training", splits.train), ("validation", splits.val), ("test", splits.test))
+    _line(console, "", " · ".join(f"{len(part):,} {name}" for name, part in parts) + " images")
+
+
+def show_run(console: Console, run: Run) -> None:
+    """What is going to be trained, and how."""
+    o = run.options
+    weights = 784 * o.hidden[0] + o.hidden[0] * o.hidden[1] + o.hidden[1] * 10 + sum(o.hidden) + 10
+    _line(console, "network", f"784 -> {o.hidden[0]} -> {o.hidden[1]} -> 10 with ReLU, {weights:,} weights")
+    _line(console, "training", _training_line(o))
+    _line(console, "run", f"{run.folder}")
+
+
+def _training_line(o: TrainOptions) -> str:
+    extras = [
+        f"momentum {o.momentum:g}" if o.momentum else "",
+        f"weight decay {o.weight_decay:g}" if o.weight_decay else "",
+        o.schedule if o.schedule != "constant" else "",
+        f"patience {o.patience}" if o.patience else "",
+    ]
+    parts = [
+        f"{OPTIMIZERS[o.optimizer]}, learning rate {o.learning_rate:g}",
+        *filter(None, extras),
+        f"batches of {o.batch_size}",
+        f"{o.epochs} epochs",
+        f"seed {o.seed}",
+        f"{o.threads} thread{'s' * (o.threads > 1)}",
+    ]
+    return " · ".join(parts)
+
+
+def show_notices(console: Console, run: Run) -> None:
+    """What happened while the run was opened: a resume, a damaged checkpoint."""
+    for notice in run.notices:
+        console.print(f"note: {notice}")
+    if run.resumed_at:
+        epochs, steps = run.resumed_at
+        inside = f" and {steps} steps" if steps else ""
+        _line(console, "resuming", f"after {epochs} epochs{inside}")
+
+
+def show_header(console: Console) -> None:
+    """The table's two lines of names."""
+    console.print()
+    console.print("           training            validation")
+    console.print("epoch      loss   accuracy     loss   accuracy      time   images/s")
+
+
+def show_epoch(console: Console, epoch: Epoch, best: bool) -> None:
+    """One line of the table; a star marks the best validation accuracy so far."""
+    console.print(
+        f"{epoch.number:5d}  {epoch.train_loss:8.4f}  {epoch.train_accuracy:8.2%}"
+        f" {epoch.val_loss:8.4f}  {epoch.val_accuracy:8.2%}{'*' if best else ' '}"
+        f"  {epoch.seconds:6.2f} s  {epoch.images / max(epoch.seconds, 1e-9):9,.0f}"
+    )
+
+
+def show_result(console: Console, result: Result, collection: Collection) -> None:
+    """The test, and where everything is."""
+    seconds = sum(epoch.seconds for epoch in result.history)
+    console.print(f"      * best validation accuracy; {seconds:.1f} s of training\n")
+    best = result.best
+    show_test(console, result.test, collection, f"the network of epoch {best.number}")
+    console.print()
+    _line(console, "saved in", str(result.folder))
+    for names, what in (
+        ("model.npz", "the network of the best epoch"),
+        ("metrics.csv", "the table above"),
+        ("summary.json", "the test in full"),
+        ("checkpoint.npz", "all that --resume needs"),
+    ):
+        _line(console, "", f"{names:<16}{what}")
+    if result.pictures:
+        _line(console, "", "pictures        " + " ".join(path.name for path in result.pictures))
+
+
+def show_test(console: Console, test: Evaluation, collection: Collection, what: str) -> None:
+    """A test's figures, the whole and class by class."""
+    low, high = test.interval
+    _line(console, "test", f"{test.accuracy:.2%} of {test.total:,} images read right by {what}")
+    _line(console, "", f"95 % interval {low:.2%} to {high:.2%} · loss {test.loss:.4f}")
+    console.print()
+    width = max(9, *(len(name) for name in collection.classes))
+    console.print(f"{'class':>{width}}   images   found   right when named      F1")
+    for name, row in zip(collection.classes, test.per_class, strict=True):
+        console.print(
+            f"{name:>{width}}  {row.support:7,d} {row.recall:7.2%} {row.precision:18.2%} {row.f1:7.2%}"
+        )
+
+
+# ------------------------------------------------------------------------------------------------- bars
+
+
+@contextlib.contextmanager
+def download_bar(console: Console) -> Iterator[Callable[[str, int, int | None], None] | None]:
+    """A bar for each file that is downloaded; on a pipe, a line when a file begins."""
+    if not console.is_terminal:
+        named: set[str] = set()
+
+        def announce(name: str, received: int, expected: int | None) -> None:
+            if name not in named:
+                named.add(name)
+                console.print(f"fetching   {name}")
+
+        yield announce
+        return
+    columns = (
+        TextColumn("fetching   {task.description}"),
+        BarColumn(),
+        DownloadColumn(),
+        TimeRemainingColumn(),
+    )
+    with Progress(*columns, console=console, transient=True) as bar:
+        tasks: dict[str, TaskID] = {}
+
+        def update(name: str, received: int, expected: int | None) -> None:
+            task = tasks.setdefault(name, bar.add_task(name) if name not in tasks else tasks[name])
+            bar.update(task, completed=received, total=expected)
+
+        yield update
+
+
+@contextlib.contextmanager
+def epoch_bar(console: Console, steps: int) -> Iterator[Callable[[State], None] | None]:
+    """A bar over the steps of the current epoch, below the table; nothing on a pipe."""
+    if not console.is_terminal:
+        yield None
+        return
+    columns = (
+        TextColumn("{task.description:>5}"),
+        BarColumn(46),
+        TextColumn("{task.percentage:3.0f} %"),
+    )
+    with Progress(*columns, console=console, transient=True, auto_refresh=False) as bar:
+        task = bar.add_task("", total=steps)
+        drawn = 0.0
+
+        def update(state: State) -> None:
+            nonlocal drawn
+            now = time.monotonic()
+            if now - drawn > REFRESH:
+                drawn = now
+                bar.update(task, completed=state.step, description=str(state.epoch + 1), refresh=True)
+
+        yield update

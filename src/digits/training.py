@@ -1,0 +1,372 @@
+"""The training loop, and all that it must remember to go on as if it had never been interrupted."""
+
+import json
+import math
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import asdict, dataclass, field
+from typing import Any
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from digits import backprop, evaluate
+from digits.checkpoint import fit
+from digits.data import Batches, Digits
+from digits.distributed import World
+from digits.errors import CheckpointError, TrainingError
+from digits.models import CLASSES, MLP
+from digits.options import Device, TrainOptions, to_json
+
+COUNT_EVERY = (
+    16  # steps between two sums of loss and accuracy; one by one they would cost a tenth of the time
+)
+FIXED_POINT = 2**24  # losses are summed as multiples of 2^-24: whole numbers add up to the same in any order
+
+
+@dataclass(frozen=True)
+class Epoch:
+    """One line of the table. Losses are mean cross-entropies in nats, accuracies fractions.
+
+    Training figures are taken while the network learns, so they lag behind by half an epoch.
+    """
+
+    number: int  # from 1
+    train_loss: float
+    train_accuracy: float
+    val_loss: float
+    val_accuracy: float
+    seconds: float  # of training, validation not counted
+    images: int  # seen in those seconds
+
+
+def train(
+    options: TrainOptions,
+    train_set: Digits,
+    val_set: Digits,
+    *,
+    state: "State | None" = None,
+    world: World | None = None,
+    after_step: Callable[["State"], None] | None = None,
+) -> Iterator[Epoch]:
+    """Train, yielding one Epoch at a time; the network is `state.model`.
+
+    `state` is where to go on (`begin` or `State.restore`); `after_step` is called after every step and may
+    raise to stop. Raises TrainingError as soon as the loss is not finite.
+    """
+    world = world or World()
+    state = state or begin(options, train_set)
+    batches = Batches(
+        train_set,
+        options.batch_size,
+        shuffle=options.shuffle,
+        drop_last=options.drop_last,
+        seed=options.seed,
+        device=state.device,
+        world=world,
+    )
+    total = options.epochs * len(batches)
+    while not state.finished:
+        state.model.train()
+        state.start_clock()
+        for images, labels in batches.epoch(state.epoch, start=state.step):
+            rate = learning_rate(options, state.epoch * len(batches) + state.step, total)
+            state.optimizer.param_groups[0]["lr"] = rate
+            targets = F.one_hot(labels, CLASSES).float()  # (B, 10)
+
+            logits = _backward(state, images, targets, 1 / batches.size(state.step))  # (B, 10)
+            world.sum(state.shared)  # gradients of all processes, and whether one of them was told to stop
+            state.optimizer.step()
+
+            state.step += 1
+            state.count(logits, labels)
+            if after_step:
+                after_step(state)
+        state.stop_clock()
+        yield state.finish_epoch(_validate(state, val_set, world))
+
+
+def _backward(state: "State", images: Tensor, targets: Tensor, scale: float) -> Tensor:
+    """Leave the gradient of `scale` times the summed loss in `state.gradient`; returns the logits."""
+    if isinstance(state.model, MLP) and not state.options.autograd:
+        with torch.no_grad():
+            return backprop.gradients(state.model, images, targets, scale)
+    state.gradient.zero_()
+    logits: Tensor = state.model(images)
+    loss = F.cross_entropy(logits, targets, reduction="sum") * scale
+    loss.backward()  # type: ignore[no-untyped-call]  # torch's own annotation is missing
+    return logits.detach()
+
+
+def _validate(state: "State", val_set: Digits, world: World) -> Epoch:
+    """The epoch's figures: those of training as they were counted, those of validation measured now."""
+    state.count_pending()
+    share = val_set if world.size == 1 else val_set.at(torch.arange(len(val_set))[world.rank :: world.size])
+    val = _totals(evaluate.predict(state.model, share.images), share.labels)
+    both = world.sum(torch.stack([state.totals, val]))
+    (train_loss, train_correct, seen), (val_loss, val_correct, val_seen) = both.tolist()
+    return Epoch(
+        state.epoch + 1,
+        train_loss / FIXED_POINT / seen,
+        train_correct / seen,
+        val_loss / FIXED_POINT / val_seen,
+        val_correct / val_seen,
+        state.seconds,
+        seen,
+    )
+
+
+def learning_rate(options: TrainOptions, step: int, total: int) -> float:
+    """The rate for step number `step` of `total`.
+
+    cosine: from the rate down to 0 (Loshchilov and Hutter 2017, without restarts). one-cycle: from 1/25 up
+    to the rate in the first 30 % of the steps, then down to 1/250,000 of it, both along a cosine (Smith
+    2018, with the constants of torch.optim.lr_scheduler.OneCycleLR).
+    """
+    peak = options.learning_rate
+    if options.schedule == "cosine":
+        return _along_cosine(peak, 0.0, step / total)
+    if options.schedule == "one-cycle":
+        top = max(0.3 * total - 1, 1e-9)  # the step at which the rate is highest
+        if step <= top:
+            return _along_cosine(peak / 25, peak, step / top)
+        return _along_cosine(peak, peak / 250_000, (step - top) / max(total - 1 - top, 1e-9))
+    return peak
+
+
+def _along_cosine(start: float, end: float, part: float) -> float:
+    return end + (start - end) * (1 + math.cos(math.pi * min(part, 1.0))) / 2
+
+
+def _totals(logits: Tensor, labels: Tensor) -> Tensor:
+    """[sum of losses in fixed point, correct, seen] as int64, exact whatever the order of adding."""
+    losses = F.cross_entropy(logits.float(), labels.to(logits.device), reduction="none")
+    if not bool(losses.isfinite().all()):
+        raise TrainingError("the loss is not a finite number; lower --lr, or look for damaged images")
+    loss = (losses.double() * FIXED_POINT).round().long().sum()
+    correct = (logits.argmax(dim=1) == labels.to(logits.device)).sum()
+    return torch.stack([loss, correct, torch.full_like(correct, len(labels))]).cpu()
+
+
+# ----------------------------------------------------------------------------------------------- state
+
+
+def begin(options: TrainOptions, train_set: Digits) -> "State":
+    """The state before the first step: weights from the seed, normalisation from the training images."""
+    with torch.random.fork_rng(devices=[]):  # the caller's own random numbers stay as they were
+        torch.manual_seed(options.seed)
+        model = MLP(*options.hidden)
+    mean, std = train_set.mean_and_std()
+    model.mean.fill_(mean)
+    model.std.fill_(std)
+    return State(options, model)
+
+
+def pick_device(name: Device) -> torch.device:
+    """The device called for; auto is cuda where there is one, else the processor."""
+    if name == "auto":
+        return torch.device("cuda" if torch.cuda.is_available() else "cpu")
+    if (name == "cuda" and not torch.cuda.is_available()) or (
+        name == "mps" and not torch.backends.mps.is_available()
+    ):
+        raise TrainingError(f"--device {name}: this PyTorch finds no such device here; use --device cpu")
+    return torch.device(name)
+
+
+@dataclass
+class State:
+    """A training under way. Between two steps it can be saved and restored to the last bit."""
+
+    options: TrainOptions
+    model: nn.Module
+    epoch: int = 0  # finished epochs
+    step: int = 0  # finished steps of the current one
+    history: list[Epoch] = field(default_factory=list)
+    best: Epoch | None = None  # highest validation accuracy, then lowest validation loss
+    best_weights: dict[str, Tensor] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        self.device = pick_device(self.options.device)
+        self.model.to(self.device)
+        self.weights, self.shared = _as_one(self.model)
+        self.gradient = self.shared[:-1]
+        self.weights.grad = self.gradient
+        self.optimizer = _optimizer(self.options, self.weights)
+        self.totals = torch.zeros(3, dtype=torch.int64)  # this epoch's: see _totals
+        self._pending: list[tuple[Tensor, Tensor]] = []  # logits and labels not yet in the totals
+        self._spent = 0.0  # seconds of this epoch, up to when the clock was last stopped
+        self._started: float | None = None
+
+    @property
+    def finished(self) -> bool:
+        """Whether all epochs are done, or `patience` of them passed without a better one."""
+        waited = self.epoch - (self.best.number if self.best else 0)
+        return self.epoch >= self.options.epochs or 0 < self.options.patience <= waited
+
+    @property
+    def stop(self) -> bool:
+        """Whether any process was told to stop; all of them read the same answer after a step."""
+        return bool(self.shared[-1] > 0)
+
+    def ask_to_stop(self) -> None:
+        """Have every process read `stop` as true after the next step."""
+        self.shared[-1] = 1
+
+    def start_clock(self) -> None:
+        """Count the seconds of this epoch from now on, on top of those before an interruption."""
+        self._started = time.perf_counter()
+
+    def stop_clock(self) -> None:
+        """Stop counting."""
+        self._spent, self._started = self.seconds, None
+
+    @property
+    def seconds(self) -> float:
+        """Seconds of training in this epoch so far."""
+        running = 0.0 if self._started is None else time.perf_counter() - self._started
+        return self._spent + running
+
+    def count(self, logits: Tensor, labels: Tensor) -> None:
+        """Take a batch into the epoch's loss and accuracy, now or a few steps later."""
+        self._pending.append((logits, labels))
+        if len(self._pending) == COUNT_EVERY:
+            self.count_pending()
+
+    def count_pending(self) -> None:
+        """Bring the totals up to date. Raises TrainingError where a loss is not finite."""
+        if self._pending:
+            logits, labels = (torch.cat(parts) for parts in zip(*self._pending, strict=True))
+            self._pending.clear()
+            try:
+                self.totals += _totals(logits, labels)
+            except TrainingError as error:
+                raise TrainingError(f"epoch {self.epoch + 1}, step {self.step}: {error}") from None
+
+    def finish_epoch(self, epoch: Epoch) -> Epoch:
+        """Close the epoch with its figures, and keep the weights if they are the best so far."""
+        self.epoch, self.step, self._spent = self.epoch + 1, 0, 0.0
+        self.totals.zero_()
+        self.history.append(epoch)
+        if self.best is None or (-epoch.val_accuracy, epoch.val_loss) < (
+            -self.best.val_accuracy,
+            self.best.val_loss,
+        ):
+            self.best, self.best_weights = epoch, _copies(self.model)
+        return epoch
+
+    # ---------------------------------------------------------------------------- to a file and back
+
+    def snapshot(self, world: World) -> tuple[dict[str, Any], dict[str, Tensor]]:
+        """All there is to remember, as meta data and tensors. Every process must call it at the same step."""
+        self.count_pending()
+        if not bool(self.weights.isfinite().all()):
+            raise TrainingError(
+                f"epoch {self.epoch + 1}, step {self.step}: weights are not finite; lower --lr"
+            )
+        meta = {
+            "options": json.loads(to_json(self.options)),
+            "epoch": self.epoch,
+            "step": self.step,
+            "seconds": self.seconds,
+            "history": [asdict(epoch) for epoch in self.history],
+            "best": self.best.number if self.best else 0,
+        }
+        tensors = {
+            **_prefixed("model/", _copies(self.model)),
+            **_prefixed("best/", self.best_weights),
+            **_prefixed("optimizer/", _memory(self.optimizer)),
+            "totals": world.sum(self.totals.clone()),
+        }
+        return meta, tensors
+
+    @classmethod
+    def restore(
+        cls, options: TrainOptions, meta: dict[str, Any], tensors: dict[str, Tensor], world: World
+    ) -> "State":
+        """The state that `snapshot` took, under `options`. Raises CheckpointError where it does not fit."""
+        state = cls(options, MLP(*options.hidden))
+        state._read_meta(meta)
+        weights = _copies(state.model)
+        expected = {
+            **_prefixed("model/", weights),
+            **_prefixed("best/", weights if state.best else {}),
+            **_prefixed("optimizer/", _fresh_memory(options, state.weights)),
+            "totals": state.totals,
+        }
+        fit(tensors, expected, "the checkpoint")
+        state.model.load_state_dict(_stripped("model/", tensors))
+        state.best_weights = _stripped("best/", tensors)
+        state.optimizer.state[state.weights] = _stripped("optimizer/", tensors)
+        if world.first:  # the totals are of all processes; one of them brings them back in
+            state.totals.copy_(tensors["totals"])
+        return state
+
+    def _read_meta(self, meta: dict[str, Any]) -> None:
+        try:
+            self.epoch, self.step, self._spent = int(meta["epoch"]), int(meta["step"]), float(meta["seconds"])
+            self.history = [Epoch(**epoch) for epoch in meta["history"]]
+            self.best = self.history[meta["best"] - 1] if meta["best"] else None
+        except (KeyError, TypeError, ValueError, IndexError) as error:
+            raise CheckpointError(f"the checkpoint's meta data are incomplete ({error!r})") from None
+        if len(self.history) != self.epoch or self.step < 0:
+            raise CheckpointError(
+                f"the checkpoint has {len(self.history)} epochs in its table, not {self.epoch}"
+            )
+
+
+def _as_one(model: nn.Module) -> tuple[Tensor, Tensor]:
+    """Lay all parameters out in one vector, and all gradients in another, which has one number more.
+
+    The parameters become views of the first vector. One vector makes the optimiser, the sum over processes
+    and the check for finite numbers one operation each.
+    """
+    parameters = list(model.parameters())
+    weights = torch.cat([p.detach().flatten() for p in parameters])
+    shared = torch.zeros(len(weights) + 1, device=weights.device)  # the last one: whether to stop
+    start = 0
+    for p in parameters:
+        end = start + p.numel()
+        p.data, p.grad = weights[start:end].view_as(p), shared[start:end].view_as(p)
+        start = end
+    return weights, shared
+
+
+def _optimizer(options: TrainOptions, weights: Tensor) -> torch.optim.Optimizer:
+    rate, decay = options.learning_rate, options.weight_decay
+    if options.optimizer == "adam":
+        return torch.optim.Adam([weights], lr=rate, weight_decay=decay)
+    if options.optimizer == "adamw":
+        return torch.optim.AdamW([weights], lr=rate, weight_decay=decay)
+    if options.optimizer == "rmsprop":
+        return torch.optim.RMSprop([weights], lr=rate, weight_decay=decay, momentum=options.momentum)
+    return torch.optim.SGD(
+        [weights], lr=rate, weight_decay=decay, momentum=options.momentum, nesterov=options.nesterov
+    )
+
+
+def _memory(optimizer: torch.optim.Optimizer) -> dict[str, Tensor]:
+    """The tensors that the optimiser carries from step to step, by name."""
+    (memory,) = optimizer.state.values() or ({},)
+    return {name: value for name, value in memory.items() if isinstance(value, Tensor)}
+
+
+def _fresh_memory(options: TrainOptions, weights: Tensor) -> dict[str, Tensor]:
+    """What `_memory` looks like after a first step, to know names and shapes."""
+    scratch = torch.zeros_like(weights)
+    scratch.grad = torch.zeros_like(weights)
+    optimizer = _optimizer(options, scratch)
+    optimizer.step()
+    return _memory(optimizer)
+
+
+def _copies(model: nn.Module) -> dict[str, Tensor]:
+    return {name: tensor.detach().clone() for name, tensor in model.state_dict().items()}
+
+
+def _prefixed(prefix: str, tensors: dict[str, Tensor]) -> dict[str, Tensor]:
+    return {prefix + name: tensor for name, tensor in tensors.items()}
+
+
+def _stripped(prefix: str, tensors: dict[str, Tensor]) -> dict[str, Tensor]:
+    return {name.removeprefix(prefix): t for name, t in tensors.items() if name.startswith(prefix)}

@@ -1,0 +1,11 @@
+"""Train a network on MNIST: the same as `digits train`, and it takes the same options."""
+
+import sys
+from pathlib import Path
+
+sys.path.insert(0, str(Path(__file__).parent / "src"))  # so that it runs from a clone, nothing installed
+
+from digits.cli import main
+
+if __name__ == "__main__":
+    sys.exit(main(["train", *sys.argv[1:]]))
