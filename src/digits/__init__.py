@@ -15,7 +15,6 @@ if TYPE_CHECKING:
     from digits.data import Batches as Batches
     from digits.data import load as load_data  # noqa: F401  # a re-export
     from digits.data import split as split
-    from digits.evaluate import evaluate as evaluate
     from digits.evaluate import predict as predict
     from digits.options import TrainOptions as TrainOptions
     from digits.runs import load as load
@@ -27,7 +26,6 @@ __version__ = "0.1.0"
 _HOMES = {
     "Batches": ("digits.data", "Batches"),
     "TrainOptions": ("digits.options", "TrainOptions"),
-    "evaluate": ("digits.evaluate", "evaluate"),
     "load": ("digits.runs", "load"),
     "load_data": ("digits.data", "load"),
     "predict": ("digits.evaluate", "predict"),

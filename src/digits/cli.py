@@ -47,7 +47,7 @@ def _dispatch(arguments: list[str]) -> int:
         return 0
     if arguments and arguments[0] in COMMANDS:
         return COMMANDS[arguments[0]](arguments[1:])
-    types = {name: OPTIONS[name] for name in COMMANDS}
+    types: dict[str, Callable[..., Any]] = {name: OPTIONS[name] for name in COMMANDS}
     tyro.extras.subcommand_cli_from_dict(types, args=arguments or ["--help"], prog="digits", config=CONFIG)
     return 2
 
@@ -60,11 +60,10 @@ def _complain(error: Exception, code: int) -> int:
 CONFIG = (tyro.conf.PositionalRequiredArgs,)  # `digits evaluate runs/classic-1`, not `--model runs/classic-1`
 
 
-def _parse(
-    kind: Callable[..., Parsed], arguments: list[str], prog: str, default: Parsed | None = None
-) -> Parsed:
-    extra: dict[str, Any] = {} if default is None else {"default": default}
-    return tyro.cli(kind, args=arguments, prog=prog, config=CONFIG, **extra)
+def _parse(kind: type[Parsed], arguments: list[str], prog: str, default: Parsed | None = None) -> Parsed:
+    if default is None:
+        return tyro.cli(kind, args=arguments, prog=prog, config=CONFIG)
+    return tyro.cli(kind, args=arguments, prog=prog, config=CONFIG, default=default)
 
 
 # -------------------------------------------------------------------------------------------------- train

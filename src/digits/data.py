@@ -30,7 +30,7 @@ from digits.options import Dataset, Split
 SIDE = 28  # pixels
 VALIDATION_SHARE = 6  # one in six: 10,000 of MNIST's 60,000
 TEST_SHARE = 5  # one in five, where the data has no test set of its own
-BLOCK = 1024  # images gathered at once: large enough to cost little, small enough for the processor's cache
+BLOCK = 1024  # images looked at together where all of them are, so that memory stays small
 
 MNIST_CLASSES = tuple("0123456789")
 CLASS_NAMES: dict[Dataset, tuple[str, ...]] = {
@@ -93,8 +93,8 @@ class Digits(torch_data.Dataset[tuple[Any, int]]):
 
     def sha256(self) -> str:
         """Digest of images and labels: two sets with the same digest hold the same data in the same order."""
-        digest = hashlib.sha256(self.images.numpy())
-        digest.update(self.labels.numpy())
+        digest = hashlib.sha256(self.images.numpy().data)
+        digest.update(self.labels.numpy().data)
         return digest.hexdigest()
 
 
@@ -466,16 +466,10 @@ class Batches:
 
     def epoch(self, epoch: int, start: int = 0) -> Iterator[tuple[Tensor, Tensor]]:
         """The batches of one epoch, from batch number `start` on."""
-        cuts = self.order(epoch).split(self.batch_size)[start:]
-        shares = [self.world.share(cut) for cut in cuts]
-        at_once = max(BLOCK // self.batch_size, 1)
-        for i in range(0, len(shares), at_once):
-            block = shares[i : i + at_once]
-            indices = torch.cat(block).to(self.images.device)
+        for batch in self.order(epoch).split(self.batch_size)[start:]:
+            indices = self.world.share(batch).to(self.images.device)
             images = as_fractions(self.images.index_select(0, indices)).unsqueeze(1)
-            labels = self.labels.index_select(0, indices)
-            sizes = [len(share) for share in block]
-            yield from zip(images.split(sizes), labels.split(sizes), strict=True)
+            yield images, self.labels.index_select(0, indices)
 
     def __iter__(self) -> Iterator[tuple[Tensor, Tensor]]:
         self._next_epoch += 1

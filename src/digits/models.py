@@ -50,4 +50,5 @@ class MLP(nn.Module):
     @torch.inference_mode()
     def probabilities(self, images: Tensor) -> Tensor:
         """Softmax of the logits: (B, classes), every row sums to 1."""
-        return self(images).softmax(dim=1)
+        probabilities: Tensor = self(images).softmax(dim=1)
+        return probabilities

@@ -31,6 +31,7 @@ from digits.backprop import ONEDNN
 from digits.checkpoint import load_model
 from digits.data import Collection, Splits
 from digits.distributed import World
+from digits.download import Progress
 from digits.distributed import world as join_world
 from digits.errors import CheckpointError, DataError, OptionError, RunError
 from digits.evaluate import Evaluation
@@ -79,7 +80,7 @@ def run(options: TrainOptions, *, progress: Callable[[State], None] | None = Non
 
 
 def load_splits(
-    options: TrainOptions, progress: data.download.Progress | None = None
+    options: TrainOptions, progress: Progress | None = None
 ) -> tuple[Collection, Splits]:
     """Find, read and split the data as the options say."""
     collection = data.load(options.dataset, options.data, unverified=options.unverified, progress=progress)
@@ -468,7 +469,7 @@ class Verdict:
     same_images: bool  # whether these are the test images of the model's own run
 
 
-def evaluate_again(options: EvaluateOptions, progress: data.download.Progress | None = None) -> Verdict:
+def evaluate_again(options: EvaluateOptions, progress: Progress | None = None) -> Verdict:
     """Test a saved model: the numbers of its own run where the data is the same.
 
     Raises DataError rather than test on images the model was trained on.

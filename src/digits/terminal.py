@@ -121,10 +121,10 @@ def show_test(console: Console, test: Evaluation, collection: Collection, what: 
     _line(console, "", f"95 % interval {low:.2%} to {high:.2%} · loss {test.loss:.4f}")
     console.print()
     width = max(9, *(len(name) for name in collection.classes))
-    console.print(f"{'class':>{width}}   images   found   right when named      F1")
+    console.print(f"{'class':>{width}}    images   recall  precision       F1")
     for name, row in zip(collection.classes, test.per_class, strict=True):
         console.print(
-            f"{name:>{width}}  {row.support:7,d} {row.recall:7.2%} {row.precision:18.2%} {row.f1:7.2%}"
+            f"{name:>{width}}  {row.support:8,d} {row.recall:8.2%}  {row.precision:9.2%} {row.f1:8.2%}"
         )
 
 

@@ -67,13 +67,14 @@ def train(
         world=world,
     )
     total = options.epochs * len(batches)
+    one_hot = torch.eye(CLASSES, device=state.device)
     while not state.finished:
         state.model.train()
         state.start_clock()
         for images, labels in batches.epoch(state.epoch, start=state.step):
             rate = learning_rate(options, state.epoch * len(batches) + state.step, total)
             state.optimizer.param_groups[0]["lr"] = rate
-            targets = F.one_hot(labels, CLASSES).float()  # (B, 10)
+            targets = one_hot.index_select(0, labels)  # (B, 10)
 
             logits = _backward(state, images, targets, 1 / batches.size(state.step))  # (B, 10)
             world.sum(state.shared)  # gradients of all processes, and whether one of them was told to stop
@@ -95,7 +96,7 @@ def _backward(state: "State", images: Tensor, targets: Tensor, scale: float) -> 
     state.gradient.zero_()
     logits: Tensor = state.model(images)
     loss = F.cross_entropy(logits, targets, reduction="sum") * scale
-    loss.backward()  # type: ignore[no-untyped-call]  # torch's own annotation is missing
+    loss.backward()
     return logits.detach()
 
 
@@ -200,9 +201,11 @@ class State:
 
     @property
     def finished(self) -> bool:
-        """Whether all epochs are done, or `patience` of them passed without a better one."""
-        waited = self.epoch - (self.best.number if self.best else 0)
-        return self.epoch >= self.options.epochs or 0 < self.options.patience <= waited
+        """Whether all epochs are done, or `patience` of them passed without a higher validation accuracy."""
+        if self.epoch >= self.options.epochs:
+            return True
+        best = max((e.val_accuracy, -e.number) for e in self.history) if self.history else (0.0, 0)
+        return 0 < self.options.patience <= self.epoch + best[1]
 
     @property
     def stop(self) -> bool:

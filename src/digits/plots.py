@@ -1,0 +1,475 @@
+"""Matplotlib pictures of a run, each a PNG whose title says what was found.
+
+Every picture is two functions: `..._figure` builds the Figure, its namesake saves it. Figures are built
+without pyplot: threads share nothing and nothing stays open. The same values give the same bytes, with
+the same versions.
+
+All are as wide as a column of text and legible on a phone. Positions are pixels of the finished picture
+from its top left corner, so that images are enlarged by whole numbers.
+"""
+
+import io
+import math
+import textwrap
+from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
+from typing import Any, Protocol
+
+import numpy as np
+import numpy.typing as npt
+from matplotlib.axes import Axes
+from matplotlib.colors import LinearSegmentedColormap
+from matplotlib.figure import Figure
+from matplotlib.patches import Circle, Rectangle
+from matplotlib.ticker import FuncFormatter, MaxNLocator
+from torch import Tensor
+
+from digits.data import SIDE
+from digits.evaluate import Evaluation, most_confident_mistakes, probabilities
+from digits.files import atomic_write
+
+DPI = 160  # pixels an inch
+WIDTH, MARGIN = 1000, 24  # px
+ROW_GAP = 28  # px, between rows of images with captions
+
+# Sizes in points. A phone shows 1,000 px on about 390 of its own, so that 10 points arrive as 9 px.
+TITLE, TEXT, SMALL = 15.0, 10.5, 9.5
+POINT = DPI / 72  # px
+GLYPH = 0.64  # width of a digit of DejaVu Sans, as a fraction of its size
+CAPITAL = 0.73  # height of its capitals and digits
+LETTER = 0.54  # mean width of a character in a sentence
+FONT = "DejaVu Sans"  # comes with Matplotlib, so the picture is the same everywhere
+
+# From the palette that people with any colour vision tell apart: Okabe and Ito, "Color universal design",
+# 2008. What colour says, position or words say too.
+BLUE, VERMILLION = "#0072B2", "#D55E00"
+PALE_BLUE, PALE_VERMILLION = "#a6cfe6", "#f5b78e"
+INK, GREY, LINE, PAPER = "#222222", "#666666", "#d9d9d9", "#f4f4f2"
+MISTAKES = LinearSegmentedColormap.from_list("mistakes", [PAPER, "#fbd9bd", "#f0a06a", VERMILLION])
+WEIGHTS = "RdBu_r"  # white at 0; safe for colour-blind eyes: Harrower and Brewer, "ColorBrewer.org", 2003
+
+MAX_MISTAKES = 25
+MAX_PREDICTIONS = 24
+MAX_NEURONS = 64
+UNSATURATED = 0.9995  # of the weights; a few extreme ones would leave all others pale
+SHORT_NAME = 1  # character; longer class names need wider columns
+
+Array = npt.NDArray[Any]
+
+
+class Epoch(Protocol):
+    """One epoch's figures; accuracies are fractions, the first epoch is number 1."""
+
+    @property
+    def number(self) -> int: ...
+    @property
+    def train_loss(self) -> float: ...
+    @property
+    def train_accuracy(self) -> float: ...
+    @property
+    def val_loss(self) -> float: ...
+    @property
+    def val_accuracy(self) -> float: ...
+
+
+# ---------------------------------------------------------------------------------------------- saving
+
+
+def curves(epochs: Sequence[Epoch], path: Path) -> None:
+    """Save `curves_figure` as the PNG `path`."""
+    _save(curves_figure(epochs), path)
+
+
+def confusion(evaluation: Evaluation, class_names: Sequence[str], path: Path) -> None:
+    """Save `confusion_figure` as the PNG `path`."""
+    _save(confusion_figure(evaluation, class_names), path)
+
+
+def mistakes(images: Tensor, labels: Tensor, logits: Tensor, class_names: Sequence[str], path: Path) -> None:
+    """Save `mistakes_figure` as the PNG `path`."""
+    _save(mistakes_figure(images, labels, logits, class_names), path)
+
+
+def first_layer(weights: Tensor, path: Path) -> None:
+    """Save `first_layer_figure` as the PNG `path`."""
+    _save(first_layer_figure(weights), path)
+
+
+def predictions(
+    images: Tensor, labels: Tensor, logits: Tensor, class_names: Sequence[str], path: Path
+) -> None:
+    """Save `predictions_figure` as the PNG `path`."""
+    _save(predictions_figure(images, labels, logits, class_names), path)
+
+
+def _save(figure: Figure, path: Path) -> None:
+    """Write the figure, whole or not at all, without date or version in it."""
+    png = io.BytesIO()
+    figure.savefig(png, format="png", dpi=DPI, metadata={"Software": None})
+    atomic_write(path, png.getvalue())
+
+
+# ---------------------------------------------------------------------------------------------- curves
+
+PANEL_LEFT, PANEL_WIDTH = 104, 716  # px; tick labels stand to the left, the lines' names to the right
+NAME_HEIGHT = 64  # px; of a line's name and final value
+
+
+def curves_figure(epochs: Sequence[Epoch]) -> Figure:
+    """Accuracy and loss in training and validation, epoch by epoch, for at least one epoch.
+
+    The best epoch is ringed: highest validation accuracy, then lowest validation loss, then first. A figure
+    that is not finite leaves a gap.
+    """
+    best = min(epochs, key=lambda e: (-_finite(e.val_accuracy, -math.inf), _finite(e.val_loss, math.inf)))
+    title = f"{_percent(best.val_accuracy)} of the validation images read right"
+    best_of = "" if len(epochs) == 1 else f"Ringed: the best of {len(epochs)} epochs, number {best.number}. "
+    note = "Training figures are averages while the network still learns."
+    figure, canvas, top = _sheet(title, best_of + note, 850)
+    accuracy = _panel(figure, canvas, top, 400, "Accuracy")
+    accuracy.yaxis.set_major_formatter(FuncFormatter(lambda y, _: f"{100 * y:.4g} %"))
+    _curve(accuracy, epochs, lambda e: (e.train_accuracy, e.val_accuracy), _percent, epochs.index(best))
+    loss = _panel(figure, canvas, top + 470, 310, "Loss")
+    loss.yaxis.set_major_formatter(FuncFormatter(lambda y, _: f"{y:.3g}"))
+    _curve(loss, epochs, lambda e: (e.train_loss, e.val_loss), _loss, epochs.index(best))
+    loss.set_xlabel("epoch", fontsize=TEXT, color=GREY, fontfamily=FONT)
+    return figure
+
+
+def _panel(figure: Figure, canvas: Axes, top: float, height: int, name: str) -> Axes:
+    """Axes under their name, together `height` px high."""
+    _write(canvas, MARGIN, top, name, weight="bold", va="top")
+    bottom = figure.bbox.height - top - height
+    bounds = (PANEL_LEFT, bottom, PANEL_WIDTH, height - 40)
+    panel = figure.add_axes(tuple(np.divide(bounds, [*figure.bbox.size] * 2)), facecolor="none")
+    panel.spines[["top", "right", "left"]].set_visible(False)
+    panel.spines["bottom"].set_color(LINE)
+    panel.grid(axis="y", color=LINE, linewidth=0.8)
+    panel.tick_params(labelsize=SMALL, labelcolor=GREY, labelfontfamily=FONT, length=0)
+    panel.xaxis.set_major_locator(MaxNLocator(integer=True, min_n_ticks=1, steps=[1, 2, 5, 10]))
+    return panel
+
+
+def _curve(
+    panel: Axes,
+    epochs: Sequence[Epoch],
+    values: Callable[[Epoch], tuple[float, float]],
+    written: Callable[[float], str],
+    best: int,
+) -> None:
+    """Draw training and validation values, ring validation's `best`, name the lines at their ends."""
+    numbers = [epoch.number for epoch in epochs]
+    lines = np.array([values(epoch) for epoch in epochs], dtype=float).T  # (2, epochs)
+    lines[~np.isfinite(lines)] = math.nan
+    marker = "o" if len(epochs) <= 30 else ""
+    style: dict[str, Any] = {"marker": marker, "markersize": 3.5, "linewidth": 2, "clip_on": False}
+    for line, colour in zip(lines, (VERMILLION, BLUE), strict=True):
+        panel.plot(numbers, line, color=colour, **style)
+    ring: dict[str, Any] = {
+        "markersize": 11,
+        "markerfacecolor": "none",
+        "markeredgewidth": 1.5,
+        "clip_on": False,
+    }
+    panel.plot(numbers[best], lines[1][best], "o", color=BLUE, **ring)
+    room = 0.02 * (numbers[-1] - numbers[0]) or 0.5
+    panel.set_xlim(numbers[0] - room, numbers[-1] + room)
+    _name_lines(panel, lines, written)
+
+
+def _name_lines(panel: Axes, lines: Array, written: Callable[[float], str]) -> None:
+    """Write name and final value beside the end of each line, apart from each other."""
+    panel.get_ylim()  # settles the scale
+    ends = [line[np.isfinite(line)][-1:] for line in lines]  # where a line is still seen
+    heights = [panel.transData.transform((0, end[0]))[1] if len(end) else panel.bbox.y0 for end in ends]
+    middle, lower = sum(heights) / 2, int(heights[1] <= heights[0])
+    distance = max(abs(heights[0] - heights[1]), NAME_HEIGHT)
+    for i, (name, colour) in enumerate((("training", VERMILLION), ("validation", BLUE))):
+        height = middle + distance / 2 * (-1 if i == lower else 1)
+        place = panel.transAxes.inverted().transform((0, height))[1]
+        text = f"{name}\n{written(lines[i][-1])}"
+        _write(panel, 1.02, place, text, color=colour, transform=panel.transAxes, va="center")
+
+
+# ------------------------------------------------------------------------------------------- confusion
+
+ROW, HEADER, SLANTED_HEADER = 66, 64, 130  # px
+
+
+def confusion_figure(evaluation: Evaluation, class_names: Sequence[str]) -> Figure:
+    """How many images of each class were read as which, the mistakes standing out by colour."""
+    counts = np.array(evaluation.confusion)
+    low, high = evaluation.interval
+    title = f"{_percent(evaluation.accuracy)} of {evaluation.total:,} test images read right"
+    text = f"95 % interval {_hundredths(low)} to {_percent(high)}. {_worst_confusion(counts, class_names)}"
+    longest = max(map(len, class_names)) * GLYPH * TEXT * POINT  # px
+    left = MARGIN + 20 + max(longest, len("precision") * GLYPH * TEXT * POINT)
+    column = (WIDTH - MARGIN - left) / (len(counts) + 1)
+    header = SLANTED_HEADER if longest > column else HEADER
+    body = ROW * (len(counts) + 1)
+    figure, canvas, top = _sheet(title, text, header + body + 70)
+    top += header
+    _class_labels(canvas, class_names, left, top, column, slanted=longest > column)
+    _cells(canvas, counts, left, top, column)
+    for i, figures in enumerate(evaluation.per_class):
+        recall = _hundredths(figures.recall, 1) if figures.support else "–"
+        precision = _hundredths(figures.precision, 1) if counts[:, i].any() else "–"
+        _write(canvas, left + (len(counts) + 0.5) * column, top + (i + 0.5) * ROW, recall, SMALL, ha="center")
+        _write(canvas, left + (i + 0.5) * column, top + body - ROW / 2, precision, SMALL, ha="center")
+    note = (
+        "Recall (%): of the images of a class, the share read as it. "
+        "Precision (%): of the images read as a class, the share that are of it."
+    )
+    _write(canvas, MARGIN, top + body + 16, _wrapped(note, SMALL), SMALL, color=GREY, va="top")
+    return figure
+
+
+def _worst_confusion(counts: Array, class_names: Sequence[str]) -> str:
+    """The most frequent mistake as a sentence."""
+    wrong = counts - np.diag(np.diag(counts))
+    truth, guess = divmod(int(wrong.argmax()), len(wrong))
+    if not wrong[truth, guess]:
+        return "No mistakes."
+    times = "once" if wrong[truth, guess] == 1 else f"{wrong[truth, guess]:,} times"
+    return f"Most often wrong: {class_names[truth]} read as {class_names[guess]}, {times}."
+
+
+def _class_labels(
+    canvas: Axes, class_names: Sequence[str], left: float, top: float, column: float, *, slanted: bool
+) -> None:
+    """Name the rows and columns of the table whose top left corner is given."""
+    slant: dict[str, Any] = {"rotation": 45, "rotation_mode": "anchor"} if slanted else {}
+    for i, name in enumerate([*class_names, "recall"]):
+        x, y = left + (i + 0.5) * column, top - 14
+        _write(canvas, x, y, name, ha="left" if slanted else "center", va="baseline", **slant)
+    for i, name in enumerate([*class_names, "precision"]):
+        _write(canvas, left - 12, top + (i + 0.5) * ROW, name, ha="right")
+    _write(canvas, left - 12, top - 10, "read as →\ntrue ↓", SMALL, color=GREY, ha="right", va="bottom")
+
+
+def _cells(canvas: Axes, counts: Array, left: float, top: float, column: float) -> None:
+    """The counts of at least 1, row by row; mistakes coloured by their number, right answers grey."""
+    most = max(1, (counts - np.diag(np.diag(counts))).max())
+    size = min(SMALL, 0.9 * column / (len(str(counts.max())) * GLYPH * POINT))
+    for (truth, guess), count in np.ndenumerate(counts):
+        x, y, right, share = left + guess * column, top + truth * ROW, truth == guess, count / most
+        colour = LINE if right else MISTAKES(share)
+        canvas.add_patch(Rectangle((x + 2, y + 2), column - 4, ROW - 4, color=colour, linewidth=0))
+        if count:
+            style = {"color": GREY} if right else {"weight": "bold"}
+            _write(canvas, x + column / 2, y + ROW / 2, str(count), size, ha="center", **style)
+
+
+# -------------------------------------------------------------------------------------------- mistakes
+
+
+def mistakes_figure(images: Tensor, labels: Tensor, logits: Tensor, class_names: Sequence[str]) -> Figure:
+    """The most confident mistakes among all of a set's images.
+
+    images uint8 (N, 28, 28), labels (N,), logits (N, classes).
+    """
+    wrong = most_confident_mistakes(logits, labels, len(labels))
+    if len(wrong) == 0:
+        return _no_mistakes_figure(len(labels))
+    narrow = max(map(len, class_names)) <= SHORT_NAME
+    columns, enlarged, caption = (5, 6, 42) if narrow else (4, 8, 72)
+    shown = wrong[: MAX_MISTAKES // columns * columns].tolist()
+    title = f"{len(wrong):,} of {len(labels):,} test images read wrong"
+    which = f"The {len(shown)} it was surest of" if len(shown) < len(wrong) else "Surest first"
+    text = f"{which}: truth → the network's answer, and how sure it was."
+    width = enlarged * SIDE
+    pitch = width + caption + ROW_GAP
+    figure, canvas, top = _sheet(title, text, pitch * math.ceil(len(shown) / columns) - ROW_GAP)
+    chances, answers = (column.tolist() for column in probabilities(logits[shown]).max(1))
+    places = _grid(len(shown), columns, width, pitch, top)
+    for (x, y), i, answer, chance in zip(places, shown, answers, chances, strict=True):
+        _image(canvas, x, y, images[i].cpu().numpy(), enlarged)
+        truth, last = f"{class_names[int(labels[i])]} →", y + width + caption - 18
+        if narrow:
+            _write(canvas, x, last, f"{truth} {class_names[answer]}", weight="bold")
+        else:
+            _write(canvas, x, last - 30, truth, SMALL)
+            _write(canvas, x, last, class_names[answer], SMALL, weight="bold")
+        _write(canvas, x + width, last, _percent(chance), SMALL, color=VERMILLION, ha="right")
+    return figure
+
+
+def _no_mistakes_figure(total: int) -> Figure:
+    """A tick for a network that made none."""
+    title = f"All {total:,} test images read right"
+    figure, canvas, top = _sheet(
+        title, "No mistakes to show. Time for harder ones: your own handwriting?", 300
+    )
+    x, y = WIDTH / 2, top + 140
+    canvas.add_patch(Circle((x, y), 120, color=BLUE, linewidth=0))
+    canvas.plot([x - 52, x - 14, x + 56], [y + 4, y + 44, y - 42], color="white", linewidth=9)
+    return figure
+
+
+# ----------------------------------------------------------------------------------------- first layer
+
+
+def first_layer_figure(weights: Tensor) -> Figure:
+    """The weights (hidden, 784) of the first layer's strongest neurons as images, on one scale."""
+    neurons = weights.detach().cpu().float()
+    strongest = neurons.norm(dim=1).argsort(descending=True, stable=True)[:MAX_NEURONS]
+    shown = neurons[strongest].view(-1, SIDE, SIDE).numpy()
+    limit = float(np.quantile(abs(shown), UNSATURATED)) or 1.0
+    every = len(shown) == len(neurons)
+    title = f"What {'the' if every else f'{len(shown)} of'} {len(neurons)} first-layer neurons look for"
+    text = (
+        "Red: ink here excites the neuron. Blue: ink here calms it. Largest weights first, all on one scale."
+    )
+    columns, enlarged = 8, 4
+    pitch = enlarged * SIDE + 8
+    figure, canvas, top = _sheet(title, text, pitch * math.ceil(len(shown) / columns) + 44)
+    for (x, y), neuron in zip(_grid(len(shown), columns, pitch - 8, pitch, top), shown, strict=True):
+        _image(canvas, x, y, neuron, enlarged, colours=WEIGHTS, limits=(-limit, limit))
+    _scale(canvas, figure.bbox.height - MARGIN - 20, limit)
+    return figure
+
+
+def _scale(canvas: Axes, y: float, limit: float) -> None:
+    """The colours from -limit to limit, with their numbers."""
+    width = 240  # px
+    left = (WIDTH - width) / 2
+    ramp = np.linspace(-limit, limit, width)[None]
+    canvas.imshow(ramp, WEIGHTS, aspect="auto", extent=(left, left + width, y + 10, y - 10))
+    _write(canvas, left - 12, y, f"−{limit:.2g} or less", SMALL, color=GREY, ha="right")
+    _write(canvas, left + width + 12, y, f"+{limit:.2g} or more", SMALL, color=GREY)
+
+
+# ----------------------------------------------------------------------------------------- predictions
+
+BAR = 32  # px
+ANSWERS = 3  # bars an image
+
+
+def predictions_figure(images: Tensor, labels: Tensor, logits: Tensor, class_names: Sequence[str]) -> Figure:
+    """The first of images uint8 (N, 28, 28), each with its most probable answers as bars.
+
+    labels (N,), logits (N, classes).
+    """
+    narrow = max(map(len, class_names)) <= SHORT_NAME
+    columns, enlarged = (6, 5) if narrow else (4, 8)
+    shown = range(min(len(images), MAX_PREDICTIONS))
+    chances = probabilities(logits[: len(shown)])
+    right = int((chances.argmax(1) == labels[: len(shown)].cpu()).sum())
+    title = f"{right} of these {len(shown)} test images read right"
+    text = "The network's likeliest answers. Bold on blue: the truth. Orange: wrong."
+    width = enlarged * SIDE
+    pitch = width + 8 + ANSWERS * BAR + ROW_GAP
+    figure, canvas, top = _sheet(title, text, pitch * math.ceil(len(shown) / columns) - ROW_GAP)
+    for (x, y), i in zip(_grid(len(shown), columns, width, pitch, top), shown, strict=True):
+        wrong = chances[i].argmax() != labels[i]
+        _image(canvas, x, y, images[i].cpu().numpy(), enlarged, frame=VERMILLION if wrong else LINE)
+        _bars(canvas, x, y + width + 8, width, chances[i].numpy(), int(labels[i]), class_names)
+    return figure
+
+
+def _bars(
+    canvas: Axes, x: float, y: float, width: float, chances: Array, truth: int, class_names: Sequence[str]
+) -> None:
+    """Bars of the most probable classes, the true one always among them."""
+    ranked = np.argsort(-chances, kind="stable")[:ANSWERS]
+    if truth not in ranked:
+        ranked[-1] = truth
+    for row, answer in enumerate(ranked):
+        colour = PALE_BLUE if answer == truth else PALE_VERMILLION if row == 0 else LINE
+        top, middle = y + row * BAR, y + (row + 0.5) * BAR
+        canvas.add_patch(Rectangle((x, top + 2), width, BAR - 4, color=PAPER, linewidth=0))
+        canvas.add_patch(Rectangle((x, top + 2), width * chances[answer], BAR - 4, color=colour, linewidth=0))
+        weight = "bold" if answer == truth else "normal"
+        _write(canvas, x + 6, middle, class_names[answer], SMALL, weight=weight)
+        _write(canvas, x + width - 6, middle, _whole_percent(chances[answer]), SMALL, ha="right")
+
+
+# --------------------------------------------------------------------------------- the shared look
+
+
+def _sheet(title: str, text: str, body: float) -> tuple[Figure, Axes, float]:
+    """A white figure with its heading and room for `body` px; a canvas over all of it; where the body starts.
+
+    The canvas counts in px, x to the right and y downwards.
+    """
+    lines = _wrapped(text, TEXT)
+    top = MARGIN + 48 + 28 * (lines.count("\n") + 1) + 24
+    height = math.ceil(top + body + MARGIN)
+    figure = Figure(figsize=(WIDTH / DPI, height / DPI), dpi=DPI, facecolor="white")
+    canvas = figure.add_axes((0, 0, 1, 1), xlim=(0, WIDTH), ylim=(height, 0))
+    canvas.set_axis_off()
+    _write(canvas, MARGIN, MARGIN, title, TITLE, weight="bold", va="top")
+    _write(canvas, MARGIN, MARGIN + 48, lines, color=GREY, va="top")
+    return figure, canvas, top
+
+
+def _write(canvas: Axes, x: float, y: float, text: str, size: float = TEXT, **style: Any) -> None:
+    """Text from x on, its capitals centred on y, unless styled otherwise; `$` has no meaning in it."""
+    if "va" not in style:  # Matplotlib's own centre moves with the tails of g and p
+        y, style["va"] = y + CAPITAL * size * POINT / 2, "baseline"
+    look: dict[str, Any] = {"color": INK, "fontfamily": FONT, "parse_math": False, "linespacing": 1.25}
+    canvas.text(x, y, text, fontsize=size, **(look | style))
+
+
+def _wrapped(text: str, size: float) -> str:
+    """Text in lines that fit between the margins."""
+    return textwrap.fill(text, int((WIDTH - 2 * MARGIN) / (size * POINT * LETTER)))
+
+
+def _grid(n: int, columns: int, width: float, pitch: float, top: float) -> Iterator[tuple[int, float]]:
+    """Top left corners of n tiles, spread between the margins."""
+    gap = (WIDTH - 2 * MARGIN - columns * width) / (columns - 1)
+    for i in range(n):
+        yield round(MARGIN + i % columns * (width + gap)), top + i // columns * pitch
+
+
+def _image(
+    canvas: Axes,
+    x: float,
+    y: float,
+    pixels: Array,
+    enlarged: int,
+    *,
+    colours: str = "gray_r",  # dark ink on white paper
+    limits: tuple[float, float] = (0, 255),
+    frame: str = LINE,
+) -> None:
+    """One image, enlarged and framed."""
+    extent = (x, x + enlarged * SIDE, y + enlarged * SIDE, y)
+    look: dict[str, Any] = {"aspect": "auto", "interpolation": "nearest", "extent": extent}
+    canvas.imshow(pixels, colours, vmin=limits[0], vmax=limits[1], **look)
+    thickness = 0.6 if frame == LINE else 2
+    canvas.add_patch(
+        Rectangle((x, y), enlarged * SIDE, enlarged * SIDE, fill=False, color=frame, linewidth=thickness)
+    )
+
+
+def _hundredths(fraction: float, decimals: int = 2) -> str:
+    """A fraction in per cent, without the sign; 100 is said of 1 only."""
+    return "100" if fraction == 1 else f"{min(100 * fraction, 100 - 0.1**decimals):.{decimals}f}"
+
+
+def _percent(fraction: float) -> str:
+    """A fraction in per cent, with the sign."""
+    return f"{_hundredths(fraction)}\u202f%" if math.isfinite(fraction) else "not a number"
+
+
+def _whole_percent(fraction: float) -> str:
+    """A probability in the least room; 0 and 100 % are said of 0 and 1 only."""
+    if 0 < fraction < 0.01:
+        return "<1\u202f%"
+    if 0.99 < fraction < 1:
+        return ">99\u202f%"
+    return f"{100 * fraction:.0f}\u202f%"
+
+
+def _finite(value: float, otherwise: float) -> float:
+    """The value, if it is finite."""
+    return value if math.isfinite(value) else otherwise
+
+
+def _loss(value: float) -> str:
+    """A loss with four decimals, or as a power of ten where training runs away."""
+    if not math.isfinite(value):
+        return "not a number"
+    return f"{value:.4f}" if value < 1000 else f"{value:.1e}"

@@ -1,0 +1,107 @@
+"""What all tests share: one thread, an environment of their own, real digits and tiny made-up ones."""
+
+import os
+import struct
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import hypothesis
+import numpy as np
+import numpy.typing as npt
+import pytest
+import torch
+
+from digits import data, download
+from digits.errors import DownloadError
+
+# Asked for before `own_environment` hides it from the code under test.
+DATA = [Path(folder) for folder in os.environ.get("DIGITS_DATA", "").split(os.pathsep) if folder]
+FOUR_FILES = [file.name for file in download.CATALOGUE["mnist"]]
+
+hypothesis.settings.register_profile("digits", deadline=None)  # the machine may be busy with something else
+hypothesis.settings.load_profile("digits")
+
+MakeFolder = Callable[..., Path]
+
+
+@pytest.fixture(scope="session", autouse=True)
+def one_thread() -> None:
+    """Results and times that do not depend on how many processors there are."""
+    torch.set_num_threads(1)
+
+
+@pytest.fixture(autouse=True)
+def own_environment(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+    """An empty cache and no $DIGITS_DATA: no test finds what the user happens to have."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("DIGITS_CACHE", str(tmp_path_factory.mktemp("cache")))
+        patch.delenv("DIGITS_DATA", raising=False)
+        yield
+
+
+@pytest.fixture(scope="session")
+def mnist_folder() -> Path:
+    """The folder of $DIGITS_DATA that holds the four files of the full MNIST, raw or gzip."""
+    for folder in DATA:
+        if all((folder / name).is_file() or (folder / f"{name}.gz").is_file() for name in FOUR_FILES):
+            return folder
+    pytest.skip("needs the full MNIST: name a folder with its four files in $DIGITS_DATA")
+
+
+@pytest.fixture(scope="session")
+def mnist(mnist_folder: Path) -> data.Collection:
+    """The full MNIST, read once; tests leave it as it is."""
+    return data.load("mnist", mnist_folder)
+
+
+@pytest.fixture(scope="session")
+def sample_file(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The CSV file of 5,000 genuine MNIST digits, as `digits train` finds it without a mirror."""
+    try:
+        return download.fetch_sample(tmp_path_factory.mktemp("sample"))
+    except DownloadError as error:
+        pytest.skip(f"needs the sample of 5,000 digits: {error}")
+
+
+@pytest.fixture(scope="session")
+def sample(sample_file: Path) -> data.Digits:
+    """5,000 genuine MNIST digits, the first 500 training images of each class, sorted by class."""
+    return data.load("mnist", sample_file).train
+
+
+def write_idx(path: Path, array: npt.NDArray[Any]) -> None:
+    """An IDX file of bytes (0x08) or 32-bit integers (0x0C), by the letter of the format's description."""
+    code = {"uint8": 0x08, "int32": 0x0C}[array.dtype.name]
+    header = struct.pack(f">HBB{array.ndim}I", 0, code, array.ndim, *array.shape)
+    path.write_bytes(header + array.astype(array.dtype.newbyteorder(">")).tobytes())
+
+
+def made_up(count: int, seed: int) -> tuple[npt.NDArray[np.uint8], npt.NDArray[np.uint8]]:
+    """Images (count, 28, 28) of noise with a bright bar whose height is the label, and labels (count,)."""
+    labels = (np.arange(count) % 10).astype(np.uint8)
+    images = np.random.default_rng(seed).integers(0, 128, (count, 28, 28), np.uint8)
+    for image, label in zip(images, labels, strict=True):
+        image[2 * label + 4 : 2 * label + 6, 4:24] = 255
+    return images, labels
+
+
+@pytest.fixture
+def make_folder(tmp_path: Path) -> MakeFolder:
+    """Write MNIST's four files with made-up images: make_folder(train=300, test=100, name="tiny")."""
+
+    def make(train: int = 300, test: int = 100, name: str = "tiny") -> Path:
+        folder = tmp_path / name
+        folder.mkdir()
+        parts = (*made_up(train, seed=1), *made_up(test, seed=2))
+        for file, array in zip(FOUR_FILES, parts, strict=True):
+            write_idx(folder / file, array)
+        return folder
+
+    return make
+
+
+@pytest.fixture
+def tiny_folder(make_folder: MakeFolder) -> Path:
+    """A folder with 300 made-up training images and 100 test images that a network can learn."""
+    return make_folder()
