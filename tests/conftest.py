@@ -61,7 +61,7 @@ def sample_file(tmp_path_factory: pytest.TempPathFactory) -> Path:
     try:
         return download.fetch_sample(tmp_path_factory.mktemp("sample"))
     except DownloadError as error:
-        pytest.skip(f"needs the sample of 5,000 digits: {error}")
+        pytest.skip(f"needs the sample of 5,000 digits: {str(error).splitlines()[0]}")
 
 
 @pytest.fixture(scope="session")

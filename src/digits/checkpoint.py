@@ -10,6 +10,7 @@ and types with what the network expects.
 import hashlib
 import io
 import json
+import re
 import struct
 import zipfile
 from pathlib import Path
@@ -26,8 +27,16 @@ from digits.models import MLP
 
 Kind = Literal["model", "checkpoint"]
 FORMAT = 1
-LIMIT = 256 * 2**20  # bytes; the largest network here makes a checkpoint a hundred times smaller
-DTYPES = {"<f4": torch.float32, "<f8": torch.float64, "<i8": torch.int64, "|u1": torch.uint8}
+LIMIT = 256 * 2**20  # bytes; the default network's checkpoint is a hundred times smaller
+META_LIMIT = 2 * 2**20  # bytes; room for 10,000 epochs, and JSON of this length is parsed within a second
+ENTRIES = 1000  # at most; every one costs time and memory before its name is known
+ENTRY = b"PK\1\2"  # each entry of a zip's directory starts so (APPNOTE.TXT, section 4.3.12)
+# What NumPy writes before an array of the four types used here; reading evaluates none of it.
+HEADER = re.compile(
+    rb"\x93NUMPY\x01\x00(..)\{'descr': '(<f4|<f8|<i8|\|u1)', 'fortran_order': False, "
+    rb"'shape': \((|\d{1,18},|\d{1,18}(?:, \d{1,18}){1,3})\), \} *\n",
+    re.DOTALL,
+)
 LABEL = b"sha256="
 COMMENT = len(LABEL) + 64  # bytes of the zip's comment
 
@@ -37,10 +46,16 @@ def save(
 ) -> None:
     """Write the file whole or not at all; `keep` leaves the file that stood there under `previous(path)`.
 
-    Raises CheckpointError, naming the path, where the disk or the permissions do not allow it.
+    Raises CheckpointError, naming the path, where the disk or the permissions do not allow it, and where
+    `load` would refuse the file for its size.
     """
+    content = pack(kind, meta, tensors)
+    if len(content) > LIMIT:
+        raise CheckpointError(
+            f"{path} would have {len(content):,} bytes; expected at most {LIMIT:,}: choose a smaller --hidden"
+        )
     try:
-        atomic_write(path, pack(kind, meta, tensors), previous=previous(path) if keep else None)
+        atomic_write(path, content, previous=previous(path) if keep else None)
     except OSError as error:
         raise CheckpointError(
             f"could not write {path}: {error.strerror or error}; what was saved before is still there. "
@@ -56,6 +71,10 @@ def previous(path: Path) -> Path:
 def pack(kind: Kind, meta: dict[str, Any], tensors: dict[str, Tensor]) -> bytes:
     """The file's bytes: the same content always gives the same bytes."""
     text = json.dumps({"kind": kind, "format": FORMAT, **meta}, allow_nan=False, sort_keys=True)
+    if len(text) > META_LIMIT:
+        raise CheckpointError(
+            f"the table of epochs takes {len(text):,} bytes; expected at most {META_LIMIT:,}: lower --epochs"
+        )
     arrays = {name: tensor.detach().cpu().contiguous().numpy() for name, tensor in tensors.items()}
     buffer = io.BytesIO()
     np.savez(buffer, meta=np.frombuffer(text.encode(), np.uint8), **arrays)  # type: ignore[arg-type]  # numpy's stub
@@ -79,7 +98,7 @@ def load(path: Path, kind: Kind) -> tuple[dict[str, Any], dict[str, Tensor]]:
 
 
 def _unpack(content: bytes, kind: Kind) -> tuple[dict[str, Any], dict[str, Tensor]]:
-    body, comment = content[:-COMMENT], content[-COMMENT:]
+    body, comment = memoryview(content)[:-COMMENT], content[-COMMENT:]
     if not content.startswith(b"PK") or not comment.startswith(LABEL):
         raise CheckpointError("is damaged, cut off or of another kind")
     if comment[len(LABEL) :] != hashlib.sha256(body).hexdigest().encode():
@@ -87,32 +106,46 @@ def _unpack(content: bytes, kind: Kind) -> tuple[dict[str, Any], dict[str, Tenso
     members = _members(content)
     meta = _meta(members.pop("meta", b""))
     if meta.get("kind") != kind or meta.get("format") != FORMAT:
-        raise CheckpointError(f"is a {meta.get('kind')!r} file of format {meta.get('format')!r}")
+        raise CheckpointError(f"is a {_brief(meta.get('kind'))} file of format {_brief(meta.get('format'))}")
     return meta, {name: _tensor(name, data) for name, data in members.items()}
 
 
 def _members(content: bytes) -> dict[str, bytes]:
-    """The archive's entries by name, none of them compressed: a bomb needs compression."""
+    """The archive's entries by name, stored one after the other: a bomb needs compression or overlaps."""
+    if content.count(ENTRY) > ENTRIES:
+        raise CheckpointError(f"has more than {ENTRIES} entries")
     try:
         with zipfile.ZipFile(io.BytesIO(content)) as archive:
-            entries = archive.infolist()
-            if len(entries) > 1000 or len({entry.filename for entry in entries}) < len(entries):
-                raise CheckpointError(f"has {len(entries)} entries, too many or some twice")
-            for entry in entries:
-                if entry.compress_type != zipfile.ZIP_STORED or entry.file_size > len(content):
-                    raise CheckpointError(f"has a compressed entry, {entry.filename[:80]!r}")
-            return {entry.filename.removesuffix(".npy"): archive.read(entry) for entry in entries}
-    except (zipfile.BadZipFile, EOFError, ValueError, NotImplementedError, RuntimeError, OSError) as error:
-        raise CheckpointError(f"is no readable archive ({error})") from None
+            entries = {entry.filename.removesuffix(".npy"): entry for entry in archive.infolist()}
+            if len(entries) < len(archive.infolist()):
+                raise CheckpointError("has entries of the same name")
+            for name, entry in entries.items():
+                if entry.compress_type != zipfile.ZIP_STORED or entry.compress_size != entry.file_size:
+                    raise CheckpointError(f"has a compressed entry, {_brief(name)}")
+            if sum(entry.file_size for entry in entries.values()) > len(content):
+                raise CheckpointError("has entries that claim more bytes than there are")
+            return {name: archive.read(entry) for name, entry in entries.items()}
+    except (
+        zipfile.BadZipFile,
+        EOFError,
+        ArithmeticError,
+        ValueError,
+        struct.error,
+        RuntimeError,
+        OSError,
+    ) as error:
+        raise CheckpointError(f"is no readable archive ({_brief(str(error))})") from None
 
 
 def _meta(data: bytes) -> dict[str, Any]:
     array = _array("meta", data)
+    if array.dtype != np.uint8 or array.size > META_LIMIT:
+        raise CheckpointError(f"has meta data of type {array.dtype} and {array.size:,} values")
     try:
         meta = json.loads(array.tobytes())
     except (ValueError, RecursionError):
-        raise CheckpointError("has meta data that are no JSON") from None
-    if array.dtype != np.uint8 or not isinstance(meta, dict):
+        meta = None
+    if not isinstance(meta, dict):
         raise CheckpointError("has meta data that are no JSON object")
     return meta
 
@@ -120,25 +153,30 @@ def _meta(data: bytes) -> dict[str, Any]:
 def _tensor(name: str, data: bytes) -> Tensor:
     tensor = torch.from_numpy(_array(name, data).copy())
     if tensor.is_floating_point() and not bool(tensor.isfinite().all()):
-        raise CheckpointError(f"has numbers that are not finite in {name[:80]!r}")
+        raise CheckpointError(f"has numbers that are not finite in {_brief(name)}")
     return tensor
 
 
 def _array(name: str, data: bytes) -> NDArray[Any]:
     """One array; its header is believed only where the bytes bear it out."""
-    stream = io.BytesIO(data)
-    try:
-        if np.lib.format.read_magic(stream) != (1, 0):
-            raise ValueError("version")
-        shape, fortran, dtype = np.lib.format.read_array_header_1_0(stream)
-    except (ValueError, SyntaxError, TypeError, RecursionError, MemoryError):
-        raise CheckpointError(f"has an entry {name[:80]!r} that is no array") from None
-    rest = len(data) - stream.tell()
-    if dtype.str not in DTYPES or fortran or rest != dtype.itemsize * int(np.prod(shape, dtype=object)):
+    header = HEADER.match(data)
+    if header is None or header.end() != 10 + int.from_bytes(header[1], "little"):
         raise CheckpointError(
-            f"has an entry {name[:80]!r} of type {dtype} and shape {str(shape)[:80]} in {rest} bytes"
+            f"has an entry {_brief(name)} that is no array of float32, float64, int64 or uint8: {data[:80]!r}"
         )
-    return np.frombuffer(data, dtype, offset=stream.tell()).reshape(shape)
+    dtype, shape = np.dtype(header[2].decode()), tuple(map(int, re.findall(rb"\d+", header[3])))
+    try:
+        return np.frombuffer(data, dtype, offset=header.end()).reshape(shape)
+    except ValueError:
+        rest = len(data) - header.end()
+        raise CheckpointError(
+            f"has an entry {_brief(name)} of type {dtype} and shape {_brief(shape)} in {rest} bytes"
+        ) from None
+
+
+def _brief(what: object) -> str:
+    """What a file says, for a message: it may be megabytes long."""
+    return repr(what)[:80]
 
 
 def fit(tensors: dict[str, Tensor], expected: dict[str, Tensor], what: str) -> None:
@@ -146,7 +184,7 @@ def fit(tensors: dict[str, Tensor], expected: dict[str, Tensor], what: str) -> N
     odd = sorted(set(tensors) ^ set(expected))
     if odd:
         verb = "has no" if odd[0] in expected else "has an unknown"
-        raise CheckpointError(f"{what} {verb} tensor {odd[0][:80]!r}; it belongs to another network")
+        raise CheckpointError(f"{what} {verb} tensor {_brief(odd[0])}; it belongs to another network")
     for name, tensor in expected.items():
         got = tensors[name]
         if got.shape != tensor.shape or got.dtype != tensor.dtype:
@@ -169,7 +207,7 @@ def load_model(path: Path) -> tuple[MLP, dict[str, Any]]:
     meta, tensors = load(path, "model")
     architecture = meta.get("architecture")
     if not isinstance(architecture, dict) or architecture.get("name") != "mlp":
-        raise CheckpointError(f"{path} holds a network {architecture!r}; expected an mlp")
+        raise CheckpointError(f"{path} holds a network {_brief(architecture)}; expected an mlp")
     hidden = architecture.get("hidden")
     largest = LIMIT // 4  # no layer can have more neurons than the file has room for
     if (
@@ -178,7 +216,7 @@ def load_model(path: Path) -> tuple[MLP, dict[str, Any]]:
         or not all(type(n) is int and 0 < n < largest for n in hidden)
     ):
         raise CheckpointError(
-            f"{path} has hidden layers of {str(hidden)[:80]} neurons; expected two whole numbers"
+            f"{path} has hidden layers of {_brief(hidden)} neurons; expected two whole numbers"
         )
     with torch.device("meta"):  # shapes without memory: what the file claims costs nothing until it fits
         skeleton = MLP(*hidden)

@@ -30,7 +30,6 @@ from digits.options import Dataset, Split
 SIDE = 28  # pixels
 VALIDATION_SHARE = 6  # one in six: 10,000 of MNIST's 60,000
 TEST_SHARE = 5  # one in five, where the data has no test set of its own
-BLOCK = 1024  # images looked at together where all of them are, so that memory stays small
 
 MNIST_CLASSES = tuple("0123456789")
 CLASS_NAMES: dict[Dataset, tuple[str, ...]] = {
@@ -65,7 +64,7 @@ class Digits(torch_data.Dataset[tuple[Any, int]]):
                 f"images are {images.dtype} {tuple(images.shape)} for {len(labels)} labels; "
                 f"expected uint8 (N, {SIDE}, {SIDE}) with N labels, N above 0"
             )
-        self.images, self.labels, self.transform = images, labels.long(), transform
+        self.images, self.labels, self.transform = images.contiguous(), labels.long().contiguous(), transform
 
     def __len__(self) -> int:
         return len(self.labels)
@@ -80,15 +79,12 @@ class Digits(torch_data.Dataset[tuple[Any, int]]):
 
     def mean_and_std(self) -> tuple[float, float]:
         """Mean and standard deviation of all pixels, in [0, 1]; MNIST's are 0.1307 and 0.3081."""
-        total = squares = 0.0
-        for block in self.images.split(BLOCK):
-            pixels = as_fractions(block)
-            total += pixels.sum().item()
-            squares += pixels.square_().sum().item()
-        mean = total / self.images.numel()
-        std = max(squares / self.images.numel() - mean**2, 0.0) ** 0.5
-        if std == 0:
+        counts = torch.bincount(self.images.flatten(), minlength=256).double()  # of each grey: exact
+        if int((counts > 0).sum()) == 1:
             raise DataError("every pixel of every training image is the same; expected pictures of digits")
+        greys, shares = torch.arange(256, dtype=torch.float64) / 255, counts / self.images.numel()
+        mean = (shares * greys).sum().item()
+        std = (shares * (greys - mean) ** 2).sum().item() ** 0.5
         return mean, std
 
     def sha256(self) -> str:
@@ -142,7 +138,10 @@ def load(
         return found
     missed = []
     for folder in filter(None, os.environ.get("DIGITS_DATA", "").split(os.pathsep)):
-        found = _read_place(dataset, Path(folder), unverified)
+        try:
+            found = _read_place(dataset, Path(folder), unverified)
+        except _OtherSetError:  # the variable is set once, for one of the three
+            found = None
         if found is not None:
             return dataclasses.replace(found, origin=f"{found.origin} (from $DIGITS_DATA)")
         missed.append(f"$DIGITS_DATA: no {dataset} data in {folder}; looked further")
@@ -202,7 +201,7 @@ def _read_place(dataset: Dataset, place: Path, unverified: bool) -> Collection |
         paths = [_idx_path(folder, name) for name in names]
         if any(paths):
             return _read_idx_folder(dataset, folder, dict(zip(names, paths, strict=True)), unverified)
-    tables = sorted(place.glob("*.npz"))[:1] or sorted(p for p in place.iterdir() if _is_csv(p))
+    tables = _tables_in(place)
     return _read_tables(dataset, tables, unverified) if tables else None
 
 
@@ -227,7 +226,9 @@ def _read_idx_folder(
     train, train_digests = _read_pair(train_images, train_labels)
     test, test_digests = _read_pair(test_images, test_labels)
     published = _verify(dataset, folder, [*train_digests, *test_digests], train, unverified)
-    return Collection(dataset, train, test, f"files in {folder}", published, _own_data(published, folder))
+    return Collection(
+        dataset, train, test, f"files in {folder}", published, _own_data(dataset, published, folder)
+    )
 
 
 def _read_pair(images_path: Path, labels_path: Path) -> tuple[Digits, tuple[str, str]]:
@@ -249,7 +250,7 @@ def _read_tables(dataset: Dataset, paths: list[Path], unverified: bool) -> Colle
         if "test" in parts and len(parts) == 1:
             raise DataError(f"{paths[0]} holds a test set only; expected images to train on as well")
     elif all(map(_is_csv, paths)):
-        pairs = [formats.read_csv(path) for path in _train_then_test(paths)]
+        pairs = [formats.read_csv(path) for path in paths]
     else:
         raise DataError(f"{paths[0]} is no data file known here; expected {_expected(dataset)}")
     sets = [_digits(pair) for pair in pairs]
@@ -257,20 +258,27 @@ def _read_tables(dataset: Dataset, paths: list[Path], unverified: bool) -> Colle
     published = _verify(dataset, paths[0], digests, sets[0], unverified)
     test = sets[1] if len(sets) > 1 else None
     origin = " and ".join(str(path) for path in paths)
-    return Collection(dataset, sets[0], test, origin, published, _own_data(published, paths[0]))
+    return Collection(dataset, sets[0], test, origin, published, _own_data(dataset, published, paths[0]))
 
 
-def _train_then_test(paths: list[Path]) -> list[Path]:
-    """One .csv to train on; or two, of which one has 'test' in its name."""
-    tests = [path for path in paths if "test" in path.name.lower()]
-    trains = [path for path in paths if path not in tests]
-    if len(trains) != 1 or len(tests) > 1:
-        names = ", ".join(path.name for path in paths)
+def _tables_in(folder: Path) -> list[Path]:
+    """One .npz; or one .csv to train on, and one more if it has 'test' in its name; or nothing."""
+    archives, tables = sorted(folder.glob("*.npz")), sorted(filter(_is_csv, folder.iterdir()))
+    tests = [path for path in tables if "test" in path.name.lower()]
+    trains = [path for path in tables if path not in tests]
+    if len(archives) == 1 or not archives + tables:
+        return archives
+    if archives or len(trains) != 1 or len(tests) > 1:
+        names = ", ".join(path.name for path in archives or tables)
         raise DataError(
-            f"{paths[0].parent} holds the tables {names}; expected one to train on and at most one more "
-            "with 'test' in its name; or name a single file with --data"
+            f"{folder} holds {names}; expected one .npz, or one .csv to train on and at most one more with "
+            "'test' in its name; or name a single file with --data"
         )
     return trains + tests
+
+
+class _OtherSetError(DataError):
+    """The files are one of the published sets, but not the one asked for."""
 
 
 def _verify(dataset: Dataset, place: Path, digests: list[str], train: Digits, unverified: bool) -> bool:
@@ -279,7 +287,7 @@ def _verify(dataset: Dataset, place: Path, digests: list[str], train: Digits, un
         if digests == [file.sha256 for file in files]:
             if name == dataset:
                 return True
-            raise DataError(f"{place} holds {name}, not {dataset}; add --dataset {name}")
+            raise _OtherSetError(f"{place} holds {name}, not {dataset}; add --dataset {name}")
     expected = download.CATALOGUE[dataset]
     wrong = [
         f"{file.name} (expected {file.sha256}, got {got})"
@@ -294,9 +302,13 @@ def _verify(dataset: Dataset, place: Path, digests: list[str], train: Digits, un
     return False
 
 
-def _own_data(published: bool, place: Path) -> tuple[str, ...]:
-    notice = f"{place} is not the published data set: its figures are its own and compare with no other's."
-    return () if published else (notice,)
+def _own_data(dataset: Dataset, published: bool, place: Path) -> tuple[str, ...]:
+    """What to say of data whose content is not known to be the published one."""
+    if published:
+        return ()
+    if all(file.sha256 is None for file in download.CATALOGUE[dataset]):
+        return (f"Nobody published checksums of {dataset}'s content: {place} is taken as it is.",)
+    return (f"{place} is not the published data set: its figures are its own and compare with no other's.",)
 
 
 # ------------------------------------------------------------------------------------------- splitting
@@ -347,11 +359,10 @@ def _stratified(labels: Tensor, size: int, draws: torch.Generator, option: str) 
     """Indices (kept, held) with `size` held, each class in proportion, by largest remainder."""
     if size >= len(labels):
         raise DataError(f"{option} is {size}, but there are {len(labels)} images to take them from")
-    counts = torch.bincount(labels)
-    quota = counts * size / len(labels)
-    take = quota.floor().long()
+    shares = torch.bincount(labels) * size  # of each class, in units of 1 / len(labels) images
+    take, remainder = shares // len(labels), shares % len(labels)
     short = size - int(take.sum())
-    take[(quota - take).argsort(descending=True, stable=True)[:short]] += 1
+    take[remainder.argsort(descending=True, stable=True)[:short]] += 1
     order = torch.randperm(len(labels), generator=draws)
     of_class = [order[labels[order] == c][:n] for c, n in enumerate(take.tolist())]
     return _kept_and_held(len(labels), torch.cat(of_class))
@@ -438,7 +449,7 @@ class Batches:
         self.batch_size, self.shuffle, self.drop_last, self.seed = batch_size, shuffle, drop_last, seed
         self.world = world or World()
         self._next_epoch = 0
-        if len(self) == 0:
+        if batch_size < 1 or len(self) == 0:
             raise DataError(
                 f"{len(digits)} images do not fill one batch of {batch_size}; "
                 "choose a smaller --batch-size or leave out --drop-last"

@@ -6,6 +6,7 @@ survives a power cut.
 """
 
 import contextlib
+import errno
 import os
 import socket
 from collections.abc import Iterator
@@ -15,15 +16,25 @@ import filelock  # torch depends on it, so it costs nothing
 
 from digits.errors import RunError
 
+NO_HARD_LINKS = {errno.EPERM, errno.EOPNOTSUPP, errno.ENOSYS, errno.EMLINK}  # FAT, some network drives
 TEMPORARY = ".part"  # suffix of a file in the making; anything so named is rubbish after a kill
 
 
 def atomic_write(path: Path, content: bytes, *, previous: Path | None = None) -> None:
     """Replace `path` by `content`; `previous`, if given, keeps what stood there before.
 
-    Raises OSError (disk full, no permission) with the old content of both paths untouched or already
-    moved on: `path` or `previous` is always complete.
+    Raises OSError (disk full, no permission) whose `filename` is `path`, with the old content of both paths
+    untouched or already moved on: `path` or `previous` is always complete.
     """
+    try:
+        _replace(path, content, previous)
+        _sync_folder(path.parent)
+    except OSError as error:
+        error.filename, error.filename2 = str(path), None  # write() and fsync() leave the reader to guess
+        raise
+
+
+def _replace(path: Path, content: bytes, previous: Path | None) -> None:
     temporary = path.with_name(f".{path.name}.{os.getpid()}{TEMPORARY}")
     try:
         with open(temporary, "wb") as file:
@@ -34,9 +45,9 @@ def atomic_write(path: Path, content: bytes, *, previous: Path | None = None) ->
             _keep(path, previous)
         os.replace(temporary, path)
     except BaseException:
-        temporary.unlink(missing_ok=True)
+        with contextlib.suppress(OSError):  # the first error is the one to report; `sweep` takes the rest
+            temporary.unlink(missing_ok=True)
         raise
-    _sync_folder(path.parent)
 
 
 def _keep(path: Path, previous: Path) -> None:
@@ -45,10 +56,15 @@ def _keep(path: Path, previous: Path) -> None:
     link.unlink(missing_ok=True)
     try:
         os.link(path, link)
-    except PermissionError:  # FAT and some network drives have no hard links
+    except OSError as error:
+        if error.errno not in NO_HARD_LINKS:
+            raise
         os.replace(path, previous)
     else:
         os.replace(link, previous)
+    finally:
+        with contextlib.suppress(OSError):
+            link.unlink()  # there if the renaming failed, or did nothing: after a kill both may be one file
 
 
 def _sync_folder(folder: Path) -> None:
@@ -84,9 +100,12 @@ def locked(path: Path, what: str, *, timeout: float = 0.0) -> Iterator[None]:
         raise RunError(
             f"{what} is in use by {holder}; wait for it, stop it, or choose another --name"
         ) from None
+    except OSError as error:
+        raise RunError(f"could not lock {path}: {error.strerror or error}; choose another --out") from error
     try:
         if os.name == "posix":  # Windows lets nobody, not even us, write to a locked file
-            path.write_text(f"process {os.getpid()} on {socket.gethostname()}\n")
+            with contextlib.suppress(OSError):  # a courtesy to whoever finds the lock taken
+                path.write_text(f"process {os.getpid()} on {socket.gethostname()}\n")
         yield
     finally:
         lock.release()

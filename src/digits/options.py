@@ -106,6 +106,8 @@ class TrainOptions:
         for name in ("val_size", "test_size"):
             if getattr(self, name) is not None:
                 _at_least(name, getattr(self, name), 1)
+        if self.seed >= 2**64:  # what torch.manual_seed takes
+            raise OptionError(f"--seed is {self.seed}; expected a whole number below 2^64")
         if not 0 < self.learning_rate < float("inf"):
             raise OptionError(f"--lr is {self.lr}; expected a number above 0, such as 0.01")
         if not 0 <= self.momentum < 1:
@@ -115,7 +117,7 @@ class TrainOptions:
         if self.nesterov and (self.optimizer != "sgd" or not self.momentum):
             raise OptionError("--nesterov needs --optimizer sgd and a --momentum above 0")
         if self.name is not None and (
-            not self.name or Path(self.name).name != self.name or "\0" in self.name
+            self.name in ("", "..") or Path(self.name).name != self.name or "\0" in self.name
         ):
             raise OptionError(
                 f"--name is {self.name!r}; expected a folder name without slashes; use --out DIR"
@@ -149,7 +151,7 @@ class EvaluateOptions:
 
 
 def _at_least(name: str, value: float, least: int) -> None:
-    if not value >= least:  # so that NaN fails too
+    if not least <= value < float("inf"):  # so that NaN fails too
         raise OptionError(f"--{name.replace('_', '-')} is {value}; expected {least} or more")
 
 
@@ -167,7 +169,7 @@ def from_json(text: str) -> TrainOptions:
     """Read what `to_json` wrote; unknown, missing or wrong entries raise OptionError with their name."""
     try:
         values = json.loads(text)
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         raise OptionError(f"the options are not JSON ({error})") from None
     names = {field.name for field in dataclasses.fields(TrainOptions)}
     if not isinstance(values, dict) or set(values) != names:
@@ -180,20 +182,14 @@ def from_json(text: str) -> TrainOptions:
 def _revive(name: str, hint: Any, value: Any) -> Any:
     """One value of a JSON object as the type that its option has."""
     choices = getattr(hint, "__args__", (hint,))
-    if value is None and type(None) in choices:
-        return None
-    if Path in choices and isinstance(value, str):
+    if name == "hidden":
+        if isinstance(value, list) and [type(size) for size in value] == [int, int]:
+            return tuple(value)
+    elif Path in choices and isinstance(value, str):
         return Path(value)
-    if (
-        name == "hidden"
-        and isinstance(value, list)
-        and len(value) == 2
-        and all(type(n) is int for n in value)
-    ):
-        return tuple(value)
-    if float in choices and type(value) in (int, float):
+    elif float in choices and type(value) is int and abs(value) < 2**53:  # a float holds it exactly
         return float(value)
-    if value in choices or type(value) in choices:
+    elif value in choices or type(value) in choices:
         return value
     raise OptionError(f"the option {name} is {value!r}; expected {hint}")
 

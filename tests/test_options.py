@@ -1,0 +1,228 @@
+"""Options: every check names its option, and JSON brings back exactly what was written."""
+
+import dataclasses
+import json
+import re
+from pathlib import Path
+from typing import Any, get_args
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from digits import options
+from digits.errors import OptionError
+from digits.options import EvaluateOptions, TrainOptions, differences, from_json, to_json
+
+NAMES = {field.name for field in dataclasses.fields(TrainOptions)}
+NAN, INFINITY = float("nan"), float("inf")
+
+
+@pytest.mark.parametrize(
+    ("name", "values"),
+    [
+        ("hidden", [(0, 64), (128, 0), (-1, 4)]),
+        ("epochs", [0, -1]),
+        ("batch_size", [0, -64]),
+        ("threads", [0]),
+        ("patience", [-1]),
+        ("checkpoint_every", [-1]),
+        ("seed", [-1, 2**64]),
+        ("split_seed", [-1]),
+        ("val_size", [0, -1]),
+        ("test_size", [0, -1]),
+        ("weight_decay", [-1e-9, NAN, INFINITY]),
+        ("lr", [0.0, -0.1, NAN, INFINITY]),
+        ("momentum", [-0.1, 1.0, NAN, INFINITY]),
+        ("name", ["", ".", "..", "/", "a/b", "/etc", "../up", "a/", "a\0b"]),
+    ],
+)
+def test_impossible_value_is_refused_and_its_option_named(name: str, values: list[Any]) -> None:
+    """A value that an option cannot have raises OptionError with the option as it is typed."""
+    for value in values:
+        with pytest.raises(OptionError, match=f"^--{name.replace('_', '-')} is ") as caught:
+            TrainOptions(**{name: value})
+        assert "expected" in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("changes", "words"),
+    [
+        ({"momentum": 0.9, "optimizer": "adam"}, "--momentum belongs to sgd and rmsprop; adam"),
+        ({"momentum": 0.9, "optimizer": "adamw"}, "--momentum belongs to sgd and rmsprop; adamw"),
+        ({"nesterov": True}, "--nesterov needs --optimizer sgd and a --momentum above 0"),
+        ({"nesterov": True, "momentum": 0.9, "optimizer": "rmsprop"}, "--nesterov needs --optimizer sgd"),
+    ],
+)
+def test_options_that_do_not_go_together(changes: dict[str, Any], words: str) -> None:
+    """Options without effect beside each other are refused, and both are named."""
+    with pytest.raises(OptionError, match=re.escape(words)):
+        TrainOptions(**changes)
+
+
+def test_evaluate_threads_are_checked() -> None:
+    """`digits evaluate` checks its number of threads as training does."""
+    with pytest.raises(OptionError, match=r"^--threads is 0; expected 1 or more"):
+        EvaluateOptions("runs/a", threads=0)
+
+
+def test_smallest_and_unusual_values_are_accepted() -> None:
+    """The checks leave the edges of what is possible alone."""
+    made = TrainOptions(
+        hidden=(1, 1), epochs=1, batch_size=1, val_size=1, test_size=1, seed=2**64 - 1, name="über 1.5"
+    )
+    assert made.name == "über 1.5"
+    assert TrainOptions(optimizer="rmsprop", momentum=0.999).momentum == 0.999
+    assert TrainOptions(momentum=0.9, nesterov=True).nesterov
+
+
+@pytest.mark.parametrize(("optimizer", "rate"), [("sgd", 0.01), *((o, 0.001) for o in ("adam", "adamw"))])
+def test_default_learning_rate(optimizer: Any, rate: float) -> None:
+    """Without --lr, SGD learns at the mission's 0.01 and the adaptive rules at their authors' 0.001."""
+    assert TrainOptions(optimizer=optimizer).learning_rate == rate
+    assert TrainOptions(optimizer=optimizer, lr=0.5).learning_rate == 0.5
+
+
+def test_defaults_are_the_textbook_run() -> None:
+    """Without options: 784-128-64-10, SGD, 20 epochs of batches of 64, one thread."""
+    plain = TrainOptions()
+    assert (plain.hidden, plain.optimizer, plain.epochs, plain.batch_size) == ((128, 64), "sgd", 20, 64)
+    assert (plain.learning_rate, plain.momentum, plain.schedule, plain.threads) == (0.01, 0.0, "constant", 1)
+
+
+# ------------------------------------------------------------------------------------- to JSON and back
+
+paths = st.text(st.characters(exclude_characters="\0"), min_size=1).map(Path)
+counts = st.integers(1, 10**9)
+rates = st.floats(1e-12, 1e12)
+folder_names = st.text(min_size=1).filter(lambda n: n != ".." and Path(n).name == n and "\0" not in n)
+rules = st.one_of(
+    st.fixed_dictionaries({"optimizer": st.sampled_from(get_args(options.Optimizer))}),
+    st.fixed_dictionaries(
+        {"optimizer": st.sampled_from(["sgd", "rmsprop"]), "momentum": st.floats(0, 1, exclude_max=True)}
+    ),
+    st.fixed_dictionaries(
+        {"optimizer": st.just("sgd"), "momentum": st.floats(0.01, 0.99), "nesterov": st.booleans()}
+    ),
+)
+others = st.fixed_dictionaries(
+    {},
+    optional={
+        "recipe": st.sampled_from(get_args(options.Recipe)),
+        "dataset": st.sampled_from(get_args(options.Dataset)),
+        "split": st.sampled_from(get_args(options.Split)),
+        "schedule": st.sampled_from(get_args(options.Schedule)),
+        "device": st.sampled_from(get_args(options.Device)),
+        "data": st.none() | paths,
+        "out": paths,
+        "name": st.none() | folder_names,
+        "val_size": st.none() | counts,
+        "test_size": st.none() | counts,
+        "hidden": st.tuples(counts, counts),
+        **dict.fromkeys(("epochs", "batch_size", "threads", "patience", "checkpoint_every"), counts),
+        **{name: st.integers(0, 2**64 - 1) for name in ("seed", "split_seed")},
+        "lr": st.none() | rates,
+        "weight_decay": st.floats(0, 1e12),
+        **{
+            name: st.booleans()
+            for name in (
+                *("unverified", "shuffle", "drop_last", "resume", "allow_inexact"),
+                *("plots", "autograd", "tensorboard"),
+            )
+        },
+    },
+)
+
+
+@given(rules, others)
+def test_options_survive_json(rule: dict[str, Any], other: dict[str, Any]) -> None:
+    """Any options, written as JSON and read again, are equal to what they were, types included."""
+    before = TrainOptions(**rule, **other)
+    after = from_json(to_json(before))
+    assert after == before
+    assert [type(v) for v in dataclasses.astuple(after)] == [type(v) for v in dataclasses.astuple(before)]
+    assert differences(before, after, frozenset()) == []
+
+
+def test_json_is_one_line_an_option() -> None:
+    """The file in a run's folder is for reading too: an object with every option by its name."""
+    text = to_json(TrainOptions(data=Path("a b") / "c"))
+    assert set(json.loads(text)) == NAMES
+    assert '\n  "data": "a b/c",\n'.replace("/", json.dumps(str(Path("/")))[1:-1]) in text
+    assert text.endswith("}\n")
+
+
+WRONG: dict[str, list[Any]] = {
+    "recipe": ["slow", None, 1, ["classic"]],
+    "dataset": ["cifar", None],
+    "data": [1, True, ["a"]],
+    "unverified": [1, 0, "true", None],
+    "val_size": ["10", 10.0, True, [10]],
+    "hidden": [128, [128], [128, 64, 32], [128.0, 64], [True, 64], "128 64", None, {"1": 2}],
+    "epochs": ["20", 20.0, None, True, [20]],
+    "shuffle": [1, "yes", None],
+    "lr": ["0.01", True, [0.01], 10**400],
+    "momentum": ["0.9", None, False],
+    "weight_decay": [None, {}],
+    "seed": [0.0, "0", None, False],
+    "out": [None, 5, []],
+    "name": [5, ["a"], True],
+    "device": ["gpu", None],
+}
+
+
+@pytest.mark.parametrize("name", WRONG)
+def test_wrong_entry_is_refused_by_name(name: str) -> None:
+    """An entry of another type than its option has raises OptionError with the option's name."""
+    right = json.loads(to_json(TrainOptions()))
+    for value in WRONG[name]:
+        with pytest.raises(OptionError, match=f"the option {name} is ") as caught:
+            from_json(json.dumps({**right, name: value}))
+        assert repr(value) in str(caught.value)
+
+
+def test_entry_of_the_right_type_is_checked_like_an_option() -> None:
+    """What reads as JSON still goes through the options' own checks."""
+    right = json.loads(to_json(TrainOptions()))
+    with pytest.raises(OptionError, match=r"^--epochs is 0"):
+        from_json(json.dumps({**right, "epochs": 0}))
+    with pytest.raises(OptionError, match=r"^--lr is nan"):
+        from_json(json.dumps({**right, "lr": NAN}))
+
+
+def test_unknown_and_missing_entries_are_named() -> None:
+    """Options of another version are refused with the names that differ."""
+    right = json.loads(to_json(TrainOptions()))
+    with pytest.raises(OptionError, match="do not fit this version of digits: colour"):
+        from_json(json.dumps({**right, "colour": 1}))
+    with pytest.raises(OptionError, match="do not fit this version of digits: momentum, seed"):
+        from_json(json.dumps({k: v for k, v in right.items() if k not in ("seed", "momentum")}))
+
+
+@pytest.mark.parametrize("text", ["", "{", "\0", "{'a': 1}", "[" * 100_000, "9" * 5000])
+def test_text_that_is_no_json_is_refused(text: str) -> None:
+    """What is no JSON at all raises OptionError."""
+    with pytest.raises(OptionError, match=r"not JSON|do not fit"):
+        from_json(text)
+
+
+@pytest.mark.parametrize("text", ["null", "[]", "1", '"epochs"', "true"])
+def test_json_that_is_no_object_is_refused(text: str) -> None:
+    """JSON of another shape raises OptionError."""
+    with pytest.raises(OptionError, match="not an object"):
+        from_json(text)
+
+
+def test_whole_numbers_are_read_as_floats_where_floats_are_meant() -> None:
+    """A hand-edited 1 for a rate becomes 1.0."""
+    right = json.loads(to_json(TrainOptions()))
+    read = from_json(json.dumps({**right, "lr": 1, "momentum": 0}))
+    assert (type(read.lr), type(read.momentum)) == (float, float)
+
+
+def test_differences_are_told_as_the_options_are_typed() -> None:
+    """Each option that differs is named with both values; ignored ones are not."""
+    old = TrainOptions(lr=0.01, batch_size=64, out=Path("a"))
+    new = TrainOptions(lr=0.1, batch_size=32, out=Path("b"))
+    told = differences(old, new, frozenset({"out"}))
+    assert told == ["--batch-size 64 is now 32", "--lr 0.01 is now 0.1"]
