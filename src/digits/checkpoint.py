@@ -221,6 +221,5 @@ def load_model(path: Path) -> tuple[MLP, dict[str, Any]]:
     with torch.device("meta"):  # shapes without memory: what the file claims costs nothing until it fits
         skeleton = MLP(*hidden)
     fit(tensors, skeleton.state_dict(), str(path))
-    model = MLP(*hidden)
-    model.load_state_dict(tensors)
-    return model.eval(), meta
+    skeleton.load_state_dict(tensors, assign=True)
+    return skeleton.eval(), meta

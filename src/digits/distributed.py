@@ -10,6 +10,7 @@ import datetime
 import os
 from collections.abc import Iterator
 from dataclasses import dataclass
+from typing import TypeVar
 
 import torch
 import torch.distributed as dist
@@ -17,6 +18,7 @@ from torch import Tensor
 
 from digits.errors import RunError
 
+Value = TypeVar("Value")
 TIMEOUT = datetime.timedelta(seconds=60)  # a peer silent for so long is taken for dead
 
 
@@ -39,15 +41,17 @@ class World:
     def sum(self, tensor: Tensor) -> Tensor:
         """Add the tensors of all processes into `tensor`, in place."""
         if self.size > 1:
-            dist.all_reduce(tensor)
+            with _peers():
+                dist.all_reduce(tensor)
         return tensor
 
-    def spread(self, text: str) -> str:
-        """The first process's text, in every process."""
+    def spread(self, value: Value) -> Value:
+        """The first process's value, in every process."""
         if self.size == 1:
-            return text
-        box = [text]
-        dist.broadcast_object_list(box, src=0)
+            return value
+        box = [value]
+        with _peers():
+            dist.broadcast_object_list(box, src=0)
         return box[0]
 
     def require_same(self, what: dict[str, str]) -> None:
@@ -55,12 +59,26 @@ class World:
         if self.size == 1:
             return
         everyone: list[dict[str, str]] = [{}] * self.size
-        dist.all_gather_object(everyone, what)
+        with _peers():
+            dist.all_gather_object(everyone, what)
         odd = sorted(k for k in what if len({str(other.get(k)) for other in everyone}) > 1)
         if odd:
             raise RunError(
-                f"the processes disagree on {', '.join(odd)}; start all with the same files and options"
+                f"the processes disagree on {', '.join(odd)}; "
+                "start all with the same files, options and versions"
             )
+
+
+@contextlib.contextmanager
+def _peers() -> Iterator[None]:
+    """Torch's error for a process that died or fell silent, as one that says what to do."""
+    try:
+        yield
+    except RuntimeError as error:
+        raise RunError(
+            f"lost another process of this training ({str(error).splitlines()[0]}); see what that one said, "
+            "then start all of them again with --resume"
+        ) from error
 
 
 @contextlib.contextmanager

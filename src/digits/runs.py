@@ -13,6 +13,7 @@ import csv
 import dataclasses
 import io
 import json
+import os
 import platform
 import signal
 import threading
@@ -20,7 +21,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from types import FrameType
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 import torch
@@ -31,8 +32,8 @@ from digits.backprop import ONEDNN
 from digits.checkpoint import load_model
 from digits.data import Collection, Splits
 from digits.distributed import World
-from digits.download import Progress
 from digits.distributed import world as join_world
+from digits.download import Progress
 from digits.errors import CheckpointError, DataError, OptionError, RunError
 from digits.evaluate import Evaluation
 from digits.models import MLP
@@ -76,12 +77,11 @@ def run(options: TrainOptions, *, progress: Callable[[State], None] | None = Non
         with open_run(options, world) as this:
             for _ in this.train(splits, collection, progress=progress):
                 pass
-            return this.finish(splits, collection)
+            result = this.finish(splits, collection) if world.first else None
+            return cast(Result, world.spread(result))
 
 
-def load_splits(
-    options: TrainOptions, progress: Progress | None = None
-) -> tuple[Collection, Splits]:
+def load_splits(options: TrainOptions, progress: Progress | None = None) -> tuple[Collection, Splits]:
     """Find, read and split the data as the options say."""
     collection = data.load(options.dataset, options.data, unverified=options.unverified, progress=progress)
     writers = data.load_writers(collection, options.data, progress) if options.split == "writers" else None
@@ -102,6 +102,7 @@ def load_splits(
 @contextlib.contextmanager
 def open_run(options: TrainOptions, world: World) -> Iterator["Run"]:
     """A new run's folder, or with `resume` an old one, locked against other trainers."""
+    world.require_same(_asked(options))
     if options.tensorboard and world.first:
         _summary_writer()  # say now, not after training, that it is missing
     if world.first:
@@ -111,21 +112,28 @@ def open_run(options: TrainOptions, world: World) -> Iterator["Run"]:
     if not world.first:
         yield Run(folder, options, world)
         return
-    if not options.resume and (folder / "options.json").exists():
-        raise RunError(
-            f"{folder} holds a run already; add --resume to go on with it, or choose another --name"
-        )
     try:
         folder.mkdir(parents=True, exist_ok=True)
-        lock = files.locked(folder / ".lock", str(folder))
-        with lock:
+        with files.locked(folder / ".lock", str(folder)):
+            if not options.resume and (folder / "options.json").exists():
+                raise RunError(
+                    f"{folder} holds a run already; add --resume to go on with it, or choose another --name"
+                )
             files.sweep(folder)
-            files.atomic_write(folder / "options.json", opts.to_json(options).encode())
             yield Run(folder, options, world)
     except OSError as error:
+        if error.filename is None:  # not a file of ours: standard output, perhaps
+            raise
         raise RunError(
-            f"could not write in {folder}: {error.strerror or error}; choose another --out"
+            f"could not write {error.filename}: {error.strerror}; what was saved before is still there. "
+            "Free some space or choose another --out, then --resume"
         ) from error
+
+
+def _asked(options: TrainOptions) -> dict[str, str]:
+    """What the processes of one training must agree on; where the data lies may differ, what it holds not."""
+    names = [field.name for field in dataclasses.fields(options) if field.name != "data"]
+    return {f"--{name.replace('_', '-')}": str(getattr(options, name)) for name in names}
 
 
 def _next_name(options: TrainOptions) -> str:
@@ -191,13 +199,13 @@ class Run:
 
         After each one, checkpoint, table and best model are on the disk. Raises Stopped on a signal.
         """
+        self.world.require_same({**self._circumstances(splits), "digits": __version__})
         state = self._restore(splits) or begin(self.options, splits.train)
-        if self.world.first and state.history:
-            self._write_epoch(state, collection, splits)
+        if self.world.first:
+            self._write_start(state, collection, splits)
         yield from list(state.history)
 
         def after_step(state: State) -> None:
-            done = state.epoch * 10**9 + state.step
             if progress:
                 progress(state)
             if state.stop:
@@ -205,7 +213,7 @@ class Run:
                 raise Stopped((interrupts and interrupts.number) or signal.SIGTERM, self.folder)
             if interrupts and interrupts.number:
                 state.ask_to_stop()
-            if self.options.checkpoint_every and done % self.options.checkpoint_every == 0:
+            if self.options.checkpoint_every and state.step % self.options.checkpoint_every == 0:
                 self._save(state, splits)
 
         with self._tensorboard() as record:
@@ -289,7 +297,7 @@ class Run:
         """
         if not self.options.resume:
             return None
-        found = self._newest_checkpoint()
+        found = self.world.spread(self._newest_checkpoint() if self.world.first else None)
         if found is None:
             return None
         meta, tensors = found
@@ -315,6 +323,7 @@ class Run:
                     failures.append(str(error))
                 else:
                     self.notices += [f"{failure}; going on from {path.name}." for failure in failures]
+                    os.replace(path, newest)  # lest the next save keep the damaged one as the previous
                     return found
         if failures:
             raise CheckpointError(f"{'; '.join(failures)}. Start again under another --name")
@@ -343,6 +352,14 @@ class Run:
             "PyTorch": torch.__version__,
             "processor": f"{platform.machine()} {torch.backends.cpu.get_cpu_capability()} onednn={ONEDNN}",
         }
+
+    def _write_start(self, state: State, collection: Collection, splits: Splits) -> None:
+        """Bring the folder in line with where training starts; a refused resume has changed nothing."""
+        files.atomic_write(self.path("options.json"), opts.to_json(self.options).encode())
+        if not state.finished:
+            self.path("summary.json").unlink(missing_ok=True)  # of a run that had fewer epochs
+        if state.history:
+            self._write_epoch(state, collection, splits)
 
     def _write_epoch(self, state: State, collection: Collection, splits: Splits) -> None:
         """Bring the table and the best model up to the state's last epoch."""
@@ -426,9 +443,9 @@ class Interrupts:
     def __enter__(self) -> "Interrupts":
         if threading.current_thread() is threading.main_thread():
             names = [name for name in ("SIGINT", "SIGTERM", "SIGHUP") if hasattr(signal, name)]
-            for name in names:
-                number = getattr(signal, name)
-                self._before[number] = signal.signal(number, self._note)
+            for number in (getattr(signal, name) for name in names):
+                if signal.getsignal(number) != signal.SIG_IGN:  # nohup has SIGHUP ignored: so it stays
+                    self._before[number] = signal.signal(number, self._note)
         return self
 
     def _note(self, number: int, frame: FrameType | None) -> None:

@@ -103,8 +103,7 @@ def _backward(state: "State", images: Tensor, targets: Tensor, scale: float) -> 
 def _validate(state: "State", val_set: Digits, world: World) -> Epoch:
     """The epoch's figures: those of training as they were counted, those of validation measured now."""
     state.count_pending()
-    share = val_set if world.size == 1 else val_set.at(torch.arange(len(val_set))[world.rank :: world.size])
-    val = _totals(evaluate.predict(state.model, share.images), share.labels)
+    val = _totals(evaluate.predict(state.model, world.share(val_set.images)), world.share(val_set.labels))
     both = world.sum(torch.stack([state.totals, val]))
     (train_loss, train_correct, seen), (val_loss, val_correct, val_seen) = both.tolist()
     return Epoch(
@@ -263,10 +262,6 @@ class State:
     def snapshot(self, world: World) -> tuple[dict[str, Any], dict[str, Tensor]]:
         """All there is to remember, as meta data and tensors. Every process must call it at the same step."""
         self.count_pending()
-        if not bool(self.weights.isfinite().all()):
-            raise TrainingError(
-                f"epoch {self.epoch + 1}, step {self.step}: weights are not finite; lower --lr"
-            )
         meta = {
             "options": json.loads(to_json(self.options)),
             "epoch": self.epoch,
@@ -281,6 +276,11 @@ class State:
             **_prefixed("optimizer/", _memory(self.optimizer)),
             "totals": world.sum(self.totals.clone()),
         }
+        for name, tensor in tensors.items():
+            if not bool(tensor.isfinite().all()):  # a file that could not be read again
+                raise TrainingError(
+                    f"epoch {self.epoch + 1}, step {self.step}: {name} is not finite; lower --lr"
+                )
         return meta, tensors
 
     @classmethod
