@@ -12,15 +12,14 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from digits.data import Batches as Batches
-    from digits.data import load as load_data  # noqa: F401  # a re-export
-    from digits.data import split as split
-    from digits.evaluate import predict as predict
-    from digits.options import TrainOptions as TrainOptions
-    from digits.runs import load as load
-    from digits.runs import run as run
-    from digits.training import train as train
+    from digits.data import Batches, split
+    from digits.data import load as load_data
+    from digits.evaluate import predict
+    from digits.options import TrainOptions
+    from digits.runs import load, run
+    from digits.training import train
 
+__all__ = ["Batches", "TrainOptions", "load", "load_data", "predict", "run", "split", "train"]
 __version__ = "0.1.0"
 
 _HOMES = {
@@ -33,7 +32,6 @@ _HOMES = {
     "split": ("digits.data", "split"),
     "train": ("digits.training", "train"),
 }
-__all__ = [*_HOMES, "__version__"]  # strings, all of them
 
 
 def __getattr__(name: str) -> Any:
