@@ -19,9 +19,8 @@ from digits.errors import CheckpointError, TrainingError
 from digits.models import CLASSES, MLP
 from digits.options import Device, TrainOptions, to_json
 
-COUNT_EVERY = (
-    16  # steps between two sums of loss and accuracy; one by one they would cost a tenth of the time
-)
+COUNT_EVERY = 16  # steps between two sums of loss and accuracy; one by one they cost a tenth of the time
+DIVERGED = 2**20  # nats, for one image; sums of anything higher could leave 64 bits and turn negative
 FIXED_POINT = 2**24  # losses are summed as multiples of 2^-24: whole numbers add up to the same in any order
 
 
@@ -141,12 +140,14 @@ def _along_cosine(start: float, end: float, part: float) -> float:
 
 def _totals(logits: Tensor, labels: Tensor) -> Tensor:
     """[sum of losses in fixed point, correct, seen] as int64, exact whatever the order of adding."""
-    losses = F.cross_entropy(logits.float(), labels.to(logits.device), reduction="none")
-    if not bool(losses.isfinite().all()):
-        raise TrainingError("the loss is not a finite number; lower --lr, or look for damaged images")
+    logits, labels = logits.cpu(), labels.cpu()  # Apple's devices have no double precision
+    losses = F.cross_entropy(logits, labels, reduction="none")
+    if not bool((losses < DIVERGED).all()):  # so that NaN fails too
+        what = "beyond a million nats" if bool(losses.isfinite().all()) else "not a finite number"
+        raise TrainingError(f"the loss is {what}; lower --lr, or look for damaged images")
     loss = (losses.double() * FIXED_POINT).round().long().sum()
-    correct = (logits.argmax(dim=1) == labels.to(logits.device)).sum()
-    return torch.stack([loss, correct, torch.full_like(correct, len(labels))]).cpu()
+    correct = (logits.argmax(dim=1) == labels).sum()
+    return torch.stack([loss, correct, torch.full_like(correct, len(labels))])
 
 
 # ----------------------------------------------------------------------------------------------- state
