@@ -29,7 +29,8 @@ from digits.options import TrainOptions
 from digits.runs import Interrupts
 from digits.training import State
 
-pytestmark = pytest.mark.skipif(not hasattr(os, "fork"), reason="needs processes that can be forked")
+if not sys.platform.startswith("linux"):
+    pytest.skip("needs Linux: forked processes and /proc", allow_module_level=True)
 
 Reference = Callable[..., dict[str, object]]
 STEP = "digits.training:State.count"  # called once a step
@@ -443,11 +444,18 @@ def test_other_machine_needs_consent(place: Path, tmp_path: Path, circumstance: 
 # ----------------------------------------------------------------------------------- K9: numbers gone wrong
 
 
-def test_diverging_training_stops(place: Path, tmp_path: Path) -> None:
-    """K9: with an absurd learning rate the command stops with a sentence, not with a table of nan."""
-    ended = trainer.run(command(place / "data.npz", tmp_path / "run", "--lr", "1e30"))
+@pytest.mark.parametrize(
+    ("absurd", "loss"),
+    [
+        (("--lr", "1e30"), "not a finite number"),
+        (("--lr", "1e4", "--optimizer", "adam", "--momentum", "0"), "beyond a million nats"),
+    ],
+)
+def test_diverging_training_stops(place: Path, tmp_path: Path, absurd: tuple[str, ...], loss: str) -> None:
+    """K9: with an absurd learning rate the command stops with a sentence, not with a table of nonsense."""
+    ended = trainer.run(command(place / "data.npz", tmp_path / "run", *absurd))
     assert ended.code == 1
-    assert "lower --lr" in ended.output.splitlines()[-1]
+    assert f"the loss is {loss}; lower --lr" in ended.output.splitlines()[-1]
     assert "Traceback" not in ended.output
     assert trainer.unsound(tmp_path / "run") == []
 
