@@ -264,6 +264,24 @@ def test_the_source_may_be_read_only(tiny_folder: Path, tmp_path: Path) -> None:
     assert {path for path in (ROOT / "src").rglob("*") if "__pycache__" not in path.parts} == before
 
 
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="needs /dev/full, which is Linux's")
+def test_output_that_cannot_be_written(tiny_folder: Path, tmp_path: Path) -> None:
+    """A full disk behind standard output is one sentence; a reader who has gone is silent, with code 141."""
+    command = [sys.executable, "-m", "digits.cli", "train", *SMALL, "--no-plots"]
+    command += ["--data", str(tiny_folder), "--out", str(tmp_path)]
+    with Path("/dev/full").open("w") as full:
+        result = subprocess.run(command, stdout=full, stderr=subprocess.PIPE, text=True, timeout=60)
+    assert (result.returncode, result.stderr) == (
+        1,
+        "digits: could not write the output: No space left on device\n",
+    )
+    reader, writer = os.pipe()
+    os.close(reader)
+    result = subprocess.run(command, stdout=writer, stderr=subprocess.PIPE, text=True, timeout=60)
+    os.close(writer)
+    assert (result.returncode, result.stderr) == (141, "")
+
+
 def test_help_does_not_load_torch() -> None:
     """`digits --help` answers without torch and Matplotlib, which take seconds to import."""
     code = "import sys; from digits import cli; cli.main(['--help'])"

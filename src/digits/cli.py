@@ -37,8 +37,18 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except KeyboardInterrupt:
         return 128 + signal.SIGINT
     except BrokenPipeError:  # `digits ... | head`: the reader has gone, which is no fault
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        return 128 + signal.SIGPIPE
+        _let_go_of_output()
+        return 141  # 128 + SIGPIPE, which Windows has no name for
+    except OSError as error:
+        if error.filename is not None:  # a file: its module should have said more, so show the traceback
+            raise
+        _let_go_of_output()
+        return _complain(OSError(f"could not write the output: {error.strerror}"), 1)
+
+
+def _let_go_of_output() -> None:
+    """Lest the interpreter try to write the rest of standard output at its end, and fail again."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 def _dispatch(arguments: list[str]) -> int:
@@ -112,8 +122,7 @@ def train(arguments: list[str]) -> int:
             try:
                 _train_epochs(console, run, collection, splits)
             except runs.Stopped as stopped:
-                print(f"digits: {stopped}", file=sys.stderr)
-                return 128 + stopped.number
+                return _complain(stopped, 128 + stopped.number) if world.first else 128 + stopped.number
             if world.first:
                 terminal.show_result(console, run.finish(splits, collection), collection)
     return 0

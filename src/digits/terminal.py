@@ -21,11 +21,19 @@ REFRESH = 0.1  # seconds between two drawings of a bar
 OPTIMIZERS = {"sgd": "SGD", "adam": "Adam", "adamw": "AdamW", "rmsprop": "RMSprop"}
 
 
+class PlainConsole(Console):
+    """A console that leaves a reader who has gone to the caller, where rich would exit by itself."""
+
+    def on_broken_pipe(self) -> None:
+        """Raise the error that is being handled."""
+        raise  # rich calls this while it handles the BrokenPipeError
+
+
 def make_console() -> Console:
     """Standard output; what its encoding cannot show becomes a question mark, not an error."""
     if hasattr(sys.stdout, "reconfigure"):
         sys.stdout.reconfigure(errors="replace")
-    return Console(highlight=False, markup=False, emoji=False, soft_wrap=True)
+    return PlainConsole(highlight=False, markup=False, emoji=False, soft_wrap=True)
 
 
 def _line(console: Console, label: str, text: str) -> None:
