@@ -11,10 +11,11 @@ import torch.nn.functional as F
 from sklearn.metrics import accuracy_score, log_loss
 from torch.optim.lr_scheduler import CosineAnnealingLR, LRScheduler, OneCycleLR
 
-from digits.data import Batches, Digits
+from digits.augment import augment
+from digits.data import Batches, Digits, generator
 from digits.errors import TrainingError
 from digits.evaluate import predict
-from digits.options import TrainOptions
+from digits.options import Augmentation, TrainOptions
 from digits.training import Epoch, State, begin, learning_rate, train
 
 
@@ -198,6 +199,41 @@ def test_a_loss_that_is_no_number_ends_training() -> None:
         TrainingError, match=r"epoch 1, step \d+: the loss is not a finite number; lower --lr"
     ):
         run(small(lr=1e20, epochs=3), n=2000)
+
+
+# --------------------------------------------------------------------------------------- augmentation
+
+
+def test_augmentation_is_drawn_from_seed_epoch_and_step() -> None:
+    """The loop trains on exactly what `augment` makes of each batch with the generator of its place."""
+    strengths = Augmentation(rotation=20, scaling=0.2, elastic=20, erasing=0.5)
+    options = small(autograd=True, augmentation=strengths)
+    train_set = pictures(200)
+    state = begin(options, train_set)
+    model = copy.deepcopy(state.model)
+    for p in model.parameters():
+        p.data, p.grad = p.data.clone(), None
+    list(train(options, train_set, pictures(60, seed=1), state=state))
+
+    optimizer = torch.optim.SGD(model.parameters(), lr=0.01)
+    batches = Batches(train_set, 32, seed=options.seed)
+    for epoch in range(2):
+        for step, (images, labels) in enumerate(batches.epoch(epoch)):
+            changed = augment(images, strengths, generator(options.seed, "augment", epoch, step))
+            optimizer.zero_grad()
+            F.cross_entropy(model(changed), labels).backward()
+            optimizer.step()
+    for ours, theirs in zip(state.model.parameters(), model.parameters(), strict=True):
+        assert torch.equal(ours, theirs)
+
+
+def test_validation_images_are_never_augmented() -> None:
+    """With a learning rate of almost nothing the validation figures stay those of the plain images."""
+    strengths = Augmentation(rotation=90, translation=10)
+    plain = run(small(epochs=1, lr=1e-30))[1][0]
+    changed = run(small(epochs=1, lr=1e-30, augmentation=strengths))[1][0]
+    assert (changed.val_loss, changed.val_accuracy) == (plain.val_loss, plain.val_accuracy)
+    assert changed.train_loss != plain.train_loss
 
 
 # ---------------------------------------------------------------------------------------- determinism

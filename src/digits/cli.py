@@ -67,7 +67,10 @@ def _complain(error: Exception, code: int) -> int:
     return code
 
 
-CONFIG = (tyro.conf.PositionalRequiredArgs,)  # `digits evaluate runs/classic-1`, not `--model runs/classic-1`
+CONFIG = (
+    tyro.conf.PositionalRequiredArgs,  # `digits evaluate runs/classic-1`, not `--model runs/classic-1`
+    tyro.conf.OmitArgPrefixes,  # `--rotation`, not `--augmentation.rotation`
+)
 
 
 def _parse(kind: type[Parsed], arguments: list[str], prog: str, default: Parsed | None = None) -> Parsed:

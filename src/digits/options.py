@@ -23,6 +23,56 @@ SGD_RATE = 0.01  # the mission's learning rate
 ADAPTIVE_RATE = 0.001  # Adam, AdamW and RMSprop: the default of Kingma & Ba 2015, algorithm 1
 
 
+RANGES = {  # of the strengths of augmentation; far beyond what is of use
+    "rotation": (0, 180),
+    "scaling": (0, 1),
+    "shear": (0, 60),
+    "translation": (0, 28),
+    "elastic": (0, 1000),
+    "smoothness": (1, 28),  # below 1 pixel there is nothing smooth about the noise
+    "thickness": (0, 1),
+    "erasing": (0, 1),
+}
+
+
+@dataclass(frozen=True)
+class Augmentation:
+    """How strongly a batch is changed; every strength at 0 leaves the images as they are."""
+
+    rotation: float = 0.0
+    """Turn by up to so many degrees, either way."""
+    scaling: float = 0.0
+    """Widen or narrow, and independently heighten or flatten, by up to this fraction: 0.1 is 1/1.1 to 1.1."""
+    shear: float = 0.0
+    """Slant by up to so many degrees, either way."""
+    translation: float = 0.0
+    """Move by up to so many pixels, across and along."""
+    elastic: float = 0.0
+    """Elastic distortion: alpha of Simard et al. 2003, who took 34 pixels."""
+    smoothness: float = 4.0
+    """Pixels over which elastic distortion is smooth: sigma of Simard et al. 2003."""
+    thickness: float = 0.0
+    """Move the edges of strokes out or in by up to so many pixels, at most 1."""
+    erasing: float = 0.0
+    """Probability of covering a random rectangle."""
+
+    def __post_init__(self) -> None:
+        for name, (lowest, highest) in RANGES.items():
+            value = getattr(self, name)
+            if not lowest <= value <= highest:  # so that NaN fails too
+                raise OptionError(f"--{name} is {value}; expected a number from {lowest} to {highest}")
+
+    @property
+    def warps(self) -> bool:
+        """Whether pixels move."""
+        return any((self.rotation, self.scaling, self.shear, self.translation, self.elastic))
+
+    @property
+    def changes(self) -> bool:
+        """Whether anything is done at all."""
+        return self.warps or self.thickness > 0 or self.erasing > 0
+
+
 @dataclass(frozen=True)
 class TrainOptions:
     """Train a network on handwritten digits, test it once, and keep everything in runs/NAME."""
@@ -92,6 +142,9 @@ class TrainOptions:
     """Save a checkpoint every so many steps as well as after each epoch; 0: after each epoch only."""
     plots: bool = True
     """Draw the pictures at the end."""
+    augmentation: Augmentation = Augmentation()
+    """Change the training images a little every time they are seen; docs/augmentation.md has pictures."""
+
     autograd: bool = False
     """Have PyTorch differentiate instead of using the formulas in backprop.py: slower, same figures."""
     tensorboard: bool = False
@@ -157,8 +210,6 @@ def _at_least(name: str, value: float, least: int) -> None:
 
 # ------------------------------------------------------------------------------------- to JSON and back
 
-Options = TypeVar("Options", TrainOptions, EvaluateOptions)
-
 
 def to_json(options: TrainOptions) -> str:
     """The options as a JSON object, one line an option, paths as text."""
@@ -171,17 +222,26 @@ def from_json(text: str) -> TrainOptions:
         values = json.loads(text)
     except (ValueError, RecursionError) as error:
         raise OptionError(f"the options are not JSON ({error})") from None
-    names = {field.name for field in dataclasses.fields(TrainOptions)}
+    return _from_dict(TrainOptions, values)
+
+
+Kind = TypeVar("Kind", TrainOptions, Augmentation)
+
+
+def _from_dict(kind: type[Kind], values: Any) -> Kind:
+    names = {field.name for field in dataclasses.fields(kind)}
     if not isinstance(values, dict) or set(values) != names:
         wrong = sorted(names.symmetric_difference(values)) if isinstance(values, dict) else ["not an object"]
         raise OptionError(f"the options do not fit this version of digits: {', '.join(map(str, wrong))}")
-    hints = get_type_hints(TrainOptions)
-    return TrainOptions(**{name: _revive(name, hints[name], value) for name, value in values.items()})
+    hints = get_type_hints(kind)
+    return kind(**{name: _revive(name, hints[name], value) for name, value in values.items()})
 
 
 def _revive(name: str, hint: Any, value: Any) -> Any:
     """One value of a JSON object as the type that its option has."""
     choices = getattr(hint, "__args__", (hint,))
+    if hint is Augmentation:
+        return _from_dict(Augmentation, value)
     if name == "hidden":
         if isinstance(value, list) and [type(size) for size in value] == [int, int]:
             return tuple(value)
@@ -196,5 +256,15 @@ def _revive(name: str, hint: Any, value: Any) -> Any:
 
 def differences(old: TrainOptions, new: TrainOptions, ignore: frozenset[str]) -> list[str]:
     """'--lr 0.01 is now 0.1' for every option that differs, those in `ignore` apart."""
-    pairs = ((f.name, getattr(old, f.name), getattr(new, f.name)) for f in dataclasses.fields(old))
-    return [f"--{n.replace('_', '-')} {a} is now {b}" for n, a, b in pairs if a != b and n not in ignore]
+    before, after = _flat(old), _flat(new)
+    return [
+        f"--{name.replace('_', '-')} {before[name]} is now {after[name]}"
+        for name in before
+        if before[name] != after[name] and name not in ignore
+    ]
+
+
+def _flat(options: TrainOptions) -> dict[str, Any]:
+    """Every option by the name it has on the command line."""
+    values = {field.name: getattr(options, field.name) for field in dataclasses.fields(options)}
+    return {**dataclasses.asdict(values.pop("augmentation")), **values}

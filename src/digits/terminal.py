@@ -4,6 +4,7 @@ Nothing here writes an escape code when the output goes to a file or a pipe.
 """
 
 import contextlib
+import dataclasses
 import sys
 import time
 from collections.abc import Callable, Iterator
@@ -60,11 +61,15 @@ def show_run(console: Console, run: Run) -> None:
 
 
 def _training_line(o: TrainOptions) -> str:
+    strengths = dataclasses.asdict(o.augmentation)
+    if not o.augmentation.elastic:
+        del strengths["smoothness"]
     extras = [
         f"momentum {o.momentum:g}" if o.momentum else "",
         f"weight decay {o.weight_decay:g}" if o.weight_decay else "",
         o.schedule if o.schedule != "constant" else "",
         f"patience {o.patience}" if o.patience else "",
+        *(f"{name} {strength:g}" for name, strength in strengths.items() if strength),
     ]
     parts = [
         f"{OPTIMIZERS[o.optimizer]}, learning rate {o.learning_rate:g}",

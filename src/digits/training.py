@@ -11,9 +11,9 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from digits import backprop, evaluate
+from digits import augment, backprop, evaluate
 from digits.checkpoint import fit
-from digits.data import Batches, Digits
+from digits.data import Batches, Digits, generator
 from digits.distributed import World
 from digits.errors import CheckpointError, TrainingError
 from digits.models import CLASSES, MLP
@@ -28,7 +28,7 @@ FIXED_POINT = 2**24  # losses are summed as multiples of 2^-24: whole numbers ad
 class Epoch:
     """One line of the table. Losses are mean cross-entropies in nats, accuracies fractions.
 
-    Training figures are taken while the network learns, so they lag behind by half an epoch.
+    Training figures are taken while the network learns, on augmented images where there is augmentation.
     """
 
     number: int  # from 1
@@ -67,6 +67,7 @@ def train(
     )
     total = options.epochs * len(batches)
     one_hot = torch.eye(CLASSES, device=state.device)
+    augmentation = options.augmentation
     while not state.finished:
         state.model.train()
         state.start_clock()
@@ -74,6 +75,10 @@ def train(
             rate = learning_rate(options, state.epoch * len(batches) + state.step, total)
             state.optimizer.param_groups[0]["lr"] = rate
             targets = one_hot.index_select(0, labels)  # (B, 10)
+            if augmentation.changes:
+                draws = generator(options.seed, "augment", state.epoch, state.step)
+                numbers = augment.draw(batches.size(state.step), augmentation, draws)  # for all processes
+                images = augment.distort(images, augmentation, world.share(numbers))
 
             logits = _backward(state, images, targets, 1 / batches.size(state.step))  # (B, 10)
             world.sum(state.shared)  # gradients of all processes, and whether one of them was told to stop
