@@ -13,7 +13,7 @@ RANKS = {
     4: {"training", "plots"},
     3: {"evaluate"},
     2: {"data"},
-    1: {"download", "formats", "checkpoint", "recipes", "backprop", "augment"},
+    1: {"download", "formats", "checkpoint", "recipes", "backprop", "optimizers", "augment"},
     0: {"errors", "options", "models", "distributed", "files"},
 }
 RANK = {module: rank for rank, modules in RANKS.items() for module in modules}

@@ -486,8 +486,8 @@ def poison_last_bias(state: State) -> None:
 
 
 def poison_optimizer(state: State) -> None:
-    (memory,) = state.optimizer.state.values()
-    memory["square_avg" if "square_avg" in memory else "momentum_buffer"][5] = float("inf")
+    memory = state.optimizer.memory
+    memory["square" if "square" in memory else "momentum"][5] = float("inf")
 
 
 @pytest.mark.parametrize("optimizer", ["sgd", "rmsprop"])

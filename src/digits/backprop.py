@@ -19,7 +19,7 @@ from torch import Tensor
 
 from digits.models import MLP
 
-WORTH_ONEDNN = 2**22  # multiplications of a product above which oneDNN's faster kernel repays its set-up
+WORTH_ONEDNN = 2**20  # multiplications of a product above which oneDNN's faster kernel repays its set-up
 
 
 def gradients(model: MLP, images: Tensor, targets: Tensor, scale: float) -> Tensor:

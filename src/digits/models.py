@@ -37,7 +37,7 @@ class MLP(nn.Module):
 
     def normalise(self, images: Tensor) -> Tensor:
         """(B, 1, 28, 28) in [0, 1] -> (B, 784) with mean 0 and deviation 1 over the training images."""
-        return (images.flatten(1) - self.mean) / self.std
+        return (images.flatten(1) - self.mean).div_(self.std)
 
     def forward(self, images: Tensor) -> Tensor:
         """Logits (B, classes) of images (B, 1, 28, 28) in [0, 1]."""

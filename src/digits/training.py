@@ -17,6 +17,7 @@ from digits.data import Batches, Digits, generator
 from digits.distributed import World
 from digits.errors import CheckpointError, TrainingError
 from digits.models import CLASSES, MLP
+from digits.optimizers import Optimizer
 from digits.options import Device, TrainOptions, to_json
 
 COUNT_EVERY = 16  # steps between two sums of loss and accuracy; one by one they cost a tenth of the time
@@ -73,7 +74,6 @@ def train(
         state.start_clock()
         for images, labels in batches.epoch(state.epoch, start=state.step):
             rate = learning_rate(options, state.epoch * len(batches) + state.step, total)
-            state.optimizer.param_groups[0]["lr"] = rate
             targets = one_hot.index_select(0, labels)  # (B, 10)
             if augmentation.changes:
                 draws = generator(options.seed, "augment", state.epoch, state.step)
@@ -82,7 +82,7 @@ def train(
 
             logits = _backward(state, images, targets, 1 / batches.size(state.step))  # (B, 10)
             world.sum(state.shared)  # gradients of all processes, and whether one of them was told to stop
-            state.optimizer.step()
+            state.optimizer.step(rate)
 
             state.step += 1
             state.count(logits, labels)
@@ -197,8 +197,7 @@ class State:
         self.model.to(self.device)
         self.weights, self.shared = _as_one(self.model)
         self.gradient = self.shared[:-1]
-        self.weights.grad = self.gradient
-        self.optimizer = _optimizer(self.options, self.weights)
+        self.optimizer = Optimizer(self.options, self.weights, self.gradient)
         self.totals = torch.zeros(3, dtype=torch.int64)  # this epoch's: see _totals
         self._pending: list[tuple[Tensor, Tensor]] = []  # logits and labels not yet in the totals
         self._spent = 0.0  # seconds of this epoch, up to when the clock was last stopped
@@ -279,7 +278,7 @@ class State:
         tensors = {
             **_prefixed("model/", _copies(self.model)),
             **_prefixed("best/", self.best_weights),
-            **_prefixed("optimizer/", _memory(self.optimizer)),
+            **_prefixed("optimizer/", self.optimizer.memory),
             "totals": world.sum(self.totals.clone()),
         }
         for name, tensor in tensors.items():
@@ -300,13 +299,14 @@ class State:
         expected = {
             **_prefixed("model/", weights),
             **_prefixed("best/", weights if state.best else {}),
-            **_prefixed("optimizer/", _fresh_memory(options, state.weights)),
+            **_prefixed("optimizer/", state.optimizer.memory),
             "totals": state.totals,
         }
         fit(tensors, expected, "the checkpoint")
         state.model.load_state_dict(_stripped("model/", tensors))
         state.best_weights = _stripped("best/", tensors)
-        state.optimizer.state[state.weights] = _stripped("optimizer/", tensors)
+        for name, tensor in _stripped("optimizer/", tensors).items():
+            state.optimizer.memory[name].copy_(tensor)
         if world.first:  # the totals are of all processes; one of them brings them back in
             state.totals.copy_(tensors["totals"])
         return state
@@ -339,34 +339,6 @@ def _as_one(model: nn.Module) -> tuple[Tensor, Tensor]:
         p.data, p.grad = weights[start:end].view_as(p), shared[start:end].view_as(p)
         start = end
     return weights, shared
-
-
-def _optimizer(options: TrainOptions, weights: Tensor) -> torch.optim.Optimizer:
-    rate, decay = options.learning_rate, options.weight_decay
-    if options.optimizer == "adam":
-        return torch.optim.Adam([weights], lr=rate, weight_decay=decay)
-    if options.optimizer == "adamw":
-        return torch.optim.AdamW([weights], lr=rate, weight_decay=decay)
-    if options.optimizer == "rmsprop":
-        return torch.optim.RMSprop([weights], lr=rate, weight_decay=decay, momentum=options.momentum)
-    return torch.optim.SGD(
-        [weights], lr=rate, weight_decay=decay, momentum=options.momentum, nesterov=options.nesterov
-    )
-
-
-def _memory(optimizer: torch.optim.Optimizer) -> dict[str, Tensor]:
-    """The tensors that the optimiser carries from step to step, by name."""
-    (memory,) = optimizer.state.values() or ({},)
-    return {name: value for name, value in memory.items() if isinstance(value, Tensor)}
-
-
-def _fresh_memory(options: TrainOptions, weights: Tensor) -> dict[str, Tensor]:
-    """What `_memory` looks like after a first step, to know names and shapes."""
-    scratch = torch.zeros_like(weights)
-    scratch.grad = torch.zeros_like(weights)
-    optimizer = _optimizer(options, scratch)
-    optimizer.step()
-    return _memory(optimizer)
 
 
 def _copies(model: nn.Module) -> dict[str, Tensor]:

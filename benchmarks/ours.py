@@ -1,0 +1,47 @@
+"""Our side of `speed.py`: train and print a JSON line after each epoch.
+
+    python benchmarks/ours.py FOLDER RECIPE SEED EPOCHS THREADS VALIDATION
+
+FOLDER holds MNIST/raw; EPOCHS and THREADS may be 0 for the recipe's own; VALIDATION is how many images to
+measure the validation accuracy on after each epoch, 0 for all. With few of them the wall clock round an
+epoch is that of training alone, and has to agree with the seconds that the epoch states.
+"""
+
+import dataclasses
+import json
+import sys
+import time
+from pathlib import Path
+
+import torch
+
+from digits import runs, training
+from digits.recipes import RECIPES
+
+
+def main() -> None:
+    """Train as the command line says."""
+    folder, recipe, *numbers = sys.argv[1:]
+    seed, epochs, threads, few = map(int, numbers)
+    named = next(options for name, options in RECIPES.items() if name == recipe)
+    options = dataclasses.replace(
+        named,
+        data=Path(folder),
+        seed=seed,
+        device="cpu",
+        epochs=epochs or named.epochs,
+        threads=threads or named.threads,
+    )
+    torch.set_num_threads(options.threads)
+    splits = runs.load_splits(options)[1]
+    val_set = splits.val.at(torch.arange(few)) if few else splits.val
+    state = training.begin(options, splits.train)
+    start = time.perf_counter()
+    for epoch in training.train(options, splits.train, val_set, state=state):
+        now = time.perf_counter()
+        print(json.dumps({**dataclasses.asdict(epoch), "wall": now - start}), flush=True)
+        start = time.perf_counter()
+
+
+if __name__ == "__main__":
+    main()

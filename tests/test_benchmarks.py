@@ -1,0 +1,109 @@
+"""The pure parts of the benchmarks: statistics, bars, the table, the file. Nothing here is timed."""
+
+import json
+import statistics
+import subprocess
+import sys
+from importlib import import_module
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+BENCHMARKS = Path(__file__).resolve().parents[1] / "benchmarks"
+
+
+@pytest.fixture
+def figures(monkeypatch: pytest.MonkeyPatch) -> Any:
+    """The module benchmarks/figures.py, which is imported from its own folder."""
+    monkeypatch.syspath_prepend(BENCHMARKS)
+    return import_module("figures")
+
+
+def test_statistics_are_those_of_the_standard_library(figures: Any) -> None:
+    """Median, lowest and highest are taken over all values, whatever their order."""
+    values = (3.0, 1.0, 2.5, 9.0)
+    assert figures.Figure("ours", "a", "s", values).measured == {
+        "median": statistics.median(values),
+        "lowest": min(values),
+        "highest": max(values),
+    }
+
+
+def test_ratios_are_taken_round_by_round(figures: Any) -> None:
+    """A round slow for both sides changes no ratio, and a peer that was not measured gives none."""
+    assert figures.ratios((6.0, 60.0), (2.0, 20.0)) == (3.0, 3.0)
+    assert figures.ratios((), (2.0, 20.0)) == ()
+
+
+@pytest.mark.parametrize(
+    ("judged", "limit", "verdict"),
+    [
+        ("median", ("at most", 2.0), "PASS"),
+        ("highest", ("at most", 2.0), "FAIL"),
+        ("highest", ("at most", 3.0), "PASS"),
+        ("lowest", ("at least", 1.5), "FAIL"),
+        ("lowest", ("at least", 1.0), "PASS"),
+    ],
+)
+def test_a_bar_is_held_against_the_value_it_is_meant_for(
+    figures: Any, judged: str, limit: tuple[str, float], verdict: str
+) -> None:
+    """The bar is inclusive and looks at the median, the worst or the best value, as the figure says."""
+    bar = figures.Limit(*limit)
+    assert figures.Figure("ours", "a", "s", (1.0, 2.0, 3.0), bar, judged=judged).verdict == verdict
+
+
+def test_nothing_measured_keeps_to_no_bar(figures: Any, capsys: pytest.CaptureFixture[str]) -> None:
+    """A bar whose peer is not installed fails the benchmark and is named, an aim alone does not."""
+    missing = figures.Figure("ratio", "tutorial : ours", "×", (), figures.at_least(6.5))
+    missed = figures.Figure("ratio", "ours : products", "×", (1.6,), aim=figures.at_most(1.5))
+    assert missing.verdict == "NOT MEASURED"
+    assert missed.verdict == "aim missed"
+    assert figures.exit_code({"a": [missed]}) == 0
+    assert figures.exit_code({"a": [missed], "b": [missing]}) == 1
+    assert "tutorial : ours ≥ 6.5" in capsys.readouterr().err
+
+
+def test_not_a_number_keeps_to_no_bar(figures: Any) -> None:
+    """NaN fails a bar of either kind."""
+    assert not figures.at_most(1.0).holds(float("nan"))
+    assert not figures.at_least(1.0).holds(float("nan"))
+
+
+def test_the_table_lines_up(figures: Any) -> None:
+    """Every figure's line has its unit and its bar in the same column, measured or not."""
+    rows = [
+        figures.Figure("floor", "short", "s", (0.1234, 1234.5), figures.at_most(1)),
+        figures.Figure("ratio", "a much longer name", "×", (), figures.at_most(1)),
+        figures.Figure("ours", "memory", "MB", (506.2,), figures.at_most(1)),
+    ]
+    title, head, *lines = figures.table("Title", rows).splitlines()
+    assert title == "Title"
+    assert {line.index("≤") for line in lines} == {head.index("bar")}
+    assert len({line.index(f" {row.unit} ") for line, row in zip(lines, rows, strict=True)}) == 1
+
+
+def test_the_file_holds_every_value_and_how_it_came_about(figures: Any, tmp_path: Path) -> None:
+    """What is saved reads back as JSON with circumstances, all values and verdicts."""
+    figure = figures.Figure("ours", "an epoch", "s", (0.25, 0.27), figures.at_most(1.0))
+    about = figures.circumstances(["python", "benchmarks/speed.py"])
+    figures.save(tmp_path / "results" / "speed.json", about, {"Speed": [figure]})
+    content = json.loads((tmp_path / "results" / "speed.json").read_text())
+    assert content["command"] == "python benchmarks/speed.py"
+    assert {"date", "versions", "processor", "cores", "load average at the start"} <= set(content)
+    (saved,) = content["figures"]["Speed"]
+    assert (saved["values"], saved["median"], saved["verdict"]) == ([0.25, 0.27], 0.26, "PASS")
+    assert saved["bar"] == {"kind": "at most", "value": 1.0}
+
+
+def test_the_floor_does_all_products_of_a_step() -> None:
+    """The eight products' multiplications and additions are the 29 million that a step of 64 images needs."""
+    code = (
+        "import sys; sys.path.insert(0, sys.argv[1]); import products\n"
+        "print(sum(2 * a.numel() * len(b) for a, b in products.operands(128, 64, 64)))"
+    )
+    command = [sys.executable, "-c", code, str(BENCHMARKS / "peers")]
+    printed = subprocess.run(command, capture_output=True, text=True, check=True).stdout
+    weights = 784 * 128 + 128 * 64 + 64 * 10
+    assert int(printed) == 2 * 64 * (2 * weights + 128 * 64 + 64 * 10)
