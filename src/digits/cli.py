@@ -43,7 +43,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         if error.filename is not None:  # a file: its module should have said more, so show the traceback
             raise
         _let_go_of_output()
-        return _complain(OSError(f"could not write the output: {error.strerror}"), 1)
+        return _complain(f"could not write the output: {error.strerror}", 1)
 
 
 def _let_go_of_output() -> None:
@@ -62,8 +62,8 @@ def _dispatch(arguments: list[str]) -> int:
     return 2
 
 
-def _complain(error: Exception, code: int) -> int:
-    print(f"digits: {error}", file=sys.stderr)
+def _complain(what: object, code: int) -> int:
+    print(f"digits: {what}", file=sys.stderr)
     return code
 
 

@@ -167,8 +167,9 @@ def download_bar(console: Console) -> Iterator[Callable[[str, int, int | None], 
         tasks: dict[str, TaskID] = {}
 
         def update(name: str, received: int, expected: int | None) -> None:
-            task = tasks.setdefault(name, bar.add_task(name) if name not in tasks else tasks[name])
-            bar.update(task, completed=received, total=expected)
+            if name not in tasks:
+                tasks[name] = bar.add_task(name)
+            bar.update(tasks[name], completed=received, total=expected)
 
         yield update
 
