@@ -13,10 +13,10 @@ from torch.optim.lr_scheduler import CosineAnnealingLR, LRScheduler, OneCycleLR
 
 from digits.augment import augment
 from digits.data import Batches, Digits, generator
-from digits.errors import TrainingError
+from digits.errors import OptionError, TrainingError
 from digits.evaluate import predict
 from digits.options import Augmentation, TrainOptions
-from digits.training import Epoch, State, begin, learning_rate, train
+from digits.training import Epoch, State, begin, learning_rate, pick_device, train
 
 
 def pictures(n: int, seed: int = 0) -> Digits:
@@ -253,6 +253,14 @@ def test_the_callers_random_numbers_are_left_alone() -> None:
     torch.manual_seed(5)
     run(small(epochs=1))
     assert torch.equal(torch.rand(3), expected)
+
+
+def test_a_device_that_is_not_there_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Asking for a graphics card without one names the option and the way out; auto takes the processor."""
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
+    with pytest.raises(OptionError, match=r"--device cuda: .* use --device cpu"):
+        pick_device("cuda")
+    assert pick_device("auto") == torch.device("cpu")
 
 
 def test_parameters_are_views_of_one_vector() -> None:

@@ -1,8 +1,9 @@
 """Backpropagation of the two-hidden-layer network, written out.
 
 What `loss.backward()` works out by itself for any network is four lines of matrix products for this one.
-Written out it trains 1.5 times faster, because a step this small spends as long in the bookkeeping of
-automatic differentiation as in arithmetic. `tests/test_backprop.py` holds both to the same gradients.
+Written out it trains about 1.4 times faster (`digits train --autograd` is the comparison), because a step
+this small spends as long in bookkeeping as in arithmetic. `tests/test_backprop.py` holds both to the same
+gradients.
 
     z1 = W1 x + b1,  h1 = relu(z1),  z2 = W2 h1 + b2,  h2 = relu(z2),  z3 = W3 h2 + b3
     loss = -sum(targets * log softmax(z3))
@@ -75,8 +76,8 @@ def _product(a: Tensor, b: Tensor, out: Tensor) -> None:
 def _onednn(operand: Tensor, multiplications: int) -> bool:
     """Whether oneDNN should do this product.
 
-    On processors that are not Intel's, PyTorch's float32 products go through MKL at half the speed of its
-    other library (97 against 170 GFLOP/s on one Zen 5 core; same precision), which no public call selects.
+    On processors that are not Intel's, PyTorch's float32 products go through MKL at about half the speed of
+    its other library, which no public call selects; benchmarks/speed.py has both as floors.
     """
     return ONEDNN and operand.device.type == "cpu" and multiplications >= WORTH_ONEDNN
 

@@ -15,7 +15,7 @@ from digits import augment, backprop, evaluate
 from digits.checkpoint import fit
 from digits.data import Batches, Digits, generator
 from digits.distributed import World
-from digits.errors import CheckpointError, TrainingError
+from digits.errors import CheckpointError, OptionError, TrainingError
 from digits.models import CLASSES, MLP
 from digits.optimizers import Optimizer
 from digits.options import Device, TrainOptions, to_json
@@ -160,13 +160,18 @@ def _totals(logits: Tensor, labels: Tensor) -> Tensor:
 
 def begin(options: TrainOptions, train_set: Digits) -> "State":
     """The state before the first step: weights from the seed, normalisation from the training images."""
-    with torch.random.fork_rng(devices=[]):  # the caller's own random numbers stay as they were
-        torch.manual_seed(options.seed)
-        model = MLP(*options.hidden)
+    model = _network(options)
     mean, std = train_set.mean_and_std()
     model.mean.fill_(mean)
     model.std.fill_(std)
     return State(options, model)
+
+
+def _network(options: TrainOptions) -> MLP:
+    """A network with first weights from the seed; the caller's own random numbers stay as they were."""
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(options.seed)
+        return MLP(*options.hidden)
 
 
 def pick_device(name: Device) -> torch.device:
@@ -176,7 +181,7 @@ def pick_device(name: Device) -> torch.device:
     if (name == "cuda" and not torch.cuda.is_available()) or (
         name == "mps" and not torch.backends.mps.is_available()
     ):
-        raise TrainingError(f"--device {name}: this PyTorch finds no such device here; use --device cpu")
+        raise OptionError(f"--device {name}: this PyTorch finds no such device here; use --device cpu")
     return torch.device(name)
 
 
@@ -293,7 +298,7 @@ class State:
         cls, options: TrainOptions, meta: dict[str, Any], tensors: dict[str, Tensor], world: World
     ) -> "State":
         """The state that `snapshot` took, under `options`. Raises CheckpointError where it does not fit."""
-        state = cls(options, MLP(*options.hidden))
+        state = cls(options, _network(options))
         state._read_meta(meta)
         weights = _copies(state.model)
         expected = {
