@@ -17,7 +17,7 @@ Split = Literal["random", "writers"]
 Optimizer = Literal["sgd", "adam", "adamw", "rmsprop"]
 Schedule = Literal["constant", "cosine", "one-cycle"]
 Device = Literal["auto", "cpu", "cuda", "mps"]
-Recipe = Literal["classic", "fast"]
+Recipe = Literal["classic", "fast", "mlp"]
 
 SGD_RATE = 0.01  # the mission's learning rate
 ADAPTIVE_RATE = 0.001  # Adam, AdamW and RMSprop: the default of Kingma & Ba 2015, algorithm 1
@@ -78,7 +78,7 @@ class TrainOptions:
     """Train a network on handwritten digits, test it once, and keep everything in runs/NAME."""
 
     recipe: Recipe = "classic"
-    """Named defaults: classic is the textbook network, fast is 97 % as soon as possible."""
+    """Named defaults: classic is the textbook network, fast the quickest, mlp the most accurate."""
 
     dataset: Dataset = "mnist"
     """Which ten classes to learn."""
