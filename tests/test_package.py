@@ -24,7 +24,7 @@ def build(folder: Path) -> Path:
         str(ROOT),
     ]
     done = subprocess.run(command, capture_output=True, text=True, timeout=300)
-    if done.returncode != 0 and "hatchling" in done.stderr:
+    if "No matching distribution found for hatchling" in done.stderr:  # a failing build is no reason to skip
         pytest.skip("needs an index with hatchling, which builds the wheel")
     assert done.returncode == 0, done.stderr
     return next(folder.glob("digits-*.whl"))

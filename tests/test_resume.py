@@ -114,7 +114,7 @@ POINTS = {
     "after an epoch's last step": Moment(STEP, 2 * STEPS, signalled(signal.SIGKILL)),
     "during validation": Moment(PREDICT, 2, signalled(signal.SIGKILL)),
     "at the end of an epoch": Moment("digits.training:State.finish_epoch", 2, signalled(signal.SIGKILL)),
-    "between checkpoint and table": Moment("digits.runs:Run._write_epoch", 2, signalled(signal.SIGKILL)),
+    "between checkpoint and table": Moment("digits.runs:Run._write_table", 2, signalled(signal.SIGKILL)),
     "between table and model": Moment("digits.checkpoint:save_model", 2, signalled(signal.SIGKILL)),
     "during the test": Moment(PREDICT, EPOCHS + 1, signalled(signal.SIGKILL)),
 }
@@ -266,7 +266,7 @@ def forbid_writing(size: int) -> None:
 # What is written when the disk is full, and the function, with its call, just before: after the first epoch.
 WRITES = {
     "checkpoint.npz": ("digits.training:State.finish_epoch", 2),
-    "metrics.csv": ("digits.runs:Run._write_epoch", 2),
+    "metrics.csv": ("digits.runs:Run._write_table", 2),
     "model.npz": ("digits.checkpoint:save_model", 2),
     "curves.png": ("digits.plots:curves", 1),
     "summary.json": ("digits.evaluate:evaluate", 1),

@@ -201,8 +201,9 @@ class Run:
         """
         self.world.require_same({**self._circumstances(splits), "digits": __version__})
         state = self._restore(splits) or begin(self.options, splits.train)
+        about = _describe(collection, splits, self.options)
         if self.world.first:
-            self._write_start(state, collection, splits)
+            self._write_start(state, collection, about)
         yield from list(state.history)
 
         def after_step(state: State) -> None:
@@ -227,7 +228,9 @@ class Run:
             ):
                 self._save(state, splits)
                 if self.world.first:
-                    self._write_epoch(state, collection, splits)
+                    self._write_table(state)
+                    if state.best is epoch:
+                        self._write_model(state, collection, about)
                     record(epoch)
                 yield epoch
         if interrupts and interrupts.number:
@@ -353,16 +356,17 @@ class Run:
             "processor": f"{platform.machine()} {torch.backends.cpu.get_cpu_capability()} onednn={ONEDNN}",
         }
 
-    def _write_start(self, state: State, collection: Collection, splits: Splits) -> None:
+    def _write_start(self, state: State, collection: Collection, about: dict[str, Any]) -> None:
         """Bring the folder in line with where training starts; a refused resume has changed nothing."""
         files.atomic_write(self.path("options.json"), opts.to_json(self.options).encode())
         if not state.finished:
             self.path("summary.json").unlink(missing_ok=True)  # of a run that had fewer epochs
-        if state.history:
-            self._write_epoch(state, collection, splits)
+        if state.history:  # a kill may have come between the checkpoint and these two
+            self._write_table(state)
+            self._write_model(state, collection, about)
 
-    def _write_epoch(self, state: State, collection: Collection, splits: Splits) -> None:
-        """Bring the table and the best model up to the state's last epoch."""
+    def _write_table(self, state: State) -> None:
+        """Bring metrics.csv up to the state's last epoch."""
         self._history = list(state.history)
         buffer = io.StringIO()
         table = csv.writer(buffer, lineterminator="\n")
@@ -371,12 +375,15 @@ class Run:
             figures = (epoch.train_loss, epoch.train_accuracy, epoch.val_loss, epoch.val_accuracy)
             table.writerow([epoch.number, *(f"{x:.6f}" for x in figures), f"{epoch.seconds:.3f}"])
         files.atomic_write(self.path("metrics.csv"), buffer.getvalue().encode())
+
+    def _write_model(self, state: State, collection: Collection, about: dict[str, Any]) -> None:
+        """Write the network of the best epoch so far."""
         best = state.best or state.history[-1]
         meta = {
             "epoch": best.number,
             "val_accuracy": best.val_accuracy,
             "classes": list(collection.classes),
-            "data": _describe(collection, splits, self.options),
+            "data": about,
             "versions": _versions(),
         }
         checkpoint.save_model(self.path("model.npz"), state.best_weights, self.options.hidden, meta)
