@@ -7,6 +7,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from digits import backprop
+from digits.loss import Loss
 from digits.models import MLP
 
 
@@ -27,7 +28,7 @@ def by_autograd(model: MLP, images: torch.Tensor, targets: torch.Tensor, scale: 
 
 def by_hand(model: MLP, images: torch.Tensor, targets: torch.Tensor, scale: float) -> list[torch.Tensor]:
     with torch.no_grad():
-        logits = backprop.gradients(model, images, targets, scale)
+        logits = backprop.gradients(model, images, Loss(targets), scale)
     return [logits, *(p.grad.clone() for p in model.parameters() if p.grad is not None)]
 
 
@@ -77,4 +78,4 @@ def test_both_matrix_libraries_agree(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_a_parameter_without_grad_is_refused() -> None:
     """Forgetting to make the gradients' tensors is said, not silently skipped."""
     with torch.no_grad(), pytest.raises(ValueError, match=r"needs a \.grad"):
-        backprop.gradients(MLP(4, 4), torch.rand(2, 1, 28, 28), torch.eye(10)[:2], 1.0)
+        backprop.gradients(MLP(4, 4), torch.rand(2, 1, 28, 28), Loss(torch.eye(10)[:2]), 1.0)

@@ -75,6 +75,51 @@ def test_two_processes_equal_one(place: Path, pair: Path) -> None:
         )
 
 
+TOOLS = (
+    *("--model", "cnn", "--channels", "3", "4", "5", "--precision", "float32", "--ema", "0.9", "--clip", "1"),
+    *(
+        "--label-smoothing",
+        "0.1",
+        "--dropout",
+        "0.3",
+        "--rotation",
+        "10",
+        "--elastic",
+        "10",
+        "--erasing",
+        "0.5",
+    ),
+)
+
+
+def test_two_processes_equal_one_with_every_tool_on(place: Path, tmp_path: Path) -> None:
+    """Batch normalisation, dropout, clipping, averages and augmentation see the batch of all processes."""
+    one, two = tmp_path / "one", tmp_path / "two"
+    more = (*TOOLS, "--epochs", "1")  # later, the order of adding tips a ReLU or a maximum here and there
+    assert trainer.run(command(place / "data.npz", one, *more)).code == 0
+    ended = both(command(place / "data.npz", two, *more))
+    assert [end.code for end in ended] == [0, 0], ended
+    assert 0 < farthest(one, two) < 5e-6
+    (row,), (other,) = trainer.metrics(one), trainer.metrics(two)
+    assert {name: float(other[name]) for name in other} == pytest.approx(
+        {name: float(row[name]) for name in row}, abs=5e-6
+    )
+
+
+def test_two_processes_learn_a_cnn_together(place: Path, tmp_path: Path) -> None:
+    """Several epochs of both end at the same validation accuracy, and two processes repeat themselves."""
+    folders = [tmp_path / name for name in ("one", "two", "again")]
+    more = ("--model", "cnn", "--channels", "8", "16", "16", "--epochs", "8", "--lr", "0.1")
+    assert trainer.run(command(place / "data.npz", folders[0], *more)).code == 0
+    for folder in folders[1:]:
+        assert {end.code for end in both(command(place / "data.npz", folder, *more))} == {0}
+    one, two, again = (float(trainer.metrics(folder)[-1]["val_accuracy"]) for folder in folders)
+    assert one > 0.7
+    assert two == pytest.approx(one, abs=0.05)
+    assert again == two
+    assert farthest(folders[1], folders[2]) == 0
+
+
 @pytest.mark.parametrize("size", [2, 3, 4])
 @pytest.mark.parametrize("more", [("--batch-size", "38"), ("--val-size", "1"), ("--autograd",)])
 def test_every_image_counts_once(place: Path, tmp_path: Path, size: int, more: tuple[str, ...]) -> None:

@@ -14,7 +14,7 @@ RANKS = {
     3: {"evaluate"},
     2: {"data"},
     1: {"download", "formats", "checkpoint", "recipes", "backprop", "optimizers", "augment"},
-    0: {"errors", "options", "models", "distributed", "files"},
+    0: {"errors", "options", "models", "distributed", "files", "loss"},
 }
 RANK = {module: rank for rank, modules in RANKS.items() for module in modules}
 MODULES = sorted(path.stem for path in SOURCE.glob("*.py") if path.stem != "__init__")

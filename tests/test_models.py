@@ -7,7 +7,7 @@ import torch
 import torch.nn.functional as F
 from torch import nn
 
-from digits.models import MLP
+from digits.models import CNN, MLP, Dropout, Ensemble
 
 
 @pytest.fixture
@@ -62,3 +62,113 @@ def test_normalisation_travels_with_the_weights(images: torch.Tensor) -> None:
     trained, loaded = MLP(8, 8, mean=0.3, std=0.2), MLP(8, 8)
     loaded.load_state_dict(trained.state_dict())
     assert torch.equal(loaded(images), trained(images))
+
+
+# ------------------------------------------------------------------------------------------- dropout
+
+
+def test_dropout_is_inverted_dropout() -> None:
+    """A share p of the numbers is 0, the others are 1 / (1 - p), and their mean is 1."""
+    mask = Dropout(1000, 0.4).draw(500, torch.Generator().manual_seed(0))
+    assert mask.unique().tolist() == pytest.approx([0.0, 1 / 0.6])
+    assert (mask == 0).float().mean().item() == pytest.approx(0.4, abs=0.005)
+    assert mask.mean().item() == pytest.approx(1.0, abs=0.01)
+
+
+def test_dropout_acts_while_training_only() -> None:
+    """In evaluation mode a mask that was drawn is not used."""
+    layer, x = Dropout(10, 0.5), torch.rand(4, 10)
+    layer.mask = layer.draw(4, torch.Generator().manual_seed(1))
+    assert torch.equal(layer(x), x * layer.mask)
+    assert torch.equal(layer.eval()(x), x)
+
+
+def test_dropout_of_the_mlp_is_where_it_says(images: torch.Tensor) -> None:
+    """With all pixels silenced only biases are left; with a hidden layer silenced, the output's."""
+    model = MLP(8, 6, dropout=0.5, input_dropout=0.5)
+    for layer, expected in ((model.dropout2, model.output.bias), (model.dropout0, None)):
+        for each in (model.dropout0, model.dropout1, model.dropout2):
+            each.mask = torch.ones(1, each.features)
+        layer.mask = torch.zeros(1, layer.features)
+        logits = model(images)
+        assert torch.allclose(logits, logits[:1].expand_as(logits))
+        if expected is not None:
+            assert torch.allclose(logits[0], expected)
+
+
+# ----------------------------------------------------------------------------------------------- CNN
+
+
+def kernels_of(model: CNN) -> list[torch.Tensor]:
+    """The six convolutions' kernels, from the first to the last."""
+    return [p for p in model.parameters() if p.ndim == 4]
+
+
+def test_the_cnn_is_its_layers(images: torch.Tensor) -> None:
+    """The same numbers come out of the layers of its description, written out with other functions."""
+    torch.manual_seed(0)
+    model = CNN((4, 6, 8)).train()
+    x = (images - 0.1307) / 0.3081
+    layers = zip(kernels_of(model), (1, 2, 1, 1, 1, 1), (0, 0, 1, 0, 1, 0), strict=True)
+    for number, (kernel, stride, padding) in enumerate(layers, start=1):
+        x = F.conv2d(x, kernel, stride=stride, padding=padding)
+        mean, variance = x.mean((0, 2, 3), keepdim=True), x.var((0, 2, 3), keepdim=True, correction=0)
+        x = ((x - mean) / (variance + 1e-5).sqrt()).relu()
+        if number == 4:
+            x = x.unflatten(2, (5, 2)).unflatten(4, (5, 2)).amax((3, 5))
+    expected = x.mean((2, 3)) @ model.output.weight.t() + model.output.bias
+    assert torch.allclose(model(images), expected, atol=1e-4)
+
+
+def test_the_cnn_is_small() -> None:
+    """The default has 283,562 weights, below the 400,000 that were allowed."""
+    assert sum(p.numel() for p in CNN().parameters()) == 283_562
+
+
+def test_an_untrained_cnn_guesses(images: torch.Tensor) -> None:
+    """The loss before training is near ln 10."""
+    torch.manual_seed(0)
+    losses = [F.cross_entropy(CNN((8, 16, 32))(images), torch.arange(32) % 10).item() for _ in range(5)]
+    assert all(abs(loss - math.log(10)) < 0.25 for loss in losses)
+
+
+def test_a_cnns_answer_does_not_depend_on_its_neighbours(images: torch.Tensor) -> None:
+    """In evaluation mode, batch normalisation uses what it learned, not the batch."""
+    model = CNN((4, 6, 8))
+    model(images)  # in training mode: statistics to use
+    model.eval()
+    alone = torch.cat([model(images[i : i + 1]) for i in range(len(images))])
+    assert torch.allclose(model(images), alone, atol=1e-5)
+
+
+def test_the_cnns_memory_is_channels_last() -> None:
+    """Kernels are laid out as the fast convolutions want them."""
+    kernel = kernels_of(CNN())[2]
+    assert kernel.is_contiguous(memory_format=torch.channels_last)
+    assert not kernel.is_contiguous()
+
+
+def test_first_layers_are_pictures() -> None:
+    """One picture a neuron: 28 x 28 for the mlp, the kernel's 5 x 5 for the cnn."""
+    mlp, cnn = MLP(7, 4), CNN((3, 4, 5))
+    assert torch.equal(mlp.first_layer()[2].flatten(), mlp.hidden1.weight[2])
+    assert torch.equal(cnn.first_layer()[2], kernels_of(cnn)[0][2, 0])
+
+
+# ------------------------------------------------------------------------------------------- ensemble
+
+
+def test_an_ensemble_answers_with_the_mean_probability(images: torch.Tensor) -> None:
+    """The softmax of its logits is the mean of its members' probabilities."""
+    torch.manual_seed(0)
+    members = [MLP(8, 6), MLP(12, 5), CNN((3, 4, 5)).eval()]
+    expected = torch.stack([member.probabilities(images) for member in members]).mean(0)
+    ensemble = Ensemble(members)
+    assert torch.allclose(ensemble.probabilities(images), expected, atol=1e-6)
+    assert torch.allclose(ensemble(images).logsumexp(1), torch.zeros(32), atol=1e-5)
+
+
+def test_an_ensemble_of_one_is_that_one(images: torch.Tensor) -> None:
+    """Alone, a network has the same probabilities as an ensemble of it."""
+    model = MLP(8, 6)
+    assert torch.allclose(Ensemble([model]).probabilities(images), model.probabilities(images), atol=1e-6)

@@ -69,7 +69,7 @@ def evaluation(counts: npt.NDArray[np.int64]) -> Evaluation:
 
 
 def perceptron(hidden: int) -> Tensor:
-    return torch.randn(hidden, 784, generator=torch.Generator().manual_seed(0))
+    return torch.randn(hidden, 28, 28, generator=torch.Generator().manual_seed(0))
 
 
 def canvas_of(figure: Figure) -> Axes:
@@ -104,6 +104,7 @@ PICTURES: dict[str, Callable[[], Figure]] = {
     "mistakes, none": lambda: plots.mistakes_figure(*PERFECT, MNIST_CLASSES),
     "first layer": lambda: plots.first_layer_figure(perceptron(128)),
     "first layer, 3": lambda: plots.first_layer_figure(perceptron(3)),
+    "kernels": lambda: plots.first_layer_figure(perceptron(32)[:, :5, :5]),
     "predictions": lambda: plots.predictions_figure(IMAGES, LABELS, LOGITS, MNIST_CLASSES),
     "predictions, fashion": lambda: plots.predictions_figure(IMAGES, LABELS, LOGITS, FASHION),
     "predictions, 1": lambda: plots.predictions_figure(IMAGES[:1], LABELS[:1], LOGITS[:1], MNIST_CLASSES),
@@ -416,7 +417,7 @@ def test_first_layer_shows_the_strongest_neurons_on_one_scale() -> None:
     canvas = canvas_of(plots.first_layer_figure(weights.requires_grad_()))
     *tiles, scale = canvas.images
     rows = sorted(weights.detach().numpy(), key=lambda row: -float(np.linalg.norm(row)))[:64]
-    assert np.array_equal([pixels_of(tile).ravel() for tile in tiles], rows)
+    assert np.array_equal([pixels_of(tile) for tile in tiles], rows)
     limits = {tile.get_clim() for tile in tiles}
     assert len(limits) == 1
     assert (low_and_high := limits.pop())[0] == -low_and_high[1]
@@ -427,7 +428,7 @@ def test_first_layer_shows_the_strongest_neurons_on_one_scale() -> None:
 
 def test_a_small_first_layer_is_shown_whole() -> None:
     """Fewer neurons than places, and weights that are all zero, are no problem."""
-    canvas = canvas_of(plots.first_layer_figure(torch.zeros(5, 784)))
+    canvas = canvas_of(plots.first_layer_figure(torch.zeros(5, 28, 28)))
     assert len(canvas.images) == 5 + 1
     assert texts_of(canvas)[0] == "What the 5 first-layer neurons look for"
 

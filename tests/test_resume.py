@@ -19,10 +19,11 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import torch
 from reliability import faults, kills, trainer
 from reliability.trainer import EPOCHS, STEPS, Moment, Trainer, command, resumption, signalled
 
-from digits import checkpoint, runs
+from digits import checkpoint, evaluate, runs
 from digits.distributed import World
 from digits.errors import CheckpointError, TrainingError
 from digits.options import TrainOptions
@@ -140,19 +141,103 @@ KINDS = (
     ("--optimizer", "rmsprop", "--lr", "0.001", "--autograd"),
     ("--optimizer", "adam", "--momentum", "0", "--lr", "0.002", "--drop-last"),
     ("--optimizer", "adamw", "--momentum", "0", "--lr", "0.002", "--no-shuffle", "--patience", "1"),
+    (
+        *("--model", "cnn", "--channels", "3", "4", "5", "--ema", "0.9", "--clip", "1", "--keep", "last"),
+        *("--label-smoothing", "0.1", "--dropout", "0.3", "--schedule", "one-cycle", "--warmup", "0.2"),
+        *("--rotation", "10", "--elastic", "10", "--erasing", "0.5", "--thickness", "0.3"),
+    ),
+    ("--model", "cnn", "--channels", "3", "4", "5", "--precision", "bfloat16", "--threads", "2"),
+    ("--dropout", "0.5", "--input-dropout", "0.2", "--ema", "0.99", "--scaling", "0.1"),
 )
 
 
-@pytest.mark.parametrize("kind", KINDS, ids=lambda kind: kind[1])
+@pytest.mark.parametrize("kind", KINDS, ids=lambda kind: "".join(kind[:4]))
 def test_resume_of_every_kind_of_training(
     place: Path, whole: Reference, tmp_path: Path, kind: tuple[str, ...]
 ) -> None:
-    """K4: every optimiser and schedule goes on with all that it remembered."""
+    """K4: every optimiser, schedule, network and training tool goes on with all that it remembered."""
     folder = tmp_path / "run"
     start = command(place / "data.npz", folder, *kind, "--checkpoint-every", "4")
     assert trainer.run(start, Moment(STEP, STEPS + 6, signalled(signal.SIGKILL))).code == -signal.SIGKILL
     resume(folder)
     assert trainer.differences(folder, whole(*kind)) == []
+
+
+def test_resume_under_a_teacher(place: Path, whole: Reference, tmp_path: Path) -> None:
+    """K4: a pupil goes on to the same bits under the same teacher, and refuses another one."""
+    whole("--seed", "5")
+    teacher = tmp_path / "teacher.npz"
+    shutil.copy(place / "whole--seed5" / "model.npz", teacher)
+    kind = ("--teacher", str(teacher), "--temperature", "3")
+    folder = tmp_path / "run"
+    start = command(place / "data.npz", folder, *kind)
+    assert trainer.run(start, Moment(STEP, STEPS + 6, signalled(signal.SIGKILL))).code == -signal.SIGKILL
+    reference = whole(*kind)
+    sound = teacher.read_bytes()
+    whole("--seed", "6")
+    shutil.copy(place / "whole--seed6" / "model.npz", teacher)
+    refused = trainer.run(resumption(folder))
+    assert refused.code == 1
+    assert "cannot go on to the same bits: teacher " in refused.output
+    teacher.write_bytes(sound)
+    resume(folder)
+    assert trainer.differences(folder, reference) == []
+
+
+@pytest.mark.parametrize(
+    "moment",
+    [
+        Moment(STEP, 5, signalled(signal.SIGKILL)),
+        Moment(STEP, EPOCHS * STEPS + 5, signalled(signal.SIGTERM)),
+        Moment("digits.runs:Run.finish", 1, signalled(signal.SIGKILL)),
+        Moment("digits.runs:Run.finish", 3, signalled(signal.SIGKILL)),
+        Moment("digits.runs:Run._assemble", 1, signalled(signal.SIGKILL)),
+    ],
+    ids=["in the first", "in the second", "after the first", "after the second", "before they are joined"],
+)
+def test_resume_of_an_ensemble(place: Path, whole: Reference, tmp_path: Path, moment: Moment) -> None:
+    """K4: wherever an ensemble is cut off, it goes on to the same networks, the finished ones included."""
+    kind = ("--ensemble", "2")
+    folder = tmp_path / "run"
+    ended = trainer.run(command(place / "data.npz", folder, *kind), moment)
+    assert ended.code in (-signal.SIGKILL, 128 + signal.SIGTERM), ended.output
+    resume(folder)
+    whole(*kind)
+    reference = place / "whole--ensemble2"
+    for member in ("member-1", "member-2"):
+        assert trainer.differences(folder / member, trainer.outcome(reference / member)) == []
+    for name in ("metrics.csv", "model.npz", "summary.json"):
+        assert without_seconds(folder / name) == without_seconds(reference / name)
+
+
+def without_seconds(path: Path) -> object:
+    """A file's content apart from the times in it."""
+    if path.suffix == ".csv":
+        return trainer.metrics(path.parent)
+    if path.suffix == ".npz":
+        return path.read_bytes()
+    summary = json.loads(path.read_text())
+    return {name: summary[name] for name in ("test", "members", "epochs", "data", "network")}
+
+
+def test_members_of_an_ensemble_are_runs_of_their_own(place: Path, whole: Reference) -> None:
+    """Member 2 is the network that training with the next seed alone gives, and the folder says the rest."""
+    whole("--ensemble", "2")
+    folder = place / "whole--ensemble2"
+    alone = whole("--seed", "1")
+    found = trainer.outcome(folder / "member-2")
+    assert {name: v for name, v in found.items() if name.startswith("model ")} == {
+        name: v for name, v in alone.items() if name.startswith("model ")
+    }
+    _, splits = runs.load_splits(TrainOptions(data=place / "data.npz"))
+    members = [runs.load(folder / f"member-{i}") for i in (1, 2)]
+    mean = torch.stack([evaluate.predict(m, splits.test).softmax(1) for m in members]).mean(0)
+    ensemble = evaluate.predict(runs.load(folder), splits.test)
+    assert torch.allclose(ensemble.softmax(1), mean, atol=1e-6)
+    summary = json.loads((folder / "summary.json").read_text())
+    assert summary["test"]["accuracy"] == (mean.argmax(1) == splits.test.labels).double().mean().item()
+    rights = [(evaluate.predict(m, splits.test).argmax(1) == splits.test.labels) for m in members]
+    assert summary["members"] == [right.double().mean().item() for right in rights]
 
 
 def test_same_seed_gives_the_same_bits(place: Path, whole: Reference, tmp_path: Path) -> None:

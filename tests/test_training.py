@@ -1,6 +1,8 @@
 """The training loop against hand-computed steps, PyTorch's own tools and scikit-learn."""
 
 import copy
+import dataclasses
+import itertools
 import math
 from collections.abc import Callable
 from typing import Any
@@ -15,8 +17,9 @@ from digits.augment import augment
 from digits.data import Batches, Digits, generator
 from digits.errors import OptionError, TrainingError
 from digits.evaluate import predict
+from digits.models import CNN, Dropout
 from digits.options import Augmentation, TrainOptions
-from digits.training import Epoch, State, begin, learning_rate, pick_device, train
+from digits.training import Epoch, State, begin, clip, learning_rate, pick_device, pick_precision, train
 
 
 def pictures(n: int, seed: int = 0) -> Digits:
@@ -281,3 +284,192 @@ def test_normalisation_comes_from_the_training_images() -> None:
     buffers = dict(state.model.named_buffers())
     assert buffers["mean"].item() == pytest.approx(pixels.mean().item(), abs=1e-6)
     assert buffers["std"].item() == pytest.approx(pixels.std(correction=0).item(), abs=1e-6)
+
+
+# ------------------------------------------------------------------------------------- training tools
+
+
+def test_a_warm_up_rises_in_a_straight_line_to_the_schedule() -> None:
+    """A fifth of 100 steps rises by equal amounts, then the plain schedule of the other 80 follows."""
+    found = rates(small(schedule="cosine", lr=0.1, warmup=0.2), 100)
+    steps = [b - a for a, b in itertools.pairwise(found[:20])]
+    assert steps == pytest.approx([steps[0]] * 19)
+    assert found[20:] == pytest.approx(rates(small(schedule="cosine", lr=0.1), 80))
+    assert rates(small(lr=0.1, warmup=0.2), 100)[20:] == [0.1] * 80
+
+
+@pytest.mark.parametrize("share", [0.1, 0.5])
+def test_one_cycle_with_another_rise_equals_torchs(share: float) -> None:
+    """`warmup` is OneCycleLR's pct_start."""
+    expected = torchs_rates(
+        lambda o: OneCycleLR(o, 0.1, total_steps=200, pct_start=share, cycle_momentum=False), 200
+    )
+    found = rates(small(schedule="one-cycle", lr=0.1, warmup=share), 200)
+    assert found == pytest.approx(expected, abs=1e-12)
+
+
+@pytest.mark.parametrize("longest", [0.5, 100.0, 0.0])
+def test_clipping_equals_torchs(longest: float) -> None:
+    """A gradient is shortened as torch's clip_grad_norm_ does it; 0 leaves it alone."""
+    gradient = torch.randn(1000, generator=torch.Generator().manual_seed(0))
+    theirs = torch.nn.Parameter(torch.zeros(1000))
+    theirs.grad = gradient.clone()
+    if longest:
+        torch.nn.utils.clip_grad_norm_([theirs], longest)
+    clip(gradient, longest)
+    assert torch.allclose(gradient, theirs.grad, rtol=1e-5)
+
+
+def test_the_average_is_the_exponential_moving_average() -> None:
+    """After three steps it is what the formula gives for the weights after each of them."""
+    options = small(epochs=1, ema=0.2, lr=0.5)
+    train_set = pictures(96)
+    state = begin(options, train_set)
+    seen = [state.weights.clone()]
+    after = lambda state: seen.append(state.weights.clone())  # noqa: E731  # two of them side by side
+    list(train(options, train_set, pictures(60, seed=1), state=state, after_step=after))
+    expected = seen[0]
+    for step, weights in enumerate(seen[1:], start=1):
+        decay = min(0.2, (1 + step) / (10 + step))
+        expected = decay * expected + (1 - decay) * weights
+    assert len(seen) == 4
+    assert torch.allclose(state.average_weights, expected, atol=1e-6)
+    assert not torch.allclose(state.average_weights, state.weights, atol=1e-4)
+
+
+def test_the_average_is_what_is_validated_and_kept() -> None:
+    """Validation figures and best weights are the average's, statistics of batch normalisation included."""
+    options = small(model="cnn", channels=(3, 4, 5), ema=0.9, epochs=2, lr=0.1, precision="float32")
+    state, epochs = run(options)
+    assert state.network is state.average
+    logits = predict(state.network, pictures(60, seed=1).images)
+    assert (logits.argmax(1) == torch.arange(60) % 10).double().mean().item() == epochs[-1].val_accuracy
+    name = "stem.1.running_mean"
+    average, current = (network.state_dict()[name] for network in (state.network, state.model))
+    assert not torch.equal(average, current)
+    expected = F.cross_entropy(logits, torch.arange(60) % 10).item()
+    assert epochs[-1].val_loss == pytest.approx(expected, abs=1e-6)
+
+
+def test_keeping_the_last_epoch() -> None:
+    """With `keep` last the saved weights are those of the last epoch, be it the best or not."""
+    state, epochs = run(small(epochs=6, lr=1.0, keep="last"))
+    assert state.best == epochs[-1]
+    assert min(epochs, key=lambda e: -e.val_accuracy) != epochs[-1]  # else this would show nothing
+    for name, tensor in state.model.state_dict().items():
+        assert torch.equal(state.best_weights[name], tensor)
+
+
+@pytest.mark.parametrize("autograd", [False, True])
+def test_label_smoothing_equals_pytorchs(autograd: bool) -> None:
+    """One step with smoothed labels is the step of F.cross_entropy's label_smoothing."""
+    check_one_step(
+        small(label_smoothing=0.2, autograd=autograd),
+        lambda logits, labels, images: F.cross_entropy(logits, labels, label_smoothing=0.2),
+    )
+
+
+@pytest.mark.parametrize("autograd", [False, True])
+def test_distillation_follows_the_teacher(autograd: bool) -> None:
+    """One step with a teacher is the step of Hinton's loss, computed by hand from the teacher's answers."""
+    torch.manual_seed(9)
+    teacher = CNN((3, 4, 5)).eval()
+
+    def loss(logits: torch.Tensor, labels: torch.Tensor, images: torch.Tensor) -> torch.Tensor:
+        soft = (teacher(images) / 3).softmax(1).detach()
+        divergence = F.kl_div((logits / 3).log_softmax(1), soft, reduction="batchmean")
+        return 0.3 * F.cross_entropy(logits, labels) + 0.7 * 9 * divergence
+
+    options = small(teacher="a file", teacher_weight=0.7, temperature=3.0, autograd=autograd)
+    check_one_step(options, loss, teacher)
+
+
+def check_one_step(options: TrainOptions, loss: Callable[..., torch.Tensor], teacher: Any = None) -> None:
+    """Train on one batch, and do the same step with autograd and plain SGD."""
+    options = dataclasses.replace(options, epochs=1, batch_size=64, lr=0.5)
+    train_set = pictures(64)
+    state = begin(options, train_set)
+    model = copy.deepcopy(state.model)
+    list(train(options, train_set, pictures(60, seed=1), state=state, teacher=teacher))
+    ((images, labels),) = Batches(train_set, 64, seed=options.seed).epoch(0)
+    gradients = torch.autograd.grad(loss(model(images), labels, images), list(model.parameters()))
+    for ours, before, gradient in zip(state.model.parameters(), model.parameters(), gradients, strict=True):
+        assert torch.allclose(ours, before - 0.5 * gradient, atol=1e-6)
+        assert not torch.equal(ours, before)
+
+
+def test_dropout_masks_come_from_seed_epoch_and_step() -> None:
+    """Training with dropout is the tutorial loop under the masks of each place, and repeats itself."""
+    options = small(dropout=0.5, input_dropout=0.2)
+    train_set = pictures(200)
+    state = begin(options, train_set)
+    model = copy.deepcopy(state.model)
+    for p in model.parameters():
+        p.data, p.grad = p.data.clone(), None
+    list(train(options, train_set, pictures(60, seed=1), state=state))
+
+    optimizer = torch.optim.SGD(model.parameters(), lr=0.01)
+    batches = Batches(train_set, 32, seed=options.seed)
+    layers = [layer for layer in model.modules() if isinstance(layer, Dropout)]
+    for epoch in range(2):
+        for step, (images, labels) in enumerate(batches.epoch(epoch)):
+            draws = generator(options.seed, "dropout", epoch, step)
+            for layer in layers:
+                layer.mask = layer.draw(len(images), draws)
+            optimizer.zero_grad()
+            F.cross_entropy(model(images), labels).backward()
+            optimizer.step()
+    for ours, theirs in zip(state.model.parameters(), model.parameters(), strict=True):
+        assert torch.equal(ours, theirs)
+
+
+# ------------------------------------------------------------------------------------------------ CNN
+
+
+def test_training_a_cnn_equals_the_tutorial_loop() -> None:
+    """Two epochs end at the weights of the plain loop, up to the order of adding."""
+    options = small(model="cnn", channels=(4, 6, 8), precision="float32", lr=0.05)
+    train_set = pictures(200)
+    state = begin(options, train_set)
+    model = copy.deepcopy(state.model)
+    for p in model.parameters():
+        p.data, p.grad = p.data.clone(), None
+    list(train(options, train_set, pictures(60, seed=1), state=state))
+
+    optimizer = torch.optim.SGD(model.parameters(), lr=0.05)
+    batches = Batches(train_set, 32, seed=options.seed)
+    for epoch in range(2):
+        for images, labels in batches.epoch(epoch):
+            optimizer.zero_grad()
+            F.cross_entropy(model(images), labels).backward()
+            optimizer.step()
+    for name, ours in state.model.state_dict().items():
+        assert torch.allclose(ours, model.state_dict()[name], atol=1e-4), name
+
+
+def test_a_cnn_learns_one_batch_by_heart() -> None:
+    """Thirty repetitions of one batch bring its loss to almost nothing."""
+    options = small(model="cnn", channels=(4, 8, 16), epochs=30, batch_size=64, optimizer="adam", lr=0.02)
+    _, epochs = run(options, n=64)
+    assert epochs[-1].train_accuracy == 1.0
+    assert epochs[-1].train_loss < 0.05
+
+
+def test_bfloat16_stays_near_float32() -> None:
+    """Training in bfloat16 gives nearly the losses of float32, with weights kept in float32."""
+    base = {"model": "cnn", "channels": (4, 8, 16), "epochs": 3, "lr": 0.05}
+    (state, low), (_, full) = (run(small(**base, precision=kind)) for kind in ("bfloat16", "float32"))
+    assert state.weights.dtype == torch.float32
+    for a, b in zip(low, full, strict=True):
+        assert a.train_loss == pytest.approx(b.train_loss, rel=0.05)
+        assert a.train_loss != b.train_loss
+
+
+def test_precision_is_chosen_by_the_processor(monkeypatch: pytest.MonkeyPatch) -> None:
+    """auto takes bfloat16 for the cnn where the processor has instructions for it, and only there."""
+    cpu = torch.device("cpu")
+    for able, expected in ((True, torch.bfloat16), (False, torch.float32)):
+        monkeypatch.setattr(torch.cpu, "_is_avx512_bf16_supported", lambda able=able: able)
+        assert pick_precision(small(model="cnn"), cpu) == expected
+        assert pick_precision(small(), cpu) == torch.float32
+    assert pick_precision(small(precision="bfloat16"), cpu) == torch.bfloat16

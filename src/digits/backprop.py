@@ -8,7 +8,7 @@ gradients.
     z1 = W1 x + b1,  h1 = relu(z1),  z2 = W2 h1 + b2,  h2 = relu(z2),  z3 = W3 h2 + b3
     loss = -sum(targets * log softmax(z3))
 
-    d loss / d z3 = softmax(z3) - targets                          (Bishop 2006, eq. 4.109)
+    d loss / d z3 = softmax(z3) - targets                          (Bishop 2006, eq. 4.109; loss.py)
     d loss / d z2 = (d loss / d z3) W3, where h2 > 0, else 0       (eq. 5.56)
     d loss / d z1 = (d loss / d z2) W2, where h1 > 0, else 0
     d loss / d W  = (d loss / d z)^T (the layer's input)           (eq. 5.53)
@@ -18,24 +18,25 @@ gradients.
 import torch
 from torch import Tensor
 
+from digits.loss import Loss
 from digits.models import MLP
 
 WORTH_ONEDNN = 2**20  # multiplications of a product above which oneDNN's faster kernel repays its set-up
 
 
-def gradients(model: MLP, images: Tensor, targets: Tensor, scale: float) -> Tensor:
-    """Write the gradient of `scale` times the summed cross-entropy into each parameter's `.grad`.
+def gradients(model: MLP, images: Tensor, loss: Loss, scale: float) -> Tensor:
+    """Write the gradient of `scale` times the summed loss into each parameter's `.grad`.
 
-    images (B, 1, 28, 28) in [0, 1]; targets (B, classes), rows sum to 1. Every `.grad` must exist and is
-    overwritten. Returns the logits (B, classes).
+    images (B, 1, 28, 28) in [0, 1]. The network is taken without its dropout. Every `.grad` must exist and
+    is overwritten. Returns the logits (B, classes).
     """
-    x = model.normalise(images)  # (B, 784)
+    x = model.normalise(images.flatten(1))  # (B, 784)
     w1, w2, w3 = model.hidden1.weight, model.hidden2.weight, model.output.weight
     h1 = _linear(x, w1, model.hidden1.bias).relu_()  # (B, hidden1)
     h2 = _linear(h1, w2, model.hidden2.bias).relu_()  # (B, hidden2)
     logits = _linear(h2, w3, model.output.bias)  # (B, classes)
 
-    d3 = logits.softmax(dim=1).sub_(targets).mul_(scale)  # (B, classes)
+    d3 = loss.slope(logits).mul_(scale)  # (B, classes)
     d2 = _where_positive(d3 @ w3, h2)  # (B, hidden2)
     d1 = _where_positive(d2 @ w2, h1)  # (B, hidden1)
 

@@ -23,17 +23,18 @@ from torch import Tensor
 
 from digits.errors import CheckpointError
 from digits.files import atomic_write
-from digits.models import MLP
+from digits.models import CNN, MLP, Ensemble, Network
 
 Kind = Literal["model", "checkpoint"]
 FORMAT = 1
 LIMIT = 256 * 2**20  # bytes; the default network's checkpoint is a hundred times smaller
 META_LIMIT = 2 * 2**20  # bytes; room for 10,000 epochs, and JSON of this length is parsed within a second
 ENTRIES = 1000  # at most; every one costs time and memory before its name is known
+MEMBERS = 64  # of an ensemble, at most
 ENTRY = b"PK\1\2"  # each entry of a zip's directory starts so (APPNOTE.TXT, section 4.3.12)
-# What NumPy writes before an array of the four types used here; reading evaluates none of it.
+# What NumPy writes before an array of the five types used here; reading evaluates none of it.
 HEADER = re.compile(
-    rb"\x93NUMPY\x01\x00(..)\{'descr': '(<f4|<f8|<i8|\|u1)', 'fortran_order': False, "
+    rb"\x93NUMPY\x01\x00(..)\{'descr': '(<f2|<f4|<f8|<i8|\|u1)', 'fortran_order': False, "
     rb"'shape': \((|\d{1,18},|\d{1,18}(?:, \d{1,18}){1,3})\), \} *\n",
     re.DOTALL,
 )
@@ -162,7 +163,8 @@ def _array(name: str, data: bytes) -> NDArray[Any]:
     header = HEADER.match(data)
     if header is None or header.end() != 10 + int.from_bytes(header[1], "little"):
         raise CheckpointError(
-            f"has an entry {_brief(name)} that is no array of float32, float64, int64 or uint8: {data[:80]!r}"
+            f"has an entry {_brief(name)} that is no array of float16, float32, float64, int64 or uint8: "
+            f"{data[:80]!r}"
         )
     dtype, shape = np.dtype(header[2].decode()), tuple(map(int, re.findall(rb"\d+", header[3])))
     try:
@@ -197,29 +199,77 @@ def fit(tensors: dict[str, Tensor], expected: dict[str, Tensor], what: str) -> N
 # ---------------------------------------------------------------------------------------------- models
 
 
-def save_model(path: Path, tensors: dict[str, Tensor], hidden: tuple[int, int], meta: dict[str, Any]) -> None:
-    """Write a network with all that is needed to use it: its sizes, its normalisation, its class names."""
-    save(path, "model", {"architecture": {"name": "mlp", "hidden": list(hidden)}, **meta}, tensors)
+def save_model(
+    path: Path,
+    tensors: dict[str, Tensor],
+    architecture: dict[str, Any],
+    meta: dict[str, Any],
+    *,
+    half: bool = False,
+) -> None:
+    """Write a network with all that is needed to use it: its kind and size, its normalisation, its classes.
+
+    `half` writes every weight in 16 bits (IEEE 754 binary16) instead of 32.
+    """
+    if half:
+        tensors = {name: t.half() if t.is_floating_point() else t for name, t in tensors.items()}
+    save(path, "model", {"architecture": architecture, **meta}, tensors)
 
 
-def load_model(path: Path) -> tuple[MLP, dict[str, Any]]:
+def load_model(path: Path) -> tuple[Network | Ensemble, dict[str, Any]]:
     """The network in `path`, ready to predict, and its meta data."""
     meta, tensors = load(path, "model")
-    architecture = meta.get("architecture")
-    if not isinstance(architecture, dict) or architecture.get("name") != "mlp":
-        raise CheckpointError(f"{path} holds a network {_brief(architecture)}; expected an mlp")
-    hidden = architecture.get("hidden")
-    largest = LIMIT // 4  # no layer can have more neurons than the file has room for
-    if (
-        not isinstance(hidden, list)
-        or len(hidden) != 2
-        or not all(type(n) is int and 0 < n < largest for n in hidden)
-    ):
-        raise CheckpointError(
-            f"{path} has hidden layers of {_brief(hidden)} neurons; expected two whole numbers"
-        )
-    with torch.device("meta"):  # shapes without memory: what the file claims costs nothing until it fits
-        skeleton = MLP(*hidden)
+    try:
+        with torch.device("meta"):  # shapes without memory: what the file claims costs nothing until it fits
+            skeleton = build(meta.get("architecture"))
+    except CheckpointError as error:
+        raise CheckpointError(f"{path} {error}") from None
+    tensors = {name: t.float() if t.dtype == torch.float16 else t for name, t in tensors.items()}
     fit(tensors, skeleton.state_dict(), str(path))
     skeleton.load_state_dict(tensors, assign=True)
+    skeleton.to(memory_format=torch.channels_last)  # type: ignore[call-overload]  # torch's stub lacks it
     return skeleton.eval(), meta
+
+
+def load_single(path: Path) -> tuple[Network, dict[str, Any]]:
+    """As `load_model`, where an ensemble will not do."""
+    network, meta = load_model(path)
+    if isinstance(network, Ensemble):
+        raise CheckpointError(f"{path} holds an ensemble; expected a single network")
+    return network, meta
+
+
+def build(architecture: Any) -> Network | Ensemble:
+    """The network that a file's `architecture` describes, not trained. Raises CheckpointError."""
+    name = _name(architecture)
+    if name == "mlp":
+        return MLP(*_sizes(architecture, "hidden", 2))
+    if name == "cnn":
+        first, second, third = _sizes(architecture, "channels", 3)
+        return CNN((first, second, third))
+    if name == "ensemble":
+        members = architecture.get("members")
+        if (
+            isinstance(members, list)
+            and 0 < len(members) <= MEMBERS
+            and "ensemble" not in map(_name, members)
+        ):
+            networks = [build(member) for member in members]
+            return Ensemble([network for network in networks if isinstance(network, Network)])
+    raise CheckpointError(f"holds a network {_brief(architecture)}; expected an mlp, a cnn or an ensemble")
+
+
+def _name(architecture: Any) -> Any:
+    return architecture.get("name") if isinstance(architecture, dict) else None
+
+
+def _sizes(architecture: dict[str, Any], name: str, count: int) -> list[int]:
+    sizes = architecture.get(name)
+    largest = LIMIT // 4  # no layer can have more neurons than the file has room for
+    if (
+        not isinstance(sizes, list)
+        or len(sizes) != count
+        or not all(type(size) is int and 0 < size < largest for size in sizes)
+    ):
+        raise CheckpointError(f"has {name} of {_brief(sizes)}; expected {count} whole numbers")
+    return sizes

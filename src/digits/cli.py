@@ -139,8 +139,9 @@ def _train_epochs(console: Any, run: Any, collection: Any, splits: Any) -> None:
     with runs.Interrupts() as interrupts, terminal.epoch_bar(console, steps) as bar:
         for epoch in run.train(splits, collection, progress=bar, interrupts=interrupts):
             if epoch.number == 1:
-                terminal.show_notices(console, run)
-                terminal.show_header(console)
+                terminal.show_notices(console, run.member or run)
+                terminal.show_header(console, run)
+                best = 0.0
             terminal.show_epoch(console, epoch, epoch.val_accuracy > best)
             best = max(best, epoch.val_accuracy)
 

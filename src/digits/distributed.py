@@ -14,11 +14,12 @@ from typing import TypeVar
 
 import torch
 import torch.distributed as dist
-from torch import Tensor
+from torch import Tensor, nn
 
 from digits.errors import RunError
 
 Value = TypeVar("Value")
+Module = TypeVar("Module", bound=nn.Module)
 TIMEOUT = datetime.timedelta(seconds=60)  # a peer silent for so long is taken for dead
 
 
@@ -67,6 +68,60 @@ class World:
                 f"the processes disagree on {', '.join(odd)}; "
                 "start all with the same files, options and versions"
             )
+
+
+class _Sum(torch.autograd.Function):
+    """Addition over all processes, which autograd can differentiate: gradients are added over them too."""
+
+    @staticmethod
+    def forward(ctx: object, tensor: Tensor, world: World) -> Tensor:
+        return world.sum(tensor.clone())
+
+    @staticmethod
+    def backward(ctx: object, gradient: Tensor) -> tuple[Tensor, None]:
+        with _peers():
+            dist.all_reduce(gradient := gradient.clone())
+        return gradient, None
+
+
+class SharedBatchNorm(nn.BatchNorm2d):
+    """Batch normalisation by the mean and variance of the whole batch, of which each process has a share.
+
+    PyTorch's own SyncBatchNorm wants a graphics card.
+    """
+
+    world = World()
+
+    def forward(self, x: Tensor) -> Tensor:
+        """x (B, channels, H, W) of this process, normalised as nn.BatchNorm2d does it in one process."""
+        if not self.training:
+            return super().forward(x)
+        sums = torch.stack([x.float().sum((0, 2, 3)), torch.full_like(self.weight, x[:, 0].numel())])
+        total, count = _Sum.apply(sums, self.world).unbind()  # type: ignore[no-untyped-call]  # torch's
+        centred = x - (mean := total / count)[:, None, None]
+        squares = _Sum.apply(centred.float().square().sum((0, 2, 3)), self.world)  # type: ignore[no-untyped-call]
+        variance = squares / count
+        with torch.no_grad():
+            share = self.momentum if self.momentum is not None else 0.1
+            self.running_mean.lerp_(mean, share)  # type: ignore[union-attr]  # they are tracked here
+            self.running_var.lerp_(squares / (count - 1), share)  # type: ignore[union-attr]
+            self.num_batches_tracked.add_(1)  # type: ignore[union-attr]
+        scale = self.weight * (variance + self.eps).rsqrt()
+        normalised: Tensor = (centred * scale[:, None, None] + self.bias[:, None, None]).to(x.dtype)
+        return normalised
+
+
+def share_batch_norm(model: Module, world: World) -> Module:
+    """The network, its batch normalisations shared by all processes; untouched where there is only one."""
+    if world.size > 1:
+        for parent in list(model.modules()):
+            for name, layer in parent.named_children():
+                if type(layer) is nn.BatchNorm2d:
+                    shared = SharedBatchNorm(layer.num_features)
+                    shared.load_state_dict(layer.state_dict())
+                    shared.world = world
+                    setattr(parent, name, shared)
+    return model
 
 
 @contextlib.contextmanager

@@ -17,7 +17,10 @@ Split = Literal["random", "writers"]
 Optimizer = Literal["sgd", "adam", "adamw", "rmsprop"]
 Schedule = Literal["constant", "cosine", "one-cycle"]
 Device = Literal["auto", "cpu", "cuda", "mps"]
-Recipe = Literal["classic", "fast", "mlp"]
+Precision = Literal["auto", "float32", "bfloat16"]
+Model = Literal["mlp", "cnn"]
+Keep = Literal["best", "last"]
+Recipe = Literal["classic", "fast", "plain", "mlp", "fast-cnn", "cnn", "ensemble"]
 
 SGD_RATE = 0.01  # the mission's learning rate
 ADAPTIVE_RATE = 0.001  # Adam, AdamW and RMSprop: the default of Kingma & Ba 2015, algorithm 1
@@ -78,7 +81,7 @@ class TrainOptions:
     """Train a network on handwritten digits, test it once, and keep everything in runs/NAME."""
 
     recipe: Recipe = "classic"
-    """Named defaults: classic is the textbook network, fast the quickest, mlp the most accurate."""
+    """Named defaults; `digits recipes` lists them with their figures."""
 
     dataset: Dataset = "mnist"
     """Which ten classes to learn."""
@@ -96,8 +99,18 @@ class TrainOptions:
     split_seed: int = 0
     """Seed of the split; apart from --seed, so that different seeds are compared on the same images."""
 
+    model: Model = "mlp"
+    """Two hidden layers (mlp), or convolutions with batch normalisation (cnn)."""
     hidden: tuple[int, int] = (128, 64)
-    """Neurons in the first and in the second hidden layer."""
+    """Neurons in the first and in the second hidden layer of the mlp."""
+    channels: tuple[int, int, int] = (32, 64, 128)
+    """Channels of the cnn's three pairs of convolutions."""
+    dropout: float = 0.0
+    """Probability of silencing a hidden neuron while training; for the cnn, those before the output."""
+    input_dropout: float = 0.0
+    """Probability of silencing a pixel while training the mlp."""
+    ensemble: int = 1
+    """Networks to train, from seeds --seed, --seed + 1 ..., that answer as one."""
 
     epochs: int = 20
     """How often every training image is seen."""
@@ -120,6 +133,22 @@ class TrainOptions:
     """Pull of every weight towards zero: an L2 penalty, decoupled for adamw."""
     schedule: Schedule = "constant"
     """Course of the learning rate over the run."""
+    warmup: float | None = None
+    """Share of the steps in which the learning rate rises. Default: 0.3 for one-cycle, 0 otherwise."""
+    clip: float = 0.0
+    """Shorten the gradient to this length where it is longer; 0 never does."""
+    label_smoothing: float = 0.0
+    """Share of every target that is spread over all classes."""
+    ema: float = 0.0
+    """Validate and keep an exponential moving average of the weights, with this decay; 0: the weights."""
+    teacher: str | None = None
+    """Learn from this network's answers too: a run's folder, a model file or a bundled network's name."""
+    teacher_weight: float = 0.9
+    """Share of the loss that is the teacher's."""
+    temperature: float = 2.0
+    """Softens the answers of teacher and pupil: the higher, the more its second guesses count."""
+    keep: Keep = "best"
+    """Which epoch's network to save: the one with the best validation accuracy, or the last one."""
     patience: int = 0
     """Stop after so many epochs without a better validation accuracy; 0 never stops early."""
 
@@ -129,6 +158,8 @@ class TrainOptions:
     """Processor threads. Networks this small gain little from a second one and stall when it is not free."""
     device: Device = "auto"
     """Where to compute; auto takes cuda, else cpu."""
+    precision: Precision = "auto"
+    """Numbers to compute with; auto: bfloat16 for the cnn on processors made for it, else float32."""
 
     out: Path = Path("runs")
     """Folder that holds the runs."""
@@ -151,11 +182,14 @@ class TrainOptions:
     """Write TensorBoard event files as well (needs: pip install tensorboard)."""
 
     def __post_init__(self) -> None:
-        _at_least("hidden", min(self.hidden), 1)
-        for name in ("epochs", "batch_size", "threads"):
+        for name in ("hidden", "channels"):
+            _at_least(name, min(getattr(self, name)), 1)
+        for name in ("epochs", "batch_size", "threads", "ensemble"):
             _at_least(name, getattr(self, name), 1)
-        for name in ("patience", "checkpoint_every", "seed", "split_seed", "weight_decay"):
+        for name in ("patience", "checkpoint_every", "seed", "split_seed", "weight_decay", "clip"):
             _at_least(name, getattr(self, name), 0)
+        for name in ("momentum", "dropout", "input_dropout", "label_smoothing", "ema"):
+            _fraction(name, getattr(self, name))
         for name in ("val_size", "test_size"):
             if getattr(self, name) is not None:
                 _at_least(name, getattr(self, name), 1)
@@ -163,12 +197,18 @@ class TrainOptions:
             raise OptionError(f"--seed is {self.seed}; expected a whole number below 2^64")
         if not 0 < self.learning_rate < float("inf"):
             raise OptionError(f"--lr is {self.lr}; expected a number above 0, such as 0.01")
-        if not 0 <= self.momentum < 1:
-            raise OptionError(f"--momentum is {self.momentum}; expected 0 or more and below 1, such as 0.9")
+        if self.warmup is not None:
+            _fraction("warmup", self.warmup)
+        if not 0 <= self.teacher_weight <= 1:
+            raise OptionError(f"--teacher-weight is {self.teacher_weight}; expected a number from 0 to 1")
+        if not 0 < self.temperature < float("inf"):
+            raise OptionError(f"--temperature is {self.temperature}; expected a number above 0, such as 2")
         if self.momentum and self.optimizer not in ("sgd", "rmsprop"):
             raise OptionError(f"--momentum belongs to sgd and rmsprop; {self.optimizer} has its own")
         if self.nesterov and (self.optimizer != "sgd" or not self.momentum):
             raise OptionError("--nesterov needs --optimizer sgd and a --momentum above 0")
+        if self.input_dropout and self.model != "mlp":
+            raise OptionError("--input-dropout belongs to the mlp; use --erasing for the cnn")
         if self.name is not None and (
             self.name in ("", "..") or Path(self.name).name != self.name or "\0" in self.name
         ):
@@ -201,6 +241,11 @@ class EvaluateOptions:
 
     def __post_init__(self) -> None:
         _at_least("threads", self.threads, 1)
+
+
+def _fraction(name: str, value: float) -> None:
+    if not 0 <= value < 1:  # so that NaN fails too
+        raise OptionError(f"--{name.replace('_', '-')} is {value}; expected 0 or more and below 1")
 
 
 def _at_least(name: str, value: float, least: int) -> None:
@@ -242,8 +287,8 @@ def _revive(name: str, hint: Any, value: Any) -> Any:
     choices = getattr(hint, "__args__", (hint,))
     if hint is Augmentation:
         return _from_dict(Augmentation, value)
-    if name == "hidden":
-        if isinstance(value, list) and [type(size) for size in value] == [int, int]:
+    if name in ("hidden", "channels"):
+        if isinstance(value, list) and tuple(map(type, value)) == choices:
             return tuple(value)
     elif Path in choices and isinstance(value, str):
         return Path(value)

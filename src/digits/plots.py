@@ -310,18 +310,18 @@ def _no_mistakes_figure(total: int) -> Figure:
 
 
 def first_layer_figure(weights: Tensor) -> Figure:
-    """The weights (hidden, 784) of the first layer's strongest neurons as images, on one scale."""
+    """The weights (neurons, height, width) of the first layer's strongest neurons as images, on one scale."""
     neurons = weights.detach().cpu().float()
-    strongest = neurons.norm(dim=1).argsort(descending=True, stable=True)[:MAX_NEURONS]
-    shown = neurons[strongest].view(-1, SIDE, SIDE).numpy()
+    strongest = neurons.flatten(1).norm(dim=1).argsort(descending=True, stable=True)[:MAX_NEURONS]
+    shown = neurons[strongest].numpy()
     limit = float(np.quantile(abs(shown), UNSATURATED)) or 1.0
     every = len(shown) == len(neurons)
     title = f"What {'the' if every else f'{len(shown)} of'} {len(neurons)} first-layer neurons look for"
     text = (
         "Red: ink here excites the neuron. Blue: ink here calms it. Largest weights first, all on one scale."
     )
-    columns, enlarged = 8, 4
-    pitch = enlarged * SIDE + 8
+    columns, enlarged = 8, 4 * SIDE // neurons.shape[-1]
+    pitch = enlarged * neurons.shape[-1] + 8
     figure, canvas, top = _sheet(title, text, pitch * math.ceil(len(shown) / columns) + 44)
     for (x, y), neuron in zip(_grid(len(shown), columns, pitch - 8, pitch, top), shown, strict=True):
         _image(canvas, x, y, neuron, enlarged, colours=WEIGHTS, limits=(-limit, limit))
@@ -435,13 +435,12 @@ def _image(
     frame: str = LINE,
 ) -> None:
     """One image, enlarged and framed."""
-    extent = (x, x + enlarged * SIDE, y + enlarged * SIDE, y)
+    height, width = (enlarged * size for size in pixels.shape[:2])
+    extent = (x, x + width, y + height, y)
     look: dict[str, Any] = {"aspect": "auto", "interpolation": "nearest", "extent": extent}
     canvas.imshow(pixels, colours, vmin=limits[0], vmax=limits[1], **look)
     thickness = 0.6 if frame == LINE else 2
-    canvas.add_patch(
-        Rectangle((x, y), enlarged * SIDE, enlarged * SIDE, fill=False, color=frame, linewidth=thickness)
-    )
+    canvas.add_patch(Rectangle((x, y), width, height, fill=False, color=frame, linewidth=thickness))
 
 
 def _hundredths(fraction: float, decimals: int = 2) -> str:

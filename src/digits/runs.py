@@ -3,19 +3,23 @@
 options.json     what was asked for
 checkpoint.npz   where training stands, complete to the last bit (checkpoint.prev.npz: the one before)
 metrics.csv      one row an epoch
-model.npz        the network of the epoch with the best validation accuracy
+model.npz        the network of the epoch with the best validation accuracy, or with --keep last of the last
 *.png            pictures
 summary.json     the test, written last: a run that has it is finished
+
+An ensemble is a folder of such folders, member-1 and so on, and a model.npz that holds them all.
 """
 
 import contextlib
 import csv
 import dataclasses
+import hashlib
 import io
 import json
 import os
 import platform
 import signal
+import statistics
 import threading
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -29,16 +33,16 @@ import torch
 from digits import __version__, checkpoint, data, evaluate, files
 from digits import options as opts
 from digits.backprop import ONEDNN
-from digits.checkpoint import load_model
+from digits.checkpoint import load_model, load_single
 from digits.data import Collection, Splits
 from digits.distributed import World
 from digits.distributed import world as join_world
 from digits.download import Progress
 from digits.errors import CheckpointError, DataError, OptionError, RunError
 from digits.evaluate import Evaluation
-from digits.models import MLP
+from digits.models import Ensemble, Network
 from digits.options import EvaluateOptions, TrainOptions
-from digits.training import Epoch, State, begin, pick_device, train
+from digits.training import Epoch, State, architecture, begin, pick_device, pick_precision, train
 
 COLUMNS = ("epoch", "train_loss", "train_accuracy", "val_loss", "val_accuracy", "seconds")
 
@@ -59,6 +63,7 @@ class Result:
     best: Epoch
     history: tuple[Epoch, ...]
     pictures: tuple[Path, ...]
+    members: tuple[float, ...] = ()  # of an ensemble: the test accuracy of each network alone
 
 
 class Stopped(Exception):  # noqa: N818  # not an error: the user asked for it
@@ -180,8 +185,10 @@ class Run:
         self.folder, self.options, self.world = folder, options, world
         self.notices: list[str] = []  # what a reader of the figures should know
         self.resumed_at: tuple[int, int] | None = None  # finished epochs and steps
+        self.member: Run | None = None  # of an ensemble: the network that is being trained
         self._history: list[Epoch] = []
         self._digests = ("", "")
+        self._members: list[Result] = []
 
     def path(self, name: str) -> Path:
         """A file of this run."""
@@ -197,11 +204,16 @@ class Run:
     ) -> Iterator[Epoch]:
         """Train from where the folder stands, yielding every epoch of this run, those done before first.
 
-        After each one, checkpoint, table and best model are on the disk. Raises Stopped on a signal.
+        After each one, checkpoint, table and best model are on the disk. Raises Stopped on a signal. An
+        ensemble yields the epochs of its first network, then those of the second, and so on.
         """
+        if self.options.ensemble > 1:
+            yield from self._train_members(splits, collection, progress, interrupts)
+            return
         self.world.require_same({**self._circumstances(splits), "digits": __version__})
-        state = self._restore(splits) or begin(self.options, splits.train)
+        state = self._restore(splits) or begin(self.options, splits.train, self.world)
         about = _describe(collection, splits, self.options)
+        teacher = self._teacher(about)
         if self.world.first:
             self._write_start(state, collection, about)
         yield from list(state.history)
@@ -224,6 +236,7 @@ class Run:
                 splits.val,
                 state=state,
                 world=self.world,
+                teacher=teacher,
                 after_step=after_step,
             ):
                 self._save(state, splits)
@@ -236,19 +249,51 @@ class Run:
         if interrupts and interrupts.number:
             raise Stopped(interrupts.number, self.folder)
 
+    def _train_members(
+        self,
+        splits: Splits,
+        collection: Collection,
+        progress: Callable[[State], None] | None,
+        interrupts: "Interrupts | None",
+    ) -> Iterator[Epoch]:
+        """Train one network after the other, each as a run of its own inside this one's folder."""
+        if self.world.first:
+            files.atomic_write(self.path("options.json"), opts.to_json(self.options).encode())
+            self.path("summary.json").unlink(missing_ok=True)
+        for number in range(self.options.ensemble):
+            name = f"member-{number + 1}"
+            options = dataclasses.replace(
+                self.options,
+                ensemble=1,
+                seed=self.options.seed + number,
+                out=self.folder,
+                name=name,
+                resume=self.world.spread((self.folder / name / "options.json").exists()),
+                plots=False,
+            )
+            with open_run(options, self.world) as self.member:
+                yield from self.member.train(splits, collection, progress=progress, interrupts=interrupts)
+                self.notices += [f"{name}: {notice}" for notice in self.member.notices]
+                if self.world.first:
+                    self._members.append(self.member.finish(splits, collection))
+
     def finish(self, splits: Splits, collection: Collection) -> Result:
-        """Test the best network once, draw, and write the summary that marks the run as finished.
+        """Test the kept network once, draw, and write the summary that marks the run as finished.
 
         With several processes only the first may call it.
         """
+        if self._members:
+            self._assemble(splits, collection)
         model, meta = load_model(self.path("model.npz"))
         logits = evaluate.predict(model, splits.test)
         test = evaluate.evaluate(logits, splits.test.labels)
         history = self._history
         best = next(epoch for epoch in history if epoch.number == meta["epoch"])
         pictures = self._draw(model, logits, splits, collection, test, history) if self.options.plots else ()
-        result = Result(self.folder, test, best, tuple(history), pictures)
+        members = tuple(member.test.accuracy for member in self._members)
+        result = Result(self.folder, test, best, tuple(history), pictures, members)
         summary = {
+            "members": members,
             "test": test.to_json(),
             "best": dataclasses.asdict(best),
             "epochs": len(history),
@@ -265,7 +310,7 @@ class Run:
 
     def _draw(
         self,
-        model: MLP,
+        model: Network | Ensemble,
         logits: torch.Tensor,
         splits: Splits,
         collection: Collection,
@@ -274,15 +319,55 @@ class Run:
     ) -> tuple[Path, ...]:
         from digits import plots  # Matplotlib takes half a second to import
 
-        names = ("curves", "confusion", "mistakes", "weights", "predictions")
+        names = ("curves", "confusion", "mistakes", "predictions", "weights")
         paths = tuple(self.path(f"{name}.png") for name in names)
         images, labels, classes = splits.test.images, splits.test.labels, collection.classes
         plots.curves(history, paths[0])
         plots.confusion(test, classes, paths[1])
         plots.mistakes(images, labels, logits, classes, paths[2])
-        plots.first_layer(model.hidden1.weight.detach(), paths[3])
-        plots.predictions(images, labels, logits, classes, paths[4])
+        plots.predictions(images, labels, logits, classes, paths[3])
+        if isinstance(model, Ensemble):  # which of its networks' first layers should it be?
+            return paths[:-1]
+        plots.first_layer(model.first_layer(), paths[4])
         return paths
+
+    def _assemble(self, splits: Splits, collection: Collection) -> None:
+        """Write the ensemble's model and table: mean figures of the members, its own in validation."""
+        networks = [load_single(member.folder / "model.npz") for member in self._members]
+        logits = evaluate.predict(Ensemble([model for model, _ in networks]), splits.val)
+        val = evaluate.evaluate(logits, splits.val.labels)
+        epochs = zip(*(member.history for member in self._members), strict=False)  # patience: the shortest
+        self._history = [_mean_epoch(alike) for alike in epochs]
+        last = self._history[-1]
+        self._history[-1] = dataclasses.replace(last, val_loss=val.loss, val_accuracy=val.accuracy)
+        tensors = {
+            f"members.{i}.{name}": tensor
+            for i, (model, _) in enumerate(networks)
+            for name, tensor in model.state_dict().items()
+        }
+        about = {"name": "ensemble", "members": [meta["architecture"] for _, meta in networks]}
+        meta = networks[0][1] | {"epoch": last.number, "val_accuracy": val.accuracy, "versions": _versions()}
+        kept = ("epoch", "val_accuracy", "classes", "data", "versions")
+        checkpoint.save_model(self.path("model.npz"), tensors, about, {name: meta[name] for name in kept})
+        files.atomic_write(self.path("metrics.csv"), _table(self._history))
+
+    def _teacher(self, about: dict[str, Any]) -> Network | Ensemble | None:
+        """The network to learn from. Raises OptionError where it was taught something else."""
+        if self.options.teacher is None:
+            return None
+        teacher, meta = load_model(model_path(self.options.teacher))
+        taught = meta.get("data")
+        if not isinstance(taught, dict) or taught.get("dataset") != about["dataset"]:
+            raise OptionError(
+                f"--teacher {self.options.teacher} was not trained on {about['dataset']}; "
+                "expected a model of digits train on the same data"
+            )
+        if taught.get("val_sha256") != about["val_sha256"]:
+            self.notices.append(
+                "The teacher was trained with another split: it has seen some of the images that are held "
+                "out here, so validation figures flatter."
+            )
+        return teacher
 
     # --------------------------------------------------------------------------- saving and restoring
 
@@ -352,6 +437,8 @@ class Run:
             "processes": str(self.world.size),
             "threads": str(self.options.threads),
             "device": str(pick_device(self.options.device)),
+            "precision": str(pick_precision(self.options, pick_device(self.options.device))),
+            "teacher": _digest(self.options.teacher),
             "PyTorch": torch.__version__,
             "processor": f"{platform.machine()} {torch.backends.cpu.get_cpu_capability()} onednn={ONEDNN}",
         }
@@ -368,13 +455,7 @@ class Run:
     def _write_table(self, state: State) -> None:
         """Bring metrics.csv up to the state's last epoch."""
         self._history = list(state.history)
-        buffer = io.StringIO()
-        table = csv.writer(buffer, lineterminator="\n")
-        table.writerow(COLUMNS)
-        for epoch in state.history:
-            figures = (epoch.train_loss, epoch.train_accuracy, epoch.val_loss, epoch.val_accuracy)
-            table.writerow([epoch.number, *(f"{x:.6f}" for x in figures), f"{epoch.seconds:.3f}"])
-        files.atomic_write(self.path("metrics.csv"), buffer.getvalue().encode())
+        files.atomic_write(self.path("metrics.csv"), _table(state.history))
 
     def _write_model(self, state: State, collection: Collection, about: dict[str, Any]) -> None:
         """Write the network of the best epoch so far."""
@@ -386,7 +467,7 @@ class Run:
             "data": about,
             "versions": _versions(),
         }
-        checkpoint.save_model(self.path("model.npz"), state.best_weights, self.options.hidden, meta)
+        checkpoint.save_model(self.path("model.npz"), state.best_weights, architecture(self.options), meta)
 
     @contextlib.contextmanager
     def _tensorboard(self) -> Iterator[Callable[[Epoch], None]]:
@@ -403,6 +484,32 @@ class Run:
                 writer.flush()
 
             yield record
+
+
+def _table(history: list[Epoch]) -> bytes:
+    """The content of metrics.csv."""
+    buffer = io.StringIO()
+    table = csv.writer(buffer, lineterminator="\n")
+    table.writerow(COLUMNS)
+    for epoch in history:
+        figures = (epoch.train_loss, epoch.train_accuracy, epoch.val_loss, epoch.val_accuracy)
+        table.writerow([epoch.number, *(f"{x:.6f}" for x in figures), f"{epoch.seconds:.3f}"])
+    return buffer.getvalue().encode()
+
+
+def _mean_epoch(epochs: tuple[Epoch, ...]) -> Epoch:
+    """The mean of several networks' figures for the same epoch; seconds and images are added."""
+    mean = {
+        name: statistics.fmean(getattr(epoch, name) for epoch in epochs)
+        for name in ("train_loss", "train_accuracy", "val_loss", "val_accuracy")
+    }
+    seconds, images = sum(epoch.seconds for epoch in epochs), sum(epoch.images for epoch in epochs)
+    return Epoch(epochs[0].number, **mean, seconds=seconds, images=images)
+
+
+def _digest(model: str | None) -> str:
+    """What tells one model file from another."""
+    return "none" if model is None else hashlib.sha256(model_path(model).read_bytes()).hexdigest()[:16]
 
 
 def _summary_writer() -> Any:
@@ -424,6 +531,7 @@ def _describe(collection: Collection, splits: Splits, options: TrainOptions) -> 
         "train_images": len(splits.train),
         "val_images": len(splits.val),
         "test_images": len(splits.test),
+        "val_sha256": splits.val.sha256(),
         "test_sha256": splits.test.sha256(),
     }
 
@@ -471,14 +579,20 @@ class Interrupts:
 # ------------------------------------------------------------------------------------- testing once more
 
 
+BUNDLED = {"cnn", "mlp"}  # networks that come with the package: MODEL_CARD.md
+
+
 def model_path(name: str) -> Path:
-    """The model file meant by a run's folder or by a file's path."""
+    """The model file meant by the name of a bundled network, a run's folder or a file's path."""
     path = Path(name)
+    if name in BUNDLED and not path.exists():
+        return Path(__file__).parent / "weights" / f"{name}.npz"
     if path.is_dir():
         path = path / "model.npz"
     if not path.is_file():
         raise CheckpointError(
-            f"{path} is not there; expected a run's folder or a model file, such as runs/classic-1"
+            f"{path} is not there; expected a run's folder or a model file, such as runs/classic-1, "
+            f"or the name of a bundled network: {', '.join(sorted(BUNDLED))}"
         )
     return path
 
@@ -520,6 +634,6 @@ def evaluate_again(options: EvaluateOptions, progress: Progress | None = None) -
     return Verdict(test, collection, path, same)
 
 
-def load(name: str | Path) -> MLP:
-    """The trained network of a run's folder or a model file, ready to predict."""
+def load(name: str | Path) -> Network | Ensemble:
+    """The trained network of a run's folder, a model file or a bundled name ("cnn"), ready to predict."""
     return load_model(model_path(str(name)))[0]

@@ -5,6 +5,7 @@ Nothing here writes an escape code when the output goes to a file or a pipe.
 
 import contextlib
 import dataclasses
+import statistics
 import sys
 import time
 from collections.abc import Callable, Iterator
@@ -54,10 +55,21 @@ def show_data(console: Console, collection: Collection, splits: Splits) -> None:
 def show_run(console: Console, run: Run) -> None:
     """What is going to be trained, and how."""
     o = run.options
-    weights = 784 * o.hidden[0] + o.hidden[0] * o.hidden[1] + o.hidden[1] * 10 + sum(o.hidden) + 10
-    _line(console, "network", f"784 -> {o.hidden[0]} -> {o.hidden[1]} -> 10 with ReLU, {weights:,} weights")
+    each = "" if o.ensemble == 1 else f"{o.ensemble} networks, each "
+    _line(console, "network", each + _network_line(o))
     _line(console, "training", _training_line(o))
     _line(console, "run", f"{run.folder}")
+
+
+def _network_line(o: TrainOptions) -> str:
+    if o.model == "mlp":
+        a, b = o.hidden
+        weights = 784 * a + a * b + b * 10 + a + b + 10
+        return f"784 -> {a} -> {b} -> 10 with ReLU, {weights:,} weights"
+    a, b, c = o.channels
+    kernels = 25 * a + 4 * a * a + 9 * (a * b + b * b + b * c + c * c)
+    weights = kernels + 4 * (a + b + c) + 10 * c + 10  # batch normalisation has two a channel
+    return f"convolutions of {a}, {b} and {c} channels, {weights:,} weights"
 
 
 def _training_line(o: TrainOptions) -> str:
@@ -68,6 +80,15 @@ def _training_line(o: TrainOptions) -> str:
         f"momentum {o.momentum:g}" if o.momentum else "",
         f"weight decay {o.weight_decay:g}" if o.weight_decay else "",
         o.schedule if o.schedule != "constant" else "",
+        f"warm-up {o.warmup:.0%}" if o.warmup else "",
+        f"gradients clipped at {o.clip:g}" if o.clip else "",
+        f"dropout {o.dropout:g}" if o.dropout else "",
+        f"input dropout {o.input_dropout:g}" if o.input_dropout else "",
+        f"label smoothing {o.label_smoothing:g}" if o.label_smoothing else "",
+        f"averaged weights {o.ema:g}" if o.ema else "",
+        f"taught by {o.teacher} ({o.teacher_weight:.0%} of the loss, temperature {o.temperature:g})"
+        if o.teacher
+        else "",
         f"patience {o.patience}" if o.patience else "",
         *(f"{name} {strength:g}" for name, strength in strengths.items() if strength),
     ]
@@ -92,15 +113,19 @@ def show_notices(console: Console, run: Run) -> None:
         _line(console, "resuming", f"after {epochs} epochs{inside}")
 
 
-def show_header(console: Console) -> None:
-    """The table's two lines of names."""
+def show_header(console: Console, run: Run) -> None:
+    """The table's two lines of names; in an ensemble, which of the networks it is about."""
     console.print()
+    if run.member:
+        o = run.member.options
+        _line(console, run.member.folder.name, f"of {run.options.ensemble}, seed {o.seed}")
+        console.print()
     console.print("           training            validation")
     console.print("epoch      loss   accuracy     loss   accuracy      time   images/s")
 
 
 def show_epoch(console: Console, epoch: Epoch, best: bool) -> None:
-    """One line of the table; a star marks the best validation accuracy so far."""
+    """One line of the table; a star marks the best validation accuracy of this network so far."""
     console.print(
         f"{epoch.number:5d}  {epoch.train_loss:8.4f}  {epoch.train_accuracy:8.2%}"
         f" {epoch.val_loss:8.4f}  {epoch.val_accuracy:8.2%}{'*' if best else ' '}"
@@ -113,14 +138,22 @@ def show_result(console: Console, result: Result, collection: Collection) -> Non
     seconds = sum(epoch.seconds for epoch in result.history)
     console.print(f"      * best validation accuracy; {seconds:.1f} s of training\n")
     best = result.best
-    show_test(console, result.test, collection, f"the network of epoch {best.number}")
+    if result.members:
+        alone = statistics.fmean(result.members)
+        _line(console, "members", f"{alone:.2%} of the test images read right by one, on average")
+        _line(console, "validation", f"{best.val_accuracy:.2%} as one")
+        show_test(console, result.test, collection, f"{len(result.members)} networks as one")
+    else:
+        show_test(console, result.test, collection, f"the network of epoch {best.number}")
     console.print()
     _line(console, "saved in", str(result.folder))
     for names, what in (
-        ("model.npz", "the network of the best epoch"),
+        ("model.npz", "the networks" if result.members else f"the network of epoch {best.number}"),
         ("metrics.csv", "the table above"),
         ("summary.json", "the test in full"),
-        ("checkpoint.npz", "all that --resume needs"),
+        ("member-1 ...", "the runs of the networks")
+        if result.members
+        else ("checkpoint.npz", "all that --resume needs"),
     ):
         _line(console, "", f"{names:<16}{what}")
     if result.pictures:

@@ -1,5 +1,7 @@
 """The training loop, and all that it must remember to go on as if it had never been interrupted."""
 
+import contextlib
+import copy
 import json
 import math
 import time
@@ -14,14 +16,16 @@ from torch import Tensor, nn
 from digits import augment, backprop, evaluate
 from digits.checkpoint import fit
 from digits.data import Batches, Digits, generator
-from digits.distributed import World
+from digits.distributed import World, share_batch_norm
 from digits.errors import CheckpointError, OptionError, TrainingError
-from digits.models import CLASSES, MLP
+from digits.loss import Loss, smoothed
+from digits.models import CLASSES, CNN, MLP, Dropout, Network
 from digits.optimizers import Optimizer
 from digits.options import Device, TrainOptions, to_json
 
 COUNT_EVERY = 16  # steps between two sums of loss and accuracy; one by one they cost a tenth of the time
 DIVERGED = 2**20  # nats, for one image; sums of anything higher could leave 64 bits and turn negative
+ONE_CYCLE_RISE = 0.3  # of the steps; OneCycleLR's default
 FIXED_POINT = 2**24  # losses are summed as multiples of 2^-24: whole numbers add up to the same in any order
 
 
@@ -48,15 +52,18 @@ def train(
     *,
     state: "State | None" = None,
     world: World | None = None,
+    teacher: nn.Module | None = None,
     after_step: Callable[["State"], None] | None = None,
 ) -> Iterator[Epoch]:
-    """Train, yielding one Epoch at a time; the network is `state.model`.
+    """Train, yielding one Epoch at a time; the network is `state.network`.
 
-    `state` is where to go on (`begin` or `State.restore`); `after_step` is called after every step and may
-    raise to stop. Raises TrainingError as soon as the loss is not finite.
+    `state` is where to go on (`begin` or `State.restore`); `teacher` is a network whose answers are learned
+    too; `after_step` is called after every step and may raise to stop. Raises TrainingError as soon as the
+    loss is not finite.
     """
     world = world or World()
-    state = state or begin(options, train_set)
+    state = state or begin(options, train_set, world)
+    teacher = teacher.to(state.device).eval() if teacher else None
     batches = Batches(
         train_set,
         options.batch_size,
@@ -74,15 +81,20 @@ def train(
         state.start_clock()
         for images, labels in batches.epoch(state.epoch, start=state.step):
             rate = learning_rate(options, state.epoch * len(batches) + state.step, total)
-            targets = one_hot.index_select(0, labels)  # (B, 10)
+            size = batches.size(state.step)  # of the batch of all processes
             if augmentation.changes:
                 draws = generator(options.seed, "augment", state.epoch, state.step)
-                numbers = augment.draw(batches.size(state.step), augmentation, draws)  # for all processes
+                numbers = augment.draw(size, augmentation, draws)  # for all processes
                 images = augment.distort(images, augmentation, world.share(numbers))
+            state.draw_dropout(size, world)
+            targets = smoothed(one_hot.index_select(0, labels), options.label_smoothing)  # (B, 10)
+            loss = Loss(targets, _taught(teacher, images, state), options.teacher_weight, options.temperature)
 
-            logits = _backward(state, images, targets, 1 / batches.size(state.step))  # (B, 10)
+            logits = _backward(state, images, loss, 1 / size)  # (B, 10)
             world.sum(state.shared)  # gradients of all processes, and whether one of them was told to stop
+            clip(state.gradient, options.clip)
             state.optimizer.step(rate)
+            state.update_average()
 
             state.step += 1
             state.count(logits, labels)
@@ -92,22 +104,41 @@ def train(
         yield state.finish_epoch(_validate(state, val_set, world))
 
 
-def _backward(state: "State", images: Tensor, targets: Tensor, scale: float) -> Tensor:
+def _backward(state: "State", images: Tensor, loss: Loss, scale: float) -> Tensor:
     """Leave the gradient of `scale` times the summed loss in `state.gradient`; returns the logits."""
-    if isinstance(state.model, MLP) and not state.options.autograd:
+    if isinstance(state.model, MLP) and not state.options.autograd and not state.dropouts:
         with torch.no_grad():
-            return backprop.gradients(state.model, images, targets, scale)
+            return backprop.gradients(state.model, images, loss, scale)
     state.gradient.zero_()
-    logits: Tensor = state.model(images)
-    loss = F.cross_entropy(logits, targets, reduction="sum") * scale
-    loss.backward()
+    with state.precision():
+        logits: Tensor = state.model(images)
+    (loss.summed(logits) * scale).backward()
     return logits.detach()
+
+
+def _taught(teacher: nn.Module | None, images: Tensor, state: "State") -> Tensor | None:
+    """The teacher's logits (B, 10) for the very images that the pupil sees."""
+    if teacher is None:
+        return None
+    with torch.no_grad(), state.precision():
+        logits: Tensor = teacher(images)
+    return logits.float()
+
+
+def clip(gradient: Tensor, longest: float) -> None:
+    """Shorten a gradient (N,) of all weights to that length where it is longer, in place; 0 never does.
+
+    Pascanu, Mikolov and Bengio 2013, algorithm 1.
+    """
+    if longest:
+        gradient.mul_((longest / gradient.norm()).clamp(max=1))
 
 
 def _validate(state: "State", val_set: Digits, world: World) -> Epoch:
     """The epoch's figures: those of training as they were counted, those of validation measured now."""
     state.count_pending()
-    val = _totals(evaluate.predict(state.model, world.share(val_set.images)), world.share(val_set.labels))
+    logits = evaluate.predict(state.network, world.share(val_set.images))
+    val = _totals(logits, world.share(val_set.labels))
     both = world.sum(torch.stack([state.totals, val]))
     (train_loss, train_correct, seen), (val_loss, val_correct, val_seen) = both.tolist()
     return Epoch(
@@ -126,16 +157,21 @@ def learning_rate(options: TrainOptions, step: int, total: int) -> float:
 
     cosine: from the rate down to 0 (Loshchilov and Hutter 2017, without restarts). one-cycle: from 1/25 up
     to the rate in the first 30 % of the steps, then down to 1/250,000 of it, both along a cosine (Smith
-    2018, with the constants of torch.optim.lr_scheduler.OneCycleLR).
+    2018, with the constants of torch.optim.lr_scheduler.OneCycleLR). `warmup` is another share than 30 % for
+    one-cycle; the other schedules begin after a rise in a straight line from 0 (Goyal et al. 2017, 2.2).
     """
     peak = options.learning_rate
-    if options.schedule == "cosine":
-        return _along_cosine(peak, 0.0, step / total)
     if options.schedule == "one-cycle":
-        top = max(0.3 * total - 1, 1e-9)  # the step at which the rate is highest
+        share = ONE_CYCLE_RISE if options.warmup is None else options.warmup
+        top = max(share * total - 1, 1e-9)  # the step at which the rate is highest
         if step <= top:
             return _along_cosine(peak / 25, peak, step / top)
         return _along_cosine(peak, peak / 250_000, (step - top) / max(total - 1 - top, 1e-9))
+    rise = (options.warmup or 0) * total
+    if step < rise:
+        return peak * (step + 1) / (rise + 1)
+    if options.schedule == "cosine":
+        return _along_cosine(peak, 0.0, (step - rise) / (total - rise))
     return peak
 
 
@@ -158,20 +194,42 @@ def _totals(logits: Tensor, labels: Tensor) -> Tensor:
 # ----------------------------------------------------------------------------------------------- state
 
 
-def begin(options: TrainOptions, train_set: Digits) -> "State":
+def begin(options: TrainOptions, train_set: Digits, world: World | None = None) -> "State":
     """The state before the first step: weights from the seed, normalisation from the training images."""
-    model = _network(options)
+    model = _network(options, world or World())
     mean, std = train_set.mean_and_std()
     model.mean.fill_(mean)
     model.std.fill_(std)
     return State(options, model)
 
 
-def _network(options: TrainOptions) -> MLP:
+def architecture(options: TrainOptions) -> dict[str, Any]:
+    """What kind of network, and how large: as `checkpoint.build` takes it."""
+    if options.model == "cnn":
+        return {"name": "cnn", "channels": list(options.channels)}
+    return {"name": "mlp", "hidden": list(options.hidden)}
+
+
+def _network(options: TrainOptions, world: World) -> Network:
     """A network with first weights from the seed; the caller's own random numbers stay as they were."""
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(options.seed)
-        return MLP(*options.hidden)
+        if options.model == "cnn":
+            return share_batch_norm(CNN(options.channels, dropout=options.dropout), world)
+        return MLP(*options.hidden, dropout=options.dropout, input_dropout=options.input_dropout)
+
+
+def pick_precision(options: TrainOptions, device: torch.device) -> torch.dtype:
+    """What the layers compute with. bfloat16 by itself only where it was measured: docs/log.md.
+
+    Weights, gradients, optimiser, loss and validation are float32 in any case.
+    """
+    if options.precision != "auto":
+        return torch.bfloat16 if options.precision == "bfloat16" else torch.float32
+    made_for_it = getattr(torch.cpu, "_is_avx512_bf16_supported", lambda: False)
+    if options.model == "cnn" and device.type == "cpu" and made_for_it():
+        return torch.bfloat16
+    return torch.float32
 
 
 def pick_device(name: Device) -> torch.device:
@@ -190,7 +248,7 @@ class State:
     """A training under way. Between two steps it can be saved and restored to the last bit."""
 
     options: TrainOptions
-    model: nn.Module
+    model: Network
     epoch: int = 0  # finished epochs
     step: int = 0  # finished steps of the current one
     history: list[Epoch] = field(default_factory=list)
@@ -202,11 +260,51 @@ class State:
         self.model.to(self.device)
         self.weights, self.shared = _as_one(self.model)
         self.gradient = self.shared[:-1]
+        self.average = copy.deepcopy(self.model) if self.options.ema else None
+        self.average_weights = _as_one(self.average)[0] if self.average else self.weights
+        self.dropouts = [layer for layer in self.model.modules() if isinstance(layer, Dropout) and layer.p]
+        self.dtype = pick_precision(self.options, self.device)
         self.optimizer = Optimizer(self.options, self.weights, self.gradient)
         self.totals = torch.zeros(3, dtype=torch.int64)  # this epoch's: see _totals
         self._pending: list[tuple[Tensor, Tensor]] = []  # logits and labels not yet in the totals
         self._spent = 0.0  # seconds of this epoch, up to when the clock was last stopped
         self._started: float | None = None
+
+    @property
+    def network(self) -> Network:
+        """What is validated and saved: the average of the weights, where there is one, else the weights."""
+        return self.average or self.model
+
+    def precision(self) -> contextlib.AbstractContextManager[Any]:
+        """Within `with`, layers compute in `dtype`."""
+        if self.dtype == torch.float32:
+            return contextlib.nullcontext()
+        return torch.autocast(self.device.type, self.dtype)
+
+    def draw_dropout(self, size: int, world: World) -> None:
+        """New masks for a batch of `size` images of all processes, from the seed, the epoch and the step."""
+        if self.dropouts:
+            draws = generator(self.options.seed, "dropout", self.epoch, self.step)
+            for layer in self.dropouts:
+                layer.mask = world.share(layer.draw(size, draws)).to(self.device)
+
+    @torch.no_grad()
+    def update_average(self) -> None:
+        """Move the average a little towards the weights: Polyak and Juditsky 1992, exponentially weighted.
+
+        While there are few steps to average over, the decay is (1 + steps) / (10 + steps), as in
+        TensorFlow's ExponentialMovingAverage. The statistics of batch normalisation are averaged alike.
+        """
+        if self.average is None:
+            return
+        steps = int(self.optimizer.memory["steps"])
+        share = 1 - min(self.options.ema, (1 + steps) / (10 + steps))
+        self.average_weights.lerp_(self.weights, share)
+        for average, current in zip(self.average.buffers(), self.model.buffers(), strict=True):
+            if average.is_floating_point():
+                average.lerp_(current, share)
+            else:
+                average.copy_(current)
 
     @property
     def finished(self) -> bool:
@@ -256,15 +354,19 @@ class State:
                 raise TrainingError(f"epoch {self.epoch + 1}, step {self.step}: {error}") from None
 
     def finish_epoch(self, epoch: Epoch) -> Epoch:
-        """Close the epoch with its figures, and keep the weights if they are the best so far."""
+        """Close the epoch with its figures, and keep the weights if they are the best so far.
+
+        With `keep` last, the last epoch counts as the best.
+        """
         self.epoch, self.step, self._spent = self.epoch + 1, 0, 0.0
         self.totals.zero_()
         self.history.append(epoch)
-        if self.best is None or (-epoch.val_accuracy, epoch.val_loss) < (
-            -self.best.val_accuracy,
-            self.best.val_loss,
+        if (
+            self.best is None
+            or self.options.keep == "last"
+            or (-epoch.val_accuracy, epoch.val_loss) < (-self.best.val_accuracy, self.best.val_loss)
         ):
-            self.best, self.best_weights = epoch, _copies(self.model)
+            self.best, self.best_weights = epoch, _copies(self.network)
         return epoch
 
     # ---------------------------------------------------------------------------- to a file and back
@@ -284,6 +386,7 @@ class State:
             **_prefixed("model/", _copies(self.model)),
             **_prefixed("best/", self.best_weights),
             **_prefixed("optimizer/", self.optimizer.memory),
+            **_prefixed("average/", _copies(self.average) if self.average else {}),
             "totals": world.sum(self.totals.clone()),
         }
         for name, tensor in tensors.items():
@@ -298,17 +401,20 @@ class State:
         cls, options: TrainOptions, meta: dict[str, Any], tensors: dict[str, Tensor], world: World
     ) -> "State":
         """The state that `snapshot` took, under `options`. Raises CheckpointError where it does not fit."""
-        state = cls(options, _network(options))
+        state = cls(options, _network(options, world))
         state._read_meta(meta)
         weights = _copies(state.model)
         expected = {
             **_prefixed("model/", weights),
             **_prefixed("best/", weights if state.best else {}),
             **_prefixed("optimizer/", state.optimizer.memory),
+            **_prefixed("average/", weights if state.average else {}),
             "totals": state.totals,
         }
         fit(tensors, expected, "the checkpoint")
         state.model.load_state_dict(_stripped("model/", tensors))
+        if state.average:
+            state.average.load_state_dict(_stripped("average/", tensors))
         state.best_weights = _stripped("best/", tensors)
         for name, tensor in _stripped("optimizer/", tensors).items():
             state.optimizer.memory[name].copy_(tensor)
@@ -336,14 +442,24 @@ def _as_one(model: nn.Module) -> tuple[Tensor, Tensor]:
     and the check for finite numbers one operation each.
     """
     parameters = list(model.parameters())
-    weights = torch.cat([p.detach().flatten() for p in parameters])
+    weights = torch.cat([_in_memory_order(p.detach()).flatten() for p in parameters])
     shared = torch.zeros(len(weights) + 1, device=weights.device)  # the last one: whether to stop
     start = 0
     for p in parameters:
         end = start + p.numel()
-        p.data, p.grad = weights[start:end].view_as(p), shared[start:end].view_as(p)
+        p.data, p.grad = (_like(p, vector[start:end]) for vector in (weights, shared))
         start = end
     return weights, shared
+
+
+def _in_memory_order(kernels: Tensor) -> Tensor:
+    """Convolution kernels (out, in, H, W) as channels-last memory holds them, (out, H, W, in); else as is."""
+    return kernels.permute(0, 2, 3, 1) if kernels.ndim == 4 else kernels
+
+
+def _like(p: Tensor, numbers: Tensor) -> Tensor:
+    """A view of `numbers` with the parameter's shape, the inverse of `_in_memory_order`."""
+    return numbers.view(_in_memory_order(p).shape).permute(0, 3, 1, 2) if p.ndim == 4 else numbers.view_as(p)
 
 
 def _copies(model: nn.Module) -> dict[str, Tensor]:

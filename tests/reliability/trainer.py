@@ -216,6 +216,8 @@ def outcome(folder: Path) -> dict[str, object]:
         "metrics.csv": metrics(folder),
     }
     for kind in ("checkpoint", "model"):
+        if not (folder / f"{kind}.npz").exists():  # an ensemble has a model only
+            continue
         with np.load(folder / f"{kind}.npz") as arrays:
             for name in set(arrays) - {"meta"}:
                 found[f"{kind} {name}"] = (arrays[name].dtype.str, arrays[name].shape, arrays[name].tobytes())
