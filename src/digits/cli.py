@@ -19,8 +19,8 @@ import tyro
 
 from digits import __version__
 from digits.errors import DigitsError, OptionError
-from digits.options import EvaluateOptions, Recipe, TrainOptions
-from digits.recipes import RECIPES
+from digits.options import CompareOptions, EvaluateOptions, Recipe, RecipesOptions, TrainOptions, to_json
+from digits.recipes import FIGURES, RECIPES, listing
 
 Parsed = TypeVar("Parsed")
 
@@ -163,18 +163,57 @@ def evaluate(arguments: list[str]) -> int:
     if not verdict.same_images:
         print("note: these are not the test images of the model's own run", file=sys.stderr)
     if options.json:
-        print(
-            json.dumps(
-                {"model": str(verdict.model), "data": verdict.collection.origin, **verdict.test.to_json()}
-            )
-        )
+        about = {"model": str(verdict.model), "data": verdict.collection.origin}
+        undisputed = verdict.undisputed and verdict.undisputed.to_json()
+        print(json.dumps({**about, **verdict.test.to_json(), "undisputed": undisputed}))
     else:
-        terminal.show_test(console, verdict.test, verdict.collection, str(verdict.model))
+        terminal.show_test(console, verdict.test, verdict.undisputed, verdict.collection, str(verdict.model))
     return 0
 
 
-COMMANDS = {"train": train, "evaluate": evaluate}
-OPTIONS = {"train": TrainOptions, "evaluate": EvaluateOptions}
+# ------------------------------------------------------------------------------------- compare, recipes
+
+
+def compare(arguments: list[str]) -> int:
+    """digits compare: two saved networks on the same images."""
+    options = _parse(CompareOptions, arguments, "digits compare")
+    from digits import runs, terminal
+
+    console = terminal.make_console()
+    console.quiet = options.json
+    with terminal.download_bar(console) as fetching:
+        found, collection = runs.compare(options, fetching)
+    for notice in collection.notices:
+        print(f"note: {notice}", file=sys.stderr)
+    if options.json:
+        about = {"first_model": options.first, "second_model": options.second, "data": collection.origin}
+        print(json.dumps({**about, **dataclasses.asdict(found), "p_value": found.p_value}))
+    else:
+        terminal.show_comparison(console, found, (options.first, options.second))
+    return 0
+
+
+def recipes(arguments: list[str]) -> int:
+    """digits recipes: what there is to choose from."""
+    options = _parse(RecipesOptions, arguments, "digits recipes")
+    if options.json:
+        table = {
+            name: {**dataclasses.asdict(FIGURES[name]), "options": json.loads(to_json(recipe))}
+            for name, recipe in RECIPES.items()
+        }
+        print(json.dumps(table, indent=2))
+        return 0
+    print(listing(), end="")
+    return 0
+
+
+COMMANDS = {"train": train, "evaluate": evaluate, "compare": compare, "recipes": recipes}
+OPTIONS = {
+    "train": TrainOptions,
+    "evaluate": EvaluateOptions,
+    "compare": CompareOptions,
+    "recipes": RecipesOptions,
+}
 
 if __name__ == "__main__":
     sys.exit(main())

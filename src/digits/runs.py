@@ -34,14 +34,14 @@ from digits import __version__, checkpoint, data, evaluate, files
 from digits import options as opts
 from digits.backprop import ONEDNN
 from digits.checkpoint import load_model, load_single
-from digits.data import Collection, Splits
+from digits.data import Collection, Digits, Splits
 from digits.distributed import World
 from digits.distributed import world as join_world
 from digits.download import Progress
 from digits.errors import CheckpointError, DataError, OptionError, RunError
-from digits.evaluate import Evaluation
+from digits.evaluate import Comparison, Evaluation
 from digits.models import Ensemble, Network
-from digits.options import EvaluateOptions, TrainOptions
+from digits.options import CompareOptions, EvaluateOptions, TrainOptions
 from digits.training import Epoch, State, architecture, begin, pick_device, pick_precision, train
 
 COLUMNS = ("epoch", "train_loss", "train_accuracy", "val_loss", "val_accuracy", "seconds")
@@ -60,6 +60,7 @@ class Result:
 
     folder: Path
     test: Evaluation
+    undisputed: Evaluation | None  # without the test images whose labels are disputed, where they are known
     best: Epoch
     history: tuple[Epoch, ...]
     pictures: tuple[Path, ...]
@@ -287,14 +288,16 @@ class Run:
         model, meta = load_model(self.path("model.npz"))
         logits = evaluate.predict(model, splits.test)
         test = evaluate.evaluate(logits, splits.test.labels)
+        undisputed = _undisputed(collection, logits, splits.test)
         history = self._history
         best = next(epoch for epoch in history if epoch.number == meta["epoch"])
         pictures = self._draw(model, logits, splits, collection, test, history) if self.options.plots else ()
         members = tuple(member.test.accuracy for member in self._members)
-        result = Result(self.folder, test, best, tuple(history), pictures, members)
+        result = Result(self.folder, test, undisputed, best, tuple(history), pictures, members)
         summary = {
             "members": members,
             "test": test.to_json(),
+            "undisputed": undisputed and undisputed.to_json(),
             "best": dataclasses.asdict(best),
             "epochs": len(history),
             "training_seconds": sum(epoch.seconds for epoch in history),
@@ -602,6 +605,7 @@ class Verdict:
     """A saved model's test."""
 
     test: Evaluation
+    undisputed: Evaluation | None  # without the test images whose labels are disputed, where they are known
     collection: Collection
     model: Path
     same_images: bool  # whether these are the test images of the model's own run
@@ -613,7 +617,48 @@ def evaluate_again(options: EvaluateOptions, progress: Progress | None = None) -
     Raises DataError rather than test on images the model was trained on.
     """
     torch.set_num_threads(options.threads)
-    path = model_path(options.model)
+    answers = _answers(options.model, options.data, options.unverified, progress)
+    collection, test = answers.collection, answers.test
+    return Verdict(
+        evaluate.evaluate(answers.logits, test.labels),
+        _undisputed(collection, answers.logits, test),
+        collection,
+        answers.model,
+        answers.same_images,
+    )
+
+
+def compare(options: CompareOptions, progress: Progress | None = None) -> tuple[Comparison, Collection]:
+    """Test two saved models on the same images, image by image.
+
+    Raises DataError where their own tests were on different ones.
+    """
+    torch.set_num_threads(options.threads)
+    first, second = (
+        _answers(model, options.data, options.unverified, progress)
+        for model in (options.first, options.second)
+    )
+    if first.test.sha256() != second.test.sha256():
+        raise DataError(
+            f"{options.first} and {options.second} have different test images; "
+            "compare networks that were trained on the same data with the same --split-seed"
+        )
+    return evaluate.compare(first.logits, second.logits, first.test.labels), first.collection
+
+
+@dataclass(frozen=True)
+class _Answers:
+    """A saved model's logits for the images that were kept out of its training."""
+
+    logits: torch.Tensor
+    test: Digits
+    collection: Collection
+    model: Path
+    same_images: bool
+
+
+def _answers(name: str, folder: Path | None, unverified: bool, progress: Progress | None) -> _Answers:
+    path = model_path(name)
     model, meta = load_model(path)
     about = meta.get("data")
     known = {"dataset": str, "split_seed": int, "test_sha256": str}
@@ -621,17 +666,23 @@ def evaluate_again(options: EvaluateOptions, progress: Progress | None = None) -
         raise CheckpointError(f"{path} does not say what it was trained on; expected a model of digits train")
     if about["dataset"] not in data.CLASS_NAMES:
         raise CheckpointError(f"{path} was trained on {about['dataset'][:80]!r}, which is not known here")
-    collection = data.load(about["dataset"], options.data, unverified=options.unverified, progress=progress)
+    collection = data.load(about["dataset"], folder, unverified=unverified, progress=progress)
     size = None if collection.test else about.get("test_size")
-    splits = data.split(collection, test_size=size, seed=about["split_seed"])
-    same = splits.test.sha256() == about["test_sha256"]
+    test = data.split(collection, test_size=size, seed=about["split_seed"]).test
+    same = test.sha256() == about["test_sha256"]
     if collection.test is None and not same:
         raise DataError(
             f"{collection.origin} has no test set of its own, and its images may be among those the model "
             "was trained on; name the data it was trained on with --data"
         )
-    test = evaluate.evaluate(evaluate.predict(model, splits.test), splits.test.labels)
-    return Verdict(test, collection, path, same)
+    return _Answers(evaluate.predict(model, test), test, collection, path, same)
+
+
+def _undisputed(collection: Collection, logits: torch.Tensor, test: Digits) -> Evaluation | None:
+    """The test without the disputed images: for the published MNIST alone it is known which they are."""
+    if collection.dataset != "mnist" or not collection.published or collection.test is None:
+        return None
+    return evaluate.undisputed(logits, test.labels)
 
 
 def load(name: str | Path) -> Network | Ensemble:

@@ -4,7 +4,6 @@ Nothing here writes an escape code when the output goes to a file or a pipe.
 """
 
 import contextlib
-import dataclasses
 import statistics
 import sys
 import time
@@ -14,13 +13,14 @@ from rich.console import Console
 from rich.progress import BarColumn, DownloadColumn, Progress, TaskID, TextColumn, TimeRemainingColumn
 
 from digits.data import Collection, Splits
-from digits.evaluate import Evaluation
+from digits.evaluate import Comparison, Evaluation
 from digits.options import TrainOptions
+from digits.recipes import network, training
 from digits.runs import Result, Run
 from digits.training import Epoch, State
 
 REFRESH = 0.1  # seconds between two drawings of a bar
-OPTIMIZERS = {"sgd": "SGD", "adam": "Adam", "adamw": "AdamW", "rmsprop": "RMSprop"}
+SIGNIFICANT = 0.05  # Fisher 1925: a difference that chance brings less often than one time in twenty
 
 
 class PlainConsole(Console):
@@ -56,51 +56,9 @@ def show_run(console: Console, run: Run) -> None:
     """What is going to be trained, and how."""
     o = run.options
     each = "" if o.ensemble == 1 else f"{o.ensemble} networks, each "
-    _line(console, "network", each + _network_line(o))
-    _line(console, "training", _training_line(o))
+    _line(console, "network", each + network(o))
+    _line(console, "training", training(o))
     _line(console, "run", f"{run.folder}")
-
-
-def _network_line(o: TrainOptions) -> str:
-    if o.model == "mlp":
-        a, b = o.hidden
-        weights = 784 * a + a * b + b * 10 + a + b + 10
-        return f"784 -> {a} -> {b} -> 10 with ReLU, {weights:,} weights"
-    a, b, c = o.channels
-    kernels = 25 * a + 4 * a * a + 9 * (a * b + b * b + b * c + c * c)
-    weights = kernels + 4 * (a + b + c) + 10 * c + 10  # batch normalisation has two a channel
-    return f"convolutions of {a}, {b} and {c} channels, {weights:,} weights"
-
-
-def _training_line(o: TrainOptions) -> str:
-    strengths = dataclasses.asdict(o.augmentation)
-    if not o.augmentation.elastic:
-        del strengths["smoothness"]
-    extras = [
-        f"momentum {o.momentum:g}" if o.momentum else "",
-        f"weight decay {o.weight_decay:g}" if o.weight_decay else "",
-        o.schedule if o.schedule != "constant" else "",
-        f"warm-up {o.warmup:.0%}" if o.warmup else "",
-        f"gradients clipped at {o.clip:g}" if o.clip else "",
-        f"dropout {o.dropout:g}" if o.dropout else "",
-        f"input dropout {o.input_dropout:g}" if o.input_dropout else "",
-        f"label smoothing {o.label_smoothing:g}" if o.label_smoothing else "",
-        f"averaged weights {o.ema:g}" if o.ema else "",
-        f"taught by {o.teacher} ({o.teacher_weight:.0%} of the loss, temperature {o.temperature:g})"
-        if o.teacher
-        else "",
-        f"patience {o.patience}" if o.patience else "",
-        *(f"{name} {strength:g}" for name, strength in strengths.items() if strength),
-    ]
-    parts = [
-        f"{OPTIMIZERS[o.optimizer]}, learning rate {o.learning_rate:g}",
-        *filter(None, extras),
-        f"batches of {o.batch_size}",
-        f"{o.epochs} epochs",
-        f"seed {o.seed}",
-        f"{o.threads} thread{'s' * (o.threads > 1)}",
-    ]
-    return " · ".join(parts)
 
 
 def show_notices(console: Console, run: Run) -> None:
@@ -142,9 +100,10 @@ def show_result(console: Console, result: Result, collection: Collection) -> Non
         alone = statistics.fmean(result.members)
         _line(console, "members", f"{alone:.2%} of the test images read right by one, on average")
         _line(console, "validation", f"{best.val_accuracy:.2%} as one")
-        show_test(console, result.test, collection, f"{len(result.members)} networks as one")
+        what = f"{len(result.members)} networks as one"
     else:
-        show_test(console, result.test, collection, f"the network of epoch {best.number}")
+        what = f"the network of epoch {best.number}"
+    show_test(console, result.test, result.undisputed, collection, what)
     console.print()
     _line(console, "saved in", str(result.folder))
     for names, what in (
@@ -160,11 +119,17 @@ def show_result(console: Console, result: Result, collection: Collection) -> Non
         _line(console, "", "pictures        " + " ".join(path.name for path in result.pictures))
 
 
-def show_test(console: Console, test: Evaluation, collection: Collection, what: str) -> None:
+def show_test(
+    console: Console, test: Evaluation, undisputed: Evaluation | None, collection: Collection, what: str
+) -> None:
     """A test's figures, the whole and class by class."""
     low, high = test.interval
     _line(console, "test", f"{test.accuracy:.2%} of {test.total:,} images read right by {what}")
     _line(console, "", f"95 % interval {low:.2%} to {high:.2%} · loss {test.loss:.4f}")
+    _line(console, "", f"expected calibration error {test.ece:.2%}")
+    if undisputed:
+        left_out = test.total - undisputed.total
+        _line(console, "", f"{undisputed.accuracy:.2%} without {left_out} images whose labels are disputed")
     console.print()
     width = max(9, *(len(name) for name in collection.classes))
     console.print(f"{'class':>{width}}    images   recall  precision       F1")
@@ -172,6 +137,19 @@ def show_test(console: Console, test: Evaluation, collection: Collection, what: 
         console.print(
             f"{name:>{width}}  {row.support:8,d} {row.recall:8.2%}  {row.precision:9.2%} {row.f1:8.2%}"
         )
+
+
+def show_comparison(console: Console, found: Comparison, names: tuple[str, str]) -> None:
+    """Which images one network reads right and the other does not, and whether that may be chance."""
+    total = found.both + found.first + found.second + found.neither
+    width = max(map(len, (*names, "network")))
+    console.print(f"{'network':<{width}}      right  only it")
+    for name, alone in zip(names, (found.first, found.second), strict=True):
+        console.print(f"{name:<{width}}  {(found.both + alone) / total:9.2%}  {alone:7,d}")
+    console.print(f"\nboth right {found.both:,} · both wrong {found.neither:,} of {total:,} images")
+    p = "less than 0.0001" if found.p_value < 0.0001 else f"{found.p_value:.4f}"
+    verdict = "a difference" if found.p_value < SIGNIFICANT else "no difference that could not be chance"
+    console.print(f"McNemar's exact test: p = {p}, {verdict}")
 
 
 # ------------------------------------------------------------------------------------------------- bars
