@@ -4,6 +4,7 @@ import csv
 import dataclasses
 import json
 import os
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -11,11 +12,13 @@ from typing import Any
 
 import numpy as np
 import pytest
+import torch
 from PIL import Image
 
 from digits import cli, data, runs
 from digits.options import Recipe, TrainOptions, from_json
-from digits.recipes import RECIPES
+from digits.recipes import FIGURES, RECIPES, network
+from digits.training import begin
 
 ROOT = Path(__file__).parent.parent
 SMALL = ["--hidden", "16", "12", "--batch-size", "32", "--epochs", "2", "--device", "cpu"]
@@ -67,13 +70,13 @@ def test_train_py_learns_real_digits(finished: tuple[Path, str]) -> None:
 
 
 def test_the_table_has_a_line_an_epoch(finished: tuple[Path, str]) -> None:
-    """Twenty lines on the screen, twenty rows in metrics.csv, with the same figures."""
+    """25 lines on the screen, 25 rows in metrics.csv, with the same figures."""
     folder, printed = finished
     table = rows(folder)
     assert list(table[0]) == ["epoch", "train_loss", "train_accuracy", "val_loss", "val_accuracy", "seconds"]
-    assert [row["epoch"] for row in table] == [str(n) for n in range(1, 21)]
+    assert [row["epoch"] for row in table] == [str(n) for n in range(1, 26)]
     lines = [line for line in printed.splitlines() if "images/s" not in line and " s  " in line]
-    assert len(lines) == 20
+    assert len(lines) == 25
     for row, line in zip(table, lines, strict=True):
         assert f"{float(row['val_accuracy']):.2%}" in line
         assert f"{float(row['train_loss']):.4f}" in line
@@ -143,13 +146,69 @@ def test_full_mnist_reaches_the_missions_figures(mnist_folder: Path, tmp_path: P
 @pytest.mark.parametrize("recipe", RECIPES)
 def test_a_recipe_is_a_set_of_defaults(recipe: Recipe, tiny_folder: Path, tmp_path: Path) -> None:
     """`--recipe NAME --epochs 1` trains with everything from the recipe but the epochs."""
-    where = ["--data", tiny_folder, "--out", tmp_path, "--no-plots"]
+    where = ["--data", tiny_folder, "--out", tmp_path, "--no-plots", "--val-size", 50]
     assert train("--recipe", recipe, "--epochs", 1, *where) == 0
     stored = from_json((tmp_path / f"{recipe}-1" / "options.json").read_text())
     assert stored == dataclasses.replace(
-        RECIPES[recipe], epochs=1, data=tiny_folder, out=tmp_path, name=f"{recipe}-1", plots=False
+        RECIPES[recipe], epochs=1, data=tiny_folder, out=tmp_path, name=f"{recipe}-1", plots=False, val_size=50
     )
     assert stored.recipe == recipe
+
+
+def test_recipes_are_listed_with_their_figures() -> None:
+    """Every recipe has its lines: what for, how accurate, how large, how trained; nothing heavy is loaded."""
+    listed = digits("recipes")
+    assert listed.returncode == 0
+    blocks = listed.stdout.split("\n\n")
+    for block, (name, figures) in zip(blocks, FIGURES.items(), strict=True):
+        first, reached, *rest = block.splitlines()
+        assert first == f"{name:<10}{figures.purpose}"
+        assert f"{figures.test:.2%}" in reached
+        assert "weights" in rest[0]
+        assert f"batches of {RECIPES[name].batch_size}" in re.sub(r"\s+", " ", " ".join(rest))
+    table = json.loads(digits("recipes", "--json").stdout)
+    assert {name: from_json(json.dumps(entry["options"])) for name, entry in table.items()} == RECIPES
+
+
+@pytest.mark.parametrize("recipe", [name for name in RECIPES if name != "ensemble"])
+def test_networks_have_the_weights_that_are_announced(recipe: Recipe) -> None:
+    """The number of weights in a recipe's line is that of the network."""
+    options = dataclasses.replace(RECIPES[recipe], teacher=None)
+    state = begin(options, data.Digits(torch.arange(784, dtype=torch.uint8).view(1, 28, 28), torch.zeros(1)))
+    assert f" {len(state.weights):,} weights" in network(options)
+
+
+# ---------------------------------------------------------------------------------------------- compare
+
+
+def test_compare_counts_image_by_image(
+    finished: tuple[Path, str], sample_file: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """`digits compare A B` says who reads what right, and agrees with both networks' own tests."""
+    first, _ = finished
+    more = ("--data", sample_file, "--epochs", 1, "--out", tmp_path, "--name", "b", "--no-plots")
+    assert train("--hidden", 16, 12, "--lr", 0.1, *more) == 0
+    capsys.readouterr()
+    models = [str(first), str(tmp_path / "b")]
+    assert cli.main(["compare", *models, "--data", str(sample_file), "--json"]) == 0
+    found = json.loads(capsys.readouterr().out)
+    rights = [json.loads((Path(m) / "summary.json").read_text())["test"]["correct"] for m in models]
+    assert [found["both"] + found["first"], found["both"] + found["second"]] == rights
+    assert found["both"] + found["first"] + found["second"] + found["neither"] == 1_000
+    assert cli.main(["compare", *models, "--data", str(sample_file)]) == 0
+    text = capsys.readouterr().out
+    assert f"{rights[0] / 1000:.2%}" in text
+    assert "McNemar's exact test: p = " in text
+
+
+def test_networks_with_different_tests_are_not_compared(
+    finished: tuple[Path, str], sample_file: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Another split has other test images, which one of the two networks may have learned."""
+    more = ("--data", sample_file, "--epochs", 1, "--out", tmp_path, "--name", "b", "--no-plots")
+    assert train("--split-seed", 1, *more) == 0
+    assert cli.main(["compare", str(finished[0]), str(tmp_path / "b"), "--data", str(sample_file)]) == 1
+    assert "have different test images; compare networks" in capsys.readouterr().err
 
 
 def test_each_run_gets_a_folder_of_its_own(tiny_folder: Path, tmp_path: Path) -> None:

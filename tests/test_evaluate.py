@@ -16,11 +16,15 @@ from torch import Tensor, nn
 from digits.data import Digits
 from digits.errors import DataError, TrainingError
 from digits.evaluate import (
+    DISPUTED,
+    Comparison,
+    compare,
     evaluate,
     expected_calibration_error,
     most_confident_mistakes,
     predict,
     probabilities,
+    undisputed,
     wilson_interval,
 )
 from digits.models import MLP
@@ -314,3 +318,49 @@ def test_labels_of_another_set_are_refused() -> None:
     for wrong, found in ((10, "found 0 to 10"), (-1, "found -1 to 0")):
         with pytest.raises(DataError, match=found):
             evaluate(logits, torch.tensor([0, 0, 0, 0, wrong]))
+
+
+# ----------------------------------------------------------------------------------------- comparing
+
+
+@pytest.mark.parametrize(("first", "second"), [(0, 0), (1, 0), (5, 5), (3, 12), (40, 20), (900, 1000)])
+def test_mcnemars_test_is_the_binomial_test(first: int, second: int) -> None:
+    """The p-value is that of SciPy's exact two-sided binomial test with probability 1/2."""
+    expected = binomtest(first, first + second).pvalue if first + second else 1.0
+    assert Comparison(100, first, second, 3).p_value == pytest.approx(expected, rel=1e-9)
+
+
+def test_a_comparison_counts_image_by_image() -> None:
+    """Every image is counted once, in the cell of who reads it right."""
+    labels = torch.tensor([0, 1, 2, 3, 4, 5])
+    one_hot = torch.eye(10)
+    first = one_hot[torch.tensor([0, 1, 2, 9, 9, 9])]
+    second = one_hot[torch.tensor([0, 1, 9, 3, 9, 9])]
+    assert compare(first, second, labels) == Comparison(both=2, first=1, second=1, neither=2)
+    with pytest.raises(DataError, match="every image needs one label"):
+        compare(first, second[:5], labels)
+
+
+def test_disputed_images_are_left_out(mnist_logits: tuple[Tensor, Tensor]) -> None:
+    """Of 10,000 images 9,985 are left, and wrong answers to the disputed ones cost nothing."""
+    logits, labels = mnist_logits
+    spoiled = logits.clone()
+    spoiled[list(DISPUTED)] = torch.nn.functional.one_hot((labels[list(DISPUTED)] + 1) % 10, 10).float()
+    found = undisputed(spoiled, labels)
+    assert found.total == 9_985
+    assert found == undisputed(logits, labels)
+    assert evaluate(spoiled, labels).correct <= found.correct < found.total
+
+
+@pytest.fixture
+def mnist_logits() -> tuple[Tensor, Tensor]:
+    """Answers to 10,000 images, some of them wrong."""
+    draws = torch.Generator().manual_seed(0)
+    labels = torch.randint(0, 10, (10_000,), generator=draws)
+    return torch.eye(10)[labels] * 3 + torch.randn(10_000, 10, generator=draws), labels
+
+
+def test_there_are_fifteen_disputed_images() -> None:
+    """The list is that of the source: fifteen different places in the test set."""
+    assert len(set(DISPUTED)) == len(DISPUTED) == 15
+    assert all(0 <= index < 10_000 for index in DISPUTED)

@@ -84,9 +84,9 @@ def test_default_learning_rate(optimizer: Any, rate: float) -> None:
 
 
 def test_defaults_are_the_textbook_run() -> None:
-    """Without options: 784-128-64-10, SGD, 20 epochs of batches of 64, one thread."""
+    """Without options: 784-128-64-10, SGD, 25 epochs of batches of 64, one thread."""
     plain = TrainOptions()
-    assert (plain.hidden, plain.optimizer, plain.epochs, plain.batch_size) == ((128, 64), "sgd", 20, 64)
+    assert (plain.hidden, plain.optimizer, plain.epochs, plain.batch_size) == ((128, 64), "sgd", 25, 64)
     assert (plain.learning_rate, plain.momentum, plain.schedule, plain.threads) == (0.01, 0.0, "constant", 1)
 
 

@@ -6,6 +6,7 @@ numerically safe step; a softmax before it would squash the gradients twice. Ask
 probabilities.
 """
 
+from abc import ABC, abstractmethod
 from collections.abc import Sequence
 
 import torch
@@ -16,7 +17,7 @@ CLASSES = 10
 MNIST_MEAN, MNIST_STD = 0.1307, 0.3081  # of the 60,000 training images, pixels in [0, 1]
 
 
-class Network(nn.Module):
+class Network(nn.Module, ABC):
     """What all networks here share: normalised input, probabilities on demand."""
 
     mean: Tensor
@@ -31,9 +32,9 @@ class Network(nn.Module):
         """Images in [0, 1] -> mean 0 and deviation 1 over the training images; the shape stays."""
         return (images - self.mean).div_(self.std)
 
+    @abstractmethod
     def first_layer(self) -> Tensor:
-        """Weights of the first layer's neurons as pictures, (neurons, height, width)."""
-        raise NotImplementedError
+        """What the neurons of the first layer look for, as pictures (neurons, height, width)."""
 
     @torch.inference_mode()
     def probabilities(self, images: Tensor) -> Tensor:

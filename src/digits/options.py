@@ -112,7 +112,7 @@ class TrainOptions:
     ensemble: int = 1
     """Networks to train, from seeds --seed, --seed + 1 ..., that answer as one."""
 
-    epochs: int = 20
+    epochs: int = 25
     """How often every training image is seen."""
     batch_size: int = 64
     """Images a step."""

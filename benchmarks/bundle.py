@@ -1,0 +1,54 @@
+"""Put a trained network into the package, in half precision, provided that no answer changes.
+
+    python benchmarks/bundle.py runs/accuracy/ensemble-0/member-1 cnn
+    python benchmarks/bundle.py runs/accuracy/mlp-0 mlp
+
+Every one of the 70,000 images is read with both forms of the weights; one different answer, and nothing is
+written. MODEL_CARD.md says what the networks are, and tests/test_weights.py holds it to them.
+"""
+
+import argparse
+import tempfile
+from pathlib import Path
+
+import torch
+
+from digits import checkpoint, data, evaluate, runs
+
+WEIGHTS = Path(runs.__file__).parent / "weights"
+
+
+def main() -> None:
+    """Write src/digits/weights/NAME.npz."""
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("run", help="folder of a finished run, or its model file")
+    parser.add_argument("name", choices=sorted(runs.BUNDLED))
+    given = parser.parse_args()
+    model, meta = checkpoint.load_model(runs.model_path(given.run))
+    architecture = meta.pop("architecture")
+    kept = {name: value for name, value in meta.items() if name not in ("kind", "format")}
+    with tempfile.TemporaryDirectory() as folder:
+        trial = Path(folder) / "trial.npz"
+        checkpoint.save_model(trial, model.state_dict(), architecture, kept, half=True)
+        half, _ = checkpoint.load_model(trial)
+    collection = data.load(meta["data"]["dataset"])
+    changed, farthest = 0, 0.0
+    for part in (collection.train, collection.test):
+        if part is not None:
+            full, rounded = evaluate.predict(model, part), evaluate.predict(half, part)
+            changed += int((full.argmax(1) != rounded.argmax(1)).sum())
+            farthest = max(farthest, float((full.softmax(1) - rounded.softmax(1)).abs().max()))
+    print(f"{changed} answers changed, largest difference of a probability {farthest:.5f}")
+    if changed:
+        raise SystemExit("half precision changes answers; nothing was written")
+    WEIGHTS.mkdir(exist_ok=True)
+    path = WEIGHTS / f"{given.name}.npz"
+    checkpoint.save_model(path, model.state_dict(), architecture, kept, half=True)
+    print(f"{path}: {path.stat().st_size:,} bytes")
+
+
+if __name__ == "__main__":
+    torch.set_num_threads(1)
+    main()
