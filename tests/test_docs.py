@@ -30,7 +30,8 @@ def test_links_lead_somewhere(page: Path) -> None:
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
 def test_commands_in_the_pages_use_real_options(page: Path) -> None:
     """Every `digits` command line shown has only options that the command has."""
-    helps = {command: generate.help_text((command,)) for command in ("train", "evaluate")}
+    helps = {command: generate.help_text((command,)) for (command,) in generate.COMMANDS[1:]}
+    helps["tune"] += helps["train"]  # whose options it takes as well
     for line in re.findall(r"^\s*(?:digits|python train\.py)\b.*$", page.read_text(), re.MULTILINE):
         words = shlex.split(line.split("#")[0])
         command = "train" if words[0] == "python" else words[1]

@@ -7,13 +7,14 @@ import pytest
 
 SOURCE = Path(__file__).parent.parent / "src" / "digits"
 RANKS = {
-    7: {"cli"},
-    6: {"terminal"},
+    8: {"cli"},
+    7: {"terminal"},
+    6: {"search"},
     5: {"runs"},
     4: {"training", "plots"},
     3: {"evaluate"},
-    2: {"data"},
-    1: {"download", "formats", "checkpoint", "recipes", "backprop", "optimizers", "augment"},
+    2: {"data", "space"},
+    1: {"download", "formats", "checkpoint", "recipes", "backprop", "optimizers", "augment", "storage"},
     0: {"errors", "options", "models", "distributed", "files", "loss"},
 }
 RANK = {module: rank for rank, modules in RANKS.items() for module in modules}
@@ -48,7 +49,7 @@ def test_imports_go_down(module: str) -> None:
 
 def test_light_modules_do_not_import_torch() -> None:
     """What `--help` needs imports neither torch nor Matplotlib."""
-    for module in ("errors", "options", "recipes", "files", "download", "cli", "__init__"):
+    for module in ("errors", "options", "recipes", "files", "download", "space", "cli", "__init__"):
         top = ast.parse((SOURCE / f"{module}.py").read_text()).body
         names = {a.name for node in top if isinstance(node, ast.Import) for a in node.names}
         names |= {str(node.module) for node in top if isinstance(node, ast.ImportFrom)}

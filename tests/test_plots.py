@@ -53,6 +53,29 @@ def history(n: int) -> list[Epoch]:
     ]
 
 
+@dataclass(frozen=True)
+class Trial:
+    """What a search reports."""
+
+    number: int
+    accuracies: tuple[float, ...]
+    state: str = "complete"
+
+    @property
+    def accuracy(self) -> float:
+        return max(self.accuracies, default=0.0)
+
+
+def search(n: int) -> list[Trial]:
+    """Trials of 4 epochs, from bad to good, every third one given up and one without an epoch."""
+    ends = [0.1, *np.random.default_rng(0).uniform(0.9, 0.985, n - 1).tolist()]
+    whole = [tuple(end * part for part in (0.9, 0.97, 0.99, 1)) for end in ends]
+    trials = [
+        Trial(i, course[:2], "pruned") if i % 3 == 2 else Trial(i, course) for i, course in enumerate(whole)
+    ]
+    return [*trials, Trial(n, (), "failed")]
+
+
 def answers(n: int, right: float = 0.8, seed: int = 0) -> tuple[Tensor, Tensor, Tensor]:
     """Images, labels and logits of a network that is right about so often."""
     generator = torch.Generator().manual_seed(seed)
@@ -107,6 +130,10 @@ PICTURES: dict[str, Callable[[], Figure]] = {
     "kernels": lambda: plots.first_layer_figure(perceptron(32)[:, :5, :5]),
     "predictions": lambda: plots.predictions_figure(IMAGES, LABELS, LOGITS, MNIST_CLASSES),
     "predictions, fashion": lambda: plots.predictions_figure(IMAGES, LABELS, LOGITS, FASHION),
+    "tuning": lambda: plots.tuning_figure(search(30), {"lr": 0.52, "batch_size": 0.475, "hidden1": 0.005}),
+    "tuning, 1 trial": lambda: plots.tuning_figure(search(1)[:1], {}),
+    "tuning, all alike": lambda: plots.tuning_figure([Trial(n, (0.9874, 0.9876)) for n in range(3)], {}),
+    "tuning, perfect": lambda: plots.tuning_figure([Trial(0, (0.5, 1.0)), Trial(1, (1.0,), "pruned")], {}),
     "predictions, 1": lambda: plots.predictions_figure(IMAGES[:1], LABELS[:1], LOGITS[:1], MNIST_CLASSES),
 }
 

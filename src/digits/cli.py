@@ -19,7 +19,15 @@ import tyro
 
 from digits import __version__
 from digits.errors import DigitsError, OptionError
-from digits.options import CompareOptions, EvaluateOptions, Recipe, RecipesOptions, TrainOptions, to_json
+from digits.options import (
+    CompareOptions,
+    EvaluateOptions,
+    Recipe,
+    RecipesOptions,
+    TrainOptions,
+    TuneOptions,
+    to_json,
+)
 from digits.recipes import FIGURES, RECIPES, listing
 
 Parsed = TypeVar("Parsed")
@@ -171,6 +179,42 @@ def evaluate(arguments: list[str]) -> int:
     return 0
 
 
+# --------------------------------------------------------------------------------------------------- tune
+
+
+def _tune_options(arguments: list[str]) -> tuple[TuneOptions, TrainOptions]:
+    """The search's own options, and those of `digits train` that it starts from."""
+    prog = "digits tune"
+    options, rest = tyro.cli(TuneOptions, args=arguments, prog=prog, config=CONFIG, return_unknown_args=True)
+    base, _ = tyro.cli(_Base, args=rest, prog=prog, return_unknown_args=True, add_help=False)
+    return options, _parse(TrainOptions, rest, prog, RECIPES[base.recipe])
+
+
+def tune(arguments: list[str]) -> int:
+    """digits tune: search for better options, judged by the validation images."""
+    options, start = _tune_options(arguments)
+    import torch
+
+    from digits import runs, search, terminal
+
+    torch.set_num_threads(start.threads)
+    console = terminal.make_console()
+    with terminal.download_bar(console) as fetching:
+        collection, splits = runs.load_splits(start, fetching)
+    terminal.show_data(console, collection, splits)
+    with search.open_study(options, start, splits.train, splits.val) as study:  # the test images stay out
+        terminal.show_study(console, study)
+        with runs.Interrupts() as interrupts, terminal.trial_bar(console, study) as advance:
+            for trial in study.search(lambda: bool(interrupts.number)):
+                terminal.show_trial(console, study, trial)
+                advance()
+        terminal.show_report(console, study, study.report())
+    if interrupts.number:
+        name = signal.Signals(interrupts.number).name
+        return _complain(f"stopped by {name}; the same command goes on", 128 + interrupts.number)
+    return 0
+
+
 # ------------------------------------------------------------------------------------- compare, recipes
 
 
@@ -207,12 +251,19 @@ def recipes(arguments: list[str]) -> int:
     return 0
 
 
-COMMANDS = {"train": train, "evaluate": evaluate, "compare": compare, "recipes": recipes}
+COMMANDS = {
+    "train": train,
+    "recipes": recipes,
+    "tune": tune,
+    "evaluate": evaluate,
+    "compare": compare,
+}
 OPTIONS = {
     "train": TrainOptions,
+    "recipes": RecipesOptions,
+    "tune": TuneOptions,
     "evaluate": EvaluateOptions,
     "compare": CompareOptions,
-    "recipes": RecipesOptions,
 }
 
 if __name__ == "__main__":

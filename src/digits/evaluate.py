@@ -21,8 +21,8 @@ from digits.errors import DataError, TrainingError
 
 CONFIDENCE = 0.95  # how often the interval holds the true accuracy, over many test sets
 BINS = 15  # bins of the calibration error, as in Guo et al. 2017
-# Of MNIST's 10,000 test images, those whose labels most people dispute: Northcutt, Athalye and Mueller,
-# "Pervasive label errors in test sets destabilize machine learning benchmarks", NeurIPS 2021 (labelerrors.com).
+# Of MNIST's 10,000 test images, those whose labels most people dispute: Northcutt, Athalye, Mueller, "Pervasive
+# label errors in test sets destabilize machine learning benchmarks", NeurIPS 2021; labelerrors.com.
 DISPUTED = (947, 1621, 1901, 2130, 2462, 2597, 2654, 3520, 3558, 5937, 6651, 6783, 8527, 9679, 9729)
 
 
@@ -159,7 +159,7 @@ class Comparison:
 
 
 def compare(first: Tensor, second: Tensor, labels: Tensor) -> Comparison:
-    """Count the answers of two networks, logits (N, classes) each, to the same images. Errors as `evaluate`."""
+    """Count two networks' answers, logits (N, classes) each, to the same images. Errors as `evaluate`."""
     (a, truth), (b, _) = _checked(first, labels), _checked(second, labels)
     right_a, right_b = a.argmax(1) == truth, b.argmax(1) == truth
     counts = [(right_a & right_b), (right_a & ~right_b), (~right_a & right_b), (~right_a & ~right_b)]

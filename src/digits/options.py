@@ -8,7 +8,7 @@ import dataclasses
 import json
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal, TypeVar, get_type_hints
+from typing import Any, Literal, TypeVar, get_args, get_type_hints
 
 from digits.errors import OptionError
 
@@ -22,6 +22,10 @@ Model = Literal["mlp", "cnn"]
 Keep = Literal["best", "last"]
 Recipe = Literal["classic", "fast", "plain", "mlp", "fast-cnn", "cnn", "ensemble"]
 
+Group = Literal["hidden", "lr", "optimizer", "batch-size", "augmentation"]
+Pruner = Literal["median", "halving", "none"]
+
+TRIALS = 50  # of a search that is given no budget
 SGD_RATE = 0.01  # the mission's learning rate
 ADAPTIVE_RATE = 0.001  # Adam, AdamW and RMSprop: the default of Kingma & Ba 2015, algorithm 1
 
@@ -209,12 +213,7 @@ class TrainOptions:
             raise OptionError("--nesterov needs --optimizer sgd and a --momentum above 0")
         if self.input_dropout and self.model != "mlp":
             raise OptionError("--input-dropout belongs to the mlp; use --erasing for the cnn")
-        if self.name is not None and (
-            self.name in ("", "..") or Path(self.name).name != self.name or "\0" in self.name
-        ):
-            raise OptionError(
-                f"--name is {self.name!r}; expected a folder name without slashes; use --out DIR"
-            )
+        _check_name(self.name)
 
     @property
     def learning_rate(self) -> float:
@@ -270,6 +269,52 @@ class RecipesOptions:
 
     json: bool = False
     """Print one JSON object, every option included, instead of a table."""
+
+
+@dataclass(frozen=True)
+class TuneOptions:
+    """Search for better options of `digits train`, judged by validation images alone.
+
+    Options of `digits train` may be given too: the search starts there. Repeat the command to go on.
+    """
+
+    search: tuple[Group, ...] = ("hidden", "lr", "optimizer", "batch-size", "augmentation")
+    """What to vary."""
+    trials: int | None = None
+    """Trials to finish, those pruned or of earlier calls counted. Default: 50, or no end with --minutes."""
+    minutes: float | None = None
+    """Begin no trial after so many minutes; those under way are finished."""
+    pruner: Pruner = "median"
+    """Give up a trial below the median of earlier ones at its epoch, or by successive halving, or never."""
+    workers: int = 1
+    """Processes that work on the study, each with --threads threads."""
+    storage: str | None = None
+    """URL of a database: sqlite:///FILE, postgresql://USER@HOST/NAME. Default: a journal file."""
+    out: Path = Path("runs")
+    """Folder that holds the study's folder."""
+    name: str | None = None
+    """Name of the study and of its folder. Default: tune and the recipe."""
+
+    def __post_init__(self) -> None:
+        if not self.search:
+            raise OptionError(
+                "--search names nothing; expected at least one of " + ", ".join(get_args(Group))
+            )
+        _at_least("workers", self.workers, 1)
+        for name in ("trials", "minutes"):
+            if getattr(self, name) is not None:
+                _at_least(name, getattr(self, name), 0)
+        _check_name(self.name)
+
+    @property
+    def budget(self) -> int | None:
+        """Trials to finish; None where time alone decides."""
+        return TRIALS if self.trials is None and self.minutes is None else self.trials
+
+
+def _check_name(name: str | None) -> None:
+    if name is not None and (name in ("", "..") or Path(name).name != name or "\0" in name):
+        raise OptionError(f"--name is {name!r}; expected a folder name without slashes; use --out DIR")
 
 
 def _fraction(name: str, value: float) -> None:
@@ -330,7 +375,7 @@ def _revive(name: str, hint: Any, value: Any) -> Any:
 
 def differences(old: TrainOptions, new: TrainOptions, ignore: frozenset[str]) -> list[str]:
     """'--lr 0.01 is now 0.1' for every option that differs, those in `ignore` apart."""
-    before, after = _flat(old), _flat(new)
+    before, after = flat(old), flat(new)
     return [
         f"--{name.replace('_', '-')} {before[name]} is now {after[name]}"
         for name in before
@@ -338,7 +383,7 @@ def differences(old: TrainOptions, new: TrainOptions, ignore: frozenset[str]) ->
     ]
 
 
-def _flat(options: TrainOptions) -> dict[str, Any]:
+def flat(options: TrainOptions) -> dict[str, Any]:
     """Every option by the name it has on the command line."""
     values = {field.name: getattr(options, field.name) for field in dataclasses.fields(options)}
     return {**dataclasses.asdict(values.pop("augmentation")), **values}

@@ -1,6 +1,7 @@
-"""Proof that training survives anything: faults, kills and endurance, each against an uninterrupted run.
+"""Proof that training and searching survive anything: faults, kills, starts at one moment, endurance.
 
     python -m tests.reliability [--faults 60] [--kills 100] [--seeds 3] [--epochs 2000]
+        [--searches 3] [--starts 20]
 
-The default takes some minutes; `tests/test_resume.py` runs a short form of it.
+The default takes some minutes; `tests/test_resume.py` and `tests/test_search.py` run a short form of it.
 """

@@ -8,7 +8,7 @@ from collections import Counter
 from collections.abc import Callable
 from pathlib import Path
 
-from . import endurance, faults, kills
+from . import database, endurance, faults, kills, searches, trainer
 
 
 def main() -> int:
@@ -18,6 +18,8 @@ def main() -> int:
     parser.add_argument("--kills", type=int, default=100, help="K2: SIGKILLs at random times, at least")
     parser.add_argument("--seeds", type=int, default=3, help="K2: seeds to divide the kills among")
     parser.add_argument("--epochs", type=int, default=2000, help="K11: epochs of the long run")
+    parser.add_argument("--searches", type=int, default=3, help="H1: searches to kill, for each storage")
+    parser.add_argument("--starts", type=int, default=20, help="H2: pairs of searches, for each storage")
     asked = parser.parse_args()
     proofs: list[Callable[[Path], list[str]]] = []
     if asked.faults:
@@ -26,6 +28,8 @@ def main() -> int:
         proofs.append(lambda place: prove_kills(place, asked.kills, asked.seeds))
     if asked.epochs:
         proofs.append(lambda place: prove_endurance(place, asked.epochs))
+    if asked.searches or asked.starts:
+        proofs.append(lambda place: prove_searches(place, asked.searches, asked.starts))
     failures = []
     for proof in proofs:
         begun = time.monotonic()
@@ -80,6 +84,34 @@ def prove_endurance(place: Path, epochs: int) -> list[str]:
     )
     print(f"    open files {found.files[0]}, {found.files[1]}; ", end="")
     return [] if found.passed else [f"K11: {found}"]
+
+
+def prove_searches(place: Path, count: int, starts: int) -> list[str]:
+    """H1 and H2, as a table of storages: how many of how many searches went as promised."""
+    programs = database.binaries()
+    if programs is None:
+        return ["H1 and H2 need PostgreSQL's server: apt-get install postgresql"]
+    data, failures = trainer.write_data(place / "data.npz"), []
+    proofs = (
+        ("H1 worker killed", count, searches.kill_worker),
+        ("H1 search killed", count, searches.kill_search),
+        ("H2 two at once", starts, searches.start_together),
+    )
+    print("H1, H2  searches as promised / tried")
+    print("    " + "".join(f"{word:>20}" for word in ("storage", *(title for title, _, _ in proofs))))
+    for kind in ("journal", "sqlite", "postgresql"):
+        cells = []
+        for title, tries, prove in proofs:
+            found = []
+            for number in range(tries):
+                name = f"{kind}-{title.replace(' ', '-')}-{number}"
+                with searches.empty_storage(kind, place / f"{name}.db", programs) as url:
+                    found.append([f"{name}: {failure}" for failure in prove(place, data, url, name)])
+            failures += [failure for these in found for failure in these]
+            cells.append(f"{found.count([])}/{tries}")
+        print("    " + "".join(f"{word:>20}" for word in (kind, *cells)), flush=True)
+    print("    ", end="")
+    return failures
 
 
 if __name__ == "__main__":

@@ -161,7 +161,9 @@ def together(arguments: list[list[str]], moments: Mapping[int, Moment] | None = 
 def _server() -> ForkServerContext:
     server = multiprocessing.get_context("forkserver")
     # The first optimiser that PyTorch makes imports _dynamo, for more than a second.
-    server.set_forkserver_preload(["torch._dynamo", "digits.cli", "digits.runs", "digits.terminal"])
+    server.set_forkserver_preload(
+        ["torch._dynamo", "digits.cli", "digits.runs", "digits.terminal", "digits.search"]
+    )
     return server
 
 

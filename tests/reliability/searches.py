@@ -1,0 +1,126 @@
+"""H1 and H2: workers that die in the middle of a search, and searches that start at the same moment."""
+
+import contextlib
+import os
+import signal
+import time
+from collections import Counter
+from collections.abc import Iterator
+from pathlib import Path
+
+import optuna
+
+from digits.storage import open_storage
+
+from . import database, trainer
+from .trainer import PATIENCE, Trainer
+
+WORKERS = 3
+TRIALS = 6
+
+
+def command(data: Path, out: Path, url: str | None, *more: str, name: str = "study") -> list[str]:
+    """The command line of a small search: trials take a few tenths of a second, so that kills hit them."""
+    return [
+        *("tune", "--out", str(out), "--name", name, "--data", str(data), "--no-plots", "--pruner", "none"),
+        *("--search", "lr", "optimizer", *(("--storage", url) if url else ())),
+        *("--epochs", "6", "--batch-size", "1", "--hidden", "16", "8", *more),
+    ]
+
+
+@contextlib.contextmanager
+def empty_storage(kind: str, file: Path, programs: Path) -> Iterator[str | None]:
+    """A storage in which there is nothing yet, not even tables: its URL, None for a journal."""
+    if kind == "postgresql":
+        with database.postgresql(programs) as url:
+            yield url
+    else:
+        yield f"sqlite:///{file}" if kind == "sqlite" else None
+
+
+def states(folder: Path, url: str | None) -> dict[int, str]:
+    """The state of every trial by its number."""
+    trials = _trials(folder, url)
+    numbers = [trial.number for trial in trials]
+    assert len(set(numbers)) == len(numbers), f"trial numbers repeat: {numbers}"
+    return {trial.number: trial.state.name for trial in trials}
+
+
+def _trials(folder: Path, url: str | None) -> list[optuna.trial.FrozenTrial]:
+    with open_storage(url, folder) as storage:
+        return optuna.load_study(study_name=folder.name, storage=storage).get_trials(deepcopy=False)
+
+
+def kill_worker(place: Path, data: Path, url: str | None, name: str) -> list[str]:
+    """H1: kill one of three workers; what was not as promised."""
+    folder = place / name
+    words = command(data, place, url, "--workers", str(WORKERS), "--trials", str(TRIALS), name=name)
+    search = Trainer(words)
+    os.kill(_running_worker(folder, url), signal.SIGKILL)
+    ended = search.wait()
+    failures = [] if ended.code == 0 else [f"the others did not finish: {ended.output}"]
+    if "1 of 3 workers died (SIGKILL)" not in ended.output:
+        failures.append(f"nothing was said of the one that died: {ended.output}")
+    return failures + _unlike(folder, url, {"COMPLETE": TRIALS, "FAIL": 1})
+
+
+def kill_search(place: Path, data: Path, url: str | None, name: str) -> list[str]:
+    """H1: kill a search in the middle of a trial and start it again; what was not as promised."""
+    folder = place / name
+    words = command(data, place, url, "--trials", "2", name=name)
+    search = Trainer(words)
+    await_trials(folder, url, "RUNNING", 1)
+    search.send(signal.SIGKILL)
+    search.wait()
+    failures = _unlike(folder, url, {"RUNNING": 1})
+    ended = trainer.run(words)
+    failures += [] if ended.code == 0 else [f"could not go on: {ended.output}"]
+    return failures + _unlike(folder, url, {"COMPLETE": 2, "FAIL": 1})
+
+
+def _unlike(folder: Path, url: str | None, expected: dict[str, int]) -> list[str]:
+    """Where the trials' states are not as expected."""
+    found = dict(Counter(states(folder, url).values()))
+    return [] if found == expected else [f"there are {found}, expected {expected}"]
+
+
+def start_together(place: Path, data: Path, url: str | None, name: str) -> list[str]:
+    """H2: two searches at the same moment, on a storage in which there is nothing yet."""
+    # A folder each, where there is a database: then no lock in the folder keeps them apart.
+    outs = [place / "a", place / "b"] if url else [place, place]
+    more = ("--epochs", "1", "--trials", "4")
+    searches = [Trainer(command(data, out, url, *more, name=name), held=True) for out in outs]
+    for search in searches:
+        search.await_stop()
+    for search in searches:
+        search.send(signal.SIGCONT)
+    ended = [search.wait() for search in searches]
+    failures = [f"exit code {end.code}: {end.output}" for end in ended if end.code]
+    counts = Counter(states(outs[0] / name, url).values())
+    if set(counts) != {"COMPLETE"} or not 4 <= counts["COMPLETE"] <= 4 + bool(url):
+        failures.append(f"in the end there were {dict(counts)}")
+    return failures
+
+
+def await_trials(folder: Path, url: str | None, state: str, count: int) -> None:
+    """Return once so many trials are in a state."""
+    deadline = time.monotonic() + PATIENCE
+    while time.monotonic() < deadline:
+        if (folder / ".turn").exists() and list(states(folder, url).values()).count(state) >= count:
+            return
+        time.sleep(0.05)
+    raise TimeoutError(f"no {count} trials in {folder}")
+
+
+def _running_worker(folder: Path, url: str | None) -> int:
+    """A process that is in the middle of a trial, once two of the workers have had one."""
+    deadline = time.monotonic() + PATIENCE
+    while time.monotonic() < deadline:
+        trials = _trials(folder, url) if (folder / ".turn").exists() else []
+        if len({trial.user_attrs.get("worker") for trial in trials}) >= 2:
+            running = [trial for trial in trials if trial.state.name == "RUNNING"]
+            for trial in running[-1:]:  # the newest has the longest way to go
+                with contextlib.suppress(OSError):
+                    return int((folder / trial.user_attrs["worker"]).read_text().split()[1])
+        time.sleep(0.02)
+    raise TimeoutError(f"the workers of {folder} never came")
