@@ -150,7 +150,13 @@ def test_a_recipe_is_a_set_of_defaults(recipe: Recipe, tiny_folder: Path, tmp_pa
     assert train("--recipe", recipe, "--epochs", 1, *where) == 0
     stored = from_json((tmp_path / f"{recipe}-1" / "options.json").read_text())
     assert stored == dataclasses.replace(
-        RECIPES[recipe], epochs=1, data=tiny_folder, out=tmp_path, name=f"{recipe}-1", plots=False, val_size=50
+        RECIPES[recipe],
+        epochs=1,
+        data=tiny_folder,
+        out=tmp_path,
+        name=f"{recipe}-1",
+        plots=False,
+        val_size=50,
     )
     assert stored.recipe == recipe
 

@@ -56,9 +56,7 @@ def test_a_bundled_network_reaches_its_cards_figures(name: str, mnist: Collectio
     assert row["weights"] == f"{sum(p.numel() for p in digits.load(name).parameters()):,}"
 
 
-def test_evaluate_takes_a_bundled_name(
-    mnist_folder: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_evaluate_takes_a_bundled_name(mnist_folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
     """`digits evaluate cnn` tests the network in the package, on the images its own run was tested on."""
     from digits import cli
 
