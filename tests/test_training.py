@@ -384,6 +384,12 @@ def test_distillation_follows_the_teacher(autograd: bool) -> None:
     check_one_step(options, loss, teacher)
 
 
+def test_a_teacher_that_is_named_must_be_there() -> None:
+    """From Python the network itself is passed; leaving it out is an error, not a training without it."""
+    with pytest.raises(OptionError, match=r"pass train\(teacher=digits.load\('cnn'\)\)"):
+        run(small(teacher="cnn"))
+
+
 def check_one_step(options: TrainOptions, loss: Callable[..., torch.Tensor], teacher: Any = None) -> None:
     """Train on one batch, and do the same step with autograd and plain SGD."""
     options = dataclasses.replace(options, epochs=1, batch_size=64, lr=0.5)

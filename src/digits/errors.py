@@ -3,7 +3,8 @@
     DigitsError
     ├── OptionError        an option has a value it cannot have
     ├── DataError          a data file is not what it claims to be
-    │   └── DownloadError  no mirror gave the file
+    │   ├── DownloadError  no mirror gave the file
+    │   └── PhotoError     a file or array is no picture that can be read, or too large a one
     ├── CheckpointError    a saved file is damaged, foreign or does not fit
     ├── RunError           a run's folder cannot be used
     └── TrainingError      the numbers went wrong (NaN, infinity)
@@ -11,6 +12,8 @@
 Each message says what happened, what was expected and what to do next. The command line catches
 DigitsError at one place and prints the message; everything else is a bug and shows its traceback.
 """
+
+from typing import Literal
 
 
 class DigitsError(Exception):
@@ -27,6 +30,18 @@ class DataError(DigitsError):
 
 class DownloadError(DataError):
     """No mirror gave the file; the message lists why, mirror by mirror."""
+
+
+class PhotoError(DataError):
+    """A picture cannot be read; `kind` says why.
+
+    "format": no picture of a kind that is read here; "limit": larger than allowed; "damaged": its pixels
+    cannot be decoded.
+    """
+
+    def __init__(self, message: str, kind: Literal["format", "limit", "damaged"]) -> None:
+        super().__init__(message)
+        self.kind = kind
 
 
 class CheckpointError(DigitsError):

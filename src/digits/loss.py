@@ -19,7 +19,7 @@ from torch import Tensor
 
 def smoothed(targets: Tensor, smoothing: float) -> Tensor:
     """Targets (B, classes) with `smoothing` of the whole spread evenly over all classes."""
-    return targets * (1 - smoothing) + smoothing / targets.shape[1]
+    return targets * (1 - smoothing) + smoothing / targets.shape[1] if smoothing else targets
 
 
 @dataclass(frozen=True)

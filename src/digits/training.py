@@ -63,7 +63,10 @@ def train(
     """
     world = world or World()
     state = state or begin(options, train_set, world)
-    teacher = teacher.to(state.device).eval() if teacher else None
+    if teacher is not None:
+        teacher = teacher.to(state.device).eval()
+    elif options.teacher is not None:
+        raise OptionError(f"--teacher is {options.teacher}; pass train(teacher=digits.load({options.teacher!r}))")
     batches = Batches(
         train_set,
         options.batch_size,
