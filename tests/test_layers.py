@@ -10,11 +10,12 @@ RANKS = {
     8: {"cli"},
     7: {"terminal"},
     6: {"search"},
-    5: {"runs"},
-    4: {"training", "plots"},
-    3: {"evaluate"},
-    2: {"data", "space"},
-    1: {"download", "formats", "checkpoint", "recipes", "backprop", "optimizers", "augment", "storage"},
+    5: {"runs", "photo"},
+    4: {"training", "plots", "touching"},
+    3: {"evaluate", "strokes"},
+    2: {"data", "space", "ink"},
+    1: {"download", "formats", "checkpoint", "recipes", "backprop", "optimizers", "augment"}
+    | {"storage", "pictures"},
     0: {"errors", "options", "models", "distributed", "files", "loss"},
 }
 RANK = {module: rank for rank, modules in RANKS.items() for module in modules}

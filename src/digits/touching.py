@@ -1,0 +1,205 @@
+"""Digits that touch, taken apart: too many cuts first, then the cheapest path through what they offer.
+
+The lattice of Matan et al. (1992) and Fujisawa et al. (1992): every character is cut wherever a seam
+through little ink exists; every few neighbouring pieces together may be a digit; the reading is the path
+from left to right whose digits, cuts and leavings cost least. What a digit costs is said by the caller.
+"""
+
+import itertools
+import math
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import TypeAlias
+
+import numpy as np
+import numpy.typing as npt
+
+from digits.ink import Array
+from digits.strokes import Stroke, extent, label, union
+
+Cost: TypeAlias = Callable[[Sequence[Stroke]], npt.NDArray[np.float64]]  # of taking each stroke for a digit
+
+MOST_PIECES = 9  # that make one digit
+WIDEST = 1.4  # usual heights; no digit is wider
+CUT, PEN = 0.8, 0.5  # what a cut costs, and each width of a pen that it goes through
+MOST_CANDIDATES = 600  # on a page, so that a scribble costs no more than a page of digits
+
+
+@dataclass(frozen=True)
+class Piece:
+    """A part of a character; `cut` is the ink that was cut through on its left, 0 where there was paper."""
+
+    stroke: Stroke
+    cut: float
+    character: int
+
+
+def take_apart(characters: Sequence[Stroke], amount: Array, usual: float, cost: Cost) -> list[Stroke]:
+    """The digits of a row, from left to right.
+
+    `amount` is the page's soft ink, `usual` a character's height in pixels. Pieces that make no digit and
+    are small enough to be punctuation are left out.
+    """
+    pieces = [
+        piece
+        for number, character in enumerate(characters)
+        for piece in cut_up(character, amount, usual, number)
+    ]
+    spans = [
+        (first, last)
+        for first in range(len(pieces))
+        for last in range(first + 1, min(first + MOST_PIECES, len(pieces)) + 1)
+        if _may_be_one(pieces[first:last], usual)
+    ]
+    if len(spans) > MOST_CANDIDATES:
+        return list(characters)
+    wholes = [union([piece.stroke for piece in pieces[first:last]]) for first, last in spans]
+    costs = cost(wholes)
+    best = [0.0] + [math.inf] * len(pieces)
+    came: list[tuple[int, Stroke | None]] = [(0, None)] * (len(pieces) + 1)
+    for place in range(len(pieces)):
+        leave = best[place] + _leaving(pieces[place], usual)
+        if leave < best[place + 1]:
+            best[place + 1], came[place + 1] = leave, (place, None)
+        for (first, last), whole, digit in zip(spans, wholes, costs, strict=True):
+            total = best[first] + float(digit) + _joining(pieces[first:last], usual) + _cutting(pieces[first])
+            if first == place and total < best[last]:
+                best[last], came[last] = total, (first, whole)
+    found: list[Stroke] = []
+    place = len(pieces)
+    while place:
+        place, whole_or_none = came[place]
+        if whole_or_none is not None:
+            found.append(whole_or_none)
+    return found[::-1]
+
+
+def _may_be_one(pieces: Sequence[Piece], usual: float) -> bool:
+    width = max(p.stroke.right for p in pieces) - min(p.stroke.left for p in pieces)
+    if width > WIDEST * usual:
+        return len({p.character for p in pieces}) == 1 and pieces[0].cut == 0 and len(pieces) == 1
+    return all(_paper_between(a, b) <= 0.35 * usual for a, b in itertools.pairwise(pieces))
+
+
+def _paper_between(left: Piece, right: Piece) -> float:
+    return 0 if right.cut else max(0, right.stroke.left - left.stroke.right)
+
+
+def _cutting(piece: Piece) -> float:
+    """A cut costs by the ink it goes through, in stroke widths."""
+    return CUT + PEN * piece.cut if piece.cut else 0.0
+
+
+def _joining(pieces: Sequence[Piece], usual: float) -> float:
+    """Two characters with paper between them are hardly one digit."""
+    apart = [_paper_between(a, b) / usual for a, b in itertools.pairwise(pieces) if not b.cut]
+    return sum(2.0 + 8 * gap for gap in apart)
+
+
+def _leaving(piece: Piece, usual: float) -> float:
+    """What it costs to take a piece for punctuation or dirt: little for what is small."""
+    least = 0.45 if piece.stroke.width > 1.2 * piece.stroke.height else 0.3  # dashes are flat
+    return 0.7 + 7 * max(0.0, piece.stroke.height / usual - least) + (2.0 if piece.cut else 0.0)
+
+
+def cut_up(character: Stroke, amount: Array, usual: float, number: int = 0) -> list[Piece]:
+    """The pieces between the seams through little ink, from left to right; one, if narrow or low."""
+    whole = [Piece(character, 0.0, number)]
+    if character.width < 0.6 * usual or character.height < max(4, 0.4 * usual):
+        return whole
+    ink = amount[character.top : character.bottom, character.left : character.right] * character.mask
+    pen = _pen(ink)
+    ink = ink + _holes(character.mask).astype(np.float32) * np.float32(HOLE * pen / character.height)
+    seams, prices = _seams(ink, max(3, round(0.13 * usual)), pen)
+    columns = np.arange(character.width)
+    edges = [np.zeros(character.height, int), *seams, np.full(character.height, character.width)]
+    pieces: list[Piece] = []
+    least = 0.02 * usual * usual
+    start, price = edges[0], 0.0
+    for edge, next_price in zip(edges[1:], [*prices, 0.0], strict=True):
+        inside = (columns >= start[:, None]) & (columns < edge[:, None]) & character.mask
+        if inside.sum() < least and edge is not edges[-1]:
+            continue
+        pieces.append(Piece(_cropped(character, inside), price, number))
+        start, price = edge, next_price
+    if len(pieces) > 1 and pieces[-1].stroke.area < least:  # the last crumb goes to its neighbour
+        last, crumb = pieces[-2], pieces[-1]
+        pieces[-2:] = [Piece(union([last.stroke, crumb.stroke]), last.cut, number)]
+    return pieces if len(pieces) > 1 else whole
+
+
+def _holes(mask: npt.NDArray[np.bool_]) -> npt.NDArray[np.bool_]:
+    """Paper that ink encloses: the inside of 0, 6, 8 and 9, which no cut should cross."""
+    labels, count = label(~np.pad(mask, 1), diagonal=False)
+    return (labels != labels[0, 0])[1:-1, 1:-1] & ~mask if count > 1 else np.zeros_like(mask)
+
+
+def _pen(ink: Array) -> float:
+    """The width of the pen: the median run of ink along columns."""
+    flips = np.flatnonzero(np.diff(np.pad(ink > 0.4, ((1, 1), (0, 0))).T.ravel(), prepend=False))
+    return max(1.0, float(np.quantile(flips[1::2] - flips[::2], 0.4))) if flips.size else 1.0
+
+
+def _cropped(whole: Stroke, inside: npt.NDArray[np.bool_]) -> Stroke:
+    if not inside.any():
+        return Stroke(whole.top, whole.left, whole.top + 1, whole.left + 1, np.zeros((1, 1), bool))
+    top, bottom, left, right = extent(inside)
+    return Stroke(
+        whole.top + top,
+        whole.left + left,
+        whole.top + bottom,
+        whole.left + right,
+        inside[top:bottom, left:right],
+    )
+
+
+def _seams(ink: Array, apart: int, pen: float) -> tuple[list[npt.NDArray[np.int64]], list[float]]:
+    """Paths from top to bottom, a column for each row, through little ink; and how many pens' widths."""
+    height, width = ink.shape
+    middle = height // 2
+    upper, from_above = _cheapest(ink[: middle + 1])
+    lower, from_below = _cheapest(ink[:middle:-1])
+    total = upper + lower
+    seams: list[npt.NDArray[np.int64]] = []
+    prices: list[float] = []
+    taken = np.zeros(width, bool)
+    taken[:apart] = taken[-apart:] = True
+    for column in np.argsort(total, kind="stable"):
+        price = float(total[column]) / pen
+        if price > MOST_INK or len(seams) >= 12:
+            break
+        if taken[column]:
+            continue
+        taken[max(0, column - apart + 1) : column + apart] = True
+        seams.append(np.concatenate([_trace(from_above, column)[::-1], _trace(from_below, column)]))
+        prices.append(price)
+    order = np.argsort([int(seam[middle]) for seam in seams], kind="stable")
+    return [seams[i] for i in order], [max(prices[i], 0.01) for i in order]
+
+
+HOLE = 4.0  # pens' widths; what crossing a hole as high as the character costs
+MOST_INK = 5.0  # pens' widths; a seam through more ink parts nothing that touches by chance
+SIDEWAYS = 0.03  # of full ink, the price of leaving the vertical by one column
+
+
+def _cheapest(ink: Array) -> tuple[npt.NDArray[np.float64], list[npt.NDArray[np.int64]]]:
+    """The ink that the cheapest path from the first row to each pixel of the last crosses; and its steps."""
+    cost = ink[0].astype(np.float64)
+    steps = []
+    for row in ink[1:]:
+        left = np.concatenate([[np.inf], cost[:-1]]) + SIDEWAYS
+        right = np.concatenate([cost[1:], [np.inf]]) + SIDEWAYS
+        step = np.where(left < cost, -1, 0)
+        least = np.minimum(left, cost)
+        step = np.where(right < least, 1, step)
+        cost = np.minimum(right, least) + row
+        steps.append(step)
+    return cost, steps
+
+
+def _trace(steps: list[npt.NDArray[np.int64]], column: int) -> npt.NDArray[np.int64]:
+    """The path's columns, from the last row back to the first."""
+    path = [int(column)]
+    for step in reversed(steps):
+        path.append(path[-1] + int(step[path[-1]]))
+    return np.array(path)

@@ -1,0 +1,333 @@
+"""From a picture to digits as MNIST has them, whatever the pen, the paper and the light."""
+
+import io
+from collections.abc import Callable
+
+import numpy as np
+import numpy.typing as npt
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from PIL import Image, ImageDraw, ImageFilter
+from scipy import ndimage
+from strokefont import shaded, sheet, write
+
+from digits.ink import contrast_of, ink_of, is_light, stroke_width
+from digits.photo import BOX, SIDE, Page, centre_of_mass, mnist_form, read_page
+from digits.strokes import extent, label
+
+Array = npt.NDArray[np.float32]
+Pixels = npt.NDArray[np.uint8]
+
+
+def templates() -> Array:
+    """The ten digits of the stroke font, drawn straight into 20-pixel boxes and blurred: (10, 28, 28)."""
+    drawn = []
+    for digit in range(10):
+        ink = 255 - np.asarray(sheet(str(digit), size=(280, 280), height=170, pen=0.13), np.float32)
+        drawn.append(mnist_form(ink / np.float32(255)))
+    return np.stack(drawn)
+
+
+TEMPLATES = templates()
+
+
+def blurred(images: Array) -> Array:
+    """Soft enough that a pixel's shift does not matter."""
+    return np.asarray(ndimage.gaussian_filter(images, (0, 1.2, 1.2)))
+
+
+def probabilities(images: Array) -> Array:
+    """A small classifier that trusts nothing: softmax of the likeness with the ten templates."""
+    ours, theirs = (blurred(x).reshape(len(x), -1) for x in (images, TEMPLATES))
+    ours, theirs = (x / np.linalg.norm(x, axis=1, keepdims=True) for x in (ours, theirs))
+    weights = np.exp(30 * (ours @ theirs.T))
+    likeness = (ours @ theirs.T).max(1, keepdims=True)
+    return np.asarray(np.clip(likeness, 0, 1) ** 4 * weights / weights.sum(1, keepdims=True))
+
+
+def text(page: Page) -> str:
+    """The best guesses, rows joined by a slash."""
+    if not page.marks:
+        return ""
+    guesses = probabilities(np.stack([mark.image for mark in page.marks])).argmax(1)
+    rows = [""] * (1 + max(mark.row for mark in page.marks))
+    for mark, guess in zip(page.marks, guesses, strict=True):
+        rows[mark.row] += str(guess)
+    return "/".join(rows)
+
+
+def one(picture: Image.Image | Pixels | bytes) -> str:
+    """What the only digit of a picture is taken for."""
+    page = read_page(picture, single=True)
+    assert len(page.marks) == 1
+    assert page.marks[0].image.shape == (SIDE, SIDE)
+    return text(page)
+
+
+def jpeg(image: Image.Image, quality: int = 60) -> bytes:
+    """The picture after JPEG has had its way with it."""
+    buffer = io.BytesIO()
+    image.save(buffer, "JPEG", quality=quality)
+    return buffer.getvalue()
+
+
+def lined(image: Image.Image, *, every: int = 40, squared: bool = False, ink: int = 120) -> Image.Image:
+    """Ruled paper under the writing; `ink` is the rules' grey."""
+    image = image.copy()
+    rules = Image.new("L", image.size, 255)
+    draw = ImageDraw.Draw(rules)
+    for y in range(every // 2, image.height, every):
+        draw.line((0, y, image.width, y + 3), fill=ink, width=2)
+    for x in range(every // 2, image.width if squared else 0, every):
+        draw.line((x, 0, x - 2, image.height), fill=ink, width=2)
+    darker = np.minimum(np.asarray(image), np.asarray(rules))
+    return Image.fromarray(darker)
+
+
+def with_specks(image: Image.Image) -> Image.Image:
+    """Dust on the paper."""
+    image = image.copy()
+    generator = np.random.default_rng(2)
+    draw = ImageDraw.Draw(image)
+    for x, y in generator.integers(0, (image.width, image.height), (25, 2)).tolist():
+        draw.ellipse((x, y, x + 3, y + 3), fill=60)
+    return image
+
+
+def on_a_table(image: Image.Image) -> Image.Image:
+    """The sheet photographed on a dark table, seen at two sides."""
+    table = Image.new("L", (image.width + 60, image.height + 50), 50)
+    table.paste(image, (0, 0))
+    return table
+
+
+def broken(image: Image.Image) -> Image.Image:
+    """A pen that failed for a moment, twice."""
+    image = image.copy()
+    draw = ImageDraw.Draw(image)
+    for row in (0.45, 0.6):
+        y = round(row * image.height)
+        draw.rectangle((0, y, image.width, y + 3), fill=255)
+    return image
+
+
+WAYS: dict[str, Callable[[str], Image.Image | Pixels | bytes]] = {
+    "plain": sheet,
+    "light on dark": lambda d: sheet(d, ink=255, colour=0),
+    "grey paper": lambda d: sheet(d, ink=90, colour=150),
+    "faint pencil": lambda d: sheet(d, ink=205, colour=235),
+    "blue ink": lambda d: sheet(d, ink=(20, 30, 160), colour=(240, 235, 220), mode="RGB"),
+    "red on pink": lambda d: sheet(d, ink=(230, 20, 40), colour=(255, 180, 190), mode="RGB"),
+    "green on orange": lambda d: sheet(d, ink=(0, 150, 0), colour=(230, 130, 0), mode="RGB"),
+    "thin pen": lambda d: sheet(d, pen=0.02),
+    "thick pen": lambda d: sheet(d, pen=0.17),
+    "tiny": lambda d: sheet(d, size=(300, 200), height=22, pen=0.12),
+    "huge": lambda d: sheet(d, size=(3000, 4000), height=2800),
+    "off centre": lambda d: sheet(d, at=(15, 20), height=90),
+    "twenty-eight pixels": lambda d: sheet(d, size=(28, 28), height=17, pen=0.12),
+    "tight": lambda d: sheet(d, size=(130, 168), height=150),
+    "wide strip": lambda d: sheet(d, size=(900, 120), height=80),
+    "shadow": lambda d: shaded(sheet(d, ink=40)),
+    "colour in shadow": lambda d: shaded(sheet(d, ink=(30, 30, 160), colour=(250, 250, 230), mode="RGB")),
+    "light on dark in shadow": lambda d: 255 - shaded(sheet(d, ink=40)),
+    "ruled": lambda d: lined(sheet(d)),
+    "squared": lambda d: lined(sheet(d), squared=True),
+    "specks": lambda d: with_specks(sheet(d)),
+    "on a table": lambda d: on_a_table(sheet(d)),
+    "broken strokes": lambda d: broken(sheet(d)),
+    "jpeg": lambda d: jpeg(sheet(d), 25),
+    "blurred": lambda d: sheet(d).filter(ImageFilter.GaussianBlur(5)),
+    "noise": lambda d: shaded(sheet(d, ink=60, colour=220), darkest=1.0),
+}
+
+
+@pytest.mark.parametrize("way", WAYS)
+@pytest.mark.parametrize("digit", "0123456789")
+def test_one_digit_is_read_whatever_the_paper(digit: str, way: str) -> None:
+    """Every digit in every pen, light and paper comes out as the same digit (I3)."""
+    assert one(WAYS[way](digit)) == digit
+
+
+@settings(max_examples=60)
+@given(
+    digit=st.sampled_from("0123456789"),
+    height=st.floats(30, 200),
+    x=st.floats(0.0, 1.0),
+    y=st.floats(0.0, 1.0),
+    pen=st.floats(0.05, 0.15),
+    inverted=st.booleans(),
+    quality=st.integers(40, 95),
+)
+def test_place_size_pen_and_compression_do_not_matter(
+    digit: str, height: float, x: float, y: float, pen: float, inverted: bool, quality: int
+) -> None:
+    """Shift, scale, invert, compress: the answer stays."""
+    free = (400 - 0.7 * height - 2 * pen * height, 300 - height - 2 * pen * height)
+    at = (pen * height + x * free[0], pen * height + y * free[1])
+    image = sheet(digit, at=at, height=height, pen=pen)
+    assert one(jpeg(image.point(lambda v: 255 - v) if inverted else image, quality)) == digit
+
+
+@pytest.mark.parametrize("change", [lambda p: p, lambda p: 255 - p, lambda p: np.pad(p, ((9, 4), (0, 30)))])
+def test_mnist_comes_out_as_it_went_in(change: Callable[[Pixels], Pixels]) -> None:
+    """A picture that is MNIST-like already, even inverted or in a larger one's corner, hardly changes."""
+    for template in TEMPLATES:
+        pixels = (template * 255).round().astype(np.uint8)
+        image = read_page(change(pixels), single=True).marks[0].image
+        assert np.abs(image - template).mean() < 0.02
+
+
+def test_form_is_that_of_mnist() -> None:
+    """White on black in [0, 1], a box of 20 px, the centre of mass in the middle, strokes 2 to 4 px wide."""
+    for digit in "0123456789":
+        image = read_page(sheet(digit, pen=0.03, at=(20, 40)), single=True).marks[0].image
+        assert image.dtype == np.float32
+        assert image.min() == 0
+        assert image.max() == pytest.approx(1)
+        top, bottom, left, right = extent(image > 0.2)
+        assert max(bottom - top, right - left) in (BOX - 1, BOX, BOX + 1)
+        assert centre_of_mass(image) == pytest.approx(((SIDE - 1) / 2, (SIDE - 1) / 2), abs=0.6)
+        assert 1.5 < stroke_width(image) < 4
+
+
+@pytest.mark.parametrize("shape", [(28, 28), (300, 400), (1, 1), (1, 700), (2, 2)])
+@pytest.mark.parametrize("value", [0, 128, 255])
+def test_blank_paper_is_one_blank_mark(shape: tuple[int, int], value: int) -> None:
+    """No ink: `single` says so with one blank mark, else there are no marks at all (I5)."""
+    pixels = np.full(shape, value, np.uint8)
+    page = read_page(pixels, single=True)
+    assert [mark.blank for mark in page.marks] == [True]
+    assert not page.marks[0].image.any()
+    assert read_page(pixels).marks == ()
+
+
+def test_noise_is_no_ink() -> None:
+    """Grainy paper, a smooth shadow and both together are blank."""
+    grain = np.random.default_rng(0).normal(200, 6, (300, 400)).clip(0, 255).astype(np.uint8)
+    shadow = shaded(Image.new("L", (400, 300), 230))
+    for pixels in (grain, shadow):
+        assert read_page(pixels, single=True).marks[0].blank
+
+
+def test_boxes_are_in_pixels_of_the_original() -> None:
+    """The box lies round the digit as it was drawn, also when the picture is read smaller than it is."""
+    image = sheet("8", size=(4000, 3000), at=(2500, 1000), height=600)
+    x, y, width, height = read_page(image, single=True).marks[0].box
+    assert (x, y) == pytest.approx((2500, 1000), abs=60)
+    assert (x + width, y + height) == pytest.approx((2920, 1600), abs=60)
+
+
+def test_rows_are_read_from_top_to_bottom() -> None:
+    """Three rows of different lengths, in reading order."""
+    paper = Image.new("L", (800, 600), 255)
+    for row, digits in enumerate(("1472", "035", "869")):
+        write(paper, digits, (60 + 40 * row, 50 + 180 * row), 100)
+    page = read_page(paper, classify=probabilities)
+    assert text(page) == "1472/035/869"
+    assert [mark.row for mark in page.marks] == [0] * 4 + [1] * 3 + [2] * 3
+
+
+@pytest.mark.parametrize("slope", [-0.15, 0.15])
+def test_slanting_rows_stay_rows(slope: float) -> None:
+    """Rows that climb or fall are not mixed up."""
+    paper = Image.new("L", (900, 600), 255)
+    for row, digits in enumerate(("24370", "58269")):
+        write(paper, digits, (60, 170 + 170 * row), 100, slope=slope)
+    assert text(read_page(paper, classify=probabilities)) == "24370/58269"
+
+
+@pytest.mark.parametrize("way", [lined, with_specks, on_a_table, shaded])
+def test_rows_on_difficult_paper(way: Callable[[Image.Image], Image.Image | Pixels]) -> None:
+    """Rules, specks, tables and shadows add no mark to a row of digits and take none away."""
+    assert text(read_page(way(sheet("40735", size=(700, 300), height=90)))) == "40735"
+
+
+@pytest.mark.parametrize("pair", ["00", "25", "33", "53", "80", "06", "38", "90"])
+def test_touching_digits_are_parted(pair: str) -> None:
+    """Two digits that touch are two marks; with the classifier's help both are right."""
+    page = read_page(sheet(pair, size=(500, 300), height=150, space=-0.01), classify=probabilities)
+    assert text(page) == pair
+
+
+def test_touching_digits_are_parted_by_shape_alone() -> None:
+    """Without a classifier, what is far wider than high is cut."""
+    assert len(read_page(sheet("000", size=(600, 300), height=150, space=-0.03)).marks) == 3
+
+
+def test_dots_and_dashes_are_no_digits() -> None:
+    """Punctuation of an amount, 12.500.-, gives no mark."""
+    paper = sheet("12", size=(900, 250), at=(40, 60), height=120)
+    write(paper, "500", (340, 60), 120)
+    draw = ImageDraw.Draw(paper)
+    draw.ellipse((290, 165, 306, 181), fill=0)
+    draw.ellipse((735, 165, 751, 181), fill=0)
+    draw.line((770, 120, 850, 120), fill=0, width=11)
+    assert text(read_page(paper, classify=probabilities)) == "12500"
+
+
+def test_a_cross_bar_is_no_ruled_line() -> None:
+    """Cropped tightly, the bar of a 7 goes from border to border and stays, like a 2's foot."""
+    for digit in "127":
+        image = sheet(digit, size=(300, 300), at=(50, 50), height=200)
+        top, bottom, left, right = extent(np.asarray(image) < 128)
+        tight = np.asarray(image)[top:bottom, left:right]
+        assert one(tight.copy()) == digit
+
+
+def test_steps_are_kept_only_when_asked_for() -> None:
+    """`explain` keeps the pictures of the steps as grey or colour bytes."""
+    assert read_page(sheet("3")).steps == {}
+    steps = read_page(sheet("3"), explain=True).steps
+    assert list(steps) == ["picture", "ink", "strokes"]
+    assert all(step.dtype == np.uint8 and step.any() for step in steps.values())
+
+
+@settings(max_examples=200)
+@given(height=st.integers(1, 30), width=st.integers(1, 30), share=st.floats(0, 1), seed=st.integers(0, 2**32))
+def test_labels_are_those_of_scipy(height: int, width: int, share: float, seed: int) -> None:
+    """Components with 8 and with 4 neighbours are numbered as SciPy numbers them."""
+    mask = np.random.default_rng(seed).random((height, width)) < share
+    for diagonal, structure in ((True, np.ones((3, 3))), (False, None)):
+        ours, count = label(mask, diagonal=diagonal)
+        theirs, expected = ndimage.label(mask, structure)
+        assert count == expected
+        assert np.array_equal(ours, theirs)
+
+
+@pytest.mark.parametrize("width", [2, 5, 12])
+def test_stroke_width_is_that_of_the_pen(width: int) -> None:
+    """A long straight stroke is as wide as it was drawn, sharp or, if wider than the blur, blurred."""
+    image = Image.new("L", (60, 400), 0)
+    ImageDraw.Draw(image).rectangle((20, 20, 19 + width, 380), fill=255)
+    for picture in (image, image.filter(ImageFilter.GaussianBlur(width / 8))):
+        ink = np.asarray(picture, np.float32) / np.float32(255)
+        assert stroke_width(ink) == pytest.approx(width, rel=0.12)
+
+
+def test_polarity_follows_the_ink() -> None:
+    """Dark and light ink are told apart, in evenly lit and in shaded pictures."""
+    for digit in "08":
+        for pixels in (np.asarray(sheet(digit)), shaded(sheet(digit)), np.asarray(sheet(digit, pen=0.2))):
+            assert not is_light(pixels)
+            assert is_light(255 - pixels)
+
+
+def test_ink_is_full_on_strokes_and_none_on_paper() -> None:
+    """The amount of ink nears 1 in the middle of strokes and 0 away from them, in shadow as in light."""
+    image = sheet("4", ink=60)
+    contrast, _ = contrast_of(shaded(image))
+    ink = ink_of(contrast)
+    stroke = ndimage.binary_erosion(np.asarray(image) < 100, iterations=3)
+    paper = ~ndimage.binary_dilation(np.asarray(image) < 250, iterations=6)
+    assert ink.amount[stroke].min() > 0.7
+    assert ink.amount[paper].max() < 0.25
+
+
+def test_ready_made_digits_are_found_fast() -> None:
+    """A picture in MNIST's form is passed on as it is, byte for byte."""
+    generator = np.random.default_rng(0)
+    pixels = np.zeros((28, 28), np.uint8)
+    pixels[4:24, 9:19] = generator.integers(200, 256, (20, 10))
+    image = read_page(pixels, single=True).marks[0].image
+    assert np.array_equal((image * 255).round().astype(np.uint8), pixels)
