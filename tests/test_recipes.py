@@ -34,7 +34,7 @@ def test_no_recipe_is_bound_to_a_place_or_a_seed() -> None:
 
 
 def measured(name: str) -> dict[str, Any]:
-    """What benchmarks/accuracy.py found about a recipe; the cnn's figures are those of the ensemble's members."""
+    """What benchmarks/accuracy.py found about a recipe; about the cnn, as members of the ensemble."""
     if name == "cnn":
         members: dict[str, Any] = json.loads((RESULTS / "accuracy-ensemble.json").read_text())["members"]
         return members

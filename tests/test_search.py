@@ -115,6 +115,12 @@ def test_what_is_not_searched_stays() -> None:
     )
 
 
+def test_a_convolutional_network_has_no_hidden_layers_to_search() -> None:
+    """The sizes of hidden layers are those of the mlp alone."""
+    assert "hidden" in space.groups(SMALL, ALL)
+    assert set(ALL) - set(space.groups(dataclasses.replace(SMALL, model="cnn"), ALL)) == {"hidden"}
+
+
 def test_a_range_reaches_to_where_the_search_starts() -> None:
     """A start outside of the usual range widens it."""
     start = dataclasses.replace(SMALL, hidden=(2000, 8), augmentation=Augmentation(rotation=45))
@@ -221,6 +227,27 @@ def test_the_test_images_are_out_of_reach(make_folder: Callable[..., Path], tmp_
         options = TuneOptions(out=tmp_path, name=f"study-{name}", search=QUICK, trials=3)
         found.append([(t.state, t.accuracies) for t in search.tune(options, start).trials])
     assert found[0] == found[1]
+
+
+def test_a_trial_is_judged_by_the_network_that_is_kept(small: Callable[..., TuneOptions]) -> None:
+    """With --keep last the last epoch counts, otherwise the best one."""
+    for keep in ("best", "last"):
+        start = dataclasses.replace(SMALL, lr=1.0, keep=keep)
+        for trial in conduct(small(name=keep, trials=8), start).trials:
+            assert trial.accuracy == (trial.accuracies[-1] if keep == "last" else max(trial.accuracies))
+
+
+def test_a_teacher_teaches_every_trial(
+    small: Callable[..., TuneOptions], tiny_folder: Path, tmp_path: Path
+) -> None:
+    """A saved network is learned from; that it may have seen the validation images is said."""
+    words = ["--data", str(tiny_folder), "--hidden", "16", "12", "--epochs", "1", "--no-plots"]
+    assert cli.main(["train", *words, "--out", str(tmp_path), "--name", "teacher"]) == 0
+    start = dataclasses.replace(SMALL, teacher=str(tmp_path / "teacher"))
+    with open_study(small(trials=2), start, TRAIN, VAL) as study:
+        taught = [trial.accuracies for trial in study.search()]
+        assert "accuracies flatter" in study.notices[0]
+    assert taught != [trial.accuracies for trial in conduct(small(name="alone", trials=2)).trials]
 
 
 def test_no_minutes_no_trials(small: Callable[..., TuneOptions]) -> None:
@@ -364,7 +391,11 @@ def test_a_signal_ends_it_with_the_best_so_far(tmp_path: Path, number: signal.Si
     assert ended.code == 128 + number, ended.output
     assert f"stopped by {number.name}; the same command goes on" in ended.output
     assert "digits train" in ended.output
-    assert set(searches.states(folder, None).values()) <= {"COMPLETE", "FAIL", "PRUNED"}  # none is left running
+    assert set(searches.states(folder, None).values()) <= {
+        "COMPLETE",
+        "FAIL",
+        "PRUNED",
+    }  # none is left running
 
 
 @pytest.mark.parametrize(

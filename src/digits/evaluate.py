@@ -21,8 +21,8 @@ from digits.errors import DataError, TrainingError
 
 CONFIDENCE = 0.95  # how often the interval holds the true accuracy, over many test sets
 BINS = 15  # bins of the calibration error, as in Guo et al. 2017
-# Of MNIST's 10,000 test images, those whose labels most people dispute: Northcutt, Athalye, Mueller, "Pervasive
-# label errors in test sets destabilize machine learning benchmarks", NeurIPS 2021; labelerrors.com.
+# Of MNIST's 10,000 test images, those whose labels most people dispute: Northcutt, Athalye and Mueller,
+# "Pervasive label errors in test sets destabilize machine learning benchmarks", NeurIPS 2021
 DISPUTED = (947, 1621, 1901, 2130, 2462, 2597, 2654, 3520, 3558, 5937, 6651, 6783, 8527, 9679, 9729)
 
 

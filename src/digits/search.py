@@ -34,10 +34,12 @@ import torch
 
 from digits import __version__, files, runs, space
 from digits import options as opts
+from digits.checkpoint import load_model
 from digits.data import Digits
 from digits.errors import DigitsError, OptionError, RunError, TrainingError
+from digits.models import Ensemble, Network
 from digits.options import TrainOptions, TuneOptions
-from digits.storage import open_storage  # says what to install where Optuna is missing
+from digits.storage import open_storage, turn_file  # says what to install where Optuna is missing
 from digits.training import State, train
 
 # isort: split
@@ -45,6 +47,7 @@ import optuna
 from optuna.trial import FrozenTrial, TrialState
 
 POLL = 0.2  # seconds between two looks at what the other processes have finished
+WAITING = 600.0  # seconds for one's turn, while others propose
 TAKING = 60.0  # seconds at most from making a trial, or a lock file, to taking it
 WARM_UP = 5  # nothing is pruned in the first fifth of the epochs, when a schedule has hardly begun
 STARTUP = 10  # trials at random before proposals learn from them: Optuna's default
@@ -77,8 +80,8 @@ class Trial:
 
     @property
     def accuracy(self) -> float:
-        """The highest one: `digits train` keeps the network of that epoch. 0 where no epoch was finished."""
-        return max(self.accuracies, default=0.0)
+        """That of the network that `digits train` would keep. 0 where no epoch was finished."""
+        return _kept(self.accuracies, self.options)
 
 
 @dataclass(frozen=True)
@@ -91,6 +94,11 @@ class Report:
     importances: dict[str, float]  # by parameter, largest first, sum 1; empty when there are too few trials
     command: str  # that trains with the best trial's options; empty when no trial is complete
     picture: Path | None
+
+
+def _kept(accuracies: Sequence[float], options: TrainOptions) -> float:
+    """The highest one, or with --keep last the last one."""
+    return (accuracies[-1] if options.keep == "last" else max(accuracies)) if accuracies else 0.0
 
 
 def _to_trial(found: FrozenTrial, start: TrainOptions) -> Trial:
@@ -122,8 +130,10 @@ def _lost_trials() -> Iterator[None]:
     """Let go of a trial that another machine has given up for lost: this one may have slept."""
     try:
         yield
+    except optuna.exceptions.UpdateFinishedTrialError:
+        pass
     except ValueError as error:
-        if not str(error).startswith("Cannot tell a "):  # all that Optuna says of it
+        if not str(error).startswith("Cannot tell a "):  # all that Optuna says where it looks first
             raise
 
 
@@ -183,9 +193,10 @@ class Study:
     ) -> None:
         self.folder, self.options, self.start, self._study = folder, options, start, optuna_study
         self._train_set, self._val_set = train_set, val_set
-        self._teacher = runs.load(start.teacher) if start.teacher else None
         self.groups = space.groups(start, options.search)
         self.notices: list[str] = []
+        self._teacher = self._load_teacher()
+        self._turn = turn_file(options.storage, folder)
         self._shown: set[int] = set()
         self._study.pruner = _pruner(options.pruner, start.epochs)
 
@@ -206,6 +217,19 @@ class Study:
                 )
         self.close_abandoned()
         self._shown = {trial.number for trial in self._ended()}
+
+    def _load_teacher(self) -> Network | Ensemble | None:
+        """The network that every trial learns from."""
+        if self.start.teacher is None:
+            return None
+        teacher, meta = load_model(runs.model_path(self.start.teacher))
+        taught = meta.get("data")
+        if not isinstance(taught, dict) or taught.get("val_sha256") != self._val_set.sha256():
+            self.notices.append(
+                "the teacher was trained with another split, perhaps on the validation images: "
+                "the accuracies flatter"
+            )
+        return teacher
 
     def settings(self, options: TrainOptions) -> dict[str, Any]:
         """The options that are searched, by name."""
@@ -243,7 +267,7 @@ class Study:
         with _alive(self.folder) as worker:
             while not stop():
                 with contextlib.ExitStack() as turn:  # proposals are made one at a time
-                    turn.enter_context(files.locked(self.folder / ".turn", str(self.folder), timeout=600))
+                    turn.enter_context(files.locked(self._turn, str(self.folder), timeout=WAITING))
                     if not self._wanted(deadline):
                         return
                     self._sign(worker)
@@ -287,19 +311,18 @@ class Study:
                 trial.set_user_attr("note", "stopped")
                 raise _Cut
 
-        best = 0.0
+        accuracies: list[float] = []
         try:
-            for epoch in train(
-                options, self._train_set, self._val_set, teacher=self._teacher, after_step=after_step
-            ):
-                best = epoch.val_accuracy if options.keep == "last" else max(best, epoch.val_accuracy)
+            sets = (self._train_set, self._val_set)
+            for epoch in train(options, *sets, teacher=self._teacher, after_step=after_step):
+                accuracies.append(epoch.val_accuracy)
                 trial.report(epoch.val_accuracy, epoch.number)
                 if epoch.number < options.epochs and trial.should_prune():
                     raise optuna.TrialPruned
         except TrainingError:  # to the sampler that is a bad trial, not a missing one
             trial.set_user_attr("note", "diverged")
             raise optuna.TrialPruned from None
-        return best
+        return _kept(accuracies, options)
 
     def _propose(self, trial: optuna.Trial) -> dict[str, Any]:
         """A point of the space; momentum has a value only where the optimiser has use for it."""

@@ -46,6 +46,15 @@ def open_storage(url: str | None, folder: Path) -> Iterator[optuna.storages.Base
                 storage.engine.dispose()
 
 
+def turn_file(url: str | None, folder: Path) -> Path:
+    """What to lock while a trial is proposed and taken.
+
+    It is beside an SQLite file, which lets two processes take the same trial; servers lock rows.
+    """
+    database = sqlalchemy.make_url(url).database if url and url.startswith("sqlite") else None
+    return Path(database).with_name(f".{Path(database).name}.turn") if database else folder / ".turn"
+
+
 class Journal(JournalFileBackend):
     """Optuna's journal file, with locks that end with their holder and without lines that are cut short.
 

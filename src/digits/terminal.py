@@ -190,10 +190,11 @@ def show_trial(console: Console, study: "Study", trial: "Trial") -> None:
     star = "*" if study.best and study.best.number == trial.number else " "
     accuracy = f"{trial.accuracy:.2%}" if trial.accuracies else "-"
     epochs = f"{len(trial.accuracies)}/{o.epochs}"
+    layers = o.hidden if o.model == "mlp" else o.channels
     note = trial.note or {"complete": "", "pruned": "pruned", "failed": "failed"}[trial.state]
     console.print(
         f"{trial.number:5d}  {accuracy:>9}{star}  {epochs:>7}  {trial.seconds:6.1f} s"
-        f"  {'-'.join(map(str, o.hidden if o.model == 'mlp' else o.channels)):>10}  {OPTIMIZERS[o.optimizer]:>9}  {o.learning_rate:8.4g}"
+        f"  {'-'.join(map(str, layers)):>10}  {OPTIMIZERS[o.optimizer]:>9}  {o.learning_rate:8.4g}"
         f"  {f'{o.momentum:.4g}' if o.momentum else '-':>8}  {o.batch_size:5d}  {note}".rstrip()
     )
 

@@ -66,7 +66,9 @@ def train(
     if teacher is not None:
         teacher = teacher.to(state.device).eval()
     elif options.teacher is not None:
-        raise OptionError(f"--teacher is {options.teacher}; pass train(teacher=digits.load({options.teacher!r}))")
+        raise OptionError(
+            f"--teacher is {options.teacher}; pass train(teacher=digits.load({options.teacher!r}))"
+        )
     batches = Batches(
         train_set,
         options.batch_size,
