@@ -850,7 +850,7 @@ def test_slow_pip_is_given_up(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -
         monkeypatch.setenv("PIP_CONFIG_FILE", os.devnull)
         monkeypatch.setenv("PIP_INDEX_URL", server.url(""))
         begin = time.monotonic()
-        with pytest.raises(DownloadError, match="pip had not ended after 2 s"):
+        with pytest.raises(DownloadError, match=r"pip had not ended after [12] s"):
             download.fetch_sample(tmp_path, seconds=2.0)
         assert time.monotonic() - begin < 4.0
 
