@@ -534,7 +534,8 @@ def readable() -> Iterator[Path]:
         user = os.geteuid()
         if user == 0 and not all(parent.stat().st_mode & 0o001 for parent in Path(optuna.__file__).parents):
             pytest.skip("needs a Python environment that an unprivileged user may read")
-        storage.open_storage(f"sqlite:///{folder / 'first.db'}", folder)  # import while the files may be read
+        with storage.open_storage(f"sqlite:///{folder / 'first.db'}", folder):
+            pass  # import what it takes while the files may be read
         if user == 0:
             os.seteuid(NOBODY)
         try:
