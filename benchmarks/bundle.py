@@ -13,9 +13,10 @@ from pathlib import Path
 
 import torch
 
-from digits import checkpoint, data, evaluate, runs
+from digits import checkpoint, data, evaluate
+from digits.archive import BUNDLED, model_path
 
-WEIGHTS = Path(runs.__file__).parent / "weights"
+WEIGHTS = Path(checkpoint.__file__).parent / "weights"
 
 
 def main() -> None:
@@ -24,9 +25,9 @@ def main() -> None:
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     parser.add_argument("run", help="folder of a finished run, or its model file")
-    parser.add_argument("name", choices=sorted(runs.BUNDLED))
+    parser.add_argument("name", choices=sorted(BUNDLED))
     given = parser.parse_args()
-    model, meta = checkpoint.load_model(runs.model_path(given.run))
+    model, meta = checkpoint.load_model(model_path(given.run))
     architecture = meta.pop("architecture")
     kept = {name: value for name, value in meta.items() if name not in ("kind", "format")}
     with tempfile.TemporaryDirectory() as folder:

@@ -27,6 +27,7 @@ from hypothesis.extra import numpy as arrays
 from torch import Tensor
 
 from digits import checkpoint
+from digits.archive import Kind
 from digits.checkpoint import load, load_model, load_single, pack, previous, save, save_model
 from digits.cli import main
 from digits.errors import CheckpointError
@@ -740,7 +741,7 @@ def mutants(content: bytes, count: int) -> list[bytes]:
     return made
 
 
-def refused(path: Path, kind: checkpoint.Kind, content: bytes) -> bool:
+def refused(path: Path, kind: Kind, content: bytes) -> bool:
     path.write_bytes(content)
     try:
         load(path, kind)
@@ -751,7 +752,7 @@ def refused(path: Path, kind: checkpoint.Kind, content: bytes) -> bool:
 
 @pytest.mark.parametrize("kind", ["model", "checkpoint"])
 def test_no_damaged_file_is_accepted(
-    kind: checkpoint.Kind, model_file: Path, checkpoint_file: Path, tmp_path: Path
+    kind: Kind, model_file: Path, checkpoint_file: Path, tmp_path: Path
 ) -> None:
     """Of 2,000 damaged copies of a file not one is read, and none fails in any other way."""
     content = (model_file if kind == "model" else checkpoint_file).read_bytes()

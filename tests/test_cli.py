@@ -16,6 +16,7 @@ import torch
 from PIL import Image
 
 from digits import cli, data, runs
+from digits.evaluate import fit_temperature
 from digits.options import Recipe, TrainOptions, from_json
 from digits.recipes import FIGURES, RECIPES, network
 from digits.training import begin
@@ -375,6 +376,12 @@ def test_the_python_api(tiny_folder: Path, tmp_path: Path) -> None:
     assert result.test.total == 100
 
     splits = package.split(package.load_data(data=tiny_folder))
+    model = package.load(result.folder)
+    temperature = float(model.temperature)
+    assert json.loads((result.folder / "summary.json").read_text())["temperature"] == temperature
+    model.temperature.fill_(1)  # the fit is to the validation images
+    raw = package.predict(model, splits.val)
+    assert fit_temperature(raw, splits.val.labels) == pytest.approx(temperature, rel=1e-4)
     epochs = list(package.train(options, splits.train, splits.val))
     assert [epoch.val_loss for epoch in epochs] == [epoch.val_loss for epoch in result.history]
 

@@ -9,6 +9,7 @@ import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from scipy.optimize import minimize_scalar
 from scipy.stats import binomtest
 from sklearn import metrics
 from torch import Tensor, nn
@@ -21,6 +22,7 @@ from digits.evaluate import (
     compare,
     evaluate,
     expected_calibration_error,
+    fit_temperature,
     most_confident_mistakes,
     predict,
     probabilities,
@@ -249,6 +251,36 @@ def test_evaluation_uses_fifteen_bins() -> None:
     """The calibration error of an evaluation is the usual one, with 15 bins."""
     logits, labels = answers(200)
     assert evaluate(logits, labels).ece == expected_calibration_error(logits, labels, bins=15)
+
+
+@pytest.mark.parametrize("factor", [0.2, 1.0, 3.0])
+def test_the_temperature_is_the_one_of_least_loss(factor: float) -> None:
+    """As SciPy's minimiser finds it, whatever the scale of the logits; divided by it, they want 1."""
+    logits, labels = answers(2000)
+    logits = factor * logits
+    found = fit_temperature(logits, labels)
+
+    def loss(log_t: float) -> float:
+        return float(nn.functional.cross_entropy(logits.double() / math.exp(log_t), labels))
+
+    least = minimize_scalar(loss, bounds=(-3, 3), method="bounded", options={"xatol": 1e-7})
+    assert found == pytest.approx(math.exp(least.x), rel=1e-4)
+    assert fit_temperature(logits / found, labels) == pytest.approx(1, abs=1e-4)
+
+
+def test_a_fitted_temperature_makes_probabilities_honest() -> None:
+    """Labels drawn from the probabilities of known logits: boasting by a factor of 3 is found and undone."""
+    generator = torch.Generator().manual_seed(0)
+    logits = 2 * torch.randn(20_000, 10, generator=generator)
+    labels = torch.multinomial(logits.softmax(1), 1, generator=generator).squeeze(1)
+    assert fit_temperature(3 * logits, labels) == pytest.approx(3, rel=0.03)
+    boast, honest = expected_calibration_error(3 * logits, labels), expected_calibration_error(logits, labels)
+    assert honest < 0.02 < boast
+
+
+def test_a_network_without_mistakes_has_a_finite_temperature() -> None:
+    """Where no temperature is low enough, the search ends at its border."""
+    assert fit_temperature(torch.eye(10), torch.arange(10)) == pytest.approx(1 / 20)
 
 
 def test_probabilities_are_a_softmax() -> None:

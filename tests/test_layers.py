@@ -8,15 +8,15 @@ import pytest
 SOURCE = Path(__file__).parent.parent / "src" / "digits"
 RANKS = {
     8: {"cli"},
-    7: {"terminal"},
-    6: {"search"},
+    7: {"terminal", "explain"},
+    6: {"search", "reader"},
     5: {"runs", "photo"},
     4: {"training", "plots", "touching"},
     3: {"evaluate", "strokes"},
-    2: {"data", "space", "ink"},
-    1: {"download", "formats", "checkpoint", "recipes", "backprop", "optimizers", "augment"}
+    2: {"data", "space", "ink", "checkpoint", "inference"},
+    1: {"download", "formats", "archive", "recipes", "backprop", "optimizers", "augment"}
     | {"storage", "pictures"},
-    0: {"errors", "options", "models", "distributed", "files", "loss"},
+    0: {"errors", "options", "models", "distributed", "files", "loss", "drawing"},
 }
 RANK = {module: rank for rank, modules in RANKS.items() for module in modules}
 MODULES = sorted(path.stem for path in SOURCE.glob("*.py") if path.stem != "__init__")

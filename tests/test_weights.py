@@ -8,7 +8,8 @@ import pytest
 import torch
 
 import digits
-from digits import evaluate, runs
+from digits import evaluate
+from digits.archive import BUNDLED, model_path
 from digits.checkpoint import load, load_model
 from digits.data import Collection
 
@@ -25,26 +26,26 @@ def card(name: str) -> dict[str, str]:
     return dict(zip(columns, row, strict=True))
 
 
-@pytest.mark.parametrize("name", sorted(runs.BUNDLED))
+@pytest.mark.parametrize("name", sorted(BUNDLED))
 def test_a_bundled_network_is_small_and_in_half_precision(name: str) -> None:
     """Each file has less than 2 MB, and every weight in it 16 bits."""
-    path = runs.model_path(name)
+    path = model_path(name)
     assert path.stat().st_size < LIMIT
     _, tensors = load(path, "model")
     assert {t.dtype for t in tensors.values() if t.is_floating_point()} == {torch.float16}
 
 
-@pytest.mark.parametrize("name", sorted(runs.BUNDLED))
+@pytest.mark.parametrize("name", sorted(BUNDLED))
 def test_a_bundled_network_was_trained_on_the_training_images(name: str) -> None:
     """What the file says of its training: the published MNIST, 60,000 images in two parts, test set apart."""
-    _, meta = load_model(runs.model_path(name))
+    _, meta = load_model(model_path(name))
     about = meta["data"]
     assert (about["dataset"], about["published"], about["own_test_set"]) == ("mnist", True, True)
     assert about["train_images"] + about["val_images"] == 60_000
     assert about["test_images"] == 10_000
 
 
-@pytest.mark.parametrize("name", sorted(runs.BUNDLED))
+@pytest.mark.parametrize("name", sorted(BUNDLED))
 def test_a_bundled_network_reaches_its_cards_figures(name: str, mnist: Collection) -> None:
     """On the full test set it reads exactly as many images right as the card says."""
     assert mnist.test is not None
@@ -70,7 +71,7 @@ def test_a_bundled_network_reads_right_after_installation() -> None:
     """Without data or download, a drawn bar in the middle is a one for both networks."""
     image = torch.zeros(1, 1, 28, 28)
     image[:, :, 4:24, 13:15] = 1
-    for name in sorted(runs.BUNDLED):
+    for name in sorted(BUNDLED):
         probabilities = digits.load(name).probabilities(image)
         assert probabilities.argmax().item() == 1
         assert probabilities.sum().item() == pytest.approx(1)

@@ -1,6 +1,7 @@
 """Handwritten digits: load them, learn them, read them.
 
     >>> import digits
+    >>> digits.read("photo.jpg").text                         # the digits in a picture
     >>> result = digits.run(digits.TrainOptions(epochs=5))   # all that `digits train --epochs 5` does
     >>> model = digits.load(result.folder)                    # a torch.nn.Module
     >>> model.probabilities(images)                           # images (B, 1, 28, 28) in [0, 1]
@@ -16,10 +17,22 @@ if TYPE_CHECKING:
     from digits.data import load as load_data
     from digits.evaluate import predict
     from digits.options import TrainOptions
+    from digits.reader import Reader, read
     from digits.runs import load, run
     from digits.training import train
 
-__all__ = ["Batches", "TrainOptions", "load", "load_data", "predict", "run", "split", "train"]
+__all__ = [
+    "Batches",
+    "Reader",
+    "TrainOptions",
+    "load",
+    "load_data",
+    "predict",
+    "read",
+    "run",
+    "split",
+    "train",
+]
 __version__ = "0.1.0"
 
 _HOMES = {
@@ -28,6 +41,8 @@ _HOMES = {
     "load": ("digits.runs", "load"),
     "load_data": ("digits.data", "load"),
     "predict": ("digits.evaluate", "predict"),
+    "Reader": ("digits.reader", "Reader"),
+    "read": ("digits.reader", "read"),
     "run": ("digits.runs", "run"),
     "split": ("digits.data", "split"),
     "train": ("digits.training", "train"),

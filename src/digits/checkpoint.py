@@ -1,45 +1,19 @@
-"""The one file format: models and checkpoints are .npz archives that nothing is executed from.
+"""Models and checkpoints as PyTorch's tensors, in the one file format (archive.py).
 
-A file is an ordinary NumPy archive (`numpy.load` opens it without pickle) of named arrays and one entry
-`meta`, JSON as bytes. The zip's comment holds the SHA-256 of everything before it, so that a single
-changed bit anywhere is refused. Reading checks, in this order: size, digest, the list of members, each
-array's header against the bytes that are there, and finite numbers. `fit` then compares names, shapes
-and types with what the network expects.
+`fit` compares names, shapes and types with what the network expects, before any of it is used.
 """
 
-import hashlib
-import io
-import json
-import re
-import struct
-import zipfile
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
-import numpy as np
 import torch
-from numpy.typing import NDArray
 from torch import Tensor
 
+from digits import archive
+from digits.archive import LIMIT, MEMBERS, Kind, brief
 from digits.errors import CheckpointError
 from digits.files import atomic_write
-from digits.models import CNN, MLP, Ensemble, Network
-
-Kind = Literal["model", "checkpoint"]
-FORMAT = 1
-LIMIT = 256 * 2**20  # bytes; the default network's checkpoint is a hundred times smaller
-META_LIMIT = 2 * 2**20  # bytes; room for 10,000 epochs, and JSON of this length is parsed within a second
-ENTRIES = 1000  # at most; every one costs time and memory before its name is known
-MEMBERS = 64  # of an ensemble, at most
-ENTRY = b"PK\1\2"  # each entry of a zip's directory starts so (APPNOTE.TXT, section 4.3.12)
-# What NumPy writes before an array of the five types used here; reading evaluates none of it.
-HEADER = re.compile(
-    rb"\x93NUMPY\x01\x00(..)\{'descr': '(<f2|<f4|<f8|<i8|\|u1)', 'fortran_order': False, "
-    rb"'shape': \((|\d{1,18},|\d{1,18}(?:, \d{1,18}){1,3})\), \} *\n",
-    re.DOTALL,
-)
-LABEL = b"sha256="
-COMMENT = len(LABEL) + 64  # bytes of the zip's comment
+from digits.models import CLASSES, CNN, MLP, Ensemble, Network
 
 
 def save(
@@ -71,114 +45,14 @@ def previous(path: Path) -> Path:
 
 def pack(kind: Kind, meta: dict[str, Any], tensors: dict[str, Tensor]) -> bytes:
     """The file's bytes: the same content always gives the same bytes."""
-    text = json.dumps({"kind": kind, "format": FORMAT, **meta}, allow_nan=False, sort_keys=True)
-    if len(text) > META_LIMIT:
-        raise CheckpointError(
-            f"the table of epochs takes {len(text):,} bytes; expected at most {META_LIMIT:,}: lower --epochs"
-        )
     arrays = {name: tensor.detach().cpu().contiguous().numpy() for name, tensor in tensors.items()}
-    buffer = io.BytesIO()
-    np.savez(buffer, meta=np.frombuffer(text.encode(), np.uint8), **arrays)  # type: ignore[arg-type]  # numpy's stub
-    body = buffer.getvalue()[:-2] + struct.pack("<H", COMMENT)  # the last two bytes: length of the comment
-    return body + LABEL + hashlib.sha256(body).hexdigest().encode()
+    return archive.pack(kind, meta, arrays)
 
 
 def load(path: Path, kind: Kind) -> tuple[dict[str, Any], dict[str, Tensor]]:
     """Read what `save` wrote: the meta data and the tensors. Raises CheckpointError, with the reason."""
-    try:
-        size = path.stat().st_size
-        if size > LIMIT:
-            raise CheckpointError(f"{path} has {size:,} bytes; expected at most {LIMIT:,}")
-        content = path.read_bytes()
-    except OSError as error:
-        raise CheckpointError(f"could not read {path}: {error.strerror or error}") from error
-    try:
-        return _unpack(content, kind)
-    except CheckpointError as error:
-        raise CheckpointError(f"{path} {error}; expected a {kind} file written by digits") from None
-
-
-def _unpack(content: bytes, kind: Kind) -> tuple[dict[str, Any], dict[str, Tensor]]:
-    body, comment = memoryview(content)[:-COMMENT], content[-COMMENT:]
-    if not content.startswith(b"PK") or not comment.startswith(LABEL):
-        raise CheckpointError("is damaged, cut off or of another kind")
-    if comment[len(LABEL) :] != hashlib.sha256(body).hexdigest().encode():
-        raise CheckpointError("is damaged: its content does not match its SHA-256")
-    members = _members(content)
-    meta = _meta(members.pop("meta", b""))
-    if meta.get("kind") != kind or meta.get("format") != FORMAT:
-        raise CheckpointError(f"is a {_brief(meta.get('kind'))} file of format {_brief(meta.get('format'))}")
-    return meta, {name: _tensor(name, data) for name, data in members.items()}
-
-
-def _members(content: bytes) -> dict[str, bytes]:
-    """The archive's entries by name, stored one after the other: a bomb needs compression or overlaps."""
-    if content.count(ENTRY) > ENTRIES:
-        raise CheckpointError(f"has more than {ENTRIES} entries")
-    try:
-        with zipfile.ZipFile(io.BytesIO(content)) as archive:
-            entries = {entry.filename.removesuffix(".npy"): entry for entry in archive.infolist()}
-            if len(entries) < len(archive.infolist()):
-                raise CheckpointError("has entries of the same name")
-            for name, entry in entries.items():
-                if entry.compress_type != zipfile.ZIP_STORED or entry.compress_size != entry.file_size:
-                    raise CheckpointError(f"has a compressed entry, {_brief(name)}")
-            if sum(entry.file_size for entry in entries.values()) > len(content):
-                raise CheckpointError("has entries that claim more bytes than there are")
-            return {name: archive.read(entry) for name, entry in entries.items()}
-    except (
-        zipfile.BadZipFile,
-        EOFError,
-        ArithmeticError,
-        ValueError,
-        struct.error,
-        RuntimeError,
-        OSError,
-    ) as error:
-        raise CheckpointError(f"is no readable archive ({_brief(str(error))})") from None
-
-
-def _meta(data: bytes) -> dict[str, Any]:
-    array = _array("meta", data)
-    if array.dtype != np.uint8 or array.size > META_LIMIT:
-        raise CheckpointError(f"has meta data of type {array.dtype} and {array.size:,} values")
-    try:
-        meta = json.loads(array.tobytes())
-    except (ValueError, RecursionError):
-        meta = None
-    if not isinstance(meta, dict):
-        raise CheckpointError("has meta data that are no JSON object")
-    return meta
-
-
-def _tensor(name: str, data: bytes) -> Tensor:
-    tensor = torch.from_numpy(_array(name, data).copy())
-    if tensor.is_floating_point() and not bool(tensor.isfinite().all()):
-        raise CheckpointError(f"has numbers that are not finite in {_brief(name)}")
-    return tensor
-
-
-def _array(name: str, data: bytes) -> NDArray[Any]:
-    """One array; its header is believed only where the bytes bear it out."""
-    header = HEADER.match(data)
-    if header is None or header.end() != 10 + int.from_bytes(header[1], "little"):
-        raise CheckpointError(
-            f"has an entry {_brief(name)} that is no array of float16, float32, float64, int64 or uint8: "
-            f"{data[:80]!r}"
-        )
-    dtype, shape = np.dtype(header[2].decode()), tuple(map(int, re.findall(rb"\d+", header[3])))
-    try:
-        return np.frombuffer(data, dtype, offset=header.end()).reshape(shape)
-    except ValueError:
-        rest = len(data) - header.end()
-        raise CheckpointError(
-            f"has an entry {_brief(name)} of type {dtype} and shape {_brief(shape)} in {rest} bytes"
-        ) from None
-
-
-def _brief(what: object) -> str:
-    """What a file says, for a message: it may be megabytes long."""
-    return repr(what)[:80]
+    meta, arrays = archive.read(path, kind)
+    return meta, {name: torch.from_numpy(array.copy()) for name, array in arrays.items()}
 
 
 def fit(tensors: dict[str, Tensor], expected: dict[str, Tensor], what: str) -> None:
@@ -186,7 +60,7 @@ def fit(tensors: dict[str, Tensor], expected: dict[str, Tensor], what: str) -> N
     odd = sorted(set(tensors) ^ set(expected))
     if odd:
         verb = "has no" if odd[0] in expected else "has an unknown"
-        raise CheckpointError(f"{what} {verb} tensor {_brief(odd[0])}; it belongs to another network")
+        raise CheckpointError(f"{what} {verb} tensor {brief(odd[0])}; it belongs to another network")
     for name, tensor in expected.items():
         got = tensors[name]
         if got.shape != tensor.shape or got.dtype != tensor.dtype:
@@ -246,7 +120,8 @@ def build(architecture: Any) -> Network | Ensemble:
         return MLP(*_sizes(architecture, "hidden", 2))
     if name == "cnn":
         first, second, third = _sizes(architecture, "channels", 3)
-        return CNN((first, second, third))
+        (classes,) = _sizes({"classes": [architecture.get("classes", CLASSES)]}, "classes", 1)
+        return CNN((first, second, third), classes)
     if name == "ensemble":
         members = architecture.get("members")
         if (
@@ -256,7 +131,7 @@ def build(architecture: Any) -> Network | Ensemble:
         ):
             networks = [build(member) for member in members]
             return Ensemble([network for network in networks if isinstance(network, Network)])
-    raise CheckpointError(f"holds a network {_brief(architecture)}; expected an mlp, a cnn or an ensemble")
+    raise CheckpointError(f"holds a network {brief(architecture)}; expected an mlp, a cnn or an ensemble")
 
 
 def _name(architecture: Any) -> Any:
@@ -271,5 +146,5 @@ def _sizes(architecture: dict[str, Any], name: str, count: int) -> list[int]:
         or len(sizes) != count
         or not all(type(size) is int and 0 < size < largest for size in sizes)
     ):
-        raise CheckpointError(f"has {name} of {_brief(sizes)}; expected {count} whole numbers")
+        raise CheckpointError(f"has {name} of {brief(sizes)}; expected {count} whole numbers")
     return sizes

@@ -11,17 +11,18 @@ import json
 import os
 import signal
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import tyro
 
 from digits import __version__
-from digits.errors import DigitsError, OptionError
+from digits.errors import DigitsError, OptionError, PhotoError
 from digits.options import (
     CompareOptions,
     EvaluateOptions,
+    PredictOptions,
     Recipe,
     RecipesOptions,
     TrainOptions,
@@ -29,6 +30,9 @@ from digits.options import (
     to_json,
 )
 from digits.recipes import FIGURES, RECIPES, listing
+
+if TYPE_CHECKING:
+    from digits.reader import Reading
 
 Parsed = TypeVar("Parsed")
 
@@ -179,6 +183,55 @@ def evaluate(arguments: list[str]) -> int:
     return 0
 
 
+# ------------------------------------------------------------------------------------------------ predict
+
+
+def predict(arguments: list[str]) -> int:
+    """digits predict: handwriting in pictures, one line each; 1 if a picture could not be read."""
+    options = _parse(PredictOptions, arguments, "digits predict")
+    os.environ.setdefault(
+        "OPENBLAS_NUM_THREADS", "1"
+    )  # read when NumPy is imported; two stall on a busy machine
+    from digits.pictures import files_in
+    from digits.reader import Reader
+
+    reader = Reader.load(options.model, threshold=options.threshold)
+    paths = list(files_in(options.images))
+    if options.explain:
+        from digits.explain import explain
+
+        reading = reader.read(paths[0], single=options.single, explain=True)
+        explain(reading, options.explain)
+        found: Iterable[Reading | PhotoError] = [reading]
+    else:
+        found = reader.read_many(paths, single=options.single)
+    show, failed = (_json_line if options.json else _plain_line), False
+    if hasattr(sys.stdout, "reconfigure"):
+        sys.stdout.reconfigure(errors="replace")
+    for path, answer in zip(paths, found, strict=True):
+        failed |= isinstance(answer, PhotoError)
+        print(show(path, answer))
+    return int(failed)
+
+
+def _json_line(path: Path, answer: "Reading | PhotoError") -> str:
+    if isinstance(answer, PhotoError):
+        return json.dumps({"path": str(path), "error": str(answer), "kind": answer.kind})
+    return json.dumps({"path": str(path), **answer.to_json()})
+
+
+def _plain_line(path: Path, answer: "Reading | PhotoError") -> str:
+    """photo.jpg: 42   (4 99 %, 2 98 %); a mark that is not accepted is followed by the reason."""
+    name = "".join(c if c.isprintable() else "?" for c in str(path))
+    if isinstance(answer, PhotoError):
+        return f"{name}: {answer.kind}: {answer}"
+    marks = [
+        f"{d.digit} {d.probability:.0%}" if d.accepted else f"{d.digit}? {d.probability:.0%} {d.reason}"
+        for d in answer.digits
+    ]
+    return f"{name}: {answer.text or 'no digit'}   ({', '.join(marks) or 'no mark'})".replace("\n", " / ")
+
+
 # --------------------------------------------------------------------------------------------------- tune
 
 
@@ -257,6 +310,7 @@ COMMANDS = {
     "tune": tune,
     "evaluate": evaluate,
     "compare": compare,
+    "predict": predict,
 }
 OPTIONS = {
     "train": TrainOptions,
@@ -264,6 +318,7 @@ OPTIONS = {
     "tune": TuneOptions,
     "evaluate": EvaluateOptions,
     "compare": CompareOptions,
+    "predict": PredictOptions,
 }
 
 if __name__ == "__main__":

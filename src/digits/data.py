@@ -25,6 +25,7 @@ from torch.utils import data as torch_data
 from digits import download, formats
 from digits.distributed import World
 from digits.errors import DataError, DownloadError
+from digits.models import CLASSES
 from digits.options import Dataset, Split
 
 SIDE = 28  # pixels
@@ -72,6 +73,11 @@ class Digits(torch_data.Dataset[tuple[Any, int]]):
     def __getitem__(self, index: int) -> tuple[Any, int]:
         image = as_fractions(self.images[index]).unsqueeze(0)  # (1, 28, 28)
         return (self.transform(image) if self.transform else image), int(self.labels[index])
+
+    @property
+    def classes(self) -> int:
+        """Ten, or more where a label says so."""
+        return max(CLASSES, int(self.labels.max()) + 1)
 
     def at(self, indices: Tensor) -> "Digits":
         """The images and labels at `indices`, copied."""

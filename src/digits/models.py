@@ -1,6 +1,7 @@
 """Networks: images (B, 1, 28, 28) in [0, 1] in, logits (B, classes) out.
 
-Normalisation is inside, as buffers: whoever holds the network cannot feed it wrongly normalised images.
+Normalisation is inside, as buffers: whoever holds the network cannot feed it wrongly normalised images. So is
+the temperature that makes its probabilities honest, by which the logits are divided.
 There is no softmax at the end. `cross_entropy` takes logits and applies log-softmax itself, in one
 numerically safe step; a softmax before it would squash the gradients twice. Ask `probabilities` for
 probabilities.
@@ -22,11 +23,13 @@ class Network(nn.Module, ABC):
 
     mean: Tensor
     std: Tensor
+    temperature: Tensor
 
     def __init__(self, mean: float = MNIST_MEAN, std: float = MNIST_STD) -> None:
         super().__init__()
         self.register_buffer("mean", torch.tensor(mean))
         self.register_buffer("std", torch.tensor(std))
+        self.register_buffer("temperature", torch.tensor(1.0))  # 1 until training is over: see `evaluate`
 
     def normalise(self, images: Tensor) -> Tensor:
         """Images in [0, 1] -> mean 0 and deviation 1 over the training images; the shape stays."""
@@ -94,7 +97,7 @@ class MLP(Network):
         x = self.dropout0(self.normalise(images.flatten(1)))  # (B, 784)
         x = self.dropout1(torch.relu(self.hidden1(x)))  # (B, hidden1)
         x = self.dropout2(torch.relu(self.hidden2(x)))  # (B, hidden2)
-        logits: Tensor = self.output(x)  # (B, classes)
+        logits: Tensor = self.output(x) / self.temperature  # (B, classes)
         return logits
 
     def first_layer(self) -> Tensor:
@@ -140,7 +143,7 @@ class CNN(Network):
         x = self.stem(self.normalise(images))  # (B, channels[0], 12, 12)
         x = nn.functional.max_pool2d(self.middle(x), 2)  # (B, channels[1], 5, 5)
         x = self.top(x).mean(dim=(2, 3))  # (B, channels[2])
-        logits: Tensor = self.output(self.dropout(x))  # (B, classes)
+        logits: Tensor = self.output(self.dropout(x)) / self.temperature  # (B, classes)
         return logits.float()  # under autocast the layers compute in bfloat16, but no loss should
 
     def first_layer(self) -> Tensor:
@@ -162,21 +165,25 @@ def _convolution(
 class Ensemble(nn.Module):
     """Several networks that answer as one: the mean of their probabilities.
 
-    The logits are the logarithm of that mean, so that their softmax is the mean itself and everything that
-    takes logits works as for a single network.
+    The logits are the logarithm of that mean, so that at temperature 1 their softmax is the mean itself and
+    everything that takes logits works as for a single network.
     """
+
+    temperature: Tensor
 
     def __init__(self, members: Sequence[Network]) -> None:
         super().__init__()
         self.members = nn.ModuleList(members)
+        self.register_buffer("temperature", torch.tensor(1.0))
 
     def forward(self, images: Tensor) -> Tensor:
         """Logits (B, classes) of images (B, 1, 28, 28) in [0, 1]."""
         logs = torch.stack([member(images).log_softmax(dim=1) for member in self.members])  # (N, B, classes)
-        return logs.logsumexp(dim=0) - torch.tensor(len(self.members), device=logs.device).log()
+        mean = logs.logsumexp(dim=0) - torch.tensor(len(self.members), device=logs.device).log()
+        return mean / self.temperature
 
     @torch.inference_mode()
     def probabilities(self, images: Tensor) -> Tensor:
-        """Mean of the members' probabilities: (B, classes), every row sums to 1."""
+        """Softmax of the logits: (B, classes), every row sums to 1."""
         probabilities: Tensor = self(images).softmax(dim=1)
         return probabilities

@@ -264,6 +264,32 @@ class CompareOptions:
 
 
 @dataclass(frozen=True)
+class PredictOptions:
+    """Read handwritten digits in pictures: photos, scans, drawings."""
+
+    images: tuple[Path, ...]
+    """Pictures, or folders of pictures: JPEG, PNG, WebP, GIF, TIFF, BMP; HEIC with pillow-heif installed."""
+    json: bool = False
+    """Print one JSON object a line, with a box, a probability and a reason for every mark."""
+    single: bool = False
+    """Each picture holds one digit at most: exactly one mark is listed."""
+    model: str = "cnn"
+    """Folder of a run, a model file, or the name of a bundled network: cnn, mlp."""
+    threshold: float = 0.5
+    """Accept a mark from this probability on."""
+    explain: Path | None = None
+    """Draw each step of the reading of one picture into this PNG file."""
+
+    def __post_init__(self) -> None:
+        if not self.images:
+            raise OptionError("no picture is named; expected at least one, such as digits predict photo.jpg")
+        if not 0 <= self.threshold <= 1:
+            raise OptionError(f"--threshold is {self.threshold}; expected a number from 0 to 1")
+        if self.explain is not None and len(self.images) > 1:
+            raise OptionError("--explain draws the reading of one picture; name one")
+
+
+@dataclass(frozen=True)
 class RecipesOptions:
     """List the recipes with what they reach."""
 

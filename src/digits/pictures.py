@@ -9,6 +9,7 @@ import io
 import os
 import stat
 import warnings
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypeAlias
@@ -64,6 +65,16 @@ def open_picture(source: Source, limits: Limits | None = None, *, name: str = ""
         return _upright(source)
     content, name = _content(source, limits, name)
     return _decode(content, limits, name)
+
+
+def files_in(paths: Iterable[Path]) -> Iterator[Path]:
+    """The paths, each folder replaced by the files directly in it, by name. Raises PhotoError."""
+    for path in paths:
+        try:
+            found = sorted(p for p in path.iterdir() if not p.is_dir()) if path.is_dir() else [path]
+        except (OSError, ValueError) as error:
+            raise PhotoError(f"could not read {path}: {error}", kind="format") from error
+        yield from found
 
 
 def _content(source: "str | os.PathLike[str] | bytes", limits: Limits, name: str) -> tuple[bytes, str]:

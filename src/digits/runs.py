@@ -32,6 +32,7 @@ import torch
 
 from digits import __version__, checkpoint, data, evaluate, files
 from digits import options as opts
+from digits.archive import model_path
 from digits.backprop import ONEDNN
 from digits.checkpoint import load_model, load_single
 from digits.data import Collection, Digits, Splits
@@ -285,7 +286,7 @@ class Run:
         """
         if self._members:
             self._assemble(splits, collection)
-        model, meta = load_model(self.path("model.npz"))
+        model, meta = self._calibrated(splits)
         logits = evaluate.predict(model, splits.test)
         test = evaluate.evaluate(logits, splits.test.labels)
         undisputed = _undisputed(collection, logits, splits.test)
@@ -300,6 +301,7 @@ class Run:
             "undisputed": undisputed and undisputed.to_json(),
             "best": dataclasses.asdict(best),
             "epochs": len(history),
+            "temperature": float(model.temperature),
             "training_seconds": sum(epoch.seconds for epoch in history),
             "network": meta["architecture"],
             "data": meta["data"],
@@ -310,6 +312,19 @@ class Run:
         text = json.dumps(summary, indent=2, allow_nan=False) + "\n"
         files.atomic_write(self.path("summary.json"), text.encode())
         return result
+
+    def _calibrated(self, splits: Splits) -> tuple[Network | Ensemble, dict[str, Any]]:
+        """The kept network with the temperature that the validation images ask for, saved so; its meta data.
+
+        Fitting starts from temperature 1, so that a run that is finished again gets the same one.
+        """
+        path = self.path("model.npz")
+        model, meta = load_model(path)
+        model.temperature.fill_(1)
+        logits = evaluate.predict(model, splits.val)
+        model.temperature.fill_(evaluate.fit_temperature(logits, splits.val.labels))
+        checkpoint.save_model(path, model.state_dict(), meta["architecture"], meta)
+        return model, meta
 
     def _draw(
         self,
@@ -337,21 +352,18 @@ class Run:
     def _assemble(self, splits: Splits, collection: Collection) -> None:
         """Write the ensemble's model and table: mean figures of the members, its own in validation."""
         networks = [load_single(member.folder / "model.npz") for member in self._members]
-        logits = evaluate.predict(Ensemble([model for model, _ in networks]), splits.val)
+        ensemble = Ensemble([model for model, _ in networks])
+        logits = evaluate.predict(ensemble, splits.val)
         val = evaluate.evaluate(logits, splits.val.labels)
         epochs = zip(*(member.history for member in self._members), strict=False)  # patience: the shortest
         self._history = [_mean_epoch(alike) for alike in epochs]
         last = self._history[-1]
         self._history[-1] = dataclasses.replace(last, val_loss=val.loss, val_accuracy=val.accuracy)
-        tensors = {
-            f"members.{i}.{name}": tensor
-            for i, (model, _) in enumerate(networks)
-            for name, tensor in model.state_dict().items()
-        }
         about = {"name": "ensemble", "members": [meta["architecture"] for _, meta in networks]}
         meta = networks[0][1] | {"epoch": last.number, "val_accuracy": val.accuracy, "versions": _versions()}
         kept = ("epoch", "val_accuracy", "classes", "data", "versions")
-        checkpoint.save_model(self.path("model.npz"), tensors, about, {name: meta[name] for name in kept})
+        meta = {name: meta[name] for name in kept}
+        checkpoint.save_model(self.path("model.npz"), ensemble.state_dict(), about, meta)
         files.atomic_write(self.path("metrics.csv"), _table(self._history))
 
     def _teacher(self, about: dict[str, Any]) -> Network | Ensemble | None:
@@ -580,24 +592,6 @@ class Interrupts:
 
 
 # ------------------------------------------------------------------------------------- testing once more
-
-
-BUNDLED = {"cnn", "mlp"}  # networks that come with the package: MODEL_CARD.md
-
-
-def model_path(name: str) -> Path:
-    """The model file meant by the name of a bundled network, a run's folder or a file's path."""
-    path = Path(name)
-    if name in BUNDLED and not path.exists():
-        return Path(__file__).parent / "weights" / f"{name}.npz"
-    if path.is_dir():
-        path = path / "model.npz"
-    if not path.is_file():
-        raise CheckpointError(
-            f"{path} is not there; expected a run's folder or a model file, such as runs/classic-1, "
-            f"or the name of a bundled network: {', '.join(sorted(BUNDLED))}"
-        )
-    return path
 
 
 @dataclass(frozen=True)

@@ -34,6 +34,7 @@ import torch
 
 from digits import __version__, files, runs, space
 from digits import options as opts
+from digits.archive import model_path
 from digits.checkpoint import load_model
 from digits.data import Digits
 from digits.errors import DigitsError, OptionError, RunError, TrainingError
@@ -222,7 +223,7 @@ class Study:
         """The network that every trial learns from."""
         if self.start.teacher is None:
             return None
-        teacher, meta = load_model(runs.model_path(self.start.teacher))
+        teacher, meta = load_model(model_path(self.start.teacher))
         taught = meta.get("data")
         if not isinstance(taught, dict) or taught.get("val_sha256") != self._val_set.sha256():
             self.notices.append(

@@ -79,7 +79,7 @@ def train(
         world=world,
     )
     total = options.epochs * len(batches)
-    one_hot = torch.eye(CLASSES, device=state.device)
+    one_hot = torch.eye(train_set.classes, device=state.device)
     augmentation = options.augmentation
     while not state.finished:
         state.model.train()
@@ -201,7 +201,7 @@ def _totals(logits: Tensor, labels: Tensor) -> Tensor:
 
 def begin(options: TrainOptions, train_set: Digits, world: World | None = None) -> "State":
     """The state before the first step: weights from the seed, normalisation from the training images."""
-    model = _network(options, world or World())
+    model = _network(options, world or World(), train_set.classes)
     mean, std = train_set.mean_and_std()
     model.mean.fill_(mean)
     model.std.fill_(std)
@@ -215,13 +215,13 @@ def architecture(options: TrainOptions) -> dict[str, Any]:
     return {"name": "mlp", "hidden": list(options.hidden)}
 
 
-def _network(options: TrainOptions, world: World) -> Network:
+def _network(options: TrainOptions, world: World, classes: int = CLASSES) -> Network:
     """A network with first weights from the seed; the caller's own random numbers stay as they were."""
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(options.seed)
         if options.model == "cnn":
-            return share_batch_norm(CNN(options.channels, dropout=options.dropout), world)
-        return MLP(*options.hidden, dropout=options.dropout, input_dropout=options.input_dropout)
+            return share_batch_norm(CNN(options.channels, classes, dropout=options.dropout), world)
+        return MLP(*options.hidden, classes, dropout=options.dropout, input_dropout=options.input_dropout)
 
 
 def pick_precision(options: TrainOptions, device: torch.device) -> torch.dtype:

@@ -1,0 +1,107 @@
+"""A pen's path in, a digit the way MNIST has them out: what was drawn on a screen needs no finding of ink.
+
+A stroke is a sequence of points (x, y), x to the right and y downwards, in any unit. `render` draws strokes
+with a round pen straight into MNIST's box of 20 pixels; the page in the browser does the same, line by line
+(static/network.js), and the tests hold the two to each other.
+"""
+
+import math
+from collections.abc import Sequence
+from typing import Any, TypeAlias
+
+import numpy as np
+import numpy.typing as npt
+
+Array: TypeAlias = npt.NDArray[np.float32]
+Points: TypeAlias = npt.NDArray[np.float64]  # (N, 2) as x, y
+
+SIDE, BOX = 28, 20  # px; MNIST's digits were scaled into a 20 x 20 box in a picture of 28 x 28
+PEN = 2.4  # px across a stroke (ink.stroke_width): the median of MNIST's training images
+EDGE = 1.0  # px over which ink fades to paper: as many grey pixels as in MNIST, half of those with ink
+OVERLAP = 0.3  # of the narrower stroke's width: strokes that share so much of a column are one digit
+DOT = 1e-6  # of anything; a path no longer than this is a dot
+
+
+def render(strokes: Sequence[Points], *, pen: float = PEN) -> Array:
+    """Strokes as an image (28, 28) in [0, 1], white on black: 20-pixel box, centred by mass.
+
+    `pen` is the width of a stroke in pixels of that box. Without points the image is black.
+    """
+    points = np.concatenate([np.reshape(s, (-1, 2)) for s in strokes]) if len(strokes) else np.zeros((0, 2))
+    if not len(points):
+        return np.zeros((SIDE, SIDE), np.float32)
+    low, high = points.min(axis=0), points.max(axis=0)
+    longest = float((high - low).max())
+    scale = (BOX - pen) / longest if longest > DOT else 0.0
+    middle = (low + high) / 2
+    lines = [(np.reshape(s, (-1, 2)) - middle) * scale for s in strokes if len(s)]
+    ink = _ink(lines, pen)
+    total = float(ink.sum())
+    rows, columns = ink.sum(axis=1), ink.sum(axis=0)
+    place = np.arange(SIDE)
+    down = math.floor((SIDE - 1) / 2 - float(rows @ place) / total + 0.5)
+    right = math.floor((SIDE - 1) / 2 - float(columns @ place) / total + 0.5)
+    return _moved(ink, down, right).astype(np.float32)
+
+
+def _ink(lines: Sequence[Points], pen: float) -> npt.NDArray[np.float64]:
+    """Ink (28, 28) around lines whose points are in pixels from the image's centre."""
+    place = np.arange(SIDE) - (SIDE - 1) / 2
+    squared = np.full((SIDE, SIDE), np.inf)
+    for line in lines:
+        start, end = (line[:-1], line[1:]) if len(line) > 1 else (line, line)
+        along = end - start  # (S, 2)
+        length = np.maximum((along * along).sum(axis=1), DOT * DOT)
+        x = place[None, None, :] - start[:, 0, None, None]  # (S, 1, 28)
+        y = place[None, :, None] - start[:, 1, None, None]  # (S, 28, 1)
+        part = (x * along[:, 0, None, None] + y * along[:, 1, None, None]) / length[:, None, None]
+        part = np.clip(part, 0, 1)
+        x, y = x - part * along[:, 0, None, None], y - part * along[:, 1, None, None]
+        squared = np.minimum(squared, (x * x + y * y).min(axis=0))
+    return np.asarray(np.clip((pen / 2 - np.sqrt(squared)) / EDGE + 0.5, 0, 1))
+
+
+def _moved(ink: npt.NDArray[np.float64], down: int, right: int) -> npt.NDArray[np.float64]:
+    """The picture moved by whole pixels; what comes in is paper."""
+    moved = np.zeros_like(ink)
+    rows, columns = SIDE - abs(down), SIDE - abs(right)
+    top, left = max(down, 0), max(right, 0)
+    moved[top : top + rows, left : left + columns] = ink[
+        top - down : top - down + rows, left - right : left - right + columns
+    ]
+    return moved
+
+
+def characters(strokes: Sequence[Points]) -> list[list[int]]:
+    """Which strokes make up each digit, by their numbers; digits from left to right.
+
+    Strokes above one another belong together: the bar of a 5 or a 7, the stem of a 4.
+    """
+    spans = [(float(s[:, 0].min()), float(s[:, 0].max()), [i]) for i, s in enumerate(strokes) if len(s)]
+    spans.sort(key=lambda span: (span[0], span[1]))
+    found: list[tuple[float, float, list[int]]] = []
+    for left, right, numbers in spans:
+        if found:
+            before_left, before_right, before = found[-1]
+            shared = min(right, before_right) - left
+            if shared >= OVERLAP * min(right - left, before_right - before_left) and shared >= 0:
+                found[-1] = (before_left, max(right, before_right), before + numbers)
+                continue
+        found.append((left, right, numbers))
+    return [sorted(numbers) for _, _, numbers in found]
+
+
+def as_strokes(value: Any) -> list[Points]:
+    """Lists of [x, y] pairs, as JSON has them, checked. Raises ValueError that says what is wrong."""
+    if not isinstance(value, list) or not all(isinstance(stroke, list) for stroke in value):
+        raise ValueError("strokes are no list of lists of [x, y]")
+    found = []
+    for stroke in value:
+        try:
+            points = np.array(stroke, np.float64).reshape(len(stroke), 2)
+        except (ValueError, TypeError, OverflowError):
+            raise ValueError("a point of a stroke is no pair of numbers [x, y]") from None
+        if not np.isfinite(points).all() or (np.abs(points) > 1e6).any():
+            raise ValueError("a point of a stroke is not finite or beyond a million")
+        found.append(points)
+    return found

@@ -1,0 +1,210 @@
+"""One object that reads handwriting: picture -> digits, each with a probability and an honest doubt.
+
+    reader = Reader.load("cnn")
+    reader.read("photo.jpg").text         # "4071"
+
+The path of a picture: `photo` finds the marks and makes each MNIST-like, a `Classifier` says which digit it
+would be, the doubt network whether it is a digit at all. No PyTorch is needed.
+"""
+
+from collections import defaultdict
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from digits import drawing, photo
+from digits.drawing import Points
+from digits.errors import OptionError, PhotoError
+from digits.inference import Array, Classifier
+from digits.photo import Mark, Page
+from digits.pictures import Limits, Source, open_picture
+
+THRESHOLD = 0.5  # of the probability, below which a mark is no accepted digit: docs/photos.md
+TOGETHER = 256  # pictures whose marks are classified at once
+DIGITS = tuple("0123456789")
+
+BLANK, NO_DIGIT, UNCLEAR = "blank", "not a digit", "unclear"
+
+
+@dataclass(frozen=True)
+class Digit:
+    """One mark and the best guess of what it is.
+
+    `probabilities` are those of 0 to 9; their sum is the probability that it is a digit at all. `reason` says
+    why a mark was not accepted: "blank", "not a digit" or "unclear" (which digit). `box` is (x, y, w, h) in
+    pixels of the upright picture, `row` the line of writing from 0, `image` (28, 28) what the network saw.
+    """
+
+    digit: int
+    probability: float
+    accepted: bool
+    reason: str | None
+    box: tuple[int, int, int, int]
+    row: int
+    probabilities: tuple[float, ...]
+    image: Array = field(repr=False, compare=False)
+
+    def to_json(self) -> dict[str, Any]:
+        """As the command line and the server give it."""
+        return {
+            "digit": self.digit,
+            "probability": round(self.probability, 4),
+            "accepted": self.accepted,
+            "reason": self.reason,
+            "box": list(self.box),
+        }
+
+
+@dataclass(frozen=True)
+class Reading:
+    """What a picture says: every mark found, in reading order; `steps` are pictures of the way there."""
+
+    digits: tuple[Digit, ...]
+    width: int
+    height: int
+    steps: dict[str, npt.NDArray[np.uint8]] = field(default_factory=dict, repr=False, compare=False)
+
+    @property
+    def text(self) -> str:
+        """The accepted digits in reading order, a line for each row that has one."""
+        rows: dict[int, str] = defaultdict(str)
+        for digit in self.digits:
+            if digit.accepted:
+                rows[digit.row] += str(digit.digit)
+        return "\n".join(rows[row] for row in sorted(rows))
+
+    def to_json(self) -> dict[str, Any]:
+        """As the command line and the server give it."""
+        return {"text": self.text, "digits": [digit.to_json() for digit in self.digits]}
+
+
+class Reader:
+    """Reads pictures, drawings and arrays with one network; safe to use from several threads."""
+
+    def __init__(
+        self, classifier: Classifier, doubt: Classifier | None = None, *, threshold: float = THRESHOLD
+    ) -> None:
+        self.classifier, self.doubt, self.threshold = classifier, doubt, threshold
+
+    @classmethod
+    def load(cls, model: str = "cnn", *, threshold: float = THRESHOLD) -> "Reader":
+        """With a bundled network, a run's folder or a model file. Raises CheckpointError, OptionError."""
+        classifier = Classifier.load(model)
+        classes = classifier.meta.get("classes", list(DIGITS))
+        if tuple(classes) != DIGITS:
+            known = ", ".join(map(str, classes))[:80]
+            raise OptionError(f"{model} knows {known}; expected a network that knows the digits 0 to 9")
+        return cls(classifier, _doubt(), threshold=threshold)
+
+    def read(
+        self,
+        source: Source,
+        *,
+        single: bool = False,
+        explain: bool = False,
+        limits: Limits | None = None,
+        name: str = "",
+    ) -> Reading:
+        """Read a file, its bytes, a Pillow image or an array, as `pictures.open_picture` opens it.
+
+        `single` says that there is one digit at most: exactly one mark is listed. `explain` keeps the steps.
+        Raises PhotoError.
+        """
+        page = self._page(source, single, explain, limits, name)
+        return self._reading(page, self.probabilities(_images([page])))
+
+    def read_many(
+        self, sources: Iterable[Source], *, single: bool = False, limits: Limits | None = None
+    ) -> Iterator[Reading | PhotoError]:
+        """Read many pictures, quicker than one by one; what cannot be read yields its error in its place."""
+        waiting: list[Page | PhotoError] = []
+        for source in sources:
+            try:
+                waiting.append(self._page(source, single, False, limits, ""))
+            except PhotoError as error:
+                waiting.append(error)
+            if len(waiting) == TOGETHER:
+                yield from self._together(waiting)
+                waiting = []
+        yield from self._together(waiting)
+
+    def read_strokes(self, strokes: Sequence[Points]) -> Reading:
+        """Read what was drawn with a pen: each stroke (N, 2) as x and y. Boxes are in the strokes' unit."""
+        groups = [[strokes[i] for i in numbers] for numbers in drawing.characters(strokes)]
+        marks = [Mark(drawing.render(group), _box(group)) for group in groups]
+        width, height = (max((mark.box[i] + mark.box[i + 2] for mark in marks), default=0) for i in (0, 1))
+        page = Page(width, height, tuple(marks), light_ink=False)
+        return self._reading(page, self.probabilities(_images([page])))
+
+    def read_image(self, image: Array) -> Reading:
+        """Read one image (28, 28) in [0, 1] that is in MNIST's form already: white ink on black."""
+        seen = np.asarray(image, np.float32)
+        page = Page(28, 28, (Mark(seen, (0, 0, 28, 28), blank=not seen.any()),), light_ink=True)
+        return self._reading(page, self.probabilities(seen[None]))
+
+    def probabilities(self, images: Array) -> npt.NDArray[np.floating]:
+        """(N, 28, 28) to the probabilities (N, 10) of being each digit; the rest is that of being none."""
+        found = self.classifier.probabilities(images)
+        if self.doubt is None:
+            return found
+        return np.asarray(found * (1 - self.doubt.probabilities(images)[:, -1:]))
+
+    def _page(self, source: Source, single: bool, explain: bool, limits: Limits | None, name: str) -> Page:
+        picture = open_picture(source, limits, name=name)
+        return photo.find(picture, single=single, classify=self.probabilities, explain=explain)
+
+    def _together(self, pages: list[Page | PhotoError]) -> Iterator[Reading | PhotoError]:
+        found = [page for page in pages if isinstance(page, Page)]
+        probabilities = self.probabilities(_images(found))
+        start = 0
+        for page in pages:
+            if isinstance(page, PhotoError):
+                yield page
+                continue
+            end = start + len(page.marks)
+            yield self._reading(page, probabilities[start:end])
+            start = end
+
+    def _reading(self, page: Page, probabilities: npt.NDArray[np.floating]) -> Reading:
+        digits = tuple(map(self._digit, page.marks, probabilities))
+        return Reading(digits, page.width, page.height, page.steps)
+
+    def _digit(self, mark: Mark, probabilities: npt.NDArray[np.floating]) -> Digit:
+        digit = int(probabilities.argmax())
+        probability = 0.0 if mark.blank else float(probabilities[digit])
+        accepted = probability >= self.threshold
+        is_digit = float(probabilities.sum())
+        reason = None if accepted else BLANK if mark.blank else NO_DIGIT if is_digit < 0.5 else UNCLEAR
+        shares = tuple(0.0 if mark.blank else float(p) for p in probabilities)
+        return Digit(digit, probability, accepted, reason, mark.box, mark.row, shares, mark.image)
+
+
+def read(source: Source, *, model: str = "cnn", single: bool = False) -> Reading:
+    """Read a picture with a network that is loaded once and kept: `digits.read("photo.jpg").text`."""
+    if model not in _READERS:
+        _READERS[model] = Reader.load(model)
+    return _READERS[model].read(source, single=single)
+
+
+_READERS: dict[str, Reader] = {}
+
+
+def _images(pages: Sequence[Page]) -> Array:
+    images = [mark.image for page in pages for mark in page.marks]
+    return np.stack(images) if images else np.zeros((0, 28, 28), np.float32)
+
+
+def _box(strokes: Sequence[Points]) -> tuple[int, int, int, int]:
+    points = np.concatenate(list(strokes))
+    left, top = np.floor(points.min(axis=0)).astype(int)
+    right, bottom = np.ceil(points.max(axis=0)).astype(int)
+    return int(left), int(top), max(1, int(right - left)), max(1, int(bottom - top))
+
+
+def _doubt() -> Classifier | None:
+    path = Path(__file__).parent / "weights" / "doubt.npz"
+    return Classifier.load(path) if path.exists() else None

@@ -1,0 +1,107 @@
+"""Reading from picture to text: one object, the same answers by every way in."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+from strokefont import FONT, sheet, write
+
+import digits
+from digits import checkpoint, data
+from digits.errors import OptionError, PhotoError
+from digits.models import MLP
+from digits.photo import find
+from digits.pictures import Picture
+from digits.reader import Reader, Reading
+
+
+@pytest.fixture(scope="module")
+def reader() -> Reader:
+    return Reader.load("cnn")
+
+
+def test_a_row_of_digits_is_read(reader: Reader) -> None:
+    """Text, order, boxes that grow to the right, and probabilities that sum to at most 1."""
+    reading = reader.read(sheet("40735", size=(700, 300), height=90))
+    assert reading.text == "40735"
+    lefts = [digit.box[0] for digit in reading.digits]
+    assert lefts == sorted(lefts)
+    for digit in reading.digits:
+        assert digit.accepted
+        assert digit.reason is None
+        assert digit.probability == max(digit.probabilities)
+        assert sum(digit.probabilities) <= 1 + 1e-6
+
+
+def test_rows_are_lines_of_text(reader: Reader) -> None:
+    """Rows are joined by a newline."""
+    paper = Image.new("L", (500, 420), 255)
+    write(paper, "147", (60, 50), 110)
+    write(paper, "20", (60, 240), 110)
+    assert reader.read(paper).text == "147\n20"
+
+
+def test_single_lists_exactly_one_mark(reader: Reader) -> None:
+    """Of a digit, of blank paper and of noise alike; a blank one is never accepted."""
+    assert reader.read(sheet("3"), single=True).text == "3"
+    (blank,) = reader.read(np.full((90, 60), 255, np.uint8), single=True).digits
+    assert (blank.accepted, blank.reason, blank.probability) == (False, "blank", 0.0)
+    assert reader.read(np.full((90, 60), 255, np.uint8)).digits == ()
+
+
+def test_many_pictures_are_read_as_one_by_one(reader: Reader) -> None:
+    """In order, errors in their places, more of them than are classified at once."""
+    sources = [sheet(str(i % 10)) if i % 5 else b"no picture" for i in range(23)]
+    together = list(reader.read_many(sources, single=True))
+    for source, found in zip(sources, together, strict=True):
+        if isinstance(found, PhotoError):
+            assert source == b"no picture"
+        else:
+            alone = reader.read(source, single=True)
+            assert (found.text, found.digits[0].box) == (alone.text, alone.digits[0].box)
+            assert found.digits[0].probabilities == pytest.approx(alone.digits[0].probabilities, abs=1e-5)
+
+
+def test_strokes_are_read(reader: Reader) -> None:
+    """Three digits drawn beside each other, each where it was drawn."""
+    strokes = [np.array(s) * 100 + (150 * i, 20) for i, d in enumerate((4, 0, 7)) for s in FONT[d]]
+    reading = reader.read_strokes(strokes)
+    assert reading.text == "407"
+    assert reading.digits[2].box == (303, 20, 65, 100)
+    assert reader.read_strokes([]).digits == ()
+
+
+def test_an_image_in_mnists_form_is_read_as_it_is(reader: Reader, sample: data.Digits) -> None:
+    """Genuine MNIST digits, straight to the network, and as pictures through the finding of ink."""
+    images, labels = sample.images[::100].numpy(), sample.labels[::100].tolist()
+    read = [reader.read_image(image / np.float32(255)).digits[0] for image in images]
+    assert sum(d.digit == label for d, label in zip(read, labels, strict=True)) >= 49
+    found = [find(Picture(image, 28, 28), single=True).marks[0].image for image in images]
+    same = [np.abs(f - image / np.float32(255)).max() < 0.5 for f, image in zip(found, images, strict=True)]
+    assert sum(same) >= 25
+
+
+def test_the_front_door_reads() -> None:
+    """`digits.read(picture).text`."""
+    reading = digits.read(sheet("8"))
+    assert isinstance(reading, Reading)
+    assert reading.text == "8"
+
+
+def test_a_threshold_refuses_what_is_less_probable() -> None:
+    """Below the threshold a mark is listed, with its best guess, and is not part of the text."""
+    strict = Reader.load("cnn", threshold=1.0).read(sheet("3"), single=True)
+    assert strict.text == ""
+    (digit,) = strict.digits
+    assert (digit.digit, digit.accepted) == (3, False)
+    assert digit.reason in ("unclear", "not a digit")
+
+
+def test_networks_of_other_things_do_not_read(tmp_path: Path) -> None:
+    """Shoes are no digits."""
+    path = tmp_path / "shoes.npz"
+    classes = {"classes": list(data.CLASS_NAMES["fashion-mnist"])}
+    checkpoint.save_model(path, MLP(4, 4).state_dict(), {"name": "mlp", "hidden": [4, 4]}, classes)
+    with pytest.raises(OptionError, match="expected a network that knows the digits"):
+        Reader.load(str(path))
