@@ -91,20 +91,26 @@ def _ring(
 
 
 def one_with_upstroke(n: Numbers) -> Path:
-    """The European 1: an up-stroke of a quarter to all of the stem's length, 20 to 50 degrees from it."""
-    length, angle = n.uniform(0.25, 0.95), math.radians(n.uniform(20, 50))
+    """The European 1: an up-stroke of a quarter to all of the stem's length, 20 to 60 degrees from it.
+
+    The top is a corner or a narrow bend; the up-stroke may begin with a small hook.
+    """
+    angle = math.radians(n.uniform(20, 60))
+    length = n.uniform(0.25, 0.95 if angle < math.radians(45) else 0.55)  # longer and flatter is a 7
     start = (0.6 - length * math.sin(angle), length * math.cos(angle))
-    bend = n.uniform(-0.05, 0.05)
+    bend = n.uniform(-0.06, 0.06)
     middle = ((start[0] + 0.6) / 2 + bend, start[1] / 2 + bend)
-    return [[start, middle, (0.6, 0.0), (0.6, 0.0), (0.6 + n.uniform(-0.05, 0.05), 1.0)]]
+    hook = [(start[0] + n.uniform(-0.1, 0.02), start[1] - n.uniform(0.04, 0.12))] if n.random() < 0.25 else []
+    top = [(0.6, 0.0)] * 2 if n.random() < 0.65 else [(0.57, 0.01), (0.62, 0.06)]
+    return [[*hook, start, middle, *top, (0.6 + n.uniform(-0.05, 0.05), 1.0)]]
 
 
 def one_with_foot(n: Numbers) -> Path:
-    """A 1 with an up-stroke and a foot to stand on."""
-    reach = n.uniform(0.15, 0.35)
-    (stroke,) = one_with_upstroke(n)
-    x = stroke[-1][0]
-    return [stroke, [(x - reach, 1.0), (x + reach, 1.0)]]
+    """A 1 with a foot to stand on, and mostly with an up-stroke."""
+    (stroke,) = one_with_upstroke(n) if n.random() < 0.8 else one_bar(n)
+    x, slope = stroke[-1][0], n.uniform(-0.06, 0.06)
+    left, right = n.uniform(0.12, 0.5, 2)
+    return [stroke, [(x - left, 1.0 + slope), (x + right, 1.0 - slope)]]
 
 
 def one_bar(n: Numbers) -> Path:
@@ -152,6 +158,13 @@ def four_cup(n: Numbers) -> Path:
     return [cup, [(x + 0.03, n.uniform(-0.03, 0.1)), (x, 0.5), (x - n.uniform(0.0, 0.1), 1.0)]]
 
 
+def four_looped(n: Numbers) -> Path:
+    """In one stroke, with a loop where the others lift the pen."""
+    height, x = n.uniform(0.4, 0.55), n.uniform(0.35, 0.5)
+    left = [(0.25, 0.1), (0.02, 0.7 * height), (0.12, height)]
+    return [[*left, (0.6, 0.9 * height), (x + 0.15, 0.05), (x + 0.05, 0.1), (x, 0.5), (x, 1.0)]]
+
+
 def four_closed(n: Numbers) -> Path:
     """A triangle with a stem, which may begin at the top or lower."""
     height, x = n.uniform(0.55, 0.75), n.uniform(0.45, 0.6)
@@ -171,7 +184,7 @@ def zero_slashed(n: Numbers) -> Path:
 
 def zero_plain(n: Numbers) -> Path:
     """A 0, narrow or wide, not quite closed or with an overlap."""
-    rx, start = n.uniform(0.22, 0.48), n.uniform(200, 330)
+    rx, start = n.uniform(0.22, 0.52), n.uniform(200, 330)  # 0.5 is a circle
     return [_ring(0.4, 0.5, rx, 0.5, start, start + 360 + n.uniform(-25, 30))]
 
 
@@ -188,9 +201,9 @@ def two(n: Numbers) -> Path:
 
 def three(n: Numbers) -> Path:
     """A 3 with a flat top or a round one."""
-    belly = _ring(0.33, 0.7, n.uniform(0.25, 0.38), 0.3, 285, 500, 7)
+    belly = _ring(0.33, 0.7, n.uniform(0.25, 0.38), 0.3, 285, n.uniform(430, 520), 7)
     if n.random() < 0.5:
-        corner, notch = (0.62, 0.02), (0.3, 0.4)
+        corner, notch = (0.62, 0.02), (n.uniform(0.2, 0.4), n.uniform(0.3, 0.42))
         return [[(0.05, 0.03), corner, corner, notch, notch, *belly]]
     notch = (n.uniform(0.22, 0.35), 0.44)
     return [[*_ring(0.33, 0.22, n.uniform(0.22, 0.32), 0.22, 200, 430, 6), notch, notch, *belly]]
@@ -247,7 +260,7 @@ HABITS: dict[int, tuple[Habit, ...]] = {
     1: (one_with_upstroke, one_with_upstroke, one_with_foot, one_bar),
     2: (two,),
     3: (three,),
-    4: (four_open, four_cup, four_closed),
+    4: (four_open, four_open, four_cup, four_cup, four_looped, four_closed),
     5: (five,),
     6: (six,),
     7: (seven_crossed, seven_crossed, seven_plain),

@@ -38,6 +38,7 @@ RANGES = {  # of the strengths of augmentation; far beyond what is of use
     "elastic": (0, 1000),
     "smoothness": (1, 28),  # below 1 pixel there is nothing smooth about the noise
     "thickness": (0, 1),
+    "sharpness": (0, 20),
     "erasing": (0, 1),
 }
 
@@ -60,6 +61,8 @@ class Augmentation:
     """Pixels over which elastic distortion is smooth: sigma of Simard et al. 2003."""
     thickness: float = 0.0
     """Move the edges of strokes out or in by up to so many pixels, at most 1."""
+    sharpness: float = 0.0
+    """Make the soft edges of strokes steeper by up to this fraction: 4 is 1 to 5 times."""
     erasing: float = 0.0
     """Probability of covering a random rectangle."""
 
@@ -77,7 +80,7 @@ class Augmentation:
     @property
     def changes(self) -> bool:
         """Whether anything is done at all."""
-        return self.warps or self.thickness > 0 or self.erasing > 0
+        return self.warps or any((self.thickness, self.sharpness, self.erasing))
 
 
 @dataclass(frozen=True)
