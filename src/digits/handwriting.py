@@ -27,6 +27,7 @@ LEAN = (-0.25, 0.4)  # columns a row: most hands lean to the right
 WIDTH = (0.75, 1.35)  # times the habit's
 TURN = 8.0  # degrees, either way
 JITTER = 0.02  # of the height: how far a point of the path is missed, one deviation
+ANGULAR = 0.15  # of the digits: from point to point in straight lines, as a mouse goes
 SHARES = {1: 0.32, 7: 0.22, 4: 0.14, 0: 0.10}  # of the digits drawn; the rest falls evenly on the others
 
 
@@ -53,13 +54,15 @@ def written(path: Path, numbers: Numbers) -> list[Points]:
     turn = math.radians(numbers.uniform(-TURN, TURN))
     rotation = np.array([[math.cos(turn), math.sin(turn)], [-math.sin(turn), math.cos(turn)]])
     shape = np.array([[wide, 0.0], [-lean, 1.0]]) @ rotation  # rows are x and y of the unit vectors
-    return [curve(_missed(stroke, numbers)) @ shape for stroke in path]
+    if numbers.random() < ANGULAR:
+        return [_missed(stroke, numbers, 1.5 * JITTER) @ shape for stroke in path]
+    return [curve(_missed(stroke, numbers, JITTER)) @ shape for stroke in path]
 
 
-def _missed(stroke: list[tuple[float, float]], numbers: Numbers) -> Points:
+def _missed(stroke: list[tuple[float, float]], numbers: Numbers, jitter: float) -> Points:
     """The points, each missed by a little; both halves of a corner by the same."""
     points = np.array(stroke, np.float64)
-    slips = numbers.normal(0, JITTER, points.shape)
+    slips = numbers.normal(0, jitter, points.shape)
     for i in range(1, len(points)):
         if stroke[i] == stroke[i - 1]:
             slips[i] = slips[i - 1]
@@ -136,6 +139,18 @@ def seven_crossed(n: Numbers) -> Path:
     return [stroke, [(x - left, y - slope), (x + right, y + slope)]]
 
 
+def seven_waved(n: Numbers) -> Path:
+    """A 7 whose top is a hook and a deep wave, crossed low on its stem."""
+    depth, foot = n.uniform(0.2, 0.4), n.uniform(0.05, 0.35)
+    top = (n.uniform(0.6, 0.75), n.uniform(0.0, 0.12))
+    start = [(n.uniform(-0.05, 0.1), n.uniform(0.15, 0.4)), (0.18, n.uniform(0.0, 0.08)), (0.2, 0.1)]
+    stem = ((top[0] + foot) / 2, 0.55)
+    stroke = [*start, (n.uniform(0.25, 0.38), depth), top, top, stem, (foot, 1.0)]
+    y, left, right = n.uniform(0.55, 0.8), n.uniform(0.1, 0.3), n.uniform(0.2, 0.4)
+    x = top[0] + (foot - top[0]) * y
+    return [stroke, [(x - left, y + n.uniform(-0.05, 0.05)), (x + right, y)]]
+
+
 def seven_plain(n: Numbers) -> Path:
     """A 7 without a bar, often with a tick."""
     return [_seven(n)]
@@ -200,27 +215,33 @@ def two(n: Numbers) -> Path:
 
 
 def three(n: Numbers) -> Path:
-    """A 3 with a flat top or a round one."""
+    """A 3 with a round top, with a flat one, or all in corners."""
     belly = _ring(0.33, 0.7, n.uniform(0.25, 0.38), 0.3, 285, n.uniform(430, 520), 7)
-    if n.random() < 0.5:
-        corner, notch = (0.62, 0.02), (n.uniform(0.2, 0.4), n.uniform(0.3, 0.42))
-        return [[(0.05, 0.03), corner, corner, notch, notch, *belly]]
-    notch = (n.uniform(0.22, 0.35), 0.44)
-    return [[*_ring(0.33, 0.22, n.uniform(0.22, 0.32), 0.22, 200, 430, 6), notch, notch, *belly]]
+    kind = n.random()
+    if kind < 0.45:
+        notch = (n.uniform(0.22, 0.35), 0.44)
+        return [[*_ring(0.33, 0.22, n.uniform(0.22, 0.32), 0.22, 200, 430, 6), notch, notch, *belly]]
+    start, corner, notch = (
+        (0.05, n.uniform(0.0, 0.15)),
+        (0.62, 0.02),
+        (n.uniform(0.2, 0.4), n.uniform(0.3, 0.42)),
+    )
+    if kind < 0.85:
+        return [[start, corner, corner, notch, notch, *belly]]
+    elbow = (n.uniform(0.5, 0.65), n.uniform(0.4, 0.5))
+    return [[start, corner, corner, notch, notch, elbow, elbow, (n.uniform(0.1, 0.35), 1.0)]]
 
 
 def five(n: Numbers) -> Path:
-    """A 5 in one stroke or in two, its bar detached at times."""
+    """A 5 in one stroke or in two, its bar short or long, detached at times."""
     corner = (0.12, 0.0)
-    elbow = (n.uniform(0.06, 0.14), n.uniform(0.38, 0.48))
-    belly = _ring(0.32, 0.7, n.uniform(0.28, 0.38), 0.3, 250, 510, 7)
-    bar = [
-        (0.12 + n.uniform(-0.02, 0.1), n.uniform(-0.06, 0.03)),
-        (n.uniform(0.5, 0.75), n.uniform(-0.08, 0.02)),
-    ]
+    elbow = (n.uniform(0.06, 0.14), n.uniform(0.28, 0.48))
+    belly = _ring(0.32, 0.7, n.uniform(0.28, 0.38), 0.3, 250, n.uniform(450, 520), 7)
+    start = (0.12 + n.uniform(-0.02, 0.1), n.uniform(-0.06, 0.03))
+    end = (n.uniform(0.5, 0.95), n.uniform(-0.08, 0.02))
     if n.random() < 0.5:
-        return [[corner, elbow, elbow, *belly], bar]
-    return [[bar[1], corner, corner, elbow, elbow, *belly]]
+        return [[corner, elbow, elbow, *belly], [start, end]]
+    return [[end, corner, corner, elbow, elbow, *belly]]
 
 
 def six(n: Numbers) -> Path:
@@ -263,7 +284,7 @@ HABITS: dict[int, tuple[Habit, ...]] = {
     4: (four_open, four_open, four_cup, four_cup, four_looped, four_closed),
     5: (five,),
     6: (six,),
-    7: (seven_crossed, seven_crossed, seven_plain),
+    7: (seven_crossed, seven_crossed, seven_waved, seven_plain),
     8: (eight,),
     9: (nine,),
 }
