@@ -8,7 +8,7 @@ import pytest
 SOURCE = Path(__file__).parent.parent / "src" / "digits"
 RANKS = {
     8: {"cli"},
-    7: {"terminal", "explain"},
+    7: {"terminal", "explain", "readout"},
     6: {"search", "reader"},
     5: {"runs", "photo"},
     4: {"training", "plots", "touching"},
