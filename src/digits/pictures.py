@@ -5,6 +5,7 @@ before a single pixel is decoded, only decoders for common formats are open, and
 becomes one PhotoError.
 """
 
+import functools
 import io
 import os
 import stat
@@ -161,10 +162,9 @@ def _known_formats() -> list[str]:
     return [name for name in FORMATS if name in Image.OPEN]
 
 
+@functools.cache
 def _allow_heif() -> None:
-    """HEIC photos of iPhones, if pillow-heif is installed."""
-    if "HEIF" in Image.OPEN:
-        return
+    """HEIC photos of iPhones, if pillow-heif is installed; looking for it takes a while, so once."""
     try:
         import pillow_heif  # type: ignore[import-not-found, unused-ignore]  # optional
     except ImportError:
