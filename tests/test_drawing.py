@@ -46,7 +46,7 @@ def slowly(strokes: Strokes, pen: float) -> npt.NDArray[np.float64]:
                     near = min(near, math.hypot(column - ax - part * (bx - ax), row - ay - part * (by - ay)))
             ink[row, column] = min(max((pen / 2 - near) / EDGE + 0.5, 0), 1)
     y, x = centre_of_mass(ink.astype(np.float32))
-    down, right_ = math.floor(13.5 - y + 0.5), math.floor(13.5 - x + 0.5)
+    down, right_ = (min(max(math.floor(13.5 - at + 0.5), -3), 3) for at in (y, x))
     moved = np.zeros_like(ink)
     for row in range(SIDE):
         for column in range(SIDE):

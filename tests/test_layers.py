@@ -15,7 +15,7 @@ RANKS = {
     3: {"evaluate", "strokes"},
     2: {"data", "space", "ink", "checkpoint", "inference"},
     1: {"download", "formats", "archive", "recipes", "backprop", "optimizers", "augment"}
-    | {"storage", "pictures", "canvas"},
+    | {"storage", "pictures", "canvas", "handwriting"},
     0: {"errors", "options", "models", "distributed", "files", "loss", "drawing"},
 }
 RANK = {module: rank for rank, modules in RANKS.items() for module in modules}

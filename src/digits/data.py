@@ -18,6 +18,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 import torch
 from torch import Tensor
 from torch.utils import data as torch_data
@@ -327,6 +328,17 @@ class Splits:
     train: Digits
     val: Digits
     test: Digits
+    drawn: int = 0  # of the training images: made in code, not published
+
+
+def join(splits: Splits, images: npt.NDArray[np.uint8], labels: npt.NDArray[np.int64]) -> Splits:
+    """The splits with images (N, 28, 28) made in code, and their labels, behind the training images."""
+    train = Digits(
+        torch.cat([splits.train.images, torch.from_numpy(images)]),
+        torch.cat([splits.train.labels, torch.from_numpy(labels)]),
+        splits.train.transform,
+    )
+    return dataclasses.replace(splits, train=train, drawn=splits.drawn + len(images))
 
 
 def split(

@@ -19,6 +19,7 @@ SIDE, BOX = 28, 20  # px; MNIST's digits were scaled into a 20 x 20 box in a pic
 PEN = 2.4  # px across a stroke (ink.stroke_width): the median of MNIST's training images
 EDGE = 1.0  # px over which ink fades to paper: as many grey pixels as in MNIST, half of those with ink
 OVERLAP = 0.3  # of the narrower stroke's width: strokes that share so much of a column are one digit
+MARGIN = 3  # px, the least that lies around the box and its fading edge
 DOT = 1e-6  # of anything; a path no longer than this is a dot
 
 
@@ -39,9 +40,13 @@ def render(strokes: Sequence[Points], *, pen: float = PEN) -> Array:
     total = float(ink.sum())
     rows, columns = ink.sum(axis=1), ink.sum(axis=0)
     place = np.arange(SIDE)
-    down = math.floor((SIDE - 1) / 2 - float(rows @ place) / total + 0.5)
-    right = math.floor((SIDE - 1) / 2 - float(columns @ place) / total + 0.5)
+    down, right = (_whole((SIDE - 1) / 2 - float(line @ place) / total) for line in (rows, columns))
     return _moved(ink, down, right).astype(np.float32)
+
+
+def _whole(move: float) -> int:
+    """A move in whole pixels, no further than the margin around the box: no ink is lost."""
+    return min(max(math.floor(move + 0.5), -MARGIN), MARGIN)
 
 
 def _ink(lines: Sequence[Points], pen: float) -> npt.NDArray[np.float64]:

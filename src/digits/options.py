@@ -103,6 +103,9 @@ class TrainOptions:
     split_seed: int = 0
     """Seed of the split; apart from --seed, so that different seeds are compared on the same images."""
 
+    drawn: int = 0
+    """Digits drawn in code that join MNIST's training images: European 1, crossed 7, open 4, slashed 0 ..."""
+
     model: Model = "mlp"
     """Two hidden layers (mlp), or convolutions with batch normalisation (cnn)."""
     hidden: tuple[int, int] = (128, 64)
@@ -190,7 +193,7 @@ class TrainOptions:
             _at_least(name, min(getattr(self, name)), 1)
         for name in ("epochs", "batch_size", "threads", "ensemble"):
             _at_least(name, getattr(self, name), 1)
-        for name in ("patience", "checkpoint_every", "seed", "split_seed", "weight_decay", "clip"):
+        for name in ("patience", "drawn", "checkpoint_every", "seed", "split_seed", "weight_decay", "clip"):
             _at_least(name, getattr(self, name), 0)
         for name in ("momentum", "dropout", "input_dropout", "label_smoothing", "ema"):
             _fraction(name, getattr(self, name))

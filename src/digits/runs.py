@@ -30,7 +30,7 @@ from typing import Any, cast
 import numpy as np
 import torch
 
-from digits import __version__, checkpoint, data, evaluate, files
+from digits import __version__, checkpoint, data, evaluate, files, handwriting
 from digits import options as opts
 from digits.archive import model_path
 from digits.backprop import ONEDNN
@@ -100,6 +100,8 @@ def load_splits(options: TrainOptions, progress: Progress | None = None) -> tupl
         seed=options.split_seed,
         writers=writers,
     )
+    if options.drawn and options.dataset == "mnist":
+        splits = data.join(splits, *handwriting.drawn(options.drawn, options.split_seed))
     return collection, splits
 
 
@@ -543,7 +545,8 @@ def _describe(collection: Collection, splits: Splits, options: TrainOptions) -> 
         "own_test_set": collection.test is not None,
         "test_size": options.test_size,
         "split_seed": options.split_seed,
-        "train_images": len(splits.train),
+        "train_images": len(splits.train) - splits.drawn,
+        "drawn_images": splits.drawn,
         "val_images": len(splits.val),
         "test_images": len(splits.test),
         "val_sha256": splits.val.sha256(),

@@ -1,0 +1,105 @@
+"""Train the doubt network: is this a digit at all? Writes src/digits/weights/doubt.npz.
+
+    python benchmarks/doubt.py
+
+A small convolutional network with eleven classes, the last one "no digit". It learns from MNIST's training
+images, from digits drawn in code (`digits.handwriting`) and from what is no digit, made in code as well
+(`nondigits.py`); 10,000 of MNIST's training images and non-digits of another seed validate. MNIST's test
+images are not touched. `--trial FILE` writes elsewhere.
+"""
+
+import argparse
+from pathlib import Path
+
+import nondigits
+import torch
+
+from digits import checkpoint, data, evaluate, handwriting, training
+from digits.archive import BUNDLED, model_path
+from digits.data import Digits, Splits
+from digits.models import CLASSES
+from digits.options import Augmentation, TrainOptions
+
+NO_DIGIT = CLASSES  # the label after 9
+OPTIONS = TrainOptions(
+    model="cnn",
+    channels=(16, 32, 64),
+    epochs=12,
+    batch_size=128,
+    lr=0.1,
+    momentum=0.9,
+    nesterov=True,
+    weight_decay=0.0005,
+    schedule="one-cycle",
+    ema=0.999,
+    keep="last",
+    augmentation=Augmentation(rotation=10, scaling=0.15, shear=8, translation=1, elastic=12, thickness=0.6),
+)
+DRAWN, OTHERS, VALIDATION = 8_000, 60_000, 5_000
+
+
+def sets(seed: int) -> Splits:
+    """MNIST's training images with what joins them, ten digits and an eleventh class."""
+    splits = data.split(data.load("mnist"), seed=0)
+    train = splits.train
+    digits, labels = train.images.numpy(), train.labels.numpy()
+    parts = [
+        handwriting.drawn(DRAWN, seed),
+        (nondigits.make(OTHERS, seed, digits, labels), torch.full((OTHERS,), NO_DIGIT).numpy()),
+    ]
+    for images, names in parts:
+        splits = data.join(splits, images, names)
+    val = splits.val
+    unseen = nondigits.make(VALIDATION, seed + 1, val.images.numpy(), val.labels.numpy())
+    both = Digits(
+        torch.cat([val.images, torch.from_numpy(unseen)]),
+        torch.cat([val.labels, torch.full((VALIDATION,), NO_DIGIT)]),
+    )
+    return Splits(splits.train, both, splits.test)
+
+
+def main() -> None:
+    """Train, fit the temperature, write the file, say how digits and others part."""
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("--trial", type=Path, help="write to this file instead")
+    parser.add_argument("--epochs", type=int, default=OPTIONS.epochs)
+    given = parser.parse_args()
+    options = TrainOptions(**{**vars(OPTIONS), "epochs": given.epochs})
+    splits = sets(options.seed)
+    state = training.begin(options, splits.train)
+    for epoch in training.train(options, splits.train, splits.val, state=state):
+        print(
+            f"{epoch.number:3d}  training {epoch.train_accuracy:.2%}  validation {epoch.val_accuracy:.2%}"
+            f"  {epoch.seconds:.1f} s",
+            flush=True,
+        )
+    network = state.network
+    logits = evaluate.predict(network, splits.val)
+    network.temperature.fill_(evaluate.fit_temperature(logits, splits.val.labels))
+    is_digit = 1 - evaluate.probabilities(logits / network.temperature)[:, NO_DIGIT]
+    digits = splits.val.labels < NO_DIGIT
+    print("threshold  digits refused  others accepted")
+    for threshold in (0.1, 0.25, 0.5, 0.75, 0.9):
+        refused = (is_digit[digits] < threshold).double().mean()
+        accepted = (is_digit[~digits] >= threshold).double().mean()
+        print(f"{threshold:9.2f}  {refused:14.2%}  {accepted:15.2%}")
+    about = {
+        "classes": [*"0123456789", "no digit"],
+        "data": {
+            "dataset": "mnist",
+            "train_images": len(splits.train),
+            "val_images": len(splits.val),
+            "val_sha256": splits.val.sha256(),
+        },
+    }
+    architecture = {"name": "cnn", "channels": list(options.channels), "classes": NO_DIGIT + 1}
+    path = given.trial or model_path(next(iter(BUNDLED))).with_name("doubt.npz")
+    checkpoint.save_model(path, network.state_dict(), architecture, about, half=True)
+    print(f"{path}: {path.stat().st_size:,} bytes")
+
+
+if __name__ == "__main__":
+    torch.set_num_threads(1)
+    main()
