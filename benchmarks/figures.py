@@ -19,7 +19,7 @@ from typing import Any, Literal
 from digits.files import atomic_write
 
 PACKAGES = ("digits", "torch", "torchvision", "numpy")
-DECIMALS = {"s": 3, "×": 2, "MB": 0, "%": 2}  # shown in the table, by unit; the file has all of them
+DECIMALS = {"s": 3, "×": 2, "MB": 0, "%": 2, "/s": 0}  # shown in the table, by unit; the file has all of them
 
 
 @dataclass(frozen=True)
@@ -57,7 +57,7 @@ class Figure:
 
     role: Literal["ours", "floor", "peer", "ratio"]
     name: str
-    unit: Literal["s", "×", "MB", "%"]
+    unit: Literal["s", "×", "MB", "%", "/s"]
     values: tuple[float, ...]
     bar: Limit | None = None
     aim: Limit | None = None

@@ -1,21 +1,26 @@
-"""Real people's handwriting: what is read right, set by set, with 95 % Wilson intervals.
+"""Real people's handwriting: what is read right and what is refused, set by set, with 95 % Wilson intervals.
 
-    python benchmarks/handwriting.py --data FOLDER --classifier MODULE:FUNCTION
+    python benchmarks/handwriting.py --data FOLDER [--model cnn] [--sets single none]
 
-FOLDER holds `labels.csv` (file, label, kind, style) and, if there, `more/` with the larger sets; the
-function takes images (N, 28, 28) and gives probabilities (N, 10). Best guesses count, nothing is refused;
-in a picture of several digits all must be right, rows joined by "_". Writes
-benchmarks/results/handwriting.json.
+FOLDER holds `labels.csv` with the columns file, label, kind and style: the label is the digits from left to
+right, rows joined by "_", or "none" for what is no digit; the kind is single, multi or none. What lies in
+`more/` beside it is measured too: folders of pictures by digit or letter, arrays x and y in .npz files,
+strips with a labels.csv of their own. Everything goes through `digits.Reader`, as users' pictures do.
+
+    best guess    of all marks of a picture, accepted or not: all of them right, and as many as there are
+    text          the accepted ones alone are the label
+    refused       no mark of a picture of a digit was accepted
+    wrong         something else than the label was accepted
+    accepted      a picture without digits was given some
+
+Writes benchmarks/results/handwriting.json.
 """
 
 import argparse
-import collections
 import csv
-import importlib
 import json
-import math
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -25,64 +30,150 @@ import numpy.typing as npt
 from figures import circumstances
 
 from digits.errors import PhotoError
+from digits.evaluate import BINS, wilson_interval
 from digits.files import atomic_write
-from digits.photo import Classify, read_page
+from digits.pictures import Source
+from digits.reader import THRESHOLD, Reader, Reading
 
 RESULTS = Path(__file__).parent / "results"
 LOOK_ALIKE = {f"lower_{c}" for c in "olisgzbq"} | {f"upper_{c}" for c in "OISZB"}  # letters like digits
-CONFIDENT = 0.9
+NONE = "none"
 
 
 @dataclass(frozen=True)
 class Sample:
     """A picture and what it says."""
 
-    path: Path
+    picture: Source
     label: str
     style: str = ""
 
 
 @dataclass(frozen=True)
-class Share:
-    """So many of so many, with the 95 % Wilson interval; `seconds` is the time a picture took."""
+class Outcome:
+    """What became of a sample; `probability` is that of the first mark's best guess."""
 
-    right: int
+    sample: Sample
+    guess: str
+    text: str
+    probability: float
+
+
+@dataclass(frozen=True)
+class Share:
+    """So many of so many, with the 95 % Wilson interval."""
+
+    count: int
     of: int
     share: float
     low: float
     high: float
-    seconds: float
+
+    def __str__(self) -> str:
+        return f"{self.count:5d} of {self.of:5d}  {self.share:8.2%}  ({self.low:.2%} to {self.high:.2%})"
 
 
-def wilson(right: int, of: int, z: float = 1.96) -> tuple[float, float]:
-    """The 95 % score interval of a proportion (Wilson, 1927)."""
-    if not of:
-        return 0.0, 1.0
-    p, square = right / of, z * z / of
-    middle, half = p + square / 2, z * math.sqrt(p * (1 - p) / of + square / (4 * of))
-    return (middle - half) / (1 + square), (middle + half) / (1 + square)
+@dataclass(frozen=True)
+class SetFigures:
+    """The figures of a set; `calibration_error` where every picture holds one digit."""
+
+    pictures: int
+    seconds: float  # of the processor, a picture
+    shares: dict[str, Share]
+    calibration_error: float | None
 
 
-def share(right: Sequence[bool], seconds: float) -> Share:
-    """The figure of a set."""
-    count, of = sum(right), len(right)
-    low, high = wilson(count, of)
-    return Share(count, of, count / of if of else 0.0, low, high, seconds / of if of else 0.0)
+def share(found: Sequence[bool]) -> Share:
+    """The figure of at least one answer."""
+    low, high = wilson_interval(sum(found), len(found))
+    return Share(sum(found), len(found), sum(found) / len(found), low, high)
 
 
-def guesses(sample: Sample, classify: Classify, *, single: bool) -> tuple[str, float]:
-    """The text read, rows joined by "_", and the highest probability of the first mark."""
-    try:
-        marks = read_page(sample.path, single=single, classify=classify).marks
-    except PhotoError:
-        return "", 0.0
-    if not marks:
-        return "", 0.0
-    found = classify(np.stack([mark.image for mark in marks]))
-    rows: dict[int, str] = collections.defaultdict(str)
-    for mark, probabilities in zip(marks, found, strict=True):
-        rows[mark.row] += str(int(probabilities.argmax()))
-    return "_".join(rows[row] for row in sorted(rows)), float(found[0].max())
+def calibration_error(
+    probabilities: npt.NDArray[np.float64], right: npt.NDArray[np.bool_], bins: int = BINS
+) -> float:
+    """How far the reported probability is from the share that is right, on average over equal bins.
+
+    As `digits.evaluate.expected_calibration_error`, on what users see.
+    """
+    bin_of = np.clip(np.ceil(probabilities * bins).astype(int) - 1, 0, bins - 1)
+    surplus = np.bincount(bin_of, probabilities - right, minlength=bins)
+    return float(np.abs(surplus).sum() / len(right))
+
+
+# ------------------------------------------------------------------------------------------------ reading
+
+
+def read_all(reader: Reader, samples: Sequence[Sample], *, single: bool) -> list[Outcome]:
+    """What the reader makes of each sample; a picture that cannot be read says nothing."""
+    answers = reader.read_many((sample.picture for sample in samples), single=single)
+    return [_outcome(sample, answer) for sample, answer in zip(samples, answers, strict=True)]
+
+
+def _outcome(sample: Sample, answer: Reading | PhotoError) -> Outcome:
+    if isinstance(answer, PhotoError) or not answer.digits:
+        return Outcome(sample, "", "", 0.0)
+    rows: dict[int, str] = {}
+    for digit in answer.digits:
+        rows[digit.row] = rows.get(digit.row, "") + str(digit.digit)
+    guess = "_".join(rows[row] for row in sorted(rows))
+    return Outcome(sample, guess, answer.text.replace("\n", "_"), answer.digits[0].probability)
+
+
+def measure(reader: Reader, samples: Sequence[Sample], *, single: bool) -> SetFigures:
+    """The figures of one set, and of each style in it."""
+    start = time.process_time()
+    outcomes = read_all(reader, samples, single=single)
+    seconds = (time.process_time() - start) / len(samples)
+    if samples[0].label == NONE:
+        return SetFigures(
+            len(samples), seconds, _by_style("accepted", outcomes, lambda o: bool(o.text)), None
+        )
+    right = np.array([o.guess == o.sample.label for o in outcomes])
+    shares = {
+        **_by_style("best guess", outcomes, lambda o: o.guess == o.sample.label),
+        "text": share([o.text == o.sample.label for o in outcomes]),
+        "refused": share([not o.text for o in outcomes]),
+        "wrong": share([o.text not in ("", o.sample.label) for o in outcomes]),
+    }
+    error = calibration_error(np.array([o.probability for o in outcomes]), right) if single else None
+    return SetFigures(len(samples), seconds, shares, error)
+
+
+def _by_style(name: str, outcomes: Sequence[Outcome], holds: Callable[[Outcome], bool]) -> dict[str, Share]:
+    """The share of outcomes for which something holds: of all, of those on paper, and of each style."""
+    found = {name: share([holds(o) for o in outcomes])}
+    styles = sorted({o.sample.style for o in outcomes} - {""})
+    groups = {
+        "photos and scans": [s for s in styles if "photo" in s or "scan" in s],
+        **{s: [s] for s in styles},
+    }
+    for group, members in groups.items():
+        of_group = [holds(o) for o in outcomes if o.sample.style in members]
+        if of_group and len(styles) > 1:
+            found[f"{name}, {group}"] = share(of_group)
+    return found
+
+
+# --------------------------------------------------------------------------------------------------- sets
+
+
+def sets(folder: Path) -> Iterator[tuple[str, list[Sample], bool]]:
+    """Name, pictures and whether each holds one digit at most; sets that are not there are left out."""
+    rows = listed(folder)
+    for kind in ("single", "multi", NONE):
+        samples = [Sample(folder / r["file"], r["label"], r["style"]) for r in rows if r["kind"] == kind]
+        yield kind, samples, kind != "multi"
+    more = folder / "more"
+    for name in ("pencil-grid-minichazer", "chars74k-strokes/digits"):
+        yield name, [Sample(p, p.parent.name) for p in sorted((more / name).glob("[0-9]/*"))], True
+    letters = sorted((more / "chars74k-strokes/letters").glob("*/*"))
+    yield "letters", [Sample(p, NONE) for p in letters if p.parent.name not in LOOK_ALIKE], True
+    amounts = more / "ORAND-CAR-A"
+    if amounts.is_dir():
+        yield "ORAND-CAR-A", [Sample(amounts / r["file"], r["label"]) for r in listed(amounts)], False
+    for name in ("USPS", "semeion", "optdigits-orig"):
+        yield name, [sample for path in sorted((more / name).glob("*.npz")) for sample in arrays(path)], True
 
 
 def listed(folder: Path) -> list[dict[str, str]]:
@@ -91,54 +182,10 @@ def listed(folder: Path) -> list[dict[str, str]]:
         return list(csv.DictReader(file))
 
 
-def sets(folder: Path) -> Iterator[tuple[str, list[Sample], bool]]:
-    """Name, pictures and whether each holds one digit."""
-    rows = listed(folder)
-    for kind in ("single", "multi", "none"):
-        samples = [Sample(folder / r["file"], r["label"], r["style"]) for r in rows if r["kind"] == kind]
-        yield kind, samples, kind != "multi"
-    more = folder / "more"
-    for name in ("pencil-grid-minichazer", "chars74k-strokes/digits"):
-        yield name, [Sample(p, p.parent.name) for p in sorted((more / name).glob("[0-9]/*"))], True
-    letters = sorted((more / "chars74k-strokes/letters").glob("*/*"))
-    yield "letters", [Sample(p, "none") for p in letters if p.parent.name not in LOOK_ALIKE], True
-    amounts = more / "ORAND-CAR-A"
-    if amounts.is_dir():
-        yield "ORAND-CAR-A", [Sample(amounts / r["file"], r["label"]) for r in listed(amounts)], False
-
-
-def measure(samples: Sequence[Sample], classify: Classify, *, single: bool) -> dict[str, Share]:
-    """Right answers of a set, and of each style in it; of non-digits, those called a digit confidently."""
-    start = time.process_time()
-    answers = [guesses(sample, classify, single=single) for sample in samples]
-    seconds = time.process_time() - start
-    right = [
-        probability > CONFIDENT if sample.label == "none" else text == sample.label
-        for sample, (text, probability) in zip(samples, answers, strict=True)
-    ]
-    figures = {"all": share(right, seconds)}
-    paper = [r for r, sample in zip(right, samples, strict=True) if _on_paper(sample.style)]
-    if paper and len(paper) < len(right):
-        figures["photos and scans"] = share(paper, 0.0)
-    styles = sorted({sample.style for sample in samples} - {""})
-    for style in styles:
-        figures[style] = share([r for r, s in zip(right, samples, strict=True) if s.style == style], 0.0)
-    return figures
-
-
-def _on_paper(style: str) -> bool:
-    return "photo" in style or "scan" in style
-
-
-def classifier(name: str) -> Classify:
-    """The function that "module:function" names."""
-    module, _, function = name.partition(":")
-    found: Any = getattr(importlib.import_module(module), function)
-
-    def classify(images: npt.NDArray[np.float32]) -> npt.NDArray[np.floating]:
-        return np.asarray(found(images))
-
-    return classify
+def arrays(path: Path) -> list[Sample]:
+    """Images x (N, H, W) uint8 and labels y (N,) of a NumPy archive."""
+    with np.load(path) as archive:
+        return [Sample(x, str(int(y))) for x, y in zip(archive["x"], archive["y"], strict=True)]
 
 
 def main() -> None:
@@ -147,23 +194,25 @@ def main() -> None:
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     parser.add_argument("--data", type=Path, required=True, help="folder with labels.csv")
-    parser.add_argument("--classifier", required=True, help="MODULE:FUNCTION, (N, 28, 28) to (N, 10)")
+    parser.add_argument("--model", default="cnn", help="bundled network, run's folder or model file")
+    parser.add_argument("--threshold", type=float, default=THRESHOLD, help="accept from this probability on")
+    parser.add_argument("--sets", nargs="*", help="measure these only, such as: single none")
     parser.add_argument("--out", type=Path, default=RESULTS / "handwriting.json")
     arguments = parser.parse_args()
-    about = circumstances(["python", "benchmarks/handwriting.py", "--classifier", arguments.classifier])
-    classify = classifier(arguments.classifier)
-    results: dict[str, dict[str, dict[str, float]]] = {}
+    about = circumstances(["python", "benchmarks/handwriting.py", "--model", arguments.model])
+    reader = Reader.load(arguments.model, threshold=arguments.threshold)
+    about |= {"threshold": arguments.threshold, "doubt": reader.doubt is not None}
+    results: dict[str, Any] = {}
     for name, samples, single in sets(arguments.data):
-        if not samples:
+        if not samples or (arguments.sets and name not in arguments.sets):
             continue
-        figures = measure(samples, classify, single=single)
-        results[name] = {key: asdict(value) for key, value in figures.items()}
-        for key, value in figures.items():
-            print(
-                f"{name if key == 'all' else '  ' + key:<28} {value.right:5d} of {value.of:5d}"
-                f"  {value.share:7.2%}  ({value.low:.2%} to {value.high:.2%})",
-                flush=True,
-            )
+        figures = measure(reader, samples, single=single)
+        results[name] = asdict(figures)
+        print(f"{name}: {figures.pictures:,} pictures, {1000 * figures.seconds:.1f} ms each", flush=True)
+        for key, value in figures.shares.items():
+            print(f"  {key:<34}{value}")
+        if figures.calibration_error is not None:
+            print(f"  {'calibration error':<34}{figures.calibration_error:23.2%}", flush=True)
     atomic_write(arguments.out, json.dumps({"about": about, "sets": results}, indent=1).encode() + b"\n")
 
 

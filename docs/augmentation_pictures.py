@@ -17,7 +17,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from torch import Tensor
 
-from digits import plots
+from digits import canvas as look
 from digits.augment import SIDE, augment
 from digits.options import Augmentation
 
@@ -183,10 +183,10 @@ def strengths_figure(name: str) -> Figure:
     for strength, words, remark in picture.rows:
         how = replace(Augmentation(), **{name: strength})
         rows.append((words, remark, augment(digits, how, torch.Generator().manual_seed(picture.seed))))
-    figure, canvas, top = plots._sheet(picture.title, picture.text, PITCH * len(rows) - 22)
+    figure, canvas, top = look.open_sheet(picture.title, picture.text, PITCH * len(rows) - 22)
     for words, remark, images in rows:
-        plots._write(canvas, plots.MARGIN, top + 20, words, weight="bold")
-        plots._write(canvas, plots.WIDTH - plots.MARGIN, top + 20, remark, color=plots.GREY, ha="right")
+        look.write(canvas, look.MARGIN, top + 20, words, weight="bold")
+        look.write(canvas, look.WIDTH - look.MARGIN, top + 20, remark, color=look.GREY, ha="right")
         _row(canvas, top + CAPTION, images)
         top += PITCH
     return figure
@@ -197,7 +197,7 @@ def together_figure() -> Figure:
     digit = drawn_digit(STROKES["5"])
     others = augment(digit.expand(23, -1, -1, -1), TOGETHER, torch.Generator().manual_seed(0))
     text = "Drawn once, top left. The others were turned, scaled, slanted, moved, bent, thinned or fattened."
-    figure, canvas, top = plots._sheet("One 5 in twenty-four hands", text, 4 * (WIDTH + 22) - 22)
+    figure, canvas, top = look.open_sheet("One 5 in twenty-four hands", text, 4 * (WIDTH + 22) - 22)
     for images in torch.cat([digit[None], others]).split(COLUMNS):
         _row(canvas, top, images)
         top += WIDTH + 22
@@ -206,17 +206,17 @@ def together_figure() -> Figure:
 
 def _row(canvas: Axes, top: float, images: Tensor) -> None:
     """Images beside each other, from margin to margin."""
-    places = plots._grid(len(images), COLUMNS, WIDTH, 0, top)
+    places = look.grid(len(images), COLUMNS, WIDTH, 0, top)
     for (x, y), image in zip(places, images, strict=True):
-        plots._image(canvas, x, y, image[0].numpy(), ENLARGED, limits=(0, 1))
+        look.draw_image(canvas, x, y, image[0].numpy(), ENLARGED, limits=(0, 1))
 
 
 def main(folder: Path) -> None:
     """Write all pictures."""
     folder.mkdir(parents=True, exist_ok=True)
-    plots._save(together_figure(), folder / "augmentation.png")
+    look.save_png(together_figure(), folder / "augmentation.png")
     for name in PICTURES:
-        plots._save(strengths_figure(name), folder / f"augmentation-{name}.png")
+        look.save_png(strengths_figure(name), folder / f"augmentation-{name}.png")
 
 
 if __name__ == "__main__":

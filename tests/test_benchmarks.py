@@ -8,7 +8,13 @@ from importlib import import_module
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
+import torch
+from PIL import Image
+from strokefont import sheet, write
+
+from digits.evaluate import expected_calibration_error
 
 BENCHMARKS = Path(__file__).resolve().parents[1] / "benchmarks"
 
@@ -107,3 +113,66 @@ def test_the_floor_does_all_products_of_a_step() -> None:
     printed = subprocess.run(command, capture_output=True, text=True, check=True).stdout
     weights = 784 * 128 + 128 * 64 + 64 * 10
     assert int(printed) == 2 * 64 * (2 * weights + 128 * 64 + 64 * 10)
+
+
+# ------------------------------------------------------------------------------------------- handwriting
+
+
+@pytest.fixture
+def handwriting(monkeypatch: pytest.MonkeyPatch) -> Any:
+    """The module benchmarks/handwriting.py."""
+    monkeypatch.syspath_prepend(BENCHMARKS)
+    return import_module("handwriting")
+
+
+def test_calibration_error_is_that_of_evaluate(handwriting: Any) -> None:
+    """Of probabilities that sum to 1 it is the expected calibration error, bin by bin."""
+    generator = np.random.default_rng(0)
+    logits = generator.normal(0, 2, (500, 10))
+    labels = generator.integers(0, 10, 500)
+    probabilities = np.exp(logits) / np.exp(logits).sum(1, keepdims=True)
+    ours = handwriting.calibration_error(probabilities.max(1), probabilities.argmax(1) == labels)
+    theirs = expected_calibration_error(torch.from_numpy(logits), torch.from_numpy(labels))
+    assert ours == pytest.approx(theirs)
+    assert handwriting.calibration_error(np.array([0.0, 0.0]), np.array([False, False])) == 0
+
+
+def test_handwriting_is_counted_as_it_was_read(
+    handwriting: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Singles, rows, non-digits, damaged files and arrays, each with its counts."""
+    rows = Image.new("L", (500, 420), 255)
+    write(rows, "147", (60, 50), 110)
+    write(rows, "20", (60, 240), 110)
+    for name, picture in {"3": sheet("3"), "rows": rows, "blank": Image.new("L", (90, 90), 255)}.items():
+        picture.save(tmp_path / f"{name}.png")
+    (tmp_path / "bad.png").write_bytes(b"no picture")
+    (tmp_path / "labels.csv").write_text(
+        "file,label,kind,style\n3.png,3,single,photo\n3.png,8,single,paint\nbad.png,5,single,photo\n"
+        "rows.png,147_20,multi,photo\nblank.png,none,none,paint\n3.png,none,none,photo\n"
+    )
+    (tmp_path / "more" / "USPS").mkdir(parents=True)
+    np.savez(tmp_path / "more" / "USPS" / "a.npz", x=np.asarray(sheet("3"))[None], y=np.array([3]))
+    out = tmp_path / "out.json"
+    monkeypatch.setattr(sys, "argv", ["handwriting.py", "--data", str(tmp_path), "--out", str(out)])
+    handwriting.main()
+    sets = json.loads(out.read_text())["sets"]
+    counts = {
+        name: {key: (value["count"], value["of"]) for key, value in figures["shares"].items()}
+        for name, figures in sets.items()
+    }
+    assert list(counts) == ["single", "multi", "none", "USPS"]
+    assert counts["single"] == {
+        "best guess": (1, 3),
+        "best guess, photos and scans": (1, 2),
+        "best guess, paint": (0, 1),
+        "best guess, photo": (1, 2),
+        "text": (1, 3),
+        "refused": (1, 3),
+        "wrong": (1, 3),
+    }
+    assert counts["multi"] == {"best guess": (1, 1), "text": (1, 1), "refused": (0, 1), "wrong": (0, 1)}
+    assert counts["none"]["accepted"] == (1, 2)
+    assert counts["none"]["accepted, photo"] == (1, 1)
+    assert counts["USPS"]["best guess"] == (1, 1)
+    assert "accepted" in capsys.readouterr().out

@@ -8,14 +8,14 @@ import pytest
 SOURCE = Path(__file__).parent.parent / "src" / "digits"
 RANKS = {
     8: {"cli"},
-    7: {"terminal", "explain"},
+    7: {"terminal", "explain", "readout"},
     6: {"search", "reader"},
     5: {"runs", "photo"},
     4: {"training", "plots", "touching"},
     3: {"evaluate", "strokes"},
     2: {"data", "space", "ink", "checkpoint", "inference"},
     1: {"download", "formats", "archive", "recipes", "backprop", "optimizers", "augment"}
-    | {"storage", "pictures", "handwriting"},
+    | {"storage", "pictures", "canvas", "handwriting"},
     0: {"errors", "options", "models", "distributed", "files", "loss", "drawing"},
 }
 RANK = {module: rank for rank, modules in RANKS.items() for module in modules}

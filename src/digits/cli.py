@@ -9,9 +9,10 @@ saving (130 for Ctrl-C, 143 for SIGTERM).
 import dataclasses
 import json
 import os
+import shutil
 import signal
 import sys
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -32,7 +33,7 @@ from digits.options import (
 from digits.recipes import FIGURES, RECIPES, listing
 
 if TYPE_CHECKING:
-    from digits.reader import Reading
+    from digits.reader import Reader, Reading
 
 Parsed = TypeVar("Parsed")
 
@@ -189,47 +190,52 @@ def evaluate(arguments: list[str]) -> int:
 def predict(arguments: list[str]) -> int:
     """digits predict: handwriting in pictures, one line each; 1 if a picture could not be read."""
     options = _parse(PredictOptions, arguments, "digits predict")
-    os.environ.setdefault(
-        "OPENBLAS_NUM_THREADS", "1"
-    )  # read when NumPy is imported; two stall on a busy machine
+    # Read when NumPy is imported; two threads stall each other on a busy machine.
+    os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
+    from digits import readout
     from digits.pictures import files_in
     from digits.reader import Reader
 
     reader = Reader.load(options.model, threshold=options.threshold)
     paths = list(files_in(options.images))
     if options.explain:
-        from digits.explain import explain
-
-        reading = reader.read(paths[0], single=options.single, explain=True)
-        explain(reading, options.explain)
-        found: Iterable[Reading | PhotoError] = [reading]
+        answers = _explained(reader, paths, options.explain, single=options.single)
     else:
-        found = reader.read_many(paths, single=options.single)
-    show, failed = (_json_line if options.json else _plain_line), False
+        answers = reader.read_many(paths, single=options.single)
+    names, columns = readout.name_width(paths), shutil.get_terminal_size((100, 24)).columns
     if hasattr(sys.stdout, "reconfigure"):
         sys.stdout.reconfigure(errors="replace")
-    for path, answer in zip(paths, found, strict=True):
-        failed |= isinstance(answer, PhotoError)
-        print(show(path, answer))
-    return int(failed)
+    failed = 0
+    for path, answer in zip(paths, answers, strict=True):
+        failed += isinstance(answer, PhotoError)
+        if options.json:
+            line = readout.as_json(path, answer)
+        else:
+            line = readout.as_lines(path, answer, names=names, columns=columns)
+        print(line, flush=True)
+    if failed and len(paths) > 1:
+        return _complain(f"{failed:,} of {len(paths):,} pictures could not be read", 1)
+    return int(failed > 0)
 
 
-def _json_line(path: Path, answer: "Reading | PhotoError") -> str:
-    if isinstance(answer, PhotoError):
-        return json.dumps({"path": str(path), "error": str(answer), "kind": answer.kind})
-    return json.dumps({"path": str(path), **answer.to_json()})
+def _explained(
+    reader: "Reader", paths: Sequence[Path], target: Path, *, single: bool
+) -> "Iterator[Reading | PhotoError]":
+    """Read the only picture and draw how it was read."""
+    from digits.explain import explain
 
-
-def _plain_line(path: Path, answer: "Reading | PhotoError") -> str:
-    """photo.jpg: 42   (4 99 %, 2 98 %); a mark that is not accepted is followed by the reason."""
-    name = "".join(c if c.isprintable() else "?" for c in str(path))
-    if isinstance(answer, PhotoError):
-        return f"{name}: {answer.kind}: {answer}"
-    marks = [
-        f"{d.digit} {d.probability:.0%}" if d.accepted else f"{d.digit}? {d.probability:.0%} {d.reason}"
-        for d in answer.digits
-    ]
-    return f"{name}: {answer.text or 'no digit'}   ({', '.join(marks) or 'no mark'})".replace("\n", " / ")
+    path, *others = paths
+    if others:
+        raise OptionError(f"--explain draws the reading of one picture, not of {len(paths):,}; name one")
+    if target.exists() and path.exists() and target.samefile(path):
+        raise OptionError(f"--explain would overwrite {path}, the picture itself; choose another name")
+    try:
+        reading = reader.read(path, single=single, explain=True)
+    except PhotoError as error:
+        yield error
+        return
+    explain(reading, target)
+    yield reading
 
 
 # --------------------------------------------------------------------------------------------------- tune

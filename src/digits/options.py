@@ -274,7 +274,7 @@ class PredictOptions:
     """Read handwritten digits in pictures: photos, scans, drawings."""
 
     images: tuple[Path, ...]
-    """Pictures, or folders of pictures: JPEG, PNG, WebP, GIF, TIFF, BMP; HEIC with pillow-heif installed."""
+    """Pictures, or folders of them: JPEG, PNG, WebP, GIF, TIFF, BMP, AVIF; HEIC if pillow-heif is there."""
     json: bool = False
     """Print one JSON object a line, with a box, a probability and a reason for every mark."""
     single: bool = False
@@ -284,15 +284,15 @@ class PredictOptions:
     threshold: float = 0.5
     """Accept a mark from this probability on."""
     explain: Path | None = None
-    """Draw each step of the reading of one picture into this PNG file."""
+    """Draw how the picture was read, step by step, as this PNG file; for one picture."""
 
     def __post_init__(self) -> None:
         if not self.images:
             raise OptionError("no picture is named; expected at least one, such as digits predict photo.jpg")
         if not 0 <= self.threshold <= 1:
             raise OptionError(f"--threshold is {self.threshold}; expected a number from 0 to 1")
-        if self.explain is not None and len(self.images) > 1:
-            raise OptionError("--explain draws the reading of one picture; name one")
+        if self.explain is not None and self.explain.suffix.lower() != ".png":
+            raise OptionError(f"--explain is {self.explain}; expected the name of a PNG file: explained.png")
 
 
 @dataclass(frozen=True)

@@ -5,6 +5,7 @@ before a single pixel is decoded, only decoders for common formats are open, and
 becomes one PhotoError.
 """
 
+import functools
 import io
 import os
 import stat
@@ -68,13 +69,29 @@ def open_picture(source: Source, limits: Limits | None = None, *, name: str = ""
 
 
 def files_in(paths: Iterable[Path]) -> Iterator[Path]:
-    """The paths, each folder replaced by the files directly in it, by name. Raises PhotoError."""
+    """The paths, each folder replaced by the files directly in it, by name, hidden ones left out.
+
+    A folder that has none, or cannot be listed, stays: opening it tells why.
+    """
     for path in paths:
-        try:
-            found = sorted(p for p in path.iterdir() if not p.is_dir()) if path.is_dir() else [path]
-        except (OSError, ValueError) as error:
-            raise PhotoError(f"could not read {path}: {error}", kind="format") from error
-        yield from found
+        yield from _listed(path) or [path]
+
+
+def _listed(path: Path) -> list[Path]:
+    """Files in a folder; none if it is no folder, or a closed one."""
+    try:
+        with os.scandir(path) as entries:
+            names = [entry.name for entry in entries if entry.name[0] != "." and not _is_folder(entry)]
+    except (OSError, ValueError):  # ValueError: a NUL byte in the name
+        return []
+    return [path / name for name in sorted(names)]
+
+
+def _is_folder(entry: "os.DirEntry[str]") -> bool:
+    try:
+        return entry.is_dir()
+    except OSError:  # a link that leads in a circle is no folder; reading it says what is wrong
+        return False
 
 
 def _content(source: "str | os.PathLike[str] | bytes", limits: Limits, name: str) -> tuple[bytes, str]:
@@ -99,6 +116,9 @@ def _read(path: Path, most: int, name: str) -> tuple[bytes, int]:
     """At most `most` bytes of a regular file and its size: pipes and devices could feed us for ever."""
     try:
         about = path.stat()
+        if stat.S_ISDIR(about.st_mode):
+            os.scandir(path).close()  # whose error, if it is closed, says more
+            raise PhotoError(f"{name} is a folder without pictures; name a picture", kind="format")
         if not stat.S_ISREG(about.st_mode):
             raise PhotoError(f"{name} is no regular file; name a picture", kind="format")
         if about.st_size > most:
@@ -142,10 +162,9 @@ def _known_formats() -> list[str]:
     return [name for name in FORMATS if name in Image.OPEN]
 
 
+@functools.cache
 def _allow_heif() -> None:
-    """HEIC photos of iPhones, if pillow-heif is installed."""
-    if "HEIF" in Image.OPEN:
-        return
+    """HEIC photos of iPhones, if pillow-heif is installed; looking for it takes a while, so once."""
     try:
         import pillow_heif  # type: ignore[import-not-found, unused-ignore]  # optional
     except ImportError:

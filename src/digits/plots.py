@@ -1,22 +1,15 @@
 """Matplotlib pictures of a run, each a PNG whose title says what was found.
 
-Every picture is two functions: `..._figure` builds the Figure, its namesake saves it. Figures are built
-without pyplot: threads share nothing and nothing stays open. The same values give the same bytes, with
-the same versions.
-
-All are as wide as a column of text and legible on a phone. Positions are pixels of the finished picture
-from its top left corner, so that images are enlarged by whole numbers.
+Every picture is two functions: `..._figure` builds the Figure, its namesake saves it. How all of them look
+is said in `canvas`.
 """
 
-import io
 import math
-import textwrap
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Protocol
 
 import numpy as np
-import numpy.typing as npt
 from matplotlib.axes import Axes
 from matplotlib.colors import LinearSegmentedColormap
 from matplotlib.figure import Figure
@@ -24,27 +17,36 @@ from matplotlib.patches import Circle, Rectangle
 from matplotlib.ticker import FixedLocator, FuncFormatter, MaxNLocator
 from torch import Tensor
 
+from digits.canvas import (
+    BLUE,
+    FONT,
+    GLYPH,
+    GREY,
+    LINE,
+    MARGIN,
+    PALE_BLUE,
+    PALE_VERMILLION,
+    PAPER,
+    POINT,
+    ROW_GAP,
+    SMALL,
+    TEXT,
+    VERMILLION,
+    WIDTH,
+    Array,
+    draw_image,
+    grid,
+    hundredths,
+    open_sheet,
+    percent,
+    save_png,
+    whole_percent,
+    wrapped,
+    write,
+)
 from digits.data import SIDE
 from digits.evaluate import Evaluation, most_confident_mistakes, probabilities
-from digits.files import atomic_write
 
-DPI = 160  # pixels an inch
-WIDTH, MARGIN = 1000, 24  # px
-ROW_GAP = 28  # px, between rows of images with captions
-
-# Sizes in points. A phone shows 1,000 px on about 390 of its own, so that 10 points arrive as 9 px.
-TITLE, TEXT, SMALL = 15.0, 10.5, 9.5
-POINT = DPI / 72  # px
-GLYPH = 0.64  # width of a digit of DejaVu Sans, as a fraction of its size
-CAPITAL = 0.73  # height of its capitals and digits
-LETTER = 0.54  # mean width of a character in a sentence
-FONT = "DejaVu Sans"  # comes with Matplotlib, so the picture is the same everywhere
-
-# From the palette that people with any colour vision tell apart: Okabe and Ito, "Color universal design",
-# 2008. What colour says, position or words say too.
-BLUE, VERMILLION = "#0072B2", "#D55E00"
-PALE_BLUE, PALE_VERMILLION = "#a6cfe6", "#f5b78e"
-INK, GREY, LINE, PAPER = "#222222", "#666666", "#d9d9d9", "#f4f4f2"
 MISTAKES = LinearSegmentedColormap.from_list("mistakes", [PAPER, "#fbd9bd", "#f0a06a", VERMILLION])
 WEIGHTS = "RdBu_r"  # white at 0; safe for colour-blind eyes: Harrower and Brewer, "ColorBrewer.org", 2003
 
@@ -53,8 +55,6 @@ MAX_PREDICTIONS = 24
 MAX_NEURONS = 64
 UNSATURATED = 0.9995  # of the weights; a few extreme ones would leave all others pale
 SHORT_NAME = 1  # character; longer class names need wider columns
-
-Array = npt.NDArray[Any]
 
 
 class Epoch(Protocol):
@@ -90,41 +90,34 @@ class Trial(Protocol):
 
 def curves(epochs: Sequence[Epoch], path: Path) -> None:
     """Save `curves_figure` as the PNG `path`."""
-    _save(curves_figure(epochs), path)
+    save_png(curves_figure(epochs), path)
 
 
 def confusion(evaluation: Evaluation, class_names: Sequence[str], path: Path) -> None:
     """Save `confusion_figure` as the PNG `path`."""
-    _save(confusion_figure(evaluation, class_names), path)
+    save_png(confusion_figure(evaluation, class_names), path)
 
 
 def mistakes(images: Tensor, labels: Tensor, logits: Tensor, class_names: Sequence[str], path: Path) -> None:
     """Save `mistakes_figure` as the PNG `path`."""
-    _save(mistakes_figure(images, labels, logits, class_names), path)
+    save_png(mistakes_figure(images, labels, logits, class_names), path)
 
 
 def first_layer(weights: Tensor, path: Path) -> None:
     """Save `first_layer_figure` as the PNG `path`."""
-    _save(first_layer_figure(weights), path)
+    save_png(first_layer_figure(weights), path)
 
 
 def predictions(
     images: Tensor, labels: Tensor, logits: Tensor, class_names: Sequence[str], path: Path
 ) -> None:
     """Save `predictions_figure` as the PNG `path`."""
-    _save(predictions_figure(images, labels, logits, class_names), path)
+    save_png(predictions_figure(images, labels, logits, class_names), path)
 
 
 def tuning(trials: Sequence[Trial], importances: Mapping[str, float], path: Path) -> None:
     """Save `tuning_figure` as the PNG `path`."""
-    _save(tuning_figure(trials, importances), path)
-
-
-def _save(figure: Figure, path: Path) -> None:
-    """Write the figure, whole or not at all, without date or version in it."""
-    png = io.BytesIO()
-    figure.savefig(png, format="png", dpi=DPI, metadata={"Software": None})
-    atomic_write(path, png.getvalue())
+    save_png(tuning_figure(trials, importances), path)
 
 
 # ---------------------------------------------------------------------------------------------- curves
@@ -140,13 +133,13 @@ def curves_figure(epochs: Sequence[Epoch]) -> Figure:
     that is not finite leaves a gap.
     """
     best = min(epochs, key=lambda e: (-_finite(e.val_accuracy, -math.inf), _finite(e.val_loss, math.inf)))
-    title = f"{_percent(best.val_accuracy)} of the validation images read right"
+    title = f"{percent(best.val_accuracy)} of the validation images read right"
     best_of = "" if len(epochs) == 1 else f"Ringed: the best of {len(epochs)} epochs, number {best.number}. "
     note = "Training figures are averages while the network still learns."
-    figure, canvas, top = _sheet(title, best_of + note, 850)
+    figure, canvas, top = open_sheet(title, best_of + note, 850)
     accuracy = _panel(figure, canvas, top, 400, "Accuracy")
     accuracy.yaxis.set_major_formatter(FuncFormatter(lambda y, _: f"{100 * y:.4g} %"))
-    _curve(accuracy, epochs, lambda e: (e.train_accuracy, e.val_accuracy), _percent, epochs.index(best))
+    _curve(accuracy, epochs, lambda e: (e.train_accuracy, e.val_accuracy), percent, epochs.index(best))
     loss = _panel(figure, canvas, top + 470, 310, "Loss")
     loss.yaxis.set_major_formatter(FuncFormatter(lambda y, _: f"{y:.3g}"))
     _curve(loss, epochs, lambda e: (e.train_loss, e.val_loss), _loss, epochs.index(best))
@@ -156,7 +149,7 @@ def curves_figure(epochs: Sequence[Epoch]) -> Figure:
 
 def _panel(figure: Figure, canvas: Axes, top: float, height: int, name: str) -> Axes:
     """Axes under their name, together `height` px high."""
-    _write(canvas, MARGIN, top, name, weight="bold", va="top")
+    write(canvas, MARGIN, top, name, weight="bold", va="top")
     bottom = figure.bbox.height - top - height
     bounds = (PANEL_LEFT, bottom, PANEL_WIDTH, height - 40)
     panel = figure.add_axes(tuple(np.divide(bounds, [*figure.bbox.size] * 2)), facecolor="none")
@@ -206,7 +199,7 @@ def _name_lines(panel: Axes, lines: Array, written: Callable[[float], str]) -> N
         height = middle + distance / 2 * (-1 if i == lower else 1)
         place = panel.transAxes.inverted().transform((0, height))[1]
         text = f"{name}\n{written(lines[i][-1])}"
-        _write(panel, 1.02, place, text, color=colour, transform=panel.transAxes, va="center")
+        write(panel, 1.02, place, text, color=colour, transform=panel.transAxes, va="center")
 
 
 # ------------------------------------------------------------------------------------------- confusion
@@ -218,27 +211,27 @@ def confusion_figure(evaluation: Evaluation, class_names: Sequence[str]) -> Figu
     """How many images of each class were read as which, the mistakes standing out by colour."""
     counts = np.array(evaluation.confusion)
     low, high = evaluation.interval
-    title = f"{_percent(evaluation.accuracy)} of {evaluation.total:,} test images read right"
-    text = f"95 % interval {_hundredths(low)} to {_percent(high)}. {_worst_confusion(counts, class_names)}"
+    title = f"{percent(evaluation.accuracy)} of {evaluation.total:,} test images read right"
+    text = f"95 % interval {hundredths(low)} to {percent(high)}. {_worst_confusion(counts, class_names)}"
     longest = max(map(len, class_names)) * GLYPH * TEXT * POINT  # px
     left = MARGIN + 20 + max(longest, len("precision") * GLYPH * TEXT * POINT)
     column = (WIDTH - MARGIN - left) / (len(counts) + 1)
     header = SLANTED_HEADER if longest > column else HEADER
     body = ROW * (len(counts) + 1)
-    figure, canvas, top = _sheet(title, text, header + body + 70)
+    figure, canvas, top = open_sheet(title, text, header + body + 70)
     top += header
     _class_labels(canvas, class_names, left, top, column, slanted=longest > column)
     _cells(canvas, counts, left, top, column)
     for i, figures in enumerate(evaluation.per_class):
-        recall = _hundredths(figures.recall, 1) if figures.support else "–"
-        precision = _hundredths(figures.precision, 1) if counts[:, i].any() else "–"
-        _write(canvas, left + (len(counts) + 0.5) * column, top + (i + 0.5) * ROW, recall, SMALL, ha="center")
-        _write(canvas, left + (i + 0.5) * column, top + body - ROW / 2, precision, SMALL, ha="center")
+        recall = hundredths(figures.recall, 1) if figures.support else "–"
+        precision = hundredths(figures.precision, 1) if counts[:, i].any() else "–"
+        write(canvas, left + (len(counts) + 0.5) * column, top + (i + 0.5) * ROW, recall, SMALL, ha="center")
+        write(canvas, left + (i + 0.5) * column, top + body - ROW / 2, precision, SMALL, ha="center")
     note = (
         "Recall (%): of the images of a class, the share read as it. "
         "Precision (%): of the images read as a class, the share that are of it."
     )
-    _write(canvas, MARGIN, top + body + 16, _wrapped(note, SMALL), SMALL, color=GREY, va="top")
+    write(canvas, MARGIN, top + body + 16, wrapped(note, SMALL), SMALL, color=GREY, va="top")
     return figure
 
 
@@ -259,10 +252,10 @@ def _class_labels(
     slant: dict[str, Any] = {"rotation": 45, "rotation_mode": "anchor"} if slanted else {}
     for i, name in enumerate([*class_names, "recall"]):
         x, y = left + (i + 0.5) * column, top - 14
-        _write(canvas, x, y, name, ha="left" if slanted else "center", va="baseline", **slant)
+        write(canvas, x, y, name, ha="left" if slanted else "center", va="baseline", **slant)
     for i, name in enumerate([*class_names, "precision"]):
-        _write(canvas, left - 12, top + (i + 0.5) * ROW, name, ha="right")
-    _write(canvas, left - 12, top - 10, "read as →\ntrue ↓", SMALL, color=GREY, ha="right", va="bottom")
+        write(canvas, left - 12, top + (i + 0.5) * ROW, name, ha="right")
+    write(canvas, left - 12, top - 10, "read as →\ntrue ↓", SMALL, color=GREY, ha="right", va="bottom")
 
 
 def _cells(canvas: Axes, counts: Array, left: float, top: float, column: float) -> None:
@@ -275,7 +268,7 @@ def _cells(canvas: Axes, counts: Array, left: float, top: float, column: float) 
         canvas.add_patch(Rectangle((x + 2, y + 2), column - 4, ROW - 4, color=colour, linewidth=0))
         if count:
             style = {"color": GREY} if right else {"weight": "bold"}
-            _write(canvas, x + column / 2, y + ROW / 2, str(count), size, ha="center", **style)
+            write(canvas, x + column / 2, y + ROW / 2, str(count), size, ha="center", **style)
 
 
 # -------------------------------------------------------------------------------------------- mistakes
@@ -297,25 +290,25 @@ def mistakes_figure(images: Tensor, labels: Tensor, logits: Tensor, class_names:
     text = f"{which}: truth → the network's answer, and how sure it was."
     width = enlarged * SIDE
     pitch = width + caption + ROW_GAP
-    figure, canvas, top = _sheet(title, text, pitch * math.ceil(len(shown) / columns) - ROW_GAP)
+    figure, canvas, top = open_sheet(title, text, pitch * math.ceil(len(shown) / columns) - ROW_GAP)
     chances, answers = (column.tolist() for column in probabilities(logits[shown]).max(1))
-    places = _grid(len(shown), columns, width, pitch, top)
+    places = grid(len(shown), columns, width, pitch, top)
     for (x, y), i, answer, chance in zip(places, shown, answers, chances, strict=True):
-        _image(canvas, x, y, images[i].cpu().numpy(), enlarged)
+        draw_image(canvas, x, y, images[i].cpu().numpy(), enlarged)
         truth, last = f"{class_names[int(labels[i])]} →", y + width + caption - 18
         if narrow:
-            _write(canvas, x, last, f"{truth} {class_names[answer]}", weight="bold")
+            write(canvas, x, last, f"{truth} {class_names[answer]}", weight="bold")
         else:
-            _write(canvas, x, last - 30, truth, SMALL)
-            _write(canvas, x, last, class_names[answer], SMALL, weight="bold")
-        _write(canvas, x + width, last, _percent(chance), SMALL, color=VERMILLION, ha="right")
+            write(canvas, x, last - 30, truth, SMALL)
+            write(canvas, x, last, class_names[answer], SMALL, weight="bold")
+        write(canvas, x + width, last, percent(chance), SMALL, color=VERMILLION, ha="right")
     return figure
 
 
 def _no_mistakes_figure(total: int) -> Figure:
     """A tick for a network that made none."""
     title = f"All {total:,} test images read right"
-    figure, canvas, top = _sheet(
+    figure, canvas, top = open_sheet(
         title, "No mistakes to show. Time for harder ones: your own handwriting?", 300
     )
     x, y = WIDTH / 2, top + 140
@@ -340,9 +333,9 @@ def first_layer_figure(weights: Tensor) -> Figure:
     )
     columns, enlarged = 8, 4 * SIDE // neurons.shape[-1]
     pitch = enlarged * neurons.shape[-1] + 8
-    figure, canvas, top = _sheet(title, text, pitch * math.ceil(len(shown) / columns) + 44)
-    for (x, y), neuron in zip(_grid(len(shown), columns, pitch - 8, pitch, top), shown, strict=True):
-        _image(canvas, x, y, neuron, enlarged, colours=WEIGHTS, limits=(-limit, limit))
+    figure, canvas, top = open_sheet(title, text, pitch * math.ceil(len(shown) / columns) + 44)
+    for (x, y), neuron in zip(grid(len(shown), columns, pitch - 8, pitch, top), shown, strict=True):
+        draw_image(canvas, x, y, neuron, enlarged, colours=WEIGHTS, limits=(-limit, limit))
     _scale(canvas, figure.bbox.height - MARGIN - 20, limit)
     return figure
 
@@ -353,8 +346,8 @@ def _scale(canvas: Axes, y: float, limit: float) -> None:
     left = (WIDTH - width) / 2
     ramp = np.linspace(-limit, limit, width)[None]
     canvas.imshow(ramp, WEIGHTS, aspect="auto", extent=(left, left + width, y + 10, y - 10))
-    _write(canvas, left - 12, y, f"−{limit:.2g} or less", SMALL, color=GREY, ha="right")
-    _write(canvas, left + width + 12, y, f"+{limit:.2g} or more", SMALL, color=GREY)
+    write(canvas, left - 12, y, f"−{limit:.2g} or less", SMALL, color=GREY, ha="right")
+    write(canvas, left + width + 12, y, f"+{limit:.2g} or more", SMALL, color=GREY)
 
 
 # ----------------------------------------------------------------------------------------- predictions
@@ -377,10 +370,10 @@ def predictions_figure(images: Tensor, labels: Tensor, logits: Tensor, class_nam
     text = "The network's likeliest answers. Bold on blue: the truth. Orange: wrong."
     width = enlarged * SIDE
     pitch = width + 8 + ANSWERS * BAR + ROW_GAP
-    figure, canvas, top = _sheet(title, text, pitch * math.ceil(len(shown) / columns) - ROW_GAP)
-    for (x, y), i in zip(_grid(len(shown), columns, width, pitch, top), shown, strict=True):
+    figure, canvas, top = open_sheet(title, text, pitch * math.ceil(len(shown) / columns) - ROW_GAP)
+    for (x, y), i in zip(grid(len(shown), columns, width, pitch, top), shown, strict=True):
         wrong = chances[i].argmax() != labels[i]
-        _image(canvas, x, y, images[i].cpu().numpy(), enlarged, frame=VERMILLION if wrong else LINE)
+        draw_image(canvas, x, y, images[i].cpu().numpy(), enlarged, frame=VERMILLION if wrong else LINE)
         _bars(canvas, x, y + width + 8, width, chances[i].numpy(), int(labels[i]), class_names)
     return figure
 
@@ -398,8 +391,8 @@ def _bars(
         canvas.add_patch(Rectangle((x, top + 2), width, BAR - 4, color=PAPER, linewidth=0))
         canvas.add_patch(Rectangle((x, top + 2), width * chances[answer], BAR - 4, color=colour, linewidth=0))
         weight = "bold" if answer == truth else "normal"
-        _write(canvas, x + 6, middle, class_names[answer], SMALL, weight=weight)
-        _write(canvas, x + width - 6, middle, _whole_percent(chances[answer]), SMALL, ha="right")
+        write(canvas, x + 6, middle, class_names[answer], SMALL, weight=weight)
+        write(canvas, x + width - 6, middle, whole_percent(chances[answer]), SMALL, ha="right")
 
 
 # ---------------------------------------------------------------------------------------------- tuning
@@ -417,11 +410,11 @@ def tuning_figure(trials: Sequence[Trial], importances: Mapping[str, float]) -> 
     """
     tried = [trial for trial in trials if trial.accuracies]
     best = min((t for t in tried if t.state == "complete"), key=lambda t: (-t.accuracy, t.number))
-    title = f"{_percent(best.accuracy)} of the validation images read right"
+    title = f"{percent(best.accuracy)} of the validation images read right"
     pruned = " Grey: trials given up early." if any(t.state != "complete" for t in tried) else ""
     note = f"Ringed: number {best.number}, the best of {len(trials)} trials.{pruned}"
     bars = 70 + IMPORTANCE * len(importances) if importances else 0
-    figure, canvas, top = _sheet(title, note, 880 + bars)
+    figure, canvas, top = open_sheet(title, note, 880 + bars)
     _trial_by_trial(_accuracy_panel(figure, canvas, top, "Trial by trial", tried), tried, best)
     _epoch_by_epoch(_accuracy_panel(figure, canvas, top + 450, "Epoch by epoch", tried), tried, best)
     if importances:
@@ -475,9 +468,9 @@ def _trial_by_trial(panel: Axes, trials: Sequence[Trial], best: Trial) -> None:
     first = min(trial.number for trial in trials)
     _bounds(panel, first, last)
     panel.set_xlabel("trial", fontsize=TEXT, color=GREY, fontfamily=FONT)
-    text = f"best so far\n{_percent(best.accuracy)}"
+    text = f"best so far\n{percent(best.accuracy)}"
     at = panel.transAxes.inverted().transform(panel.transData.transform((0, so_far[-1])))[1]
-    _write(panel, 1.03, at, text, color=VERMILLION, transform=panel.transAxes, va="top")
+    write(panel, 1.03, at, text, color=VERMILLION, transform=panel.transAxes, va="top")
 
 
 def _epoch_by_epoch(panel: Axes, trials: Sequence[Trial], best: Trial) -> None:
@@ -497,8 +490,8 @@ def _epoch_by_epoch(panel: Axes, trials: Sequence[Trial], best: Trial) -> None:
     _bounds(panel, 1, longest)
     panel.set_xlabel("epoch", fontsize=TEXT, color=GREY, fontfamily=FONT)
     at = panel.transAxes.inverted().transform(panel.transData.transform((0, _height(best.accuracies[-1]))))[1]
-    text = f"number {best.number}\n{_percent(best.accuracies[-1])}"
-    _write(panel, 1.03, at, text, color=BLUE, transform=panel.transAxes, va="top")
+    text = f"number {best.number}\n{percent(best.accuracies[-1])}"
+    write(panel, 1.03, at, text, color=BLUE, transform=panel.transAxes, va="top")
 
 
 def _ring(panel: Axes, x: float, best: Trial) -> None:
@@ -513,93 +506,15 @@ def _bounds(panel: Axes, first: float, last: float) -> None:
 
 def _importance_bars(canvas: Axes, top: float, importances: Mapping[str, float]) -> None:
     """A bar for each option's share in what set the best trials apart, largest first."""
-    _write(canvas, MARGIN, top, "What set the best quarter apart", weight="bold", va="top")
+    write(canvas, MARGIN, top, "What set the best quarter apart", weight="bold", va="top")
     left, width = 200, WIDTH - MARGIN - 200 - 90
     largest = max(*importances.values(), 1e-9)
     for row, (name, share) in enumerate(sorted(importances.items(), key=lambda item: -item[1])):
         y = top + 44 + row * IMPORTANCE
         length = width * share / largest
-        _write(canvas, left - 14, y + IMPORTANCE / 2, name.replace("_", " "), color=GREY, ha="right")
+        write(canvas, left - 14, y + IMPORTANCE / 2, name.replace("_", " "), color=GREY, ha="right")
         canvas.add_patch(Rectangle((left, y + 6), length, IMPORTANCE - 12, color=PALE_BLUE, linewidth=0))
-        _write(canvas, left + length + 12, y + IMPORTANCE / 2, _whole_percent(share))
-
-
-# --------------------------------------------------------------------------------- the shared look
-
-
-def _sheet(title: str, text: str, body: float) -> tuple[Figure, Axes, float]:
-    """A white figure with its heading and room for `body` px; a canvas over all of it; where the body starts.
-
-    The canvas counts in px, x to the right and y downwards.
-    """
-    lines = _wrapped(text, TEXT)
-    top = MARGIN + 48 + 28 * (lines.count("\n") + 1) + 24
-    height = math.ceil(top + body + MARGIN)
-    figure = Figure(figsize=(WIDTH / DPI, height / DPI), dpi=DPI, facecolor="white")
-    canvas = figure.add_axes((0, 0, 1, 1), xlim=(0, WIDTH), ylim=(height, 0))
-    canvas.set_axis_off()
-    _write(canvas, MARGIN, MARGIN, title, TITLE, weight="bold", va="top")
-    _write(canvas, MARGIN, MARGIN + 48, lines, color=GREY, va="top")
-    return figure, canvas, top
-
-
-def _write(canvas: Axes, x: float, y: float, text: str, size: float = TEXT, **style: Any) -> None:
-    """Text from x on, its capitals centred on y, unless styled otherwise; `$` has no meaning in it."""
-    if "va" not in style:  # Matplotlib's own centre moves with the tails of g and p
-        y, style["va"] = y + CAPITAL * size * POINT / 2, "baseline"
-    look: dict[str, Any] = {"color": INK, "fontfamily": FONT, "parse_math": False, "linespacing": 1.25}
-    canvas.text(x, y, text, fontsize=size, **(look | style))
-
-
-def _wrapped(text: str, size: float) -> str:
-    """Text in lines that fit between the margins."""
-    return textwrap.fill(text, int((WIDTH - 2 * MARGIN) / (size * POINT * LETTER)))
-
-
-def _grid(n: int, columns: int, width: float, pitch: float, top: float) -> Iterator[tuple[int, float]]:
-    """Top left corners of n tiles, spread between the margins."""
-    gap = (WIDTH - 2 * MARGIN - columns * width) / (columns - 1)
-    for i in range(n):
-        yield round(MARGIN + i % columns * (width + gap)), top + i // columns * pitch
-
-
-def _image(
-    canvas: Axes,
-    x: float,
-    y: float,
-    pixels: Array,
-    enlarged: int,
-    *,
-    colours: str = "gray_r",  # dark ink on white paper
-    limits: tuple[float, float] = (0, 255),
-    frame: str = LINE,
-) -> None:
-    """One image, enlarged and framed."""
-    height, width = (enlarged * size for size in pixels.shape[:2])
-    extent = (x, x + width, y + height, y)
-    look: dict[str, Any] = {"aspect": "auto", "interpolation": "nearest", "extent": extent}
-    canvas.imshow(pixels, colours, vmin=limits[0], vmax=limits[1], **look)
-    thickness = 0.6 if frame == LINE else 2
-    canvas.add_patch(Rectangle((x, y), width, height, fill=False, color=frame, linewidth=thickness))
-
-
-def _hundredths(fraction: float, decimals: int = 2) -> str:
-    """A fraction in per cent, without the sign; 100 is said of 1 only."""
-    return "100" if fraction == 1 else f"{min(100 * fraction, 100 - 0.1**decimals):.{decimals}f}"
-
-
-def _percent(fraction: float) -> str:
-    """A fraction in per cent, with the sign."""
-    return f"{_hundredths(fraction)}\u202f%" if math.isfinite(fraction) else "not a number"
-
-
-def _whole_percent(fraction: float) -> str:
-    """A probability in the least room; 0 and 100 % are said of 0 and 1 only."""
-    if 0 < fraction < 0.01:
-        return "<1\u202f%"
-    if 0.99 < fraction < 1:
-        return ">99\u202f%"
-    return f"{100 * fraction:.0f}\u202f%"
+        write(canvas, left + length + 12, y + IMPORTANCE / 2, whole_percent(share))
 
 
 def _finite(value: float, otherwise: float) -> float:

@@ -7,6 +7,7 @@ The path of a picture: `photo` finds the marks and makes each MNIST-like, a `Cla
 would be, the doubt network whether it is a digit at all. No PyTorch is needed.
 """
 
+import time
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
@@ -25,6 +26,7 @@ from digits.pictures import Limits, Source, open_picture
 
 THRESHOLD = 0.5  # of the probability, below which a mark is no accepted digit: docs/photos.md
 TOGETHER = 256  # pictures whose marks are classified at once
+PATIENCE = 0.2  # seconds after which an answer no longer waits for other pictures
 DIGITS = tuple("0123456789")
 
 BLANK, NO_DIGIT, UNCLEAR = "blank", "not a digit", "unclear"
@@ -67,6 +69,7 @@ class Reading:
     width: int
     height: int
     steps: dict[str, npt.NDArray[np.uint8]] = field(default_factory=dict, repr=False, compare=False)
+    light_ink: bool = False
 
     @property
     def text(self) -> str:
@@ -120,16 +123,20 @@ class Reader:
     def read_many(
         self, sources: Iterable[Source], *, single: bool = False, limits: Limits | None = None
     ) -> Iterator[Reading | PhotoError]:
-        """Read many pictures, quicker than one by one; what cannot be read yields its error in its place."""
+        """Read many pictures, quicker than one by one; what cannot be read yields its error in its place.
+
+        Answers come in order, each soon after it is known: small pictures in batches, large ones one by one.
+        """
         waiting: list[Page | PhotoError] = []
+        since = time.monotonic()
         for source in sources:
             try:
                 waiting.append(self._page(source, single, False, limits, ""))
             except PhotoError as error:
                 waiting.append(error)
-            if len(waiting) == TOGETHER:
+            if len(waiting) == TOGETHER or time.monotonic() - since > PATIENCE:
                 yield from self._together(waiting)
-                waiting = []
+                waiting, since = [], time.monotonic()
         yield from self._together(waiting)
 
     def read_strokes(self, strokes: Sequence[Points]) -> Reading:
@@ -171,7 +178,7 @@ class Reader:
 
     def _reading(self, page: Page, probabilities: npt.NDArray[np.floating]) -> Reading:
         digits = tuple(map(self._digit, page.marks, probabilities))
-        return Reading(digits, page.width, page.height, page.steps)
+        return Reading(digits, page.width, page.height, page.steps, page.light_ink)
 
     def _digit(self, mark: Mark, probabilities: npt.NDArray[np.floating]) -> Digit:
         digit = int(probabilities.argmax())
