@@ -102,6 +102,42 @@ def on_a_table(image: Image.Image) -> Image.Image:
     return table
 
 
+def tight(digit: str, *, side: int, pen: float) -> Image.Image:
+    """Cropped to the digit itself, `side` pixels long: its strokes go from border to border."""
+    large = sheet(digit, size=(700, 700), height=400, pen=pen)
+    top, bottom, left, right = extent(np.asarray(large) < 128)
+    scale = side / max(bottom - top, right - left)
+    size = (round((right - left) * scale), round((bottom - top) * scale))
+    return large.crop((left, top, right, bottom)).resize(size, Image.Resampling.BOX)
+
+
+def beside_a_thumb(image: Image.Image) -> Image.Image:
+    """Something dark and heavier than the writing comes in over the border."""
+    image = image.copy()
+    x, y = image.width, round(0.8 * image.height)
+    ImageDraw.Draw(image).ellipse((x - 60, y - 40, x + 60, y + 40), fill=40)
+    return image
+
+
+def beside_a_cloth(image: Image.Image) -> Pixels:
+    """A patterned cloth fills the picture above the sheet, without quite touching its border."""
+    cloth = Image.new("L", (image.width, 120), 225)
+    draw = ImageDraw.Draw(cloth)
+    generator = np.random.default_rng(1)
+    for _ in range(60):
+        x, y = generator.integers((6, 4), (image.width - 6, 90)).tolist()
+        dx, dy = generator.integers((-60, 0), (60, 60)).tolist()
+        draw.line((x, y, x + dx, min(94, y + dy)), fill=80, width=5)
+    return np.concatenate([np.asarray(cloth), np.asarray(image)])
+
+
+def on_a_card(image: Image.Image) -> Image.Image:
+    """A small white card on a dark table that is most of the picture."""
+    table = Image.new("L", (2 * image.width, 3 * image.height), 30)
+    table.paste(image, (image.width // 2, image.height))
+    return table
+
+
 def broken(image: Image.Image) -> Image.Image:
     """A pen that failed for a moment, twice."""
     image = image.copy()
@@ -127,6 +163,12 @@ WAYS: dict[str, Callable[[str], Image.Image | Pixels | bytes]] = {
     "off centre": lambda d: sheet(d, at=(15, 20), height=90),
     "twenty-eight pixels": lambda d: sheet(d, size=(28, 28), height=17, pen=0.12),
     "tight": lambda d: sheet(d, size=(130, 168), height=150),
+    "tight, small": lambda d: tight(d, side=28, pen=0.1),
+    "tight, bold": lambda d: tight(d, side=160, pen=0.2),
+    "tight, bold, light, small": lambda d: 255 - np.asarray(tight(d, side=28, pen=0.2)),
+    "beside a thumb": lambda d: beside_a_thumb(sheet(d, height=140, pen=0.04, ink=90, colour=210)),
+    "beside a cloth": lambda d: beside_a_cloth(sheet(d, height=130, pen=0.04, ink=70, colour=225)),
+    "on a card": lambda d: on_a_card(sheet(d, size=(150, 200), height=110)),
     "wide strip": lambda d: sheet(d, size=(900, 120), height=80),
     "shadow": lambda d: shaded(sheet(d, ink=40)),
     "colour in shadow": lambda d: shaded(sheet(d, ink=(30, 30, 160), colour=(250, 250, 230), mode="RGB")),

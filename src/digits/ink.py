@@ -78,13 +78,28 @@ def _overview(pixels: Pixels) -> Pixels:
 
 
 def is_light(pixels: Pixels) -> bool:
-    """Whether the ink is brighter than the paper: ink is the smaller part, on the long side of the median."""
+    """Whether the ink is brighter than the paper: ink is the smaller part, on the long side of the median.
+
+    Where that is in doubt the fine detail decides, or the border, which is mostly paper.
+    """
     grey = _overview(pixels).astype(np.float32)
     skew = _skewness(grey - _plane(grey))
-    if abs(skew) < 2 and min(grey.shape) >= 64:  # light and shadow may outweigh thin strokes: look closer
+    bright = grey > (grey.min() + grey.max()) / 2
+    share, border = float(bright.mean()), border_mean(bright)
+    bold = 0.35 < share < 0.65 and abs(border - share) > 0.15  # writing that fills its picture
+    fine = 0.0
+    if (bold or abs(skew) < 2) and min(grey.shape) >= 64:  # light and shadow may outweigh thin strokes
         fine = _skewness(grey - smooth(grey, 9))
-        skew = fine if abs(fine) > 2 or abs(skew) < 0.5 else skew
-    return skew > 0
+    if abs(fine) > 2:
+        return fine > 0
+    if bold:
+        return border < share
+    return (fine if fine and abs(skew) < 0.5 else skew) > 0
+
+
+def border_mean(values: npt.NDArray[Any]) -> float:
+    """The mean of the outermost pixels."""
+    return float(np.concatenate((values[0], values[-1], values[:, 0], values[:, -1])).mean())
 
 
 def _skewness(values: Array) -> float:
@@ -119,13 +134,12 @@ def _narrower(small: Pixels, paper: Pixels, window: int) -> int:
     """A window just wide enough for the strokes, so that shadows and the table under the sheet are no ink."""
     contrast = _contrast(small, paper.astype(np.float32))
     mask = contrast > 0.4 * _levels(contrast)[1]
-    edge = np.concatenate([mask[0], mask[-1], mask[:, 0], mask[:, -1]])
     flips = np.flatnonzero(np.diff(np.pad(mask, ((0, 0), (1, 1))).ravel(), prepend=False))
     runs = flips[1::2] - flips[::2]
     if not runs.size:
         return window
     thickness = float(np.quantile(runs, 0.3))
-    around = float(edge.mean()) > 0.25  # something dark goes all round
+    around = border_mean(mask) > 0.25  # something dark goes all round
     return min(window, window // 4 if around else window, max(15, int(8 * thickness)))
 
 
