@@ -5,6 +5,7 @@ before a single pixel is decoded, only decoders for common formats are open, and
 becomes one PhotoError.
 """
 
+import functools
 import io
 import os
 import stat
@@ -131,10 +132,9 @@ def _known_formats() -> list[str]:
     return [name for name in FORMATS if name in Image.OPEN]
 
 
+@functools.cache  # looking for what is not installed takes longer than reading a small picture
 def _allow_heif() -> None:
     """HEIC photos of iPhones, if pillow-heif is installed."""
-    if "HEIF" in Image.OPEN:
-        return
     try:
         import pillow_heif  # type: ignore[import-not-found, unused-ignore]  # optional
     except ImportError:
