@@ -2,7 +2,7 @@
 
 A stroke is a sequence of points (x, y), x to the right and y downwards, in any unit. `render` draws strokes
 with a round pen straight into MNIST's box of 20 pixels; the page in the browser does the same, line by line
-(static/network.js), and the tests hold the two to each other.
+(static/drawing.js), and the tests hold the two to each other.
 """
 
 import math
@@ -19,6 +19,7 @@ SIDE, BOX = 28, 20  # px; MNIST's digits were scaled into a 20 x 20 box in a pic
 PEN = 2.4  # px across a stroke (ink.stroke_width): the median of MNIST's training images
 EDGE = 1.0  # px over which ink fades to paper: as many grey pixels as in MNIST, half of those with ink
 OVERLAP = 0.3  # of the narrower stroke's width: strokes that share so much of a column are one digit
+SEGMENTS = 256  # of a line at once: 1.6 MB an array
 DOT = 1e-6  # of anything; a path no longer than this is a dot
 
 
@@ -49,7 +50,16 @@ def _ink(lines: Sequence[Points], pen: float) -> npt.NDArray[np.float64]:
     place = np.arange(SIDE) - (SIDE - 1) / 2
     squared = np.full((SIDE, SIDE), np.inf)
     for line in lines:
-        start, end = (line[:-1], line[1:]) if len(line) > 1 else (line, line)
+        squared = np.minimum(squared, _nearest(line, place))
+    return np.asarray(np.clip((pen / 2 - np.sqrt(squared)) / EDGE + 0.5, 0, 1))
+
+
+def _nearest(line: Points, place: npt.NDArray[np.floating]) -> npt.NDArray[np.float64]:
+    """Squared distance (28, 28) of every pixel from a line, some segments at a time: memory stays small."""
+    starts, ends = (line[:-1], line[1:]) if len(line) > 1 else (line, line)
+    squared = np.full((SIDE, SIDE), np.inf)
+    for first in range(0, len(starts), SEGMENTS):
+        start, end = starts[first : first + SEGMENTS], ends[first : first + SEGMENTS]
         along = end - start  # (S, 2)
         length = np.maximum((along * along).sum(axis=1), DOT * DOT)
         x = place[None, None, :] - start[:, 0, None, None]  # (S, 1, 28)
@@ -58,7 +68,7 @@ def _ink(lines: Sequence[Points], pen: float) -> npt.NDArray[np.float64]:
         part = np.clip(part, 0, 1)
         x, y = x - part * along[:, 0, None, None], y - part * along[:, 1, None, None]
         squared = np.minimum(squared, (x * x + y * y).min(axis=0))
-    return np.asarray(np.clip((pen / 2 - np.sqrt(squared)) / EDGE + 0.5, 0, 1))
+    return squared
 
 
 def _moved(ink: npt.NDArray[np.float64], down: int, right: int) -> npt.NDArray[np.float64]:
