@@ -107,11 +107,20 @@ def as_strokes(value: Any) -> list[Points]:
         raise ValueError("strokes are no list of lists of [x, y]")
     found = []
     for stroke in value:
+        if not all(
+            isinstance(point, list) and list(map(_is_number, point)) == [True, True] for point in stroke
+        ):
+            raise ValueError("a point of a stroke is no pair of numbers [x, y]")
         try:
             points = np.array(stroke, np.float64).reshape(len(stroke), 2)
-        except (ValueError, TypeError, OverflowError):
-            raise ValueError("a point of a stroke is no pair of numbers [x, y]") from None
+        except OverflowError:
+            raise ValueError("a point of a stroke is not finite or beyond a million") from None
         if not np.isfinite(points).all() or (np.abs(points) > 1e6).any():
             raise ValueError("a point of a stroke is not finite or beyond a million")
         found.append(points)
     return found
+
+
+def _is_number(value: Any) -> bool:
+    """Neither true nor "0.5", which NumPy would take for numbers."""
+    return type(value) in (int, float)

@@ -450,7 +450,7 @@ def _read_json(reader: Reader, body: bytes) -> Reading:
 def _strokes(value: Any) -> list[Points]:
     parts = value if isinstance(value, list) else []
     if len(parts) > STROKES or sum(len(part) for part in parts if isinstance(part, list)) > POINTS:
-        raise RefusedError(413, "limit", f"at most {STROKES:,} strokes and {POINTS:,} points are read")
+        raise RefusedError(422, "limit", f"at most {STROKES:,} strokes and {POINTS:,} points are read")
     try:
         return drawing.as_strokes(value)
     except ValueError as error:
