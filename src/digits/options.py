@@ -25,6 +25,7 @@ Recipe = Literal["classic", "fast", "plain", "mlp", "fast-cnn", "cnn", "ensemble
 Group = Literal["hidden", "lr", "optimizer", "batch-size", "augmentation"]
 Pruner = Literal["median", "halving", "none"]
 
+LOOPBACK = ("127.0.0.1", "::1", "localhost")  # addresses that only this machine reaches
 TRIALS = 50  # of a search that is given no budget
 SGD_RATE = 0.01  # the mission's learning rate
 ADAPTIVE_RATE = 0.001  # Adam, AdamW and RMSprop: the default of Kingma & Ba 2015, algorithm 1
@@ -293,6 +294,36 @@ class PredictOptions:
             raise OptionError(f"--threshold is {self.threshold}; expected a number from 0 to 1")
         if self.explain is not None and self.explain.suffix.lower() != ".png":
             raise OptionError(f"--explain is {self.explain}; expected the name of a PNG file: explained.png")
+
+
+@dataclass(frozen=True)
+class ServeOptions:
+    """Serve the page to draw on, and an API that reads pictures, on this machine."""
+
+    model: tuple[str, ...] = ()
+    """One of your networks, a run's folder or a model file, beside the bundled ones; may be repeated."""
+    host: str = "127.0.0.1"
+    """Address to listen on. Any other than this machine's own needs --allowed-host."""
+    port: int = 8000
+    """Port to listen on; 0 takes a free one."""
+    allowed_host: tuple[str, ...] = ()
+    """Name, or NAME:PORT, under which browsers and proxies may ask for this server; may be repeated."""
+    workers: int = 1
+    """Processes that answer; each has the networks in its memory."""
+    corrections: Path | None = None
+    """Folder for the pictures that were corrected in the page. Default: in the user's data folder."""
+    open: bool = False
+    """Open the page in the browser."""
+
+    def __post_init__(self) -> None:
+        _at_least("workers", self.workers, 1)
+        if not 0 <= self.port < 2**16:
+            raise OptionError(f"--port is {self.port}; expected a whole number from 0 to 65535")
+        if self.host not in LOOPBACK and not self.allowed_host:
+            raise OptionError(
+                f"--host {self.host} lets other machines in; say by which name they may ask, such as "
+                "--allowed-host digits.example.org"
+            )
 
 
 @dataclass(frozen=True)
