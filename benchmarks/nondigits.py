@@ -7,6 +7,7 @@ pieces, pairs and turned digits are made of MNIST's training images. What looks 
 
 import functools
 import math
+import unicodedata
 from collections.abc import Callable, Container
 from pathlib import Path
 from typing import TypeAlias
@@ -122,11 +123,12 @@ $ .6,.15 .3,.05 .1,.3 .55,.6 .45,.9 .05,.85 | .35,-.1 .3,1.1
 ☾ .6,0 .1,.2 .1,.8 .6,1 .3,.7 .3,.3 .6,0
 ⌂ 0,.45 .45,0 .45,0 .9,.45 | .1,.4 .1,1 .1,1 .8,1 .8,1 .8,.4 | .35,1 .35,.6 .35,.6 .55,.6 .55,.6 .55,1
 """
-LIKE_DIGITS = set("oOIl|iLsSzZbBgqGDTJoОоЗзбБЧчІіοΟΙιζΖ0123456789!/\\()[]{}1²³¹'`´,.·:;-_")
+LIKE_DIGITS = set("oOIl|iLsSzZbBgqGDTJoОоЗзбБЧчІіοΟΙιζΖϴΘθσØøßþðıÐ0123456789!/\\()[]{}1²³¹'`´,.·:;-_")
+LIKE_DIGITS |= set("ЭэЬьЪъЗɜƷاهةوى∅∘∙∖∣∕∂⊘⊙⊖○●☉☊☋☌♁♀♂")
 FONTS = ("DejaVuSans", "DejaVuSans-Oblique", "DejaVuSerif", "DejaVuSerif-Italic", "DejaVuSansMono", "cmmi10")
-RANGES = (  # Latin, signs, its extensions, Greek, Cyrillic, Armenian, Hebrew, Arabic, Georgian, symbols
-    *((0x41, 0x7B), (0x21, 0x41), (0xC0, 0x180), (0x391, 0x3C9), (0x410, 0x450), (0x531, 0x588)),
-    *((0x5D0, 0x5EB), (0x621, 0x64B), (0x10D0, 0x10F6), (0x2190, 0x21C0), (0x2200, 0x2280), (0x2600, 0x2670)),
+RANGES = (  # of characters: Latin, signs, Latin with accents, Greek, Cyrillic, Arabic, arrows, symbols
+    *((0x41, 0x7B), (0x21, 0x41), (0xC0, 0x180), (0x391, 0x3C9), (0x410, 0x450), (0x621, 0x64B)),
+    *((0x2190, 0x21C0), (0x2200, 0x2280), (0x2600, 0x2670)),
 )
 
 
@@ -170,9 +172,14 @@ def glyphs() -> list[tuple[str, str]]:
         for low, high in RANGES:
             for character in map(chr, range(low, high)):
                 mask = face.getmask(character)
-                if character not in LIKE_DIGITS and mask.getbbox() and bytes(mask) != blank:
+                if _base(character) not in LIKE_DIGITS and mask.getbbox() and bytes(mask) != blank:
                     found.append((font, character))
     return found
+
+
+def _base(character: str) -> str:
+    """The letter without its accent."""
+    return unicodedata.normalize("NFD", character)[0]
 
 
 @functools.cache
@@ -213,7 +220,7 @@ def scribble(numbers: Numbers, images: Digits, labels: npt.NDArray[np.int64]) ->
 def doodle(numbers: Numbers, images: Digits, labels: npt.NDArray[np.int64]) -> Ink:
     """Several rings, boxes, rays and lines, inside and beside each other, as doodles have them."""
     strokes: list[Points] = []
-    for _ in range(int(numbers.integers(2, 8))):
+    for _ in range(int(numbers.integers(3, 8))):
         at, size = numbers.uniform(0, 1, 2), numbers.uniform(0.08, 0.6)
         strokes += [at + size * part for part in _figure(numbers)]
     return render(strokes, pen=float(numbers.uniform(1.0, 3.0)))
@@ -243,8 +250,9 @@ def shape(numbers: Numbers, images: Digits, labels: npt.NDArray[np.int64]) -> In
         corners = _blob(numbers, int(numbers.integers(3, 8)), 100)
         draw.polygon([(float(x), float(y)) for x, y in corners], fill=255)
     elif kind == 1:
-        for radius, grey in ((40.0, 255), (float(numbers.uniform(0, 35)), 0)):
-            sides, turn = int(numbers.integers(3, 9)), float(numbers.uniform(0, 90))
+        hole = float(numbers.uniform(0, 35))  # in something round it would be a 0
+        for radius, grey in ((40.0, 255), (hole, 0)):
+            sides, turn = int(numbers.integers(3, 5 if hole > 10 else 9)), float(numbers.uniform(0, 90))
             draw.regular_polygon((50, 50, radius), sides, turn, fill=grey)
     elif kind == 2:
         width, slope = numbers.uniform(4, 16), numbers.uniform(-15, 15)
