@@ -471,14 +471,20 @@ def _close_up(ink: Ink, strokes: list[Stroke]) -> Sheet:
     scale = CLOSE_UP / usual
     if scale > 0.75:
         return Sheet(ink.amount, strokes, 1.0)
-    whole = np.zeros(ink.mask.shape, bool)
-    for s in strokes:
-        whole[s.top : s.bottom, s.left : s.right] |= s.mask
-    amount = ink.amount * running(np.maximum, whole, 3)
-    top, bottom, left, right = extent(whole)
-    thin = stroke_width(amount[top:bottom, left:right])
+    whole = union(strokes)
+    reach = 1 + round(LEAST_WIDTH / scale / 2)
+    top, left = max(whole.top - reach, 0), max(whole.left - reach, 0)
+    near = np.s_[top : whole.bottom + reach, left : whole.right + reach]
+    inside = np.s_[whole.top - top : whole.bottom - top, whole.left - left : whole.right - left]
+    piece = ink.amount[near]
+    mask = np.zeros(piece.shape, bool)
+    mask[inside] = whole.mask
+    piece = piece * running(np.maximum, mask, 3)
+    thin = stroke_width(piece[inside])
     if thin * scale < LEAST_WIDTH:
-        amount = running(np.maximum, amount, 1 + 2 * round((LEAST_WIDTH / scale - thin) / 2))
+        piece = running(np.maximum, piece, 1 + 2 * round((LEAST_WIDTH / scale - thin) / 2))
+    amount = np.zeros_like(ink.amount)
+    amount[near] = piece
     height, width = (max(1, round(n * scale)) for n in amount.shape)
     amount = np.asarray(Image.fromarray(amount).resize((width, height), Image.Resampling.BOX))
     return Sheet(amount, strokes_of(amount > INK), width / ink.mask.shape[1])
