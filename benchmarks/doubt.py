@@ -16,7 +16,7 @@ import nondigits
 import torch
 
 from digits import checkpoint, data, evaluate, handwriting, training
-from digits.archive import BUNDLED, model_path
+from digits.archive import DOUBT, model_path
 from digits.data import Digits, Splits
 from digits.models import CLASSES, Network
 from digits.options import Augmentation, TrainOptions
@@ -109,7 +109,7 @@ def main() -> None:
         },
     }
     architecture = {"name": "cnn", "channels": list(options.channels), "classes": NO_DIGIT + 1}
-    path = given.trial or model_path(next(iter(BUNDLED))).with_name("doubt.npz")
+    path = given.trial or model_path("cnn").with_name(f"{DOUBT}.npz")
     checkpoint.save_model(path, network.state_dict(), architecture, about, half=True)
     print(f"{path}: {path.stat().st_size:,} bytes")
 

@@ -35,6 +35,7 @@ HEADER = re.compile(
     re.DOTALL,
 )
 BUNDLED = {"cnn", "mlp"}  # networks that come with the package: MODEL_CARD.md
+DOUBT = "doubt"  # the network beside them that tells digits from other things
 LABEL = b"sha256="
 COMMENT = len(LABEL) + 64  # bytes of the zip's comment
 
@@ -153,7 +154,7 @@ def brief(what: object) -> str:
 def model_path(name: str) -> Path:
     """The model file meant by the name of a bundled network, a run's folder or a file's path."""
     path = Path(name)
-    if name in BUNDLED and not path.exists():
+    if name in {*BUNDLED, DOUBT} and not path.exists():
         return Path(__file__).parent / "weights" / f"{name}.npz"
     if path.is_dir():
         path = path / "model.npz"

@@ -26,6 +26,7 @@ Group = Literal["hidden", "lr", "optimizer", "batch-size", "augmentation"]
 Pruner = Literal["median", "halving", "none"]
 
 LOOPBACK = ("127.0.0.1", "::1", "localhost")  # addresses that only this machine reaches
+THRESHOLD = 0.9  # of the probability, from which a mark is an accepted digit: docs/photos.md says why
 TRIALS = 50  # of a search that is given no budget
 SGD_RATE = 0.01  # the mission's learning rate
 ADAPTIVE_RATE = 0.001  # Adam, AdamW and RMSprop: the default of Kingma & Ba 2015, algorithm 1
@@ -282,8 +283,8 @@ class PredictOptions:
     """Each picture holds one digit at most: exactly one mark is listed."""
     model: str = "cnn"
     """Folder of a run, a model file, or the name of a bundled network: cnn, mlp."""
-    threshold: float = 0.5
-    """Accept a mark from this probability on."""
+    threshold: float = THRESHOLD
+    """Accept a mark from this probability on; in a row that is mostly digits, from 0.5."""
     explain: Path | None = None
     """Draw how the picture was read, step by step, as this PNG file; for one picture."""
 

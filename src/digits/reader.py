@@ -11,7 +11,6 @@ import time
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -21,10 +20,11 @@ from digits import drawing, photo
 from digits.drawing import Points
 from digits.errors import OptionError, PhotoError
 from digits.inference import Array, Classifier
+from digits.options import THRESHOLD
 from digits.photo import Mark, Page
 from digits.pictures import Limits, Source, open_picture
 
-THRESHOLD = 0.5  # of the probability, below which a mark is no accepted digit: docs/photos.md
+IN_COMPANY = 0.5  # of the probability, from which a mark in a row of digits is one: docs/photos.md
 TOGETHER = 256  # pictures whose marks are classified at once
 PATIENCE = 0.2  # seconds after which an answer no longer waits for other pictures
 DIGITS = tuple("0123456789")
@@ -101,7 +101,7 @@ class Reader:
         if tuple(classes) != DIGITS:
             known = ", ".join(map(str, classes))[:80]
             raise OptionError(f"{model} knows {known}; expected a network that knows the digits 0 to 9")
-        return cls(classifier, _doubt(), threshold=threshold)
+        return cls(classifier, Classifier.load("doubt"), threshold=threshold)
 
     def read(
         self,
@@ -177,17 +177,29 @@ class Reader:
             start = end
 
     def _reading(self, page: Page, probabilities: npt.NDArray[np.floating]) -> Reading:
-        digits = tuple(map(self._digit, page.marks, probabilities))
+        thresholds = self._thresholds(page.marks, probabilities)
+        digits = tuple(map(_digit, page.marks, probabilities, thresholds))
         return Reading(digits, page.width, page.height, page.steps, page.light_ink)
 
-    def _digit(self, mark: Mark, probabilities: npt.NDArray[np.floating]) -> Digit:
-        digit = int(probabilities.argmax())
-        probability = 0.0 if mark.blank else float(probabilities[digit])
-        accepted = probability >= self.threshold
-        is_digit = float(probabilities.sum())
-        reason = None if accepted else BLANK if mark.blank else NO_DIGIT if is_digit < 0.5 else UNCLEAR
-        shares = tuple(0.0 if mark.blank else float(p) for p in probabilities)
-        return Digit(digit, probability, accepted, reason, mark.box, mark.row, shares, mark.image)
+    def _thresholds(self, marks: Sequence[Mark], probabilities: npt.NDArray[np.floating]) -> list[float]:
+        """From which probability each mark is accepted: from less in a row that is mostly digits."""
+        rows: dict[int, list[bool]] = defaultdict(list)
+        for mark, found in zip(marks, probabilities, strict=True):
+            rows[mark.row].append(bool(found.max() >= self.threshold))
+        lower = min(self.threshold, IN_COMPANY)
+        mostly = {row: len(sure) > 1 and 2 * sum(sure) >= len(sure) for row, sure in rows.items()}
+        return [lower if mostly[mark.row] else self.threshold for mark in marks]
+
+
+def _digit(mark: Mark, probabilities: npt.NDArray[np.floating], threshold: float) -> Digit:
+    digit = int(probabilities.argmax())
+    probability = 0.0 if mark.blank else float(probabilities[digit])
+    accepted = probability >= threshold
+    is_digit = float(probabilities.sum())
+    which = probability / max(is_digit, 1e-9)  # how sure it is of which digit, if it is one
+    reason = None if accepted else BLANK if mark.blank else NO_DIGIT if is_digit <= which else UNCLEAR
+    shares = tuple(0.0 if mark.blank else float(p) for p in probabilities)
+    return Digit(digit, probability, accepted, reason, mark.box, mark.row, shares, mark.image)
 
 
 def read(source: Source, *, model: str = "cnn", single: bool = False) -> Reading:
@@ -210,8 +222,3 @@ def _box(strokes: Sequence[Points]) -> tuple[int, int, int, int]:
     left, top = np.floor(points.min(axis=0)).astype(int)
     right, bottom = np.ceil(points.max(axis=0)).astype(int)
     return int(left), int(top), max(1, int(right - left)), max(1, int(bottom - top))
-
-
-def _doubt() -> Classifier | None:
-    path = Path(__file__).parent / "weights" / "doubt.npz"
-    return Classifier.load(path) if path.exists() else None
