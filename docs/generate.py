@@ -6,7 +6,7 @@ import sys
 from pathlib import Path
 
 DOCS = Path(__file__).parent
-COMMANDS = ((), ("train",), ("recipes",), ("tune",), ("evaluate",), ("compare",), ("predict",))
+COMMANDS = ((), ("train",), ("recipes",), ("tune",), ("evaluate",), ("compare",), ("predict",), ("adapt",))
 
 
 def help_text(command: tuple[str, ...]) -> str:

@@ -9,7 +9,7 @@ SOURCE = Path(__file__).parent.parent / "src" / "digits"
 RANKS = {
     8: {"cli"},
     7: {"terminal", "explain", "readout"},
-    6: {"search", "reader"},
+    6: {"search", "reader", "adapt"},
     5: {"runs", "photo"},
     4: {"training", "plots", "touching"},
     3: {"evaluate", "strokes"},
