@@ -23,8 +23,8 @@ from digits.options import Augmentation, TrainOptions
 NO_DIGIT = CLASSES  # the label after 9
 OPTIONS = TrainOptions(
     model="cnn",
-    channels=(16, 32, 64),
-    epochs=12,
+    channels=(24, 48, 96),
+    epochs=10,
     batch_size=128,
     lr=0.1,
     momentum=0.9,
@@ -33,9 +33,11 @@ OPTIONS = TrainOptions(
     schedule="one-cycle",
     ema=0.999,
     keep="last",
-    augmentation=Augmentation(rotation=10, scaling=0.15, shear=8, translation=1, elastic=12, thickness=0.6),
+    augmentation=Augmentation(
+        rotation=10, scaling=0.15, shear=8, translation=1, elastic=12, thickness=0.6, sharpness=4
+    ),
 )
-DRAWN, OTHERS, VALIDATION = 8_000, 60_000, 5_000
+DRAWN, OTHERS, VALIDATION = 12_000, 60_000, 5_000
 
 
 def sets(seed: int) -> Splits:

@@ -7,6 +7,7 @@ pieces, pairs and turned digits are made of MNIST's training images. What looks 
 
 import functools
 import math
+import unicodedata
 from collections.abc import Callable, Container
 from pathlib import Path
 from typing import TypeAlias
@@ -38,6 +39,7 @@ L .1,0 .1,1 .1,1 .65,1
 M 0,1 .1,0 .1,0 .4,.7 .4,.7 .7,0 .7,0 .8,1
 N .1,1 .1,0 .1,0 .65,1 .65,1 .65,0
 P .1,1 .1,0 .1,0 .6,.08 .6,.45 .1,.5
+Q .4,0 .02,.5 .4,1 .78,.5 .4,0 | .4,.65 .55,.85 .85,1.1
 Q .4,0 .05,.4 .3,1 .7,.7 .6,.1 .4,0 | .45,.7 .8,1.05
 R .1,1 .1,0 .1,0 .6,.1 .55,.45 .1,.5 .1,.5 .65,1
 T 0,0 .7,0 | .35,0 .35,1
@@ -46,6 +48,7 @@ V 0,0 .35,1 .35,1 .7,0
 W 0,0 .2,1 .2,1 .4,.3 .4,.3 .6,1 .6,1 .8,0
 X 0,0 .65,1 | .65,0 0,1
 Y 0,0 .35,.5 | .7,0 .2,1
+a .1,.15 .4,0 .6,.2 .6,.9 .75,1 | .6,.45 .1,.6 .15,1 .6,.75
 a .6,.15 .3,0 .05,.5 .25,1 .55,.7 .62,.1 .62,.1 .65,.8 .8,1
 c .6,.2 .35,0 .05,.4 .2,.95 .6,.85
 d .55,.6 .3,.45 .05,.7 .25,1 .55,.8 .58,0 .58,0 .6,1
@@ -65,21 +68,33 @@ w 0,.1 .12,.9 .3,.9 .4,.2 .4,.2 .5,.9 .7,.9 .8,.1
 x 0,0 .2,.2 .45,.8 .65,1 | .6,0 .05,1
 y .05,0 .1,.4 .35,.5 .55,0 | .6,0 .5,.7 .25,1 .05,.9
 α .75,.05 .5,.6 .25,.95 .03,.55 .2,.1 .45,.35 .6,.8 .8,.95
+α 1,.1 .7,.6 .35,.95 .05,.7 .1,.3 .4,.15 .7,.55 1,.95
+α .95,0 .8,.5 .45,.95 .1,.8 .05,.35 .3,.05 .6,.35 .75,.85 1,.9
+α 1.2,.1 .8,.55 .4,.9 .05,.6 .3,.15 .8,.5 1.2,.9
+α .7,.1 .65,.7 .3,1 .02,.6 .15,.1 .5,.05 .65,.5 .75,1 .9,.9
+β 0,1.2 .15,.3 .45,0 .6,.2 .3,.48 .65,.6 .5,.9 .2,.85
 β .05,1.1 .12,.3 .35,0 .55,.2 .25,.45 .25,.45 .6,.6 .45,.95 .15,.85
 γ 0,.1 .2,.1 .35,.5 .35,1 .25,1 .3,.6 .65,.05
+γ 0,.05 .15,.1 .3,.5 .3,.5 .65,0 .65,0 .3,.55 .1,1
+γ 0,0 .25,.45 .25,.45 .6,0 .6,0 .3,.5 .2,1
+γ 0,.2 .1,.05 .25,.2 .3,.6 .3,.6 .7,0 .7,0 .3,.6 .15,1
+γ 0,.1 .2,0 .32,.3 .3,1 .2,.85 .35,.4 .7,.05
+y .05,0 .08,.35 .3,.5 .55,.3 .6,0 .6,0 .55,.6 .3,1.05 .05,.9
+y 0,0 .3,.5 | .65,0 .3,.5 .0,1.1
+y .05,.1 .1,.45 .4,.45 .6,.05 .6,.05 .5,.8 .2,1.2 .1,.95 .7,.6
 δ .6,.05 .35,0 .3,.25 .55,.6 .35,1 .08,.75 .3,.42 .45,.45
 ε .6,.12 .3,0 .1,.22 .4,.45 .4,.45 .05,.7 .25,1 .62,.88
 η .05,.1 .15,.05 .15,.7 .15,.7 .2,.2 .45,.05 .55,.3 .52,1.1
-θ .35,0 .08,.5 .35,1 .62,.5 .35,0 | .1,.5 .6,.5
 λ .1,0 .25,.05 .6,1 | .33,.4 .03,1
+λ .05,.1 .2,0 .35,.4 .55,1 | .35,.4 .0,1
 μ .1,.1 .08,1.1 | .1,.6 .3,.75 .5,.5 .52,.1 .52,.1 .55,.7 .7,.7
 ξ .5,.05 .15,.05 .15,.3 .45,.38 .1,.5 .1,.75 .5,.85 .4,1.1
 π 0,.1 .75,.05 | .22,.08 .18,1 | .55,.07 .55,.8 .7,.95
 ρ .1,1.1 .12,.4 .35,0 .6,.35 .4,.7 .12,.55
-σ .8,.05 .35,.05 .05,.5 .3,1 .6,.6 .4,.05
 τ 0,.1 .65,.03 | .33,.07 .28,.7 .45,1
 φ .35,0 .3,1.2 | .33,.35 .05,.45 .1,.85 .33,.9 .6,.8 .6,.45 .33,.35
 χ .05,.05 .2,.1 .5,.95 .65,1 | .6,0 .05,1
+χ .0,.15 .12,0 .25,.2 .45,.85 .6,1 .7,.85 | .65,0 .3,.5 .05,1
 ψ .05,.1 .1,.6 .35,.75 .65,.5 .65,.1 | .38,0 .32,1.1
 ω .15,.1 .02,.6 .2,.95 .4,.55 .4,.55 .5,.95 .75,.8 .65,.1
 Δ .4,0 0,1 0,1 .8,1 .8,1 .4,0
@@ -108,11 +123,12 @@ $ .6,.15 .3,.05 .1,.3 .55,.6 .45,.9 .05,.85 | .35,-.1 .3,1.1
 ☾ .6,0 .1,.2 .1,.8 .6,1 .3,.7 .3,.3 .6,0
 ⌂ 0,.45 .45,0 .45,0 .9,.45 | .1,.4 .1,1 .1,1 .8,1 .8,1 .8,.4 | .35,1 .35,.6 .35,.6 .55,.6 .55,.6 .55,1
 """
-LIKE_DIGITS = set("oOIl|iLsSzZbBgqGDTJoОоЗзбБЧчІіοΟΙιζΖ0123456789!/\\()[]{}1²³¹'`´,.·:;-_")
+LIKE_DIGITS = set("oOIl|iLsSzZbBgqGDTJoОоЗзбБЧчІіοΟΙιζΖϴΘθσØøßþðıÐ0123456789!/\\()[]{}1²³¹'`´,.·:;-_")
+LIKE_DIGITS |= set("ЭэЬьЪъЗɜƷاهةوى∅∘∙∖∣∕∂⊘⊙⊖○●☉☊☋☌♁♀♂")
 FONTS = ("DejaVuSans", "DejaVuSans-Oblique", "DejaVuSerif", "DejaVuSerif-Italic", "DejaVuSansMono", "cmmi10")
-RANGES = (  # Latin, signs, its extensions, Greek, Cyrillic, Armenian, Hebrew, Arabic, Georgian, symbols
-    *((0x41, 0x7B), (0x21, 0x41), (0xC0, 0x180), (0x391, 0x3C9), (0x410, 0x450), (0x531, 0x588)),
-    *((0x5D0, 0x5EB), (0x621, 0x64B), (0x10D0, 0x10F6), (0x2190, 0x21C0), (0x2200, 0x2280), (0x2600, 0x2670)),
+RANGES = (  # of characters: Latin, signs, Latin with accents, Greek, Cyrillic, Arabic, arrows, symbols
+    *((0x41, 0x7B), (0x21, 0x41), (0xC0, 0x180), (0x391, 0x3C9), (0x410, 0x450), (0x621, 0x64B)),
+    *((0x2190, 0x21C0), (0x2200, 0x2280), (0x2600, 0x2670)),
 )
 
 
@@ -156,9 +172,14 @@ def glyphs() -> list[tuple[str, str]]:
         for low, high in RANGES:
             for character in map(chr, range(low, high)):
                 mask = face.getmask(character)
-                if character not in LIKE_DIGITS and mask.getbbox() and bytes(mask) != blank:
+                if _base(character) not in LIKE_DIGITS and mask.getbbox() and bytes(mask) != blank:
                     found.append((font, character))
     return found
+
+
+def _base(character: str) -> str:
+    """The letter without its accent."""
+    return unicodedata.normalize("NFD", character)[0]
 
 
 @functools.cache
@@ -199,7 +220,7 @@ def scribble(numbers: Numbers, images: Digits, labels: npt.NDArray[np.int64]) ->
 def doodle(numbers: Numbers, images: Digits, labels: npt.NDArray[np.int64]) -> Ink:
     """Several rings, boxes, rays and lines, inside and beside each other, as doodles have them."""
     strokes: list[Points] = []
-    for _ in range(int(numbers.integers(2, 8))):
+    for _ in range(int(numbers.integers(3, 8))):
         at, size = numbers.uniform(0, 1, 2), numbers.uniform(0.08, 0.6)
         strokes += [at + size * part for part in _figure(numbers)]
     return render(strokes, pen=float(numbers.uniform(1.0, 3.0)))
@@ -229,8 +250,9 @@ def shape(numbers: Numbers, images: Digits, labels: npt.NDArray[np.int64]) -> In
         corners = _blob(numbers, int(numbers.integers(3, 8)), 100)
         draw.polygon([(float(x), float(y)) for x, y in corners], fill=255)
     elif kind == 1:
-        for radius, grey in ((40.0, 255), (float(numbers.uniform(0, 35)), 0)):
-            sides, turn = int(numbers.integers(3, 9)), float(numbers.uniform(0, 90))
+        hole = float(numbers.uniform(0, 35))  # in something round it would be a 0
+        for radius, grey in ((40.0, 255), (hole, 0)):
+            sides, turn = int(numbers.integers(3, 5 if hole > 10 else 9)), float(numbers.uniform(0, 90))
             draw.regular_polygon((50, 50, radius), sides, turn, fill=grey)
     elif kind == 2:
         width, slope = numbers.uniform(4, 16), numbers.uniform(-15, 15)

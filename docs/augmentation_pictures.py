@@ -132,6 +132,16 @@ PICTURES = {
         ),
         seed=3365,
     ),
+    "sharpness": Picture(
+        "Sharpness: a mouse instead of a pen",
+        "Soft edges become steeper. " + SAME,
+        (
+            (1, "up to 2 times", "mild"),
+            (4, "up to 5 times", "usual"),
+            (20, "up to 21 times", "black or white, and nothing between"),
+        ),
+        seed=11,
+    ),
     "erasing": Picture(
         "Erasing: something lies on the digit",
         "A rectangle of any grey. " + SAME,

@@ -19,6 +19,7 @@ from torch import Tensor
 
 from digits.augment import (
     AFFINE,
+    EDGE,
     ERASED_AREA,
     ERASED_ASPECT,
     KEPT,
@@ -42,7 +43,7 @@ from digits.options import RANGES, Augmentation
 Array = npt.NDArray[np.float64]
 
 EVERYTHING = Augmentation(
-    rotation=10, scaling=0.1, shear=10, translation=2, elastic=34, thickness=0.5, erasing=0.5
+    rotation=10, scaling=0.1, shear=10, translation=2, elastic=34, thickness=0.5, sharpness=4, erasing=0.5
 )
 MILD = [
     Augmentation(rotation=15),
@@ -51,6 +52,7 @@ MILD = [
     Augmentation(translation=1),
     Augmentation(elastic=17),
     Augmentation(thickness=0.5),
+    Augmentation(sharpness=4),
     Augmentation(rotation=5, scaling=0.05, shear=5, translation=0.5, elastic=8.5, thickness=0.25),
 ]
 ALONE = [
@@ -139,6 +141,11 @@ def slow_erase(image: Array, probability: float, numbers: Array) -> Array:
     return painted
 
 
+def slow_sharpen(image: Array, factor: float) -> Array:
+    """Pixel by pixel, away from 0.4."""
+    return np.array([[min(max(0.4 + factor * (v - 0.4), 0), 1) for v in row] for row in image])
+
+
 def slow_distort(image: Array, how: Augmentation, draws: Array) -> Array:
     """All of it, one image at a time, in double precision."""
     turn, wider, higher, slant, right, down = draws[AFFINE]
@@ -155,25 +162,28 @@ def slow_distort(image: Array, how: Augmentation, draws: Array) -> Array:
         for number, mode in zip(normal, elastic_modes(how.smoothness).numpy(), strict=False):
             displacement[axis] += how.elastic * number * mode
     image = slow_thicken(image, how.thickness * draws[WEIGHT])
-    return slow_erase(slow_warp(image, matrix, displacement), how.erasing, draws[RECTANGLE])
+    image = slow_sharpen(
+        slow_warp(image, matrix, displacement), (1 + how.sharpness) ** ((draws[EDGE] + 1) / 2)
+    )
+    return slow_erase(image, how.erasing, draws[RECTANGLE])
 
 
 @pytest.mark.parametrize("how", [*ALONE, EVERYTHING], ids=str)
 def test_equals_the_slow_version(images: Tensor, how: Augmentation) -> None:
-    """Alone and together, the transformations do to real digits what SciPy does, to 1e-5."""
+    """Alone and together, the transformations do what SciPy does, to 1e-5 before sharpening."""
     draws = draw(len(images), how, seeded())
     fast = distort(images, how, draws)
     for image, row, result in zip(images, draws.double().numpy(), fast, strict=True):
         slow = slow_distort(image[0].double().numpy(), how, row)
-        np.testing.assert_allclose(result[0].numpy(), slow, atol=1e-5)
+        np.testing.assert_allclose(result[0].numpy(), slow, atol=1e-5 * (1 + how.sharpness))
 
 
 @pytest.mark.parametrize("how", [*ALONE, EVERYTHING], ids=str)
 def test_single_precision_is_enough(images: Tensor, how: Augmentation) -> None:
-    """In single precision the result is that of double precision, to 1e-5."""
+    """In single precision the result is that of double precision, to 1e-5 before sharpening."""
     single, double = augment(images, how, seeded()), augment(images.double(), how, seeded())
     assert (single.dtype, double.dtype) == (torch.float32, torch.float64)
-    torch.testing.assert_close(single.double(), double, rtol=0, atol=1e-5)
+    torch.testing.assert_close(single.double(), double, rtol=0, atol=1e-5 * (1 + how.sharpness))
 
 
 @given(
@@ -315,6 +325,19 @@ def test_thickness_adds_ink_and_takes_ink(images: Tensor) -> None:
     ink = [thicken(images, radius.expand(len(images))).sum().item() for radius in radii]
     assert ink == sorted(ink)
     assert ink[0] < 0.7 * ink[4] < 0.7 * ink[8] / 1.3
+
+
+def test_sharpness_leaves_fewer_greys(images: Tensor) -> None:
+    """The steeper the edges, the fewer pixels are grey; black and white stay, and no stroke is lost."""
+    greys = []
+    for strength in (0.0, 1.0, 4.0, 20.0):
+        sharp = augment(images, Augmentation(sharpness=strength), seeded())
+        assert torch.equal(sharp == 1, (sharp == 1) | (images == 1))
+        assert bool((sharp[images == 0] == 0).all())
+        assert bool((sharp.amax((1, 2, 3)) > 0.9).all())
+        greys.append(float(((sharp > 0.1) & (sharp < 0.9)).float().mean()))
+    assert greys == sorted(greys, reverse=True)
+    assert greys[3] < greys[0] / 2
 
 
 def test_rectangles_have_the_sizes_promised() -> None:

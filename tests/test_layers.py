@@ -7,16 +7,18 @@ import pytest
 
 SOURCE = Path(__file__).parent.parent / "src" / "digits"
 RANKS = {
-    8: {"cli"},
-    7: {"terminal", "explain", "readout"},
+    10: {"cli"},
+    9: {"listen"},
+    8: {"server"},
+    7: {"terminal", "explain", "readout", "worker"},
     6: {"search", "reader", "adapt"},
     5: {"runs", "photo"},
     4: {"training", "plots", "touching"},
-    3: {"evaluate", "strokes"},
+    3: {"evaluate", "strokes", "page"},
     2: {"data", "space", "ink", "checkpoint", "inference"},
     1: {"download", "formats", "archive", "recipes", "backprop", "optimizers", "augment"}
-    | {"storage", "pictures", "canvas", "handwriting"},
-    0: {"errors", "options", "models", "distributed", "files", "loss", "drawing"},
+    | {"storage", "pictures", "canvas", "handwriting", "corrections"},
+    0: {"errors", "options", "models", "distributed", "files", "loss", "drawing", "guard", "metrics"},
 }
 RANK = {module: rank for rank, modules in RANKS.items() for module in modules}
 MODULES = sorted(path.stem for path in SOURCE.glob("*.py") if path.stem != "__init__")

@@ -12,8 +12,8 @@ from PIL import Image, ImageDraw, ImageFilter
 from scipy import ndimage
 from strokefont import shaded, sheet, write
 
-from digits.ink import contrast_of, ink_of, is_light, stroke_width
-from digits.photo import BOX, SIDE, Page, centre_of_mass, mnist_form, read_page
+from digits.ink import contrast_of, ink_of, is_light, otsu, quantile, running, smooth, stroke_width
+from digits.photo import BOX, SIDE, Page, centre_of_mass, mnist_form, read_page, scaled
 from digits.strokes import extent, label
 
 Array = npt.NDArray[np.float32]
@@ -102,6 +102,42 @@ def on_a_table(image: Image.Image) -> Image.Image:
     return table
 
 
+def tight(digit: str, *, side: int, pen: float) -> Image.Image:
+    """Cropped to the digit itself, `side` pixels long: its strokes go from border to border."""
+    large = sheet(digit, size=(700, 700), height=400, pen=pen)
+    top, bottom, left, right = extent(np.asarray(large) < 128)
+    scale = side / max(bottom - top, right - left)
+    size = (round((right - left) * scale), round((bottom - top) * scale))
+    return large.crop((left, top, right, bottom)).resize(size, Image.Resampling.BOX)
+
+
+def beside_a_thumb(image: Image.Image) -> Image.Image:
+    """Something dark and heavier than the writing comes in over the border."""
+    image = image.copy()
+    x, y = image.width, round(0.8 * image.height)
+    ImageDraw.Draw(image).ellipse((x - 60, y - 40, x + 60, y + 40), fill=40)
+    return image
+
+
+def beside_a_cloth(image: Image.Image) -> Pixels:
+    """A patterned cloth fills the picture above the sheet, without quite touching its border."""
+    cloth = Image.new("L", (image.width, 120), 225)
+    draw = ImageDraw.Draw(cloth)
+    generator = np.random.default_rng(1)
+    for _ in range(60):
+        x, y = generator.integers((6, 4), (image.width - 6, 90)).tolist()
+        dx, dy = generator.integers((-60, 0), (60, 60)).tolist()
+        draw.line((x, y, x + dx, min(94, y + dy)), fill=80, width=5)
+    return np.concatenate([np.asarray(cloth), np.asarray(image)])
+
+
+def on_a_card(image: Image.Image) -> Image.Image:
+    """A small white card on a dark table that is most of the picture."""
+    table = Image.new("L", (2 * image.width, 3 * image.height), 30)
+    table.paste(image, (image.width // 2, image.height))
+    return table
+
+
 def broken(image: Image.Image) -> Image.Image:
     """A pen that failed for a moment, twice."""
     image = image.copy()
@@ -127,6 +163,12 @@ WAYS: dict[str, Callable[[str], Image.Image | Pixels | bytes]] = {
     "off centre": lambda d: sheet(d, at=(15, 20), height=90),
     "twenty-eight pixels": lambda d: sheet(d, size=(28, 28), height=17, pen=0.12),
     "tight": lambda d: sheet(d, size=(130, 168), height=150),
+    "tight, small": lambda d: tight(d, side=28, pen=0.1),
+    "tight, bold": lambda d: tight(d, side=160, pen=0.2),
+    "tight, bold, light, small": lambda d: 255 - np.asarray(tight(d, side=28, pen=0.2)),
+    "beside a thumb": lambda d: beside_a_thumb(sheet(d, height=140, pen=0.04, ink=90, colour=210)),
+    "beside a cloth": lambda d: beside_a_cloth(sheet(d, height=130, pen=0.04, ink=70, colour=225)),
+    "on a card": lambda d: on_a_card(sheet(d, size=(150, 200), height=110)),
     "wide strip": lambda d: sheet(d, size=(900, 120), height=80),
     "shadow": lambda d: shaded(sheet(d, ink=40)),
     "colour in shadow": lambda d: shaded(sheet(d, ink=(30, 30, 160), colour=(250, 250, 230), mode="RGB")),
@@ -293,6 +335,52 @@ def test_labels_are_those_of_scipy(height: int, width: int, share: float, seed: 
         theirs, expected = ndimage.label(mask, structure)
         assert count == expected
         assert np.array_equal(ours, theirs)
+
+
+@settings(max_examples=100)
+@given(
+    height=st.integers(1, 30), width=st.integers(1, 30), window=st.integers(3, 40), seed=st.integers(0, 99)
+)
+def test_running_extremes_are_those_of_scipy(height: int, width: int, window: int, seed: int) -> None:
+    """Maximum, minimum and mean over a square are SciPy's, with the edges repeated."""
+    values = np.random.default_rng(seed).random((height, width), np.float32)
+    odd = window // 2 * 2 + 1
+    largest = ndimage.maximum_filter(values, odd, mode="nearest")
+    least = ndimage.minimum_filter(values, odd, mode="nearest")
+    assert np.array_equal(running(np.maximum, values, window), largest)
+    assert np.array_equal(running(np.minimum, values, window), least)
+    assert smooth(values, odd) == pytest.approx(ndimage.uniform_filter(values, odd, mode="nearest"), abs=1e-5)
+
+
+@settings(max_examples=50)
+@given(count=st.integers(1, 50), share=st.floats(0, 1), seed=st.integers(0, 99))
+def test_quantiles_are_those_of_numpy(count: int, share: float, seed: int) -> None:
+    """A quantile of sorted values is what NumPy says."""
+    values = np.sort(np.random.default_rng(seed).random(count, np.float32))
+    assert quantile(values, share) == pytest.approx(np.quantile(values, share), abs=1e-6)
+
+
+def test_otsu_parts_best() -> None:
+    """No other of the 127 thresholds leaves less variance within the two classes."""
+    generator = np.random.default_rng(0)
+    values = np.concatenate([generator.normal(0.2, 0.05, 500), generator.normal(0.7, 0.1, 100)]).clip(0, 1)
+
+    def within(threshold: float) -> float:
+        parts = values[values <= threshold], values[values > threshold]
+        return sum(float(part.var()) * part.size for part in parts if part.size)
+
+    least = min(within(float(values.max()) * i / 128) for i in range(1, 128))
+    assert within(otsu(values.astype(np.float32))) == pytest.approx(least, rel=1e-3)
+
+
+@pytest.mark.parametrize("shape", [(17, 12), (28, 28), (64, 3), (1, 40), (90, 50)])
+def test_box_is_scaled_as_pillow_scales(shape: tuple[int, int]) -> None:
+    """Whether by matrices or by Pillow itself, the box holds Pillow's bicubic picture."""
+    ink = np.random.default_rng(0).random(shape, np.float32)
+    scale = 20 / max(shape)
+    size = (max(1, round(shape[1] * scale)), max(1, round(shape[0] * scale)))
+    pillow = np.asarray(Image.fromarray(ink).resize(size, Image.Resampling.BICUBIC))
+    assert scaled(ink, scale) == pytest.approx(pillow.clip(0, 1), abs=1e-6)
 
 
 @pytest.mark.parametrize("width", [2, 5, 12])

@@ -1,7 +1,7 @@
 """A batch of digits in, the same digits as other hands might have written them out.
 
     augment()  =  draw()     random numbers for a batch, from a generator that is passed in
-               +  distort()  stroke thickness, then one warp, then erasing: no randomness left
+               +  distort()  stroke thickness, one warp, sharpness, erasing: no randomness left
 
 A warp moves every pixel once, however many of rotation, scaling, shear, translation and elastic distortion
 are on: the places that pixels are taken from are a sum of fixed fields times a few numbers an image, which is
@@ -25,8 +25,9 @@ from digits.options import Augmentation
 SIDE = 28  # pixels
 
 # What an image's random numbers from -1 to 1 are for; the normal ones of elastic distortion follow them.
-AFFINE, WEIGHT, RECTANGLE = slice(0, 6), 6, slice(7, 13)
-UNIFORM = 13
+AFFINE, WEIGHT, RECTANGLE, EDGE = slice(0, 6), 6, slice(7, 13), 13
+UNIFORM = 14
+SOFT = 0.4  # the grey that stays: thin strokes of MNIST, of which little is white, must not vanish
 KEPT = 0.999  # of the variance of the elastic displacements; the rest is 3 % of their size
 
 # Rectangles: their share of the image, and height over width. As in Zhong et al. 2020, but for the largest
@@ -69,6 +70,8 @@ def distort(images: Tensor, augmentation: Augmentation, draws: Tensor) -> Tensor
         images = thicken(images, augmentation.thickness * draws[:, WEIGHT])
     if augmentation.warps:
         images = warp(images, _positions(augmentation, draws))
+    if augmentation.sharpness:
+        images = sharpen(images, (1 + augmentation.sharpness) ** ((draws[:, EDGE] + 1) / 2))
     if augmentation.erasing:
         images = erase(images, *_rectangles(augmentation.erasing, (draws[:, RECTANGLE] + 1) / 2))
     return images
@@ -167,6 +170,11 @@ def thicken(images: Tensor, radius: Tensor) -> Tensor:
             here, there = grown.narrow(axis, start, SIDE - 1), signed.narrow(axis, 1 - start, SIDE - 1)
             torch.maximum(here, there, out=here)
     return torch.lerp(images, grown.mul_(sign), radius.abs())
+
+
+def sharpen(images: Tensor, factor: Tensor) -> Tensor:
+    """Make edges steeper by `factor` (B,), at least 1: greys move away from SOFT, up to black and white."""
+    return torch.lerp(images.new_tensor(SOFT), images, factor.view(-1, 1, 1, 1)).clamp_(0, 1)
 
 
 def erase(images: Tensor, left: Tensor, top: Tensor, width: Tensor, height: Tensor, grey: Tensor) -> Tensor:

@@ -3,7 +3,7 @@
 Errors that a user can act on become one sentence on standard error.
 
 Exit codes: 0 done, 1 it could not be done, 2 the command line is wrong, 128 + n stopped by signal n after
-saving (130 for Ctrl-C, 143 for SIGTERM).
+saving (130 for Ctrl-C, 143 for SIGTERM); a server that was told to stop has done its job: 0.
 """
 
 import dataclasses
@@ -27,6 +27,7 @@ from digits.options import (
     PredictOptions,
     Recipe,
     RecipesOptions,
+    ServeOptions,
     TrainOptions,
     TuneOptions,
     to_json,
@@ -239,6 +240,20 @@ def _explained(
     yield reading
 
 
+# -------------------------------------------------------------------------------------------------- serve
+
+
+def serve(arguments: list[str]) -> int:
+    """digits serve: the page and the API, until told to stop."""
+    repeated = (*CONFIG, tyro.conf.UseAppendAction)  # `--model A --model B`
+    options = tyro.cli(ServeOptions, args=arguments, prog="digits serve", config=repeated)
+    os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")  # as for predict: every worker has its own core
+    from digits import listen
+
+    listen.serve(options)
+    return 0
+
+
 # -------------------------------------------------------------------------------------------------- adapt
 
 
@@ -345,6 +360,7 @@ COMMANDS = {
     "evaluate": evaluate,
     "compare": compare,
     "predict": predict,
+    "serve": serve,
     "adapt": adapt,
 }
 OPTIONS = {
@@ -354,6 +370,7 @@ OPTIONS = {
     "evaluate": EvaluateOptions,
     "compare": CompareOptions,
     "predict": PredictOptions,
+    "serve": ServeOptions,
     "adapt": AdaptOptions,
 }
 

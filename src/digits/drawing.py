@@ -2,7 +2,7 @@
 
 A stroke is a sequence of points (x, y), x to the right and y downwards, in any unit. `render` draws strokes
 with a round pen straight into MNIST's box of 20 pixels; the page in the browser does the same, line by line
-(static/network.js), and the tests hold the two to each other.
+(static/drawing.js), and the tests hold the two to each other.
 """
 
 import math
@@ -20,6 +20,7 @@ PEN = 2.4  # px across a stroke (ink.stroke_width): the median of MNIST's traini
 EDGE = 1.0  # px over which ink fades to paper: as many grey pixels as in MNIST, half of those with ink
 OVERLAP = 0.3  # of the narrower stroke's width: strokes that share so much of a column are one digit
 MARGIN = 3  # px, the least that lies around the box and its fading edge
+SEGMENTS = 256  # of a line at once: 1.6 MB an array
 DOT = 1e-6  # of anything; a path no longer than this is a dot
 
 
@@ -54,7 +55,16 @@ def _ink(lines: Sequence[Points], pen: float) -> npt.NDArray[np.float64]:
     place = np.arange(SIDE) - (SIDE - 1) / 2
     squared = np.full((SIDE, SIDE), np.inf)
     for line in lines:
-        start, end = (line[:-1], line[1:]) if len(line) > 1 else (line, line)
+        squared = np.minimum(squared, _nearest(line, place))
+    return np.asarray(np.clip((pen / 2 - np.sqrt(squared)) / EDGE + 0.5, 0, 1))
+
+
+def _nearest(line: Points, place: npt.NDArray[np.floating]) -> npt.NDArray[np.float64]:
+    """Squared distance (28, 28) of every pixel from a line, some segments at a time: memory stays small."""
+    starts, ends = (line[:-1], line[1:]) if len(line) > 1 else (line, line)
+    squared = np.full((SIDE, SIDE), np.inf)
+    for first in range(0, len(starts), SEGMENTS):
+        start, end = starts[first : first + SEGMENTS], ends[first : first + SEGMENTS]
         along = end - start  # (S, 2)
         length = np.maximum((along * along).sum(axis=1), DOT * DOT)
         x = place[None, None, :] - start[:, 0, None, None]  # (S, 1, 28)
@@ -63,7 +73,7 @@ def _ink(lines: Sequence[Points], pen: float) -> npt.NDArray[np.float64]:
         part = np.clip(part, 0, 1)
         x, y = x - part * along[:, 0, None, None], y - part * along[:, 1, None, None]
         squared = np.minimum(squared, (x * x + y * y).min(axis=0))
-    return np.asarray(np.clip((pen / 2 - np.sqrt(squared)) / EDGE + 0.5, 0, 1))
+    return squared
 
 
 def _moved(ink: npt.NDArray[np.float64], down: int, right: int) -> npt.NDArray[np.float64]:
@@ -102,11 +112,20 @@ def as_strokes(value: Any) -> list[Points]:
         raise ValueError("strokes are no list of lists of [x, y]")
     found = []
     for stroke in value:
+        if not all(
+            isinstance(point, list) and list(map(_is_number, point)) == [True, True] for point in stroke
+        ):
+            raise ValueError("a point of a stroke is no pair of numbers [x, y]")
         try:
             points = np.array(stroke, np.float64).reshape(len(stroke), 2)
-        except (ValueError, TypeError, OverflowError):
-            raise ValueError("a point of a stroke is no pair of numbers [x, y]") from None
+        except OverflowError:
+            raise ValueError("a point of a stroke is not finite or beyond a million") from None
         if not np.isfinite(points).all() or (np.abs(points) > 1e6).any():
             raise ValueError("a point of a stroke is not finite or beyond a million")
         found.append(points)
     return found
+
+
+def _is_number(value: Any) -> bool:
+    """Neither true nor "0.5", which NumPy would take for numbers."""
+    return type(value) in (int, float)

@@ -7,6 +7,7 @@
     │   └── PhotoError     a file or array is no picture that can be read, or too large a one
     ├── CheckpointError    a saved file is damaged, foreign or does not fit
     ├── RunError           a run's folder cannot be used
+    ├── ServeError         the server cannot listen, or a part it needs is not installed
     └── TrainingError      the numbers went wrong (NaN, infinity)
 
 Each message says what happened, what was expected and what to do next. The command line catches
@@ -50,6 +51,10 @@ class CheckpointError(DigitsError):
 
 class RunError(DigitsError):
     """A run's folder is in use, missing or belongs to other options."""
+
+
+class ServeError(DigitsError):
+    """The server cannot listen where it was told to, or a part it needs is not installed."""
 
 
 class TrainingError(DigitsError):

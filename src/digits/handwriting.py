@@ -27,6 +27,7 @@ LEAN = (-0.25, 0.4)  # columns a row: most hands lean to the right
 WIDTH = (0.75, 1.35)  # times the habit's
 TURN = 8.0  # degrees, either way
 JITTER = 0.02  # of the height: how far a point of the path is missed, one deviation
+ANGULAR = 0.15  # of the digits: from point to point in straight lines, as a mouse goes
 SHARES = {1: 0.32, 7: 0.22, 4: 0.14, 0: 0.10}  # of the digits drawn; the rest falls evenly on the others
 
 
@@ -53,13 +54,15 @@ def written(path: Path, numbers: Numbers) -> list[Points]:
     turn = math.radians(numbers.uniform(-TURN, TURN))
     rotation = np.array([[math.cos(turn), math.sin(turn)], [-math.sin(turn), math.cos(turn)]])
     shape = np.array([[wide, 0.0], [-lean, 1.0]]) @ rotation  # rows are x and y of the unit vectors
-    return [curve(_missed(stroke, numbers)) @ shape for stroke in path]
+    if numbers.random() < ANGULAR:
+        return [_missed(stroke, numbers, 1.5 * JITTER) @ shape for stroke in path]
+    return [curve(_missed(stroke, numbers, JITTER)) @ shape for stroke in path]
 
 
-def _missed(stroke: list[tuple[float, float]], numbers: Numbers) -> Points:
+def _missed(stroke: list[tuple[float, float]], numbers: Numbers, jitter: float) -> Points:
     """The points, each missed by a little; both halves of a corner by the same."""
     points = np.array(stroke, np.float64)
-    slips = numbers.normal(0, JITTER, points.shape)
+    slips = numbers.normal(0, jitter, points.shape)
     for i in range(1, len(points)):
         if stroke[i] == stroke[i - 1]:
             slips[i] = slips[i - 1]
@@ -91,20 +94,26 @@ def _ring(
 
 
 def one_with_upstroke(n: Numbers) -> Path:
-    """The European 1: an up-stroke of a quarter to all of the stem's length, 20 to 50 degrees from it."""
-    length, angle = n.uniform(0.25, 0.95), math.radians(n.uniform(20, 50))
+    """The European 1: an up-stroke of a quarter to all of the stem's length, 20 to 60 degrees from it.
+
+    The top is a corner or a narrow bend; the up-stroke may begin with a small hook.
+    """
+    angle = math.radians(n.uniform(20, 60))
+    length = n.uniform(0.25, 0.95 if angle < math.radians(45) else 0.55)  # longer and flatter is a 7
     start = (0.6 - length * math.sin(angle), length * math.cos(angle))
-    bend = n.uniform(-0.05, 0.05)
+    bend = n.uniform(-0.06, 0.06)
     middle = ((start[0] + 0.6) / 2 + bend, start[1] / 2 + bend)
-    return [[start, middle, (0.6, 0.0), (0.6, 0.0), (0.6 + n.uniform(-0.05, 0.05), 1.0)]]
+    hook = [(start[0] + n.uniform(-0.1, 0.02), start[1] - n.uniform(0.04, 0.12))] if n.random() < 0.25 else []
+    top = [(0.6, 0.0)] * 2 if n.random() < 0.65 else [(0.57, 0.01), (0.62, 0.06)]
+    return [[*hook, start, middle, *top, (0.6 + n.uniform(-0.05, 0.05), 1.0)]]
 
 
 def one_with_foot(n: Numbers) -> Path:
-    """A 1 with an up-stroke and a foot to stand on."""
-    reach = n.uniform(0.15, 0.35)
-    (stroke,) = one_with_upstroke(n)
-    x = stroke[-1][0]
-    return [stroke, [(x - reach, 1.0), (x + reach, 1.0)]]
+    """A 1 with a foot to stand on, and mostly with an up-stroke."""
+    (stroke,) = one_with_upstroke(n) if n.random() < 0.8 else one_bar(n)
+    x, slope = stroke[-1][0], n.uniform(-0.06, 0.06)
+    left, right = n.uniform(0.12, 0.5, 2)
+    return [stroke, [(x - left, 1.0 + slope), (x + right, 1.0 - slope)]]
 
 
 def one_bar(n: Numbers) -> Path:
@@ -130,6 +139,18 @@ def seven_crossed(n: Numbers) -> Path:
     return [stroke, [(x - left, y - slope), (x + right, y + slope)]]
 
 
+def seven_waved(n: Numbers) -> Path:
+    """A 7 whose top is a hook and a deep wave, crossed low on its stem."""
+    depth, foot = n.uniform(0.2, 0.4), n.uniform(0.05, 0.35)
+    top = (n.uniform(0.6, 0.75), n.uniform(0.0, 0.12))
+    start = [(n.uniform(-0.05, 0.1), n.uniform(0.15, 0.4)), (0.18, n.uniform(0.0, 0.08)), (0.2, 0.1)]
+    stem = ((top[0] + foot) / 2, 0.55)
+    stroke = [*start, (n.uniform(0.25, 0.38), depth), top, top, stem, (foot, 1.0)]
+    y, left, right = n.uniform(0.55, 0.8), n.uniform(0.1, 0.3), n.uniform(0.2, 0.4)
+    x = top[0] + (foot - top[0]) * y
+    return [stroke, [(x - left, y + n.uniform(-0.05, 0.05)), (x + right, y)]]
+
+
 def seven_plain(n: Numbers) -> Path:
     """A 7 without a bar, often with a tick."""
     return [_seven(n)]
@@ -152,6 +173,13 @@ def four_cup(n: Numbers) -> Path:
     return [cup, [(x + 0.03, n.uniform(-0.03, 0.1)), (x, 0.5), (x - n.uniform(0.0, 0.1), 1.0)]]
 
 
+def four_looped(n: Numbers) -> Path:
+    """In one stroke, with a loop where the others lift the pen."""
+    height, x = n.uniform(0.4, 0.55), n.uniform(0.35, 0.5)
+    left = [(0.25, 0.1), (0.02, 0.7 * height), (0.12, height)]
+    return [[*left, (0.6, 0.9 * height), (x + 0.15, 0.05), (x + 0.05, 0.1), (x, 0.5), (x, 1.0)]]
+
+
 def four_closed(n: Numbers) -> Path:
     """A triangle with a stem, which may begin at the top or lower."""
     height, x = n.uniform(0.55, 0.75), n.uniform(0.45, 0.6)
@@ -171,7 +199,7 @@ def zero_slashed(n: Numbers) -> Path:
 
 def zero_plain(n: Numbers) -> Path:
     """A 0, narrow or wide, not quite closed or with an overlap."""
-    rx, start = n.uniform(0.22, 0.48), n.uniform(200, 330)
+    rx, start = n.uniform(0.22, 0.52), n.uniform(200, 330)  # 0.5 is a circle
     return [_ring(0.4, 0.5, rx, 0.5, start, start + 360 + n.uniform(-25, 30))]
 
 
@@ -187,27 +215,33 @@ def two(n: Numbers) -> Path:
 
 
 def three(n: Numbers) -> Path:
-    """A 3 with a flat top or a round one."""
-    belly = _ring(0.33, 0.7, n.uniform(0.25, 0.38), 0.3, 285, 500, 7)
-    if n.random() < 0.5:
-        corner, notch = (0.62, 0.02), (0.3, 0.4)
-        return [[(0.05, 0.03), corner, corner, notch, notch, *belly]]
-    notch = (n.uniform(0.22, 0.35), 0.44)
-    return [[*_ring(0.33, 0.22, n.uniform(0.22, 0.32), 0.22, 200, 430, 6), notch, notch, *belly]]
+    """A 3 with a round top, with a flat one, or all in corners."""
+    belly = _ring(0.33, 0.7, n.uniform(0.25, 0.38), 0.3, 285, n.uniform(430, 520), 7)
+    kind = n.random()
+    if kind < 0.45:
+        notch = (n.uniform(0.22, 0.35), 0.44)
+        return [[*_ring(0.33, 0.22, n.uniform(0.22, 0.32), 0.22, 200, 430, 6), notch, notch, *belly]]
+    start, corner, notch = (
+        (0.05, n.uniform(0.0, 0.15)),
+        (0.62, 0.02),
+        (n.uniform(0.2, 0.4), n.uniform(0.3, 0.42)),
+    )
+    if kind < 0.85:
+        return [[start, corner, corner, notch, notch, *belly]]
+    elbow = (n.uniform(0.5, 0.65), n.uniform(0.4, 0.5))
+    return [[start, corner, corner, notch, notch, elbow, elbow, (n.uniform(0.1, 0.35), 1.0)]]
 
 
 def five(n: Numbers) -> Path:
-    """A 5 in one stroke or in two, its bar detached at times."""
+    """A 5 in one stroke or in two, its bar short or long, detached at times."""
     corner = (0.12, 0.0)
-    elbow = (n.uniform(0.06, 0.14), n.uniform(0.38, 0.48))
-    belly = _ring(0.32, 0.7, n.uniform(0.28, 0.38), 0.3, 250, 510, 7)
-    bar = [
-        (0.12 + n.uniform(-0.02, 0.1), n.uniform(-0.06, 0.03)),
-        (n.uniform(0.5, 0.75), n.uniform(-0.08, 0.02)),
-    ]
+    elbow = (n.uniform(0.06, 0.14), n.uniform(0.28, 0.48))
+    belly = _ring(0.32, 0.7, n.uniform(0.28, 0.38), 0.3, 250, n.uniform(450, 520), 7)
+    start = (0.12 + n.uniform(-0.02, 0.1), n.uniform(-0.06, 0.03))
+    end = (n.uniform(0.5, 0.95), n.uniform(-0.08, 0.02))
     if n.random() < 0.5:
-        return [[corner, elbow, elbow, *belly], bar]
-    return [[bar[1], corner, corner, elbow, elbow, *belly]]
+        return [[corner, elbow, elbow, *belly], [start, end]]
+    return [[end, corner, corner, elbow, elbow, *belly]]
 
 
 def six(n: Numbers) -> Path:
@@ -247,10 +281,10 @@ HABITS: dict[int, tuple[Habit, ...]] = {
     1: (one_with_upstroke, one_with_upstroke, one_with_foot, one_bar),
     2: (two,),
     3: (three,),
-    4: (four_open, four_cup, four_closed),
+    4: (four_open, four_open, four_cup, four_cup, four_looped, four_closed),
     5: (five,),
     6: (six,),
-    7: (seven_crossed, seven_crossed, seven_plain),
+    7: (seven_crossed, seven_crossed, seven_waved, seven_plain),
     8: (eight,),
     9: (nine,),
 }

@@ -25,6 +25,7 @@ Recipe = Literal["classic", "fast", "plain", "mlp", "fast-cnn", "cnn", "ensemble
 Group = Literal["hidden", "lr", "optimizer", "batch-size", "augmentation"]
 Pruner = Literal["median", "halving", "none"]
 
+LOOPBACK = ("127.0.0.1", "::1", "localhost")  # addresses that only this machine reaches
 TRIALS = 50  # of a search that is given no budget
 SGD_RATE = 0.01  # the mission's learning rate
 ADAPTIVE_RATE = 0.001  # Adam, AdamW and RMSprop: the default of Kingma & Ba 2015, algorithm 1
@@ -38,6 +39,7 @@ RANGES = {  # of the strengths of augmentation; far beyond what is of use
     "elastic": (0, 1000),
     "smoothness": (1, 28),  # below 1 pixel there is nothing smooth about the noise
     "thickness": (0, 1),
+    "sharpness": (0, 20),
     "erasing": (0, 1),
 }
 
@@ -60,6 +62,8 @@ class Augmentation:
     """Pixels over which elastic distortion is smooth: sigma of Simard et al. 2003."""
     thickness: float = 0.0
     """Move the edges of strokes out or in by up to so many pixels, at most 1."""
+    sharpness: float = 0.0
+    """Make the soft edges of strokes steeper by up to this fraction: 4 is 1 to 5 times."""
     erasing: float = 0.0
     """Probability of covering a random rectangle."""
 
@@ -77,7 +81,7 @@ class Augmentation:
     @property
     def changes(self) -> bool:
         """Whether anything is done at all."""
-        return self.warps or self.thickness > 0 or self.erasing > 0
+        return self.warps or any((self.thickness, self.sharpness, self.erasing))
 
 
 @dataclass(frozen=True)
@@ -290,6 +294,36 @@ class PredictOptions:
             raise OptionError(f"--threshold is {self.threshold}; expected a number from 0 to 1")
         if self.explain is not None and self.explain.suffix.lower() != ".png":
             raise OptionError(f"--explain is {self.explain}; expected the name of a PNG file: explained.png")
+
+
+@dataclass(frozen=True)
+class ServeOptions:
+    """Serve the page to draw on, and an API that reads pictures, on this machine."""
+
+    model: tuple[str, ...] = ()
+    """One of your networks, a run's folder or a model file, beside the bundled ones; may be repeated."""
+    host: str = "127.0.0.1"
+    """Address to listen on. Any other than this machine's own needs --allowed-host."""
+    port: int = 8000
+    """Port to listen on; 0 takes a free one."""
+    allowed_host: tuple[str, ...] = ()
+    """Name, or NAME:PORT, under which browsers and proxies may ask for this server; may be repeated."""
+    workers: int = 1
+    """Processes that answer; each has the networks in its memory."""
+    corrections: Path | None = None
+    """Folder for the pictures that were corrected in the page. Default: in the user's data folder."""
+    open: bool = False
+    """Open the page in the browser."""
+
+    def __post_init__(self) -> None:
+        _at_least("workers", self.workers, 1)
+        if not 0 <= self.port < 2**16:
+            raise OptionError(f"--port is {self.port}; expected a whole number from 0 to 65535")
+        if self.host not in LOOPBACK and not self.allowed_host:
+            raise OptionError(
+                f"--host {self.host} lets other machines in; say by which name they may ask, such as "
+                "--allowed-host digits.example.org"
+            )
 
 
 @dataclass(frozen=True)

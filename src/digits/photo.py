@@ -5,16 +5,17 @@ characters to rows in reading order, touching digits apart, and each character i
 centred by mass, with MNIST's stroke width (`mnist_form`). Coordinates are (y, x) pixels.
 """
 
+import functools
 import math
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TypeAlias
 
 import numpy as np
 import numpy.typing as npt
 from PIL import Image
 
-from digits.ink import INK, Array, Ink, Mask, contrast_of, ink_of, running, stroke_width
+from digits.ink import INK, Array, Ink, Mask, contrast_of, ink_of, running, stroke_width, with_margin
 from digits.pictures import Limits, Picture, Source, open_picture
 from digits.strokes import Stroke, extent, gap, strokes_of, union
 from digits.touching import take_apart
@@ -22,6 +23,7 @@ from digits.touching import take_apart
 Classify: TypeAlias = Callable[[Array], npt.NDArray[np.floating]]  # (N, 28, 28) -> (N, 10) probabilities
 
 SIDE = 28  # px, a picture of MNIST
+SMALL = 32  # px; pictures up to this side show neither tables nor ruled lines: what seems so is a stroke
 BOX = 20  # px; MNIST's digits were scaled into a 20 x 20 box, then centred by mass
 THIN, THICK = 2.0, 3.6  # px in that box: of MNIST's training images a quarter is thinner, 1 in 20 thicker
 CLOSE_UP = 80  # px; characters are taken apart at this height, four times that of the box
@@ -81,11 +83,15 @@ def find(
         steps = {"picture": picture.pixels} if explain else {}
         return Page(SIDE, SIDE, (Mark(ready, _around(picture.pixels > 0)),), light_ink=True, steps=steps)
     contrast, light = contrast_of(picture.pixels)
-    ink = _without_rim(contrast)
+    small = max(contrast.shape) <= SMALL
+    ink = ink_of(contrast) if small else _without_rim(contrast)
     steps = {"picture": picture.pixels, "ink": _grey(ink.amount)} if explain else {}
-    ink = without_rules(ink)
+    ink = ink if small else without_rules(ink)
     strokes = _unless_noise(strokes_of(ink.mask), ink.mask.shape)
     strokes = _one(strokes, ink) if single else _clean(strokes, ink.mask.shape)
+    card = _on_a_card(picture, strokes, explain=explain) if single else None
+    if card is not None:
+        return card
     sheet = _close_up(ink, strokes)
     if explain:
         steps["strokes"] = _grey(sheet.amount)
@@ -159,16 +165,32 @@ def _without(contrast: Array, strokes: Sequence[Stroke]) -> Ink | None:
     margin = 1 + 2 * max(1, round(0.01 * max(rim.shape)))
     again = ink_of(np.where(running(np.maximum, rim, margin), 0, contrast).astype(np.float32))
     left = _unless_noise(strokes_of(again.mask), rim.shape)
-    written = max((s.size for s in left if not _is_edge(s, rim.shape)), default=0)
+    fringe = running(np.maximum, rim, 3 * margin)
+    written = max(
+        (s.size for s in left if not _is_edge(s, rim.shape) and not _is_within(s, fringe)), default=0
+    )
     return again if written >= 0.1 * min(rim.shape) else None
+
+
+def _is_within(s: Stroke, area: Mask) -> bool:
+    """Whether most of a stroke lies there."""
+    return float(area[s.top : s.bottom, s.left : s.right][s.mask].mean()) > 0.5
 
 
 def _is_outside(s: Stroke, shape: tuple[int, ...]) -> bool:
     """On the border and not in the middle half of the picture."""
-    touches = s.top == 0 or s.left == 0 or s.bottom == shape[0] or s.right == shape[1]
+    return _is_beside(s, shape) and _touches(s, shape)
+
+
+def _is_beside(s: Stroke, shape: tuple[int, ...]) -> bool:
+    """Wholly in a quarter along one side of the picture."""
     height, width = shape
-    beside = s.bottom < height / 4 or s.top > 3 * height / 4 or s.right < width / 4 or s.left > 3 * width / 4
-    return touches and beside
+    return s.bottom < height / 4 or s.top > 3 * height / 4 or s.right < width / 4 or s.left > 3 * width / 4
+
+
+def _touches(s: Stroke, shape: tuple[int, ...]) -> bool:
+    near = round(0.008 * max(shape))
+    return min(s.top, s.left, shape[0] - s.bottom, shape[1] - s.right) <= near
 
 
 def _is_round(s: Stroke, shape: tuple[int, ...]) -> bool:
@@ -270,39 +292,83 @@ def _unless_noise(strokes: list[Stroke], shape: tuple[int, ...]) -> list[Stroke]
 
 
 def _one(strokes: list[Stroke], ink: Ink) -> list[Stroke]:
-    """The strokes of the only digit: the weightiest one, and what is near enough and large enough."""
-    if not strokes:
-        return []
+    """The strokes of the only digit: of all groups of strokes near one another that of the weightiest.
+
+    What comes in over the border weighs less, and least if it stays away from the middle.
+    """
     shape = ink.mask.shape
+    weights = {id(s): _mass(s, ink) * (0.1 if _is_edge(s, shape) else 1.0) for s in strokes}
+    rest = sorted(strokes, key=lambda s: -weights[id(s)])
+    best: tuple[float, list[Stroke]] = (-1.0, [])
+    while rest:
+        group = _grown_group(rest, weights, shape)
+        whole, weight = union(group), weights[id(group[0])]
+        weight *= 0.05 if _is_outside(whole, shape) else 0.5 if _touches(whole, shape) else 1.0
+        if weight > best[0]:
+            best = (weight, group)
+        members = {id(s) for s in group}
+        rest = [s for s in rest if id(s) not in members and weights[id(s)] > best[0]]
+    return best[1]
 
-    def weight(s: Stroke) -> float:
-        mass = float(ink.amount[s.top : s.bottom, s.left : s.right][s.mask].sum())
-        touches = s.top == 0 or s.left == 0 or s.bottom == shape[0] or s.right == shape[1]
-        return mass * (0.1 if _is_edge(s, shape) else 0.5 if touches else 1.0)
 
-    weights = {id(s): weight(s) for s in strokes}
-    strokes = sorted(strokes, key=lambda s: -weights[id(s)])
-    main, rest = [strokes[0]], strokes[1:]
+def _grown_group(
+    strokes: Sequence[Stroke], weights: dict[int, float], shape: tuple[int, ...]
+) -> list[Stroke]:
+    """The first stroke and what is near enough and large enough to belong to the same digit."""
+    group, rest = [strokes[0]], strokes[1:]
     while True:
-        whole = union(main)
+        whole = union(group)
         near = [
             s
             for s in rest
-            if weights[id(s)] >= 0.02 * weights[id(main[0])]
+            if weights[id(s)] >= 0.02 * weights[id(group[0])]
             and s.size >= 0.1 * whole.size
             and gap(s, whole) <= 0.5 * max(whole.size, s.size)
+            and (_is_beside(s, shape) or not _is_beside(whole, shape))
             and not _is_edge(s, shape)
             and not (_is_line(s) and s.size > 1.3 * whole.size)
         ]
         if not near:
-            return main
-        main += near
+            return group
+        group += near
         rest = [s for s in rest if all(s is not n for n in near)]
+
+
+def _on_a_card(picture: Picture, strokes: Sequence[Stroke], *, explain: bool) -> Page | None:
+    """What is written on a sheet that lies on something darker and fills less than half of the picture.
+
+    The sheet itself was taken for the ink: it is a solid block with thin strokes inside.
+    """
+    if not strokes:
+        return None
+    card = max(strokes, key=lambda s: s.area)
+    if union(strokes).size > card.size:
+        return None
+    if min(card.height, card.width) < max(32, 0.3 * card.size) or card.area < 0.6 * card.height * card.width:
+        return None
+    inside = picture.pixels[card.top : card.bottom, card.left : card.right]
+    if inside.shape == picture.pixels.shape:
+        return None
+    page = find(Picture(inside, card.width, card.height), single=True, explain=explain)
+    mark = page.marks[0]
+    x, y, width, height = mark.box
+    solid = stroke_width(mark.image) > 0.3 * BOX
+    if mark.blank or solid or max(width, height) < 0.2 * card.size:
+        return None
+    zoom = picture.pixels.shape[1] / picture.width
+    box = (int((card.left + x) / zoom), int((card.top + y) / zoom), int(width / zoom), int(height / zoom))
+    return replace(page, width=picture.width, height=picture.height, marks=(replace(mark, box=box),))
+
+
+def _mass(s: Stroke, ink: Ink) -> float:
+    return float(ink.amount[s.top : s.bottom, s.left : s.right][s.mask].sum())
 
 
 def _is_edge(s: Stroke, shape: tuple[int, ...]) -> bool:
     """Whether this is the rim of the sheet, the table or a shadow: long on the border, or in a corner."""
     height, width = shape
+    if max(shape) <= SMALL:
+        return False
     near = round(0.008 * max(shape))
     sides = (s.top <= near, s.bottom >= height - near, s.left <= near, s.right >= width - near)
     if not any(sides):
@@ -500,7 +566,7 @@ def _original_box(parts: Sequence[Stroke], zoom: float, picture: Picture) -> tup
 def _cut_out(amount: Array, parts: Sequence[Stroke]) -> Array:
     """The soft ink of these strokes alone, with a margin of two pixels for their fading edges."""
     whole = union(parts)
-    mask = running(np.maximum, np.pad(whole.mask, 2), 5 if whole.size > 40 else 3)
+    mask = running(np.maximum, with_margin(whole.mask, 2), 5 if whole.size > 40 else 3)
     soft = np.zeros(mask.shape, np.float32)
     top, left = max(whole.top - 2, 0), max(whole.left - 2, 0)
     piece = amount[top : whole.bottom + 2, left : whole.right + 2]
@@ -525,25 +591,36 @@ def mnist_form(ink: Array) -> Array:
 
 def _boxed(ink: Array) -> Array:
     """Scaled so that the longer side is 20 pixels."""
-    return ink if max(ink.shape) == BOX else _scaled(ink, BOX / max(ink.shape))
+    return ink if max(ink.shape) == BOX else scaled(ink, BOX / max(ink.shape))
 
 
-def _scaled(ink: Array, scale: float) -> Array:
-    size = (max(1, round(ink.shape[1] * scale)), max(1, round(ink.shape[0] * scale)))
-    scaled = np.asarray(Image.fromarray(ink).resize(size, Image.Resampling.BICUBIC))
-    return np.asarray(np.clip(scaled, 0, 1), dtype=np.float32)
+def scaled(ink: Array, scale: float) -> Array:
+    """Bicubic, in [0, 1]."""
+    height, width = (max(1, round(n * scale)) for n in ink.shape)
+    if max(ink.shape) <= 2 * SMALL:
+        new = _resampling(ink.shape[0], height).T @ ink @ _resampling(ink.shape[1], width)
+    else:
+        new = np.asarray(Image.fromarray(ink).resize((width, height), Image.Resampling.BICUBIC))
+    return np.clip(new, 0, 1)
+
+
+@functools.lru_cache(maxsize=512)  # at most 10 MB
+def _resampling(before: int, after: int) -> Array:
+    """(before, after): what each old pixel gives to each new one: Pillow's numbers in a fifth of its time."""
+    identity = Image.fromarray(np.eye(before, dtype=np.float32))
+    return np.asarray(identity.resize((after, before), Image.Resampling.BICUBIC))
 
 
 def _restroked(ink: Array, width: float) -> Array:
     """Strokes made thicker or thinner at four times the final size, until they are as wide as MNIST's."""
-    fine = _scaled(ink, 4 * BOX / max(ink.shape))
+    fine = scaled(ink, 4 * BOX / max(ink.shape))
     if width < THIN:
-        fine = np.pad(fine, 6)
+        fine = with_margin(fine, 6)
         for i in range(round(2 * (THIN - width))):
             fine = _grown(fine, np.maximum, diagonal=i % 2 == 1)
     else:
         for i in range(min(4, round(2 * (width - THICK)))):
-            fine = _grown(np.pad(fine, 1), np.minimum, diagonal=i % 2 == 1)
+            fine = _grown(with_margin(fine, 1), np.minimum, diagonal=i % 2 == 1)
     seen = fine > 0.2
     if not seen.any():
         return ink

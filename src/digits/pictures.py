@@ -162,9 +162,9 @@ def _known_formats() -> list[str]:
     return [name for name in FORMATS if name in Image.OPEN]
 
 
-@functools.cache
+@functools.cache  # looking for what is not installed takes longer than reading a small picture
 def _allow_heif() -> None:
-    """HEIC photos of iPhones, if pillow-heif is installed; looking for it takes a while, so once."""
+    """HEIC photos of iPhones, if pillow-heif is installed."""
     try:
         import pillow_heif  # type: ignore[import-not-found, unused-ignore]  # optional
     except ImportError:

@@ -36,6 +36,7 @@ SPACE: dict[Group, dict[str, Range]] = {
         "translation": Range(0, 3),
         "elastic": Range(0, 50),
         "thickness": Range(0, 0.8),
+        "sharpness": Range(0, 6),
         "erasing": Range(0, 0.5),
     },
 }

@@ -3,6 +3,7 @@
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import TypeAlias
 
 import numpy as np
 import numpy.typing as npt
@@ -43,32 +44,19 @@ class Stroke:
         return int(self.mask.sum())
 
 
-def boxes(labels: npt.NDArray[np.int32], count: int) -> list[tuple[int, int, int, int]]:
-    """Top, left, bottom, right of each component."""
-    ys, xs = labels.nonzero()
-    numbers = labels[ys, xs] - 1
-    top, left = np.full(count, labels.shape[0]), np.full(count, labels.shape[1])
-    bottom, right = np.zeros(count, int), np.zeros(count, int)
-    np.minimum.at(top, numbers, ys)
-    np.minimum.at(left, numbers, xs)
-    np.maximum.at(bottom, numbers, ys + 1)
-    np.maximum.at(right, numbers, xs + 1)
-    return list(zip(top.tolist(), left.tolist(), bottom.tolist(), right.tolist(), strict=True))
-
-
 def strokes_of(mask: Mask) -> list[Stroke]:
     """The connected pieces of ink; of thousands, as noise makes them, the largest few hundred."""
-    labels, count = label(mask)
-    found_boxes = boxes(labels, count)
-    order = sorted(
-        range(count),
-        key=lambda i: -max(found_boxes[i][2] - found_boxes[i][0], found_boxes[i][3] - found_boxes[i][1]),
-    )
-    found = []
-    for i in order[:MOST_STROKES]:
-        top, left, bottom, right = found_boxes[i]
-        found.append(Stroke(top, left, bottom, right, labels[top:bottom, left:right] == i + 1))
-    return found
+    runs = _runs(mask)
+    names, count = _components(runs, mask.shape[1] + 2, diagonal=True)
+    labels = _painted(mask, runs, names)
+    boxes = _boxes(runs, names, count, mask.shape)
+    largest = np.argsort(-np.maximum(boxes[2] - boxes[0], boxes[3] - boxes[1]), kind="stable")[:MOST_STROKES]
+    return [
+        Stroke(top, left, bottom, right, labels[top:bottom, left:right] == name + 1)
+        for name, top, left, bottom, right in zip(
+            largest.tolist(), *(side[largest].tolist() for side in boxes), strict=True
+        )
+    ]
 
 
 def extent(mask: Mask) -> tuple[int, int, int, int]:
@@ -79,6 +67,8 @@ def extent(mask: Mask) -> tuple[int, int, int, int]:
 
 def union(strokes: Sequence[Stroke]) -> Stroke:
     """One stroke that holds them all."""
+    if len(strokes) == 1:
+        return strokes[0]
     top, left = min(s.top for s in strokes), min(s.left for s in strokes)
     bottom, right = max(s.bottom for s in strokes), max(s.right for s in strokes)
     mask = np.zeros((bottom - top, right - left), bool)
@@ -95,30 +85,43 @@ def gap(a: Stroke, b: Stroke) -> float:
 
 
 def label(mask: Mask, *, diagonal: bool = True) -> tuple[npt.NDArray[np.int32], int]:
-    """Connected components of 8 neighbours, or of 4: (H, W) with 0 for paper and 1..n, and n.
+    """Connected components of 8 neighbours, or of 4: (H, W) with 0 for paper and 1..n, and n."""
+    runs = _runs(mask)
+    names, count = _components(runs, mask.shape[1] + 2, diagonal=diagonal)
+    return _painted(mask, runs, names), count
 
-    Runs of a row are the nodes of a graph, those that touch in neighbouring rows its edges; labels spread
+
+# A run of ink in a row is two numbers: where it starts, and where it ends (exclusive), counted through a
+# picture that has a column of paper more on each side, so that rows are kept apart.
+Runs: TypeAlias = "tuple[npt.NDArray[np.intp], npt.NDArray[np.intp]]"
+
+
+def _runs(mask: Mask) -> Runs:
+    padded = np.zeros((mask.shape[0], mask.shape[1] + 2), bool)
+    padded[:, 1:-1] = mask
+    flat = padded.ravel()
+    flips = (flat[1:] != flat[:-1]).nonzero()[0] + 1
+    return flips[::2], flips[1::2]
+
+
+def _components(runs: Runs, stride: int, *, diagonal: bool) -> tuple[npt.NDArray[np.intp], int]:
+    """The component 0..n-1 of every run, numbered by their first ones, and n.
+
+    Runs are the nodes of a graph, those that touch in neighbouring rows its edges; the least number spreads
     along the edges by minimum and pointer jumping.
     """
-    height, width = mask.shape
-    stride = width + 2  # a column of paper on each side keeps rows apart
-    padded = np.zeros((height + 1, stride), bool)
-    padded[:height, 1:-1] = mask
-    flips = np.flatnonzero(np.diff(padded.ravel(), prepend=False))
-    starts, ends = flips[::2], flips[1::2]  # ends are exclusive
+    starts, ends = runs
     first = np.searchsorted(ends, starts + stride, side="left" if diagonal else "right")
     last = np.searchsorted(starts, ends + stride, side="right" if diagonal else "left")
     counts = np.maximum(last - first, 0)
     upper = np.repeat(np.arange(len(starts)), counts)
-    lower = np.arange(counts.sum()) - np.repeat(np.cumsum(counts) - counts, counts) + np.repeat(first, counts)
+    lower = np.arange(len(upper)) + np.repeat(first - (np.cumsum(counts) - counts), counts)
     root = _connect(len(starts), upper, lower)
-    names, component = np.unique(root, return_inverse=True)
-    labels = np.zeros(mask.shape, np.int32)
-    labels[mask] = np.repeat(component + 1, ends - starts)
-    return labels, len(names)
+    numbers = np.cumsum(root == np.arange(len(root)))
+    return numbers[root] - 1, int(numbers[-1]) if len(numbers) else 0
 
 
-def _connect(nodes: int, left: npt.NDArray[np.int64], right: npt.NDArray[np.int64]) -> npt.NDArray[np.int64]:
+def _connect(nodes: int, left: npt.NDArray[np.intp], right: npt.NDArray[np.intp]) -> npt.NDArray[np.intp]:
     """The least node that each node is connected with."""
     root = np.arange(nodes)
     while True:
@@ -129,3 +132,23 @@ def _connect(nodes: int, left: npt.NDArray[np.int64], right: npt.NDArray[np.int6
         np.minimum.at(root, high, low)
         while (root != root[root]).any():
             root = root[root]
+
+
+def _painted(mask: Mask, runs: Runs, names: npt.NDArray[np.intp]) -> npt.NDArray[np.int32]:
+    labels = np.zeros(mask.shape, np.int32)
+    labels[mask] = np.repeat(names + 1, runs[1] - runs[0])
+    return labels
+
+
+def _boxes(
+    runs: Runs, names: npt.NDArray[np.intp], count: int, shape: tuple[int, ...]
+) -> tuple[npt.NDArray[np.intp], ...]:
+    """Top, left, bottom, right of each component."""
+    row, start = np.divmod(runs[0], shape[1] + 2)
+    top, left = (np.full(count, n) for n in shape)
+    bottom, right = np.zeros(count, int), np.zeros(count, int)
+    np.minimum.at(top, names, row)
+    np.minimum.at(left, names, start - 1)
+    np.maximum.at(bottom, names, row + 1)
+    np.maximum.at(right, names, start - 1 + runs[1] - runs[0])
+    return top, left, bottom, right

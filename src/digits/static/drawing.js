@@ -1,0 +1,103 @@
+// A pen's path in, a digit the way MNIST has them out: drawing.py, line by line.
+// A stroke is an array of [x, y], x to the right and y downwards, in any unit.
+
+export const SIDE = 28, BOX = 20; // px
+const PEN = 2.4, EDGE = 1.0; // px: of a stroke, and of its fading edge
+const OVERLAP = 0.3; // of the narrower stroke's width: strokes that share so much are one digit
+const MARGIN = 3; // px, the least that lies around the box and its fading edge
+const DOT = 1e-6; // of anything; a path no longer than this is a dot
+
+/** Strokes as 784 numbers in [0, 1], white on black: 20-pixel box, centred by mass. */
+export function render(strokes, pen = PEN) {
+  const drawn = strokes.filter((stroke) => stroke.length > 0);
+  if (drawn.length === 0) return new Float32Array(SIDE * SIDE);
+  const [left, top, right, bottom] = bounds(drawn);
+  const longest = Math.max(right - left, bottom - top);
+  const scale = longest > DOT ? (BOX - pen) / longest : 0;
+  const x = (left + right) / 2, y = (top + bottom) / 2;
+  const lines = drawn.map((stroke) => stroke.map(([px, py]) => [(px - x) * scale, (py - y) * scale]));
+  return centred(ink(lines, pen));
+}
+
+/** left, top, right, bottom of strokes. */
+export function bounds(strokes) {
+  let left = Infinity, top = Infinity, right = -Infinity, bottom = -Infinity;
+  for (const stroke of strokes) {
+    for (const [x, y] of stroke) {
+      left = Math.min(left, x);
+      right = Math.max(right, x);
+      top = Math.min(top, y);
+      bottom = Math.max(bottom, y);
+    }
+  }
+  return [left, top, right, bottom];
+}
+
+/** Ink around lines whose points are in pixels from the image's centre. */
+function ink(lines, pen) {
+  const middle = (SIDE - 1) / 2, squared = new Float64Array(SIDE * SIDE).fill(Infinity);
+  for (const line of lines) {
+    for (let i = 0; i < Math.max(1, line.length - 1); i++) {
+      const [sx, sy] = line[i], [ex, ey] = line[Math.min(i + 1, line.length - 1)];
+      const ax = ex - sx, ay = ey - sy, length = Math.max(ax * ax + ay * ay, DOT * DOT);
+      for (let row = 0; row < SIDE; row++) {
+        const y = row - middle - sy;
+        for (let column = 0; column < SIDE; column++) {
+          const x = column - middle - sx;
+          const part = Math.min(Math.max((x * ax + y * ay) / length, 0), 1);
+          const dx = x - part * ax, dy = y - part * ay, near = dx * dx + dy * dy;
+          if (near < squared[row * SIDE + column]) squared[row * SIDE + column] = near;
+        }
+      }
+    }
+  }
+  return squared.map((s) => Math.min(Math.max((pen / 2 - Math.sqrt(s)) / EDGE + 0.5, 0), 1));
+}
+
+/** Moved by whole pixels until the centre of mass is in the middle; what comes in is paper. */
+function centred(image) {
+  let total = 0, rows = 0, columns = 0;
+  image.forEach((value, i) => {
+    total += value;
+    rows += value * Math.floor(i / SIDE);
+    columns += value * (i % SIDE);
+  });
+  const [down, right] = [rows, columns].map((sum) => wholeMove((SIDE - 1) / 2 - sum / total));
+  const moved = new Float32Array(SIDE * SIDE);
+  for (let row = Math.max(0, down); row < Math.min(SIDE, SIDE + down); row++) {
+    for (let column = Math.max(0, right); column < Math.min(SIDE, SIDE + right); column++) {
+      moved[row * SIDE + column] = image[(row - down) * SIDE + column - right];
+    }
+  }
+  return moved;
+}
+
+/** A move in whole pixels, no further than the margin around the box: no ink is lost. */
+function wholeMove(move) {
+  return Math.min(Math.max(Math.floor(move + 0.5), -MARGIN), MARGIN);
+}
+
+/** Which strokes make up each digit, by their numbers; digits from left to right. */
+export function characters(strokes) {
+  const spans = [];
+  strokes.forEach((stroke, i) => {
+    if (stroke.length === 0) return;
+    const [left, , right] = bounds([stroke]);
+    spans.push([left, right, [i]]);
+  });
+  spans.sort((a, b) => a[0] - b[0] || a[1] - b[1]);
+  const found = [];
+  for (const [left, right, numbers] of spans) {
+    const before = found[found.length - 1];
+    if (before) {
+      const shared = Math.min(right, before[1]) - left;
+      if (shared >= OVERLAP * Math.min(right - left, before[1] - before[0]) && shared >= 0) {
+        before[1] = Math.max(right, before[1]);
+        before[2].push(...numbers);
+        continue;
+      }
+    }
+    found.push([left, right, [...numbers]]);
+  }
+  return found.map(([, , numbers]) => numbers.sort((a, b) => a - b));
+}

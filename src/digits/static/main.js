@@ -1,0 +1,432 @@
+// The page: strokes or a photo in, what the network says out. Everything but photos happens in the browser.
+
+import { bounds, characters, render } from "/static/drawing.js";
+import { Network, answer } from "/static/network.js";
+import { Paper } from "/static/paper.js";
+import { View, percent } from "/static/view.js";
+import { archive, correct, flush, unpack, waiting } from "/static/corrections.js";
+
+const QUIET = 700; // ms without a change until the answer is spoken
+const UPLOAD = 4_500_000; // bytes; the server takes 5 million, larger photos are made smaller here
+const LONGEST = 2400; // px
+
+const $ = (id) => document.getElementById(id);
+const paper = new Paper($("paper"));
+const view = new View({
+  view: $("view"), layers: $("layers"), threads: $("threads"), explained: $("explained"),
+  name: $("neuron-name"), said: $("neuron-said"), weights: $("weights"), strongest: $("strongest"),
+});
+const loaded = new Map(); // networks by name
+let about = []; // what /api/model says of them
+let doubt = null; // the network that knows what is no digit, if there is one
+let name = ""; // of the network that reads
+let marks = []; // what is read: { image, box, digit, probability, probabilities, accepted, reason, label }
+let chosen = 0; // the mark that is looked at
+let photo = null; // its address, while one is shown
+
+// Reading ---------------------------------------------------------------------------------------------
+
+function readStrokes() {
+  const groups = characters(paper.strokes), corrected = new Map(marks.map((mark) => [mark.key, mark.label]));
+  const before = marks;
+  marks = groups.map((numbers) => {
+    const strokes = numbers.map((i) => paper.strokes[i]), [left, top, right, bottom] = bounds(strokes);
+    const key = strokes.map((stroke) => `${stroke[0]}:${stroke.length}`).join(" ");
+    return { key, image: render(strokes), box: [left, top, right - left, bottom - top], label: corrected.get(key) };
+  });
+  const latest = groups.findIndex((numbers) => numbers.includes(paper.strokes.length - 1));
+  if (before.length !== marks.length || chosen >= marks.length || paper.pointer !== null) chosen = Math.max(0, latest);
+  readMarks(before);
+}
+
+/** Let the network answer; a mark that has not changed keeps its answer. */
+function readMarks(before = []) {
+  if (!loaded.has(name)) return;
+  const started = performance.now();
+  let asked = 0;
+  for (const mark of marks) {
+    const same = before.find((old) => old.key !== undefined && old.key === mark.key && old.by === name);
+    Object.assign(mark, same ? pick(same) : answer(loaded.get(name), doubt, mark.image), { by: name });
+    if (!same) asked += 1;
+  }
+  if (asked) took = (performance.now() - started) / asked;
+  show();
+}
+
+const pick = ({ digit, probability, accepted, reason, probabilities, result }) => ({ digit, probability, accepted, reason, probabilities, result });
+let took = 0;
+
+// Showing ---------------------------------------------------------------------------------------------
+
+function show() {
+  const mark = marks[chosen];
+  showText();
+  showChips();
+  showBars(mark);
+  pixels($("seen"), mark?.image);
+  $("seen").setAttribute("aria-label", mark ? `What the network sees: 28 by 28 pixels of mark ${chosen + 1}` : "What the network sees: nothing yet");
+  showTags();
+  view.show(mark?.image ?? null, mark?.result ?? null);
+  $("undo").disabled = photo !== null || paper.past.length === 0;
+  $("clear").disabled = paper.empty && photo === null;
+  $("hint").style.opacity = paper.empty && photo === null ? 1 : 0;
+  for (const button of $("labels").children) {
+    button.disabled = !mark;
+    button.setAttribute("aria-pressed", String(mark?.label === Number(button.textContent)));
+  }
+  speak();
+}
+
+function showText() {
+  const text = $("text");
+  const rows = new Map();
+  for (const mark of marks) rows.set(mark.row ?? 0, [...(rows.get(mark.row ?? 0) ?? []), mark]);
+  text.replaceChildren();
+  [...rows.values()].forEach((row, i) => {
+    if (i) text.append("\n");
+    for (const mark of row) {
+      if (mark.accepted) text.append(String(mark.digit));
+      else text.append(Object.assign(document.createElement("i"), { textContent: "?" }));
+    }
+  });
+  text.classList.toggle("empty", marks.length === 0);
+  text.classList.toggle("long", marks.length > 6);
+  if (!marks.length) text.textContent = "–";
+  const sentence = $("sentence"), mark = marks[chosen];
+  sentence.replaceChildren(...(mark ? said(mark) : [photo ? "No digit was found in this photo." : "Nothing is drawn yet."]));
+}
+
+/** The answer for one mark, as a sentence with emphasis. */
+function said(mark) {
+  const strong = (text, className = "") => Object.assign(document.createElement(className ? "span" : "strong"), { textContent: text, className });
+  if (mark.accepted) return [strong(`${percent(mark.probability)} sure`), ` that this is a ${mark.digit}.`];
+  if (mark.reason === "not a digit") return [strong("Not a digit", "doubtful"), `, as far as it can tell. If it must be one: a ${mark.digit}.`];
+  const [first, second] = ranked(mark);
+  return [strong(`Unclear: ${first} or ${second}?`, "doubtful")];
+}
+
+function ranked(mark) {
+  return Array.from(mark.probabilities.keys()).sort((a, b) => mark.probabilities[b] - mark.probabilities[a]);
+}
+
+function showChips() {
+  const chips = $("chips");
+  if (marks.length < 2) return chips.replaceChildren();
+  while (chips.children.length > marks.length) chips.lastChild.remove();
+  marks.forEach((mark, i) => {
+    const chip = chips.children[i] ?? chips.appendChild(newChip(i)), [canvas, digit, small] = chip.children;
+    if (chip.image !== mark.image) pixels(canvas, (chip.image = mark.image));
+    digit.textContent = mark.accepted ? mark.digit : "?";
+    small.textContent = percent(mark.probability);
+    chip.setAttribute("aria-checked", String(i === chosen));
+    chip.tabIndex = i === chosen ? 0 : -1;
+    chip.setAttribute("aria-label", `Mark ${i + 1} of ${marks.length}: ${spoken(mark)}`);
+  });
+}
+
+function newChip(i) {
+  const chip = document.createElement("button"), canvas = document.createElement("canvas");
+  chip.type = "button";
+  chip.setAttribute("role", "radio");
+  canvas.width = canvas.height = 28;
+  chip.append(canvas, document.createElement("b"), document.createElement("small"));
+  chip.addEventListener("click", () => choose(i));
+  chip.addEventListener("keydown", (event) => {
+    const step = { ArrowLeft: -1, ArrowUp: -1, ArrowRight: 1, ArrowDown: 1 }[event.key];
+    if (!step) return;
+    event.preventDefault();
+    choose((chosen + step + marks.length) % marks.length);
+    $("chips").children[chosen].focus();
+  });
+  return chip;
+}
+
+function choose(i) {
+  chosen = i;
+  show();
+}
+
+function showBars(mark) {
+  const rows = $("bars").children;
+  for (let digit = 0; digit < 10; digit++) {
+    const p = mark?.probabilities[digit] ?? 0, [, bar, number] = rows[digit].children;
+    bar.style.setProperty("--p", p.toFixed(4));
+    number.textContent = mark ? percent(p) : "";
+    rows[digit].className = mark?.digit === digit ? `best${mark.accepted ? "" : " doubtful"}` : "";
+  }
+  rows[10].hidden = !doubt;
+  if (doubt) rows[10].lastChild.textContent = mark ? percent(Math.max(0, 1 - mark.probabilities.reduce((a, b) => a + b))) : "";
+}
+
+/** Where each digit is: a tag over the strokes, or a box on the photo. */
+function showTags() {
+  $("photo").hidden = photo === null;
+  const many = marks.length > 1 && photo === null;
+  $("tags").replaceChildren(...(many ? marks.map((mark, i) => {
+    const tag = document.createElement("span"), around = paper.pen / 2 + 5, [x, y, w, h] = mark.box;
+    Object.assign(tag.style, { left: `${x - around}px`, top: `${y - around}px`, width: `${w + 2 * around}px`, height: `${h + 2 * around}px` });
+    tag.className = `${i === chosen ? "chosen" : ""} ${mark.accepted ? "" : "doubtful"}`;
+    tag.append(Object.assign(document.createElement("b"), { textContent: mark.accepted ? mark.digit : "?" }));
+    return tag;
+  }) : []));
+  for (const [i, box] of [...$("boxes").querySelectorAll("button")].entries()) {
+    const mark = marks[i];
+    box.className = mark.accepted ? "" : "doubtful";
+    box.firstChild.textContent = mark.accepted ? mark.digit : "?";
+    box.setAttribute("aria-label", `Mark ${i + 1} of ${marks.length}: ${spoken(mark)}`);
+    box.setAttribute("aria-pressed", String(i === chosen));
+  }
+}
+
+function pixels(canvas, image) {
+  const context = canvas.getContext("2d"), data = context.createImageData(28, 28);
+  for (let i = 0; i < 784; i++) data.data.fill(image ? Math.round(255 * image[i]) : 0, 4 * i, 4 * i + 3).fill(255, 4 * i + 3, 4 * i + 4);
+  context.putImageData(data, 0, 0);
+}
+
+// Saying ----------------------------------------------------------------------------------------------
+
+function spoken(mark) {
+  if (mark.accepted) return `${mark.digit}, ${percent(mark.probability)}`;
+  if (mark.reason === "not a digit") return `not a digit, perhaps ${mark.digit}`;
+  const [first, second] = ranked(mark);
+  return `unclear, ${first} or ${second}`;
+}
+
+let silence = 0;
+
+/** For screen readers, once the hand rests. */
+function speak() {
+  clearTimeout(silence);
+  silence = setTimeout(() => {
+    const all = marks.map(spoken).join("; ");
+    $("status").textContent = marks.length ? `It reads: ${all}` : photo ? "No digit was found" : "The paper is empty";
+    if (about.length && loaded.size === about.length) ready();
+  }, QUIET);
+}
+
+function ready() {
+  const time = marks.length ? ` · ${Math.max(1, Math.round(took))} ms` : "";
+  $("ready").textContent = loaded.size < about.length ? "Loading the other networks …" : `Runs in this page${time}`;
+}
+
+// Correcting ------------------------------------------------------------------------------------------
+
+async function relabel(label) {
+  const mark = marks[chosen];
+  if (!mark) return;
+  mark.label = label;
+  show();
+  const where = await correct(mark.image, label);
+  const kept = $("kept");
+  kept.replaceChildren(where === "server" ? `Kept as a ${label} on this machine: \u2018digits adapt\u2019 can learn from it.` : `Kept as a ${label} in this browser. `);
+  kept.classList.remove("new");
+  requestAnimationFrame(() => kept.classList.add("new"));
+  if (where === "browser") offer(kept);
+}
+
+/** The corrections that only this browser has, as a file. */
+function offer(line) {
+  const button = Object.assign(document.createElement("button"), { type: "button", textContent: `Download ${waiting().length} as .zip` });
+  button.addEventListener("click", async () => {
+    const address = URL.createObjectURL(await archive());
+    Object.assign(document.createElement("a"), { href: address, download: "corrections.zip" }).click();
+    setTimeout(() => URL.revokeObjectURL(address), 10_000);
+  });
+  line.append(button);
+}
+
+// Photos ----------------------------------------------------------------------------------------------
+
+async function readPhoto(file) {
+  let reply;
+  $("sentence").textContent = "Reading the photo …";
+  try {
+    const body = await small(file);
+    reply = await fetch(`/api/predict?detail=true&model=${encodeURIComponent(name)}`, {
+      method: "POST",
+      headers: { "Content-Type": body.type.startsWith("image/") ? body.type : "application/octet-stream" },
+      body,
+    });
+  } catch {
+    return complain("Photos are read by the server, and it does not answer. Drawing works without it.");
+  }
+  const found = await reply.json();
+  if (!reply.ok) return complain(`The photo could not be read: ${found.error}.`);
+  closePhoto();
+  photo = URL.createObjectURL(file);
+  $("picture").src = photo;
+  $("picture").alt = `Your photo, which reads ${found.text || "nothing"}`;
+  marks = found.digits.map((digit) => ({ image: unpack(digit.image), box: digit.box, row: digit.row }));
+  $("boxes").append(...marks.map((mark, i) => box(mark.box, found, i)));
+  chosen = 0;
+  readMarks();
+}
+
+function box([x, y, w, h], { width, height }, i) {
+  const button = Object.assign(document.createElement("button"), { type: "button" });
+  Object.assign(button.style, {
+    left: `${(100 * x) / width}%`, top: `${(100 * y) / height}%`, width: `${(100 * w) / width}%`, height: `${(100 * h) / height}%`,
+  });
+  button.append(document.createElement("b"));
+  button.addEventListener("click", () => choose(i));
+  return button;
+}
+
+/** The file, made smaller if the server would not take it. */
+async function small(file) {
+  if (file.size <= UPLOAD) return file;
+  const picture = await createImageBitmap(file), scale = Math.min(1, LONGEST / Math.max(picture.width, picture.height));
+  const canvas = document.createElement("canvas");
+  canvas.width = Math.round(picture.width * scale);
+  canvas.height = Math.round(picture.height * scale);
+  canvas.getContext("2d").drawImage(picture, 0, 0, canvas.width, canvas.height);
+  return new Promise((done) => canvas.toBlob(done, "image/jpeg", 0.9));
+}
+
+function closePhoto() {
+  if (photo === null) return;
+  URL.revokeObjectURL(photo);
+  photo = null;
+  for (const button of $("boxes").querySelectorAll("button")) button.remove();
+  $("picture").removeAttribute("src");
+}
+
+function complain(text) {
+  readStrokesOrPhoto();
+  $("sentence").textContent = text;
+  $("status").textContent = text;
+}
+
+function readStrokesOrPhoto() {
+  if (photo === null) readStrokes();
+  else show();
+}
+
+// Wiring ----------------------------------------------------------------------------------------------
+
+function clear() {
+  if (photo !== null) {
+    closePhoto();
+    marks = [];
+    readStrokes();
+  } else paper.clear();
+  $("kept").replaceChildren();
+}
+
+function listen() {
+  paper.addEventListener("change", () => {
+    if (photo === null) readStrokes();
+  });
+  $("undo").addEventListener("click", () => paper.undo());
+  $("clear").addEventListener("click", clear);
+  $("choose").addEventListener("click", () => $("file").click());
+  $("file").addEventListener("change", ({ target }) => {
+    if (target.files.length) readPhoto(target.files[0]);
+    target.value = "";
+  });
+  document.addEventListener("keydown", keys);
+  document.addEventListener("paste", ({ clipboardData }) => {
+    const file = [...clipboardData.files].find(({ type }) => type.startsWith("image/"));
+    if (file) readPhoto(file);
+  });
+  document.addEventListener("dragover", (event) => {
+    event.preventDefault();
+    document.body.classList.add("dropping");
+  });
+  document.addEventListener("dragleave", ({ relatedTarget }) => {
+    if (!relatedTarget) document.body.classList.remove("dropping");
+  });
+  document.addEventListener("drop", (event) => {
+    event.preventDefault();
+    document.body.classList.remove("dropping");
+    if (event.dataTransfer.files.length) readPhoto(event.dataTransfer.files[0]);
+  });
+  window.addEventListener("online", flush);
+}
+
+function keys(event) {
+  const { key, ctrlKey, metaKey, altKey, shiftKey } = event;
+  if ((ctrlKey || metaKey) && key.toLowerCase() === "z") {
+    event.preventDefault();
+    if (photo === null) shiftKey ? paper.redo() : paper.undo();
+  } else if (ctrlKey || metaKey || altKey) return;
+  else if (key === "Escape" || key === "Delete") clear();
+  else if (/^[0-9]$/.test(key)) relabel(Number(key));
+}
+
+function build() {
+  for (let digit = 0; digit < 10; digit++) {
+    const row = document.createElement("li");
+    row.append(Object.assign(document.createElement("b"), { textContent: digit }), document.createElement("span"), document.createElement("em"));
+    $("bars").append(row);
+    const button = Object.assign(document.createElement("button"), { type: "button", textContent: digit, disabled: true });
+    button.setAttribute("aria-label", `It is a ${digit}`);
+    button.addEventListener("click", () => relabel(digit));
+    $("labels").append(button);
+  }
+  const none = document.createElement("li");
+  none.className = "none";
+  none.append("no digit at all", document.createElement("em"));
+  none.hidden = true;
+  $("bars").append(none);
+}
+
+const TITLES = { cnn: "Convolutions", mlp: "Two hidden layers" };
+
+/** A choice among the networks; those that are still loading cannot be taken. */
+function offerNetworks() {
+    $("networks").append(...about.map((each) => {
+    const label = document.createElement("label"), input = document.createElement("input"), text = document.createElement("span");
+    Object.assign(input, { type: "radio", name: "network", value: each.name, disabled: true });
+    text.textContent = TITLES[each.name] ?? each.name;
+    label.title = `${each.name}: ${each.parameters.toLocaleString("en")} weights`;
+    input.addEventListener("change", () => use(each.name));
+    label.append(input, text);
+    return label;
+  }));
+}
+
+function use(which) {
+  name = which;
+  const { networks } = about.find((each) => each.name === which);
+  view.build(loaded.get(which), networks);
+  readMarks();
+  ready();
+}
+
+async function load(which) {
+  const reply = await fetch(`/api/network/${encodeURIComponent(which)}`);
+  if (!reply.ok) throw new Error(reply.status);
+  return new Network(await reply.arrayBuffer());
+}
+
+async function start() {
+  build();
+  listen();
+  try {
+    const offered = await (await fetch("/api/model")).json();
+    about = offered.models;
+    offerNetworks();
+    if (offered.doubt) doubt = await load("doubt");
+    for (const each of about) {
+      loaded.set(each.name, await load(each.name));
+      const input = [...$("networks").querySelectorAll("input")].find(({ value }) => value === each.name);
+      input.disabled = false;
+      if (name === "") {
+        input.checked = true;
+        use(each.name);
+        readStrokes();
+      }
+    }
+  } catch {
+    $("ready").textContent = "The networks could not be loaded: is the server still running? Reload to try again.";
+    return;
+  }
+  ready();
+  $("where").textContent = "Drawings stay in this page. Photos are sent to the server that gave you this page, and not kept.";
+  document.body.dataset.ready = "true"; // for tests, and for whoever drives the page
+  flush();
+}
+
+start();

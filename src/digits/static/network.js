@@ -1,0 +1,151 @@
+// A trained network in plain JavaScript: inference.py, layer by layer. page.py says how its bytes are laid out.
+
+export class Network {
+  /** From the bytes of /api/network/NAME. */
+  constructor(buffer) {
+    const length = new DataView(buffer).getUint32(0, true);
+    const about = JSON.parse(new TextDecoder().decode(new Uint8Array(buffer, 4, length)));
+    const numbers = new Float32Array(buffer, 4 + length);
+    this.classes = about.classes;
+    this.temperature = about.temperature;
+    this.members = about.members.map((layers) => layers.map((layer) => made(layer, numbers)));
+  }
+
+  /** The layers that are shown: those of the first member. */
+  get layers() {
+    return this.members[0];
+  }
+
+  /** 784 numbers in [0, 1] to probabilities, and what every layer of the first member said on the way. */
+  run(image) {
+    const activations = [];
+    const answers = this.members.map((layers, number) => {
+      let x = { data: image, height: 28, width: 28, channels: 1 };
+      for (const layer of layers) {
+        x = STEPS[layer.kind](layer, x);
+        if (number === 0) activations.push(x);
+      }
+      return softmax(x.data);
+    });
+    if (answers.length === 1) return { probabilities: answers[0], activations };
+    const logits = answers[0].map((_, c) => {
+      const mean = answers.reduce((sum, answer) => sum + answer[c], 0) / answers.length;
+      return Math.log(Math.max(mean, 1e-38)) / this.temperature;
+    });
+    return { probabilities: softmax(logits), activations };
+  }
+}
+
+const THRESHOLD = 0.5; // of the probability, below which a mark is no accepted digit (reader.py)
+
+/** What reader.Reader says of an image: probabilities of 0 to 9, of which the rest to 1 is that of no digit. */
+export function answer(network, doubt, image) {
+  const result = network.run(image);
+  let { probabilities } = result;
+  if (doubt) {
+    const said = doubt.run(image).probabilities, isDigit = 1 - said[said.length - 1];
+    probabilities = probabilities.map((p) => p * isDigit);
+  }
+  const digit = probabilities.indexOf(Math.max(...probabilities)), probability = probabilities[digit];
+  const isDigit = probabilities.reduce((a, b) => a + b), accepted = probability >= THRESHOLD;
+  const reason = accepted ? null : isDigit < 0.5 ? "not a digit" : "unclear";
+  return { digit, probability, accepted, reason, probabilities, result };
+}
+
+function made(layer, numbers) {
+  if (!layer.shape) return layer;
+  const size = layer.shape.reduce((a, b) => a * b), outputs = layer.shape[layer.shape.length - 1];
+  return {
+    ...layer,
+    outputs,
+    weights: numbers.subarray(layer.weights, layer.weights + size),
+    bias: numbers.subarray(layer.bias, layer.bias + outputs),
+  };
+}
+
+function softmax(logits) {
+  const highest = Math.max(...logits), powers = Float64Array.from(logits, (v) => Math.exp(v - highest));
+  const total = powers.reduce((a, b) => a + b);
+  return powers.map((power) => power / total);
+}
+
+const STEPS = {
+  dense({ weights, bias, relu, outputs }, { data }) {
+    const sums = Float32Array.from(bias);
+    for (let i = 0; i < data.length; i++) add(sums, 0, weights, i * outputs, outputs, data[i]);
+    if (relu) rectify(sums);
+    return { data: sums, height: 1, width: 1, channels: outputs };
+  },
+
+  // For every place: the window's numbers, most of them 0 behind a ReLU, each times a row of weights.
+  convolution({ weights, bias, shape, stride, padding, outputs }, input) {
+    const x = padding ? bordered(input, padding) : input;
+    const [kh, kw, inputs] = shape, row = kw * inputs;
+    const height = Math.floor((x.height - kh) / stride) + 1, width = Math.floor((x.width - kw) / stride) + 1;
+    const sums = new Float32Array(height * width * outputs);
+    for (let r = 0; r < height; r++) {
+      for (let c = 0; c < width; c++) {
+        const at = (r * width + c) * outputs;
+        sums.set(bias, at);
+        for (let k = 0; k < kh; k++) {
+          const from = ((r * stride + k) * x.width + c * stride) * inputs;
+          for (let i = 0; i < row; i++) add(sums, at, weights, (k * row + i) * outputs, outputs, x.data[from + i]);
+        }
+      }
+    }
+    rectify(sums);
+    return { data: sums, height, width, channels: outputs };
+  },
+
+  pool(_, { data, height: h, width: w, channels }) {
+    const height = Math.floor(h / 2), width = Math.floor(w / 2), largest = new Float32Array(height * width * channels);
+    for (let r = 0; r < height; r++) {
+      for (let c = 0; c < width; c++) {
+        for (let o = 0; o < channels; o++) {
+          const at = (2 * r * w + 2 * c) * channels + o, below = at + w * channels;
+          largest[(r * width + c) * channels + o] = Math.max(
+            data[at], data[at + channels], data[below], data[below + channels],
+          );
+        }
+      }
+    }
+    return { data: largest, height, width, channels };
+  },
+
+  mean(_, { data, height, width, channels }) {
+    const sums = new Float64Array(channels);
+    for (let i = 0; i < data.length; i++) sums[i % channels] += data[i];
+    return { data: Float32Array.from(sums, (s) => s / (height * width)), height: 1, width: 1, channels };
+  },
+};
+
+/** sums += value * weights, eight at a time. */
+function add(sums, at, weights, from, count, value) {
+  if (value === 0) return;
+  let o = 0;
+  for (; o + 8 <= count; o += 8) {
+    const a = at + o, b = from + o;
+    sums[a] += value * weights[b];
+    sums[a + 1] += value * weights[b + 1];
+    sums[a + 2] += value * weights[b + 2];
+    sums[a + 3] += value * weights[b + 3];
+    sums[a + 4] += value * weights[b + 4];
+    sums[a + 5] += value * weights[b + 5];
+    sums[a + 6] += value * weights[b + 6];
+    sums[a + 7] += value * weights[b + 7];
+  }
+  for (; o < count; o++) sums[at + o] += value * weights[from + o];
+}
+
+function rectify(numbers) {
+  for (let i = 0; i < numbers.length; i++) if (numbers[i] < 0) numbers[i] = 0;
+}
+
+function bordered({ data, height, width, channels }, padding) {
+  const wide = width + 2 * padding, result = new Float32Array((height + 2 * padding) * wide * channels);
+  for (let r = 0; r < height; r++) {
+    const from = r * width * channels;
+    result.set(data.subarray(from, from + width * channels), ((r + padding) * wide + padding) * channels);
+  }
+  return { data: result, height: height + 2 * padding, width: wide, channels };
+}

@@ -1,0 +1,417 @@
+// The network as something to look at: every neuron a cell, every map a small picture, lit by its activation.
+
+const NAMES = { convolution: "Convolution", dense: "Hidden layer", pool: "Largest of 2 × 2", mean: "Mean" };
+const THREADS = 8; // connections drawn for a neuron, at most
+const TOP = 4; // connections named in words
+
+export class View {
+  /** Elements by their ids: view, layers, threads, explained, neuron-name, neuron-said, weights, strongest. */
+  constructor(element) {
+    this.element = element;
+    this.chosen = null; // { layer, unit } that was clicked, kept while the drawing goes on
+    this.hovered = null;
+    this.network = null;
+    for (const change of [matchMedia("(prefers-color-scheme: dark)")]) {
+      change.addEventListener("change", () => this.draw());
+    }
+    new ResizeObserver(() => this.#threads()).observe(element.layers);
+  }
+
+  /** Another network: its layers, dark. */
+  build(network, members) {
+    this.network = network;
+    this.chosen = this.hovered = null;
+    this.dense = network.layers.every((layer) => layer.kind === "dense");
+    this.element.view.className = this.dense ? "mlp" : "cnn";
+    this.tiles = [this.#input(), ...network.layers.map((layer, index) => this.#tile(layer, index))];
+    this.element.layers.replaceChildren(...this.tiles.map((tile) => tile.block));
+    const first = members > 1 ? ` This is the first of ${members} networks that answer as one.` : "";
+    this.element.explained.textContent = (this.dense
+      ? "A neuron adds up what comes in, each number times a weight, and lights up if the sum is above zero."
+      : "Small windows slide over the picture. A map lights up where its pattern is; later maps combine earlier ones.") + first;
+  }
+
+  /** What the network says to an image; null: nothing is drawn. */
+  show(image, result) {
+    this.image = image;
+    this.result = result;
+    this.draw();
+  }
+
+  draw() {
+    if (!this.network) return;
+    const colours = palette(this.element.view);
+    for (const tile of this.tiles) this.#paint(tile, colours);
+    this.#explain(colours);
+  }
+
+  // Layers --------------------------------------------------------------------------------------------
+
+  #input() {
+    const tile = { index: -1, count: 1, height: 28, width: 28, columns: 1, scale: this.dense ? 6 : 3, gap: 0, still: true };
+    return this.#block(tile, "784 pixels", "28 × 28");
+  }
+
+  #tile(layer, index) {
+    const before = index ? this.shapes[index - 1] : { height: 28, width: 28, channels: 1 };
+    if (!index) this.shapes = [];
+    const shape = (this.shapes[index] = shapeAfter(layer, before)), { height, width, channels: count } = shape;
+    const last = index === this.network.layers.length - 1;
+    const tile = { index, layer, count, height, width, last };
+    if (last) Object.assign(tile, { columns: this.dense ? 1 : 10, scale: 20, gap: 3 });
+    else if (height === 1) {
+      const scale = count > 300 ? 8 : count > 100 ? 10 : 15;
+      Object.assign(tile, { columns: this.dense ? Math.round(Math.sqrt(count) * 1.13) : 16, scale, gap: count > 100 ? 1 : 2 });
+    } else Object.assign(tile, { columns: count > 32 ? 16 : 8, scale: Math.max(1, Math.round((count > 64 ? 14 : count > 32 ? 20 : 24) / width)), gap: 2 });
+    const number = this.network.layers.slice(0, index + 1).filter((each) => each.kind === layer.kind).length;
+    tile.title = last ? "Answer" : NAMES[layer.kind] + (layer.shape ? ` ${number}` : "");
+    tile.unit = last ? "Answer" : height === 1 ? (layer.kind === "mean" ? "Mean" : "Neuron") : "Map";
+    const size = height === 1 ? `${count} ${last ? "digits" : layer.kind === "mean" ? "numbers" : "neurons"}` : `${count} maps of ${height} × ${width}`;
+    return this.#block(tile, tile.title, size);
+  }
+
+  #block(tile, title, size) {
+    const { columns, count, width, height, scale, gap } = tile;
+    const canvas = document.createElement("canvas"), block = document.createElement("div");
+    const label = tile.last ? 20 : 0; // px, for the digits beside or below the cells
+    canvas.width = columns * (width * scale + gap) - gap + (columns === 1 ? label : 0);
+    canvas.height = Math.ceil(count / columns) * (height * scale + gap) - gap + (columns === 1 ? 0 : label);
+    block.className = "layer";
+    const about = document.createElement("p"), name = document.createElement("b");
+    name.textContent = title;
+    about.append(name, size);
+    block.append(about, canvas);
+    Object.assign(tile, { canvas, block });
+    if (tile.still) {
+      canvas.setAttribute("role", "img");
+      canvas.setAttribute("aria-label", "The picture that goes in");
+      canvas.style.cursor = "default";
+      return tile;
+    }
+    canvas.tabIndex = 0;
+    canvas.setAttribute("role", "application");
+    canvas.setAttribute("aria-roledescription", "layer of the network");
+    canvas.setAttribute("aria-label", `${title}, ${size}. Arrow keys choose one.`);
+    canvas.setAttribute("aria-describedby", "neuron");
+    canvas.addEventListener("pointermove", (event) => this.#hover(tile, this.#unitAt(tile, event)));
+    canvas.addEventListener("pointerleave", () => this.#hover(tile, -1));
+    canvas.addEventListener("click", (event) => this.#choose(tile, this.#unitAt(tile, event)));
+    canvas.addEventListener("focus", () => {
+      if (canvas.matches(":focus-visible") && this.chosen?.tile !== tile) this.#choose(tile, this.#brightest(tile));
+    });
+    canvas.addEventListener("keydown", (event) => this.#key(tile, event));
+    return tile;
+  }
+
+  #unitAt(tile, { offsetX, offsetY }) {
+    const { canvas, columns, count, width, height, scale, gap } = tile;
+    const zoom = canvas.width / canvas.clientWidth, column = Math.floor((offsetX * zoom) / (width * scale + gap));
+    const row = Math.floor((offsetY * zoom) / (height * scale + gap));
+    if (tile.last) return Math.min(columns === 1 ? row : column, count - 1); // its digits belong to the cells
+    const unit = row * columns + column;
+    return column < columns && unit >= 0 && unit < count ? unit : -1;
+  }
+
+  #hover(tile, unit) {
+    const next = unit < 0 ? null : { tile, unit };
+    if (this.hovered?.tile === next?.tile && this.hovered?.unit === next?.unit) return;
+    this.hovered = next;
+    this.#soon();
+  }
+
+  #choose(tile, unit) {
+    if (unit < 0) return;
+    const again = this.chosen?.tile === tile && this.chosen.unit === unit;
+    this.chosen = again ? null : { tile, unit };
+    this.#soon();
+  }
+
+  #key(tile, event) {
+    const step = { ArrowLeft: -1, ArrowRight: 1, ArrowUp: -tile.columns, ArrowDown: tile.columns, Home: -Infinity, End: Infinity }[event.key];
+    if (step === undefined || event.ctrlKey || event.metaKey || event.altKey) return;
+    event.preventDefault();
+    const from = this.chosen?.tile === tile ? this.chosen.unit : 0;
+    const unit = Math.abs(step) === Infinity ? (step < 0 ? 0 : tile.count - 1) : from + step;
+    if (unit < 0 || unit >= tile.count) return;
+    this.chosen = { tile, unit };
+    this.hovered = null;
+    this.#soon();
+  }
+
+  #soon() {
+    if (this.waiting) return;
+    this.waiting = true;
+    requestAnimationFrame(() => {
+      this.waiting = false;
+      this.draw();
+    });
+  }
+
+  #brightest(tile) {
+    if (!this.result) return 0;
+    const totals = Array.from({ length: tile.count }, (_, unit) => this.#level(tile, unit));
+    return totals.indexOf(Math.max(...totals));
+  }
+
+  /** The activation of a unit: of a map, its mean. */
+  #level(tile, unit) {
+    if (!this.result) return 0;
+    if (tile.last) return this.result.probabilities[unit];
+    const { data } = this.result.activations[tile.index];
+    let sum = 0;
+    for (let i = unit; i < data.length; i += tile.count) sum += data[i];
+    return sum / (tile.height * tile.width);
+  }
+
+  // Painting ------------------------------------------------------------------------------------------
+
+  #paint(tile, { dim, lit, ink, accent }) {
+    const { canvas, columns, count, width, height, scale, gap, index } = tile;
+    const context = canvas.getContext("2d");
+    const picture = context.createImageData(canvas.width, canvas.height), pixels = new Uint32Array(picture.data.buffer);
+    const data = index < 0 ? this.image : tile.last ? this.result?.probabilities : this.result?.activations[index].data;
+    let highest = tile.last || index < 0 ? 1 : 1e-6;
+    if (data && highest < 1) for (const value of data) if (value > highest) highest = value;
+    const shades = index < 0 ? mixed([0, 0, 0], [255, 255, 255]) : mixed(dim, lit);
+    for (let unit = 0; unit < count; unit++) {
+      const left = (unit % columns) * (width * scale + gap), top = Math.floor(unit / columns) * (height * scale + gap);
+      for (let y = 0; y < height * scale; y++) {
+        const row = (top + y) * canvas.width + left, from = Math.floor(y / scale) * width;
+        for (let x = 0; x < width * scale; x++) {
+          const value = data ? data[(from + Math.floor(x / scale)) * count + unit] / highest : 0;
+          pixels[row + x] = shades[Math.round(255 * (index < 0 ? value : Math.sqrt(Math.max(0, value))))];
+        }
+      }
+    }
+    context.putImageData(picture, 0, 0);
+    if (tile.last) this.#digits(tile, context, ink);
+    for (const mark of [this.chosen, this.hovered]) {
+      if (mark?.tile !== tile) continue;
+      const left = (mark.unit % columns) * (width * scale + gap), top = Math.floor(mark.unit / columns) * (height * scale + gap);
+      context.strokeStyle = mark === this.chosen ? ink : accent;
+      context.lineWidth = 2;
+      context.strokeRect(left, top, width * scale, height * scale);
+    }
+  }
+
+  #digits(tile, context, ink) {
+    context.fillStyle = ink;
+    context.font = "600 13px system-ui, sans-serif";
+    context.textBaseline = "middle";
+    context.textAlign = "center";
+    for (let unit = 0; unit < tile.count; unit++) {
+      const along = unit * (tile.scale + tile.gap) + tile.scale / 2, beside = tile.scale + 11;
+      context.fillText(String(unit), ...(tile.columns === 1 ? [beside, along + 1] : [along, beside]));
+    }
+  }
+
+  // One neuron ----------------------------------------------------------------------------------------
+
+  #explain(colours) {
+    const mark = this.hovered ?? this.chosen, { name, said, weights, strongest } = this.element;
+    this.element.threads.replaceChildren();
+    weights.hidden = !mark;
+    if (!mark) {
+      name.textContent = "Look at a neuron";
+      said.textContent = "Move over a cell, touch it, or reach it with Tab and the arrow keys.";
+      strongest.replaceChildren();
+      return;
+    }
+    const { tile, unit } = mark, level = this.#level(tile, unit);
+    name.textContent = tile.last ? `The answer ${unit}` : `${tile.unit} ${unit + 1} of ${tile.count}`;
+    const lit = !this.result ? "Nothing is drawn: it is dark." : tile.last ? `Probability ${percent(level)}.`
+      : level > 1e-4 ? `Lit: ${brief(level)}${tile.height > 1 ? " on average" : ""}.` : "Dark: this picture is not what it looks for.";
+    const picture = this.#pictureOf(tile, unit, colours);
+    said.textContent = `${tile.last ? "" : `${tile.title}. `}${lit} ${picture}`.trim();
+    weights.setAttribute("aria-label", `${name.textContent}. ${picture || "No picture."}`);
+    if (!this.result) {
+      strongest.replaceChildren();
+      return;
+    }
+    const into = strong(this.#into(tile, unit)), out = strong(this.#outOf(tile, unit));
+    strongest.replaceChildren(...[words("Fed by", into), words("Feeds", out)].filter(Boolean));
+    this.links = [...into.map((link) => [link, mark]), ...out.map((link) => [mark, link])].map(([from, to]) => ({ from, to, value: from.value ?? to.value }));
+    this.#threads();
+  }
+
+  /** Draw what belongs to the neuron into the lens; returns what it is in words. */
+  #pictureOf(tile, unit, colours) {
+    const layers = this.network.layers, { weights } = this.element;
+    if (this.dense) {
+      const [seen, masked] = this.#lookedFor(tile.index, unit);
+      signed(weights, seen, 28, 28, colours);
+      if (tile.index === 0) return "Its 784 weights as a picture: ink on blue lights it, on orange darkens it.";
+      return masked
+        ? "Its weights, followed back to the pixels through the neurons that are lit now: ink on blue helps, on orange hinders."
+        : "Its weights, followed back to the pixels through all neurons before it.";
+    }
+    if (tile.height > 1 && this.result) {
+      unsigned(weights, this.result.activations[tile.index].data, unit, tile, colours);
+      return tile.index === 0 ? "Where on the picture its 5 × 5 pattern is." : "Where on the picture its pattern is.";
+    }
+    const mean = layers[tile.index - (tile.last ? 2 : 1)], shape = this.shapes[tile.index - (tile.last ? 2 : 1)];
+    if (!tile.last && mean && this.result) {
+      unsigned(weights, this.result.activations[tile.index - 1].data, unit, shape, colours);
+      return "The map that it is the mean of.";
+    }
+    weights.hidden = true;
+    return "";
+  }
+
+  /** Weights of a neuron as 784 numbers; deeper ones through those before them that are lit, if any are. */
+  #lookedFor(index, unit) {
+    const layers = this.network.layers, { weights, outputs } = layers[index];
+    let seen = Float32Array.from({ length: weights.length / outputs }, (_, i) => weights[i * outputs + unit]);
+    const masked = index > 0 && Boolean(this.result);
+    for (let i = index - 1; i >= 0; i--) {
+      const { weights: before, outputs: count } = layers[i], back = new Float32Array(before.length / count);
+      const lit = this.result?.activations[i].data;
+      for (let j = 0; j < count; j++) {
+        if (lit && lit[j] <= 0) continue;
+        for (let k = 0; k < back.length; k++) back[k] += before[k * count + j] * seen[j];
+      }
+      seen = back;
+    }
+    return [seen, masked];
+  }
+
+  /** What each unit of the layer before adds to this one, on average over its places. */
+  #into(tile, unit) {
+    const layer = this.network.layers[tile.index], before = this.tiles[tile.index]; // tiles[0] is the picture
+    if (tile.index === 0) return [];
+    const { data } = this.result.activations[tile.index - 1];
+    if (!layer.shape) return [{ tile: before, unit, value: this.#level(tile, unit) }];
+    const parts = layer.kind === "dense"
+      ? Array.from(data, (value, i) => value * layer.weights[i * layer.outputs + unit])
+      : shares(layer, this.shapes[tile.index - 1], this.shapes[tile.index], data, (i) => [i, unit]);
+    return parts.map((value, i) => ({ tile: before, unit: i, value }));
+  }
+
+  /** What this unit adds to each of the next layer. */
+  #outOf(tile, unit) {
+    if (tile.last) return [];
+    const next = this.network.layers[tile.index + 1], after = this.tiles[tile.index + 2];
+    const { data } = this.result.activations[tile.index];
+    if (!next.shape) return [{ tile: after, unit, value: this.#level(after, unit) }];
+    const parts = next.kind === "dense"
+      ? Array.from({ length: next.outputs }, (_, o) => data[unit] * next.weights[unit * next.outputs + o])
+      : shares(next, this.shapes[tile.index], this.shapes[tile.index + 1], data, (o) => [unit, o]);
+    return parts.map((value, o) => ({ tile: after, unit: o, value }));
+  }
+
+  /** Lines between the neuron and its strongest connections: blue adds, orange takes away. */
+  #threads() {
+    const { threads, view } = this.element, mark = this.hovered ?? this.chosen;
+    threads.replaceChildren();
+    if (!mark || !this.links || !this.result) return;
+    const origin = view.getBoundingClientRect(), most = Math.max(...this.links.map(({ value }) => Math.abs(value)), 1e-9);
+    for (const { from, to, value } of this.links) {
+      const [x, y] = place(from, origin), [u, v] = place(to, origin);
+      const below = to.tile.canvas.getBoundingClientRect().top > from.tile.canvas.getBoundingClientRect().bottom;
+      const [across, down] = below ? [0, (v - y) / 2] : [Math.max(24, Math.abs(u - x) / 2), 0];
+      const path = document.createElementNS("http://www.w3.org/2000/svg", "path");
+      path.setAttribute("d", `M${x} ${y}C${x + across} ${y + down} ${u - across} ${v - down} ${u} ${v}`);
+      path.setAttribute("stroke", value > 0 ? "var(--accent)" : "var(--warm)");
+      path.setAttribute("stroke-width", (1 + 2.5 * (Math.abs(value) / most)).toFixed(2));
+      path.setAttribute("opacity", "0.65");
+      threads.append(path);
+    }
+  }
+}
+
+function shapeAfter(layer, { height, width, channels }) {
+  if (layer.kind === "dense") return { height: 1, width: 1, channels: layer.outputs };
+  if (layer.kind === "mean") return { height: 1, width: 1, channels };
+  if (layer.kind === "pool") return { height: Math.floor(height / 2), width: Math.floor(width / 2), channels };
+  const [kh, kw] = layer.shape, size = (n, k) => Math.floor((n + 2 * layer.padding - k) / layer.stride) + 1;
+  return { height: size(height, kh), width: size(width, kw), channels: layer.outputs };
+}
+
+/** A convolution's products between maps in and maps out, summed over window and places, for pairs(n). */
+function shares({ weights, shape, stride, padding }, before, after, data, pair) {
+  const [kh, kw, inputs, outputs] = shape, count = pair(0)[0] === pair(1)[0] ? outputs : inputs, sums = new Array(count).fill(0);
+  for (let r = 0; r < after.height; r++) {
+    for (let c = 0; c < after.width; c++) {
+      for (let k = 0; k < kh * kw; k++) {
+        const y = r * stride - padding + Math.floor(k / kw), x = c * stride - padding + (k % kw);
+        if (y < 0 || x < 0 || y >= before.height || x >= before.width) continue;
+        const at = (y * before.width + x) * inputs;
+        for (let n = 0; n < count; n++) {
+          const [i, o] = pair(n);
+          sums[n] += data[at + i] * weights[(k * inputs + i) * outputs + o];
+        }
+      }
+    }
+  }
+  return sums.map((sum) => sum / (after.height * after.width));
+}
+
+function strong(links) {
+  return links.filter(({ value }) => Math.abs(value) > 1e-4).sort((a, b) => Math.abs(b.value) - Math.abs(a.value)).slice(0, THREADS);
+}
+
+function words(title, links) {
+  if (links.length === 0) return null;
+  const line = document.createElement("p"), name = document.createElement("b");
+  name.textContent = `${title} `;
+  line.append(name);
+  links.slice(0, TOP).forEach(({ tile, unit, value }, i) => {
+    const number = document.createElement("span");
+    number.className = value > 0 ? "plus" : "minus";
+    number.textContent = `${value > 0 ? "+" : "−"}${brief(Math.abs(value))}`;
+    line.append(`${i ? ", " : ""}${tile.last ? `the ${unit}` : `${tile.unit.toLowerCase()} ${unit + 1}`} `, number);
+  });
+  return line;
+}
+
+/** Two digits that count. */
+function brief(value) {
+  return value >= 10 ? value.toFixed(0) : value >= 1 ? value.toFixed(1) : Number(value.toPrecision(2)).toString();
+}
+
+function place({ tile, unit }, origin) {
+  const { canvas, columns, width, height, scale, gap } = tile, box = canvas.getBoundingClientRect(), zoom = box.width / canvas.width;
+  const x = (unit % columns) * (width * scale + gap) + (width * scale) / 2;
+  const y = Math.floor(unit / columns) * (height * scale + gap) + (height * scale) / 2;
+  return [box.left - origin.left + x * zoom, box.top - origin.top + y * zoom];
+}
+
+function palette(element) {
+  const style = getComputedStyle(element), triple = (name) => style.getPropertyValue(name).trim().split(/\s+/).map(Number);
+  const text = (name) => style.getPropertyValue(name).trim();
+  return { dim: triple("--dim"), lit: triple("--lit"), less: triple("--less"), ink: text("--ink"), accent: text("--accent") };
+}
+
+/** 256 colours from one to another, as ImageData has them. */
+function mixed(from, to) {
+  const colours = new Uint32Array(256), bytes = new Uint8Array(colours.buffer);
+  for (let i = 0; i < 256; i++) {
+    for (let c = 0; c < 3; c++) bytes[4 * i + c] = Math.round(from[c] + ((to[c] - from[c]) * i) / 255);
+    bytes[4 * i + 3] = 255;
+  }
+  return colours;
+}
+
+function signed(canvas, numbers, width, height, { dim, lit, less }) {
+  const most = numbers.reduce((a, b) => Math.max(a, Math.abs(b)), 1e-9), up = mixed(dim, lit), down = mixed(dim, less);
+  fill(canvas, width, height, (i) => (numbers[i] > 0 ? up : down)[Math.round((255 * Math.abs(numbers[i])) / most)]);
+}
+
+function unsigned(canvas, data, unit, { width, height, count, channels }, { dim, lit }) {
+  const step = count ?? channels, shades = mixed(dim, lit);
+  let most = 1e-6;
+  for (let i = unit; i < data.length; i += step) most = Math.max(most, data[i]);
+  fill(canvas, width, height, (i) => shades[Math.round((255 * Math.max(0, data[i * step + unit])) / most)]);
+}
+
+function fill(canvas, width, height, colour) {
+  canvas.width = width;
+  canvas.height = height;
+  const context = canvas.getContext("2d"), picture = context.createImageData(width, height), pixels = new Uint32Array(picture.data.buffer);
+  for (let i = 0; i < pixels.length; i++) pixels[i] = colour(i);
+  context.putImageData(picture, 0, 0);
+}
+
+export function percent(p) {
+  return `${p > 0.9995 ? "100" : p < 0.0995 ? (100 * p).toFixed(1) : (100 * p).toFixed(p > 0.985 ? 1 : 0)} %`;
+}
