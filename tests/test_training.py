@@ -380,7 +380,9 @@ def test_distillation_follows_the_teacher(autograd: bool) -> None:
         divergence = F.kl_div((logits / 3).log_softmax(1), soft, reduction="batchmean")
         return 0.3 * F.cross_entropy(logits, labels) + 0.7 * 9 * divergence
 
-    options = small(teacher="a file", teacher_weight=0.7, temperature=3.0, autograd=autograd)
+    options = small(
+        teacher="a file", teacher_weight=0.7, temperature=3.0, autograd=autograd, precision="float32"
+    )
     check_one_step(options, loss, teacher)
 
 
@@ -476,6 +478,6 @@ def test_precision_is_chosen_by_the_processor(monkeypatch: pytest.MonkeyPatch) -
     cpu = torch.device("cpu")
     for able, expected in ((True, torch.bfloat16), (False, torch.float32)):
         monkeypatch.setattr(torch.cpu, "_is_avx512_bf16_supported", lambda able=able: able)
-        assert pick_precision(small(model="cnn"), cpu) == expected
-        assert pick_precision(small(), cpu) == torch.float32
-    assert pick_precision(small(precision="bfloat16"), cpu) == torch.bfloat16
+        assert pick_precision("auto", "cnn", cpu) == expected
+        assert pick_precision("auto", "mlp", cpu) == torch.float32
+    assert pick_precision("bfloat16", "mlp", cpu) == torch.bfloat16

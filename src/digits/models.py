@@ -24,6 +24,7 @@ class Network(nn.Module, ABC):
     mean: Tensor
     std: Tensor
     temperature: Tensor
+    output: nn.Linear  # the last layer
 
     def __init__(self, mean: float = MNIST_MEAN, std: float = MNIST_STD) -> None:
         super().__init__()

@@ -454,11 +454,17 @@ class Run:
             "processes": str(self.world.size),
             "threads": str(self.options.threads),
             "device": str(pick_device(self.options.device)),
-            "precision": str(pick_precision(self.options, pick_device(self.options.device))),
+            "precision": " and ".join(map(str, self._precisions())),
             "teacher": _digest(self.options.teacher),
             "PyTorch": torch.__version__,
             "processor": f"{platform.machine()} {torch.backends.cpu.get_cpu_capability()} onednn={ONEDNN}",
         }
+
+    def _precisions(self) -> list[torch.dtype]:
+        """What the network and, where there is one, a convolutional teacher compute with."""
+        o, device = self.options, pick_device(self.options.device)
+        kinds: list[opts.Model] = [o.model, "cnn"] if o.teacher else [o.model]
+        return [pick_precision(o.precision, kind, device) for kind in kinds]
 
     def _write_start(self, state: State, collection: Collection, about: dict[str, Any]) -> None:
         """Bring the folder in line with where training starts; a refused resume has changed nothing."""

@@ -21,7 +21,7 @@ from digits.errors import CheckpointError, OptionError, TrainingError
 from digits.loss import Loss, smoothed
 from digits.models import CLASSES, CNN, MLP, Dropout, Network
 from digits.optimizers import Optimizer
-from digits.options import Device, TrainOptions, to_json
+from digits.options import Device, Model, Precision, TrainOptions, to_json
 
 COUNT_EVERY = 16  # steps between two sums of loss and accuracy; one by one they cost a tenth of the time
 DIVERGED = 2**20  # nats, for one image; sums of anything higher could leave 64 bits and turn negative
@@ -115,7 +115,7 @@ def _backward(state: "State", images: Tensor, loss: Loss, scale: float) -> Tenso
         with torch.no_grad():
             return backprop.gradients(state.model, images, loss, scale)
     state.gradient.zero_()
-    with state.precision():
+    with computing_in(state.dtype, state.device):
         logits: Tensor = state.model(images)
     (loss.summed(logits) * scale).backward()
     return logits.detach()
@@ -125,7 +125,9 @@ def _taught(teacher: nn.Module | None, images: Tensor, state: "State") -> Tensor
     """The teacher's logits (B, 10) for the very images that the pupil sees."""
     if teacher is None:
         return None
-    with torch.no_grad(), state.precision():
+    kind: Model = "mlp" if isinstance(teacher, MLP) else "cnn"
+    dtype = pick_precision(state.options.precision, kind, state.device)
+    with torch.no_grad(), computing_in(dtype, state.device):
         logits: Tensor = teacher(images)
     return logits.float()
 
@@ -224,17 +226,24 @@ def _network(options: TrainOptions, world: World, classes: int = CLASSES) -> Net
         return MLP(*options.hidden, classes, dropout=options.dropout, input_dropout=options.input_dropout)
 
 
-def pick_precision(options: TrainOptions, device: torch.device) -> torch.dtype:
+def pick_precision(precision: Precision, model: Model, device: torch.device) -> torch.dtype:
     """What the layers compute with. bfloat16 by itself only where it was measured: docs/log.md.
 
     Weights, gradients, optimiser, loss and validation are float32 in any case.
     """
-    if options.precision != "auto":
-        return torch.bfloat16 if options.precision == "bfloat16" else torch.float32
+    if precision != "auto":
+        return torch.bfloat16 if precision == "bfloat16" else torch.float32
     made_for_it = getattr(torch.cpu, "_is_avx512_bf16_supported", lambda: False)
-    if options.model == "cnn" and device.type == "cpu" and made_for_it():
+    if model == "cnn" and device.type == "cpu" and made_for_it():
         return torch.bfloat16
     return torch.float32
+
+
+def computing_in(dtype: torch.dtype, device: torch.device) -> contextlib.AbstractContextManager[Any]:
+    """Within `with`, layers compute in `dtype`."""
+    if dtype == torch.float32:
+        return contextlib.nullcontext()
+    return torch.autocast(device.type, dtype)
 
 
 def pick_device(name: Device) -> torch.device:
@@ -268,7 +277,7 @@ class State:
         self.average = copy.deepcopy(self.model) if self.options.ema else None
         self.average_weights = _as_one(self.average)[0] if self.average else self.weights
         self.dropouts = [layer for layer in self.model.modules() if isinstance(layer, Dropout) and layer.p]
-        self.dtype = pick_precision(self.options, self.device)
+        self.dtype = pick_precision(self.options.precision, self.options.model, self.device)
         self.optimizer = Optimizer(self.options, self.weights, self.gradient)
         self.totals = torch.zeros(3, dtype=torch.int64)  # this epoch's: see _totals
         self._pending: list[tuple[Tensor, Tensor]] = []  # logits and labels not yet in the totals
@@ -279,12 +288,6 @@ class State:
     def network(self) -> Network:
         """What is validated and saved: the average of the weights, where there is one, else the weights."""
         return self.average or self.model
-
-    def precision(self) -> contextlib.AbstractContextManager[Any]:
-        """Within `with`, layers compute in `dtype`."""
-        if self.dtype == torch.float32:
-            return contextlib.nullcontext()
-        return torch.autocast(self.device.type, self.dtype)
 
     def draw_dropout(self, size: int, world: World) -> None:
         """New masks for a batch of `size` images of all processes, from the seed, the epoch and the step."""
