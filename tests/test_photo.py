@@ -138,6 +138,13 @@ def on_a_card(image: Image.Image) -> Image.Image:
     return table
 
 
+def with_neighbours(digit: str) -> Image.Image:
+    """Cut from a page of digits: those around it come in over the border."""
+    paper = sheet(f"8{digit}6", size=(240, 220), height=100, space=0.4)
+    write(paper, "3", (90, 190), 100)
+    return paper
+
+
 def broken(image: Image.Image) -> Image.Image:
     """A pen that failed for a moment, twice."""
     image = image.copy()
@@ -168,6 +175,7 @@ WAYS: dict[str, Callable[[str], Image.Image | Pixels | bytes]] = {
     "tight, bold, light, small": lambda d: 255 - np.asarray(tight(d, side=28, pen=0.2)),
     "beside a thumb": lambda d: beside_a_thumb(sheet(d, height=140, pen=0.04, ink=90, colour=210)),
     "beside a cloth": lambda d: beside_a_cloth(sheet(d, height=130, pen=0.04, ink=70, colour=225)),
+    "with neighbours": with_neighbours,
     "on a card": lambda d: on_a_card(sheet(d, size=(150, 200), height=110)),
     "wide strip": lambda d: sheet(d, size=(900, 120), height=80),
     "shadow": lambda d: shaded(sheet(d, ink=40)),

@@ -297,23 +297,29 @@ def _one(strokes: list[Stroke], ink: Ink) -> list[Stroke]:
     What comes in over the border weighs less, and least if it stays away from the middle.
     """
     shape = ink.mask.shape
-    weights = {id(s): _mass(s, ink) * (0.1 if _is_edge(s, shape) else 1.0) for s in strokes}
-    rest = sorted(strokes, key=lambda s: -weights[id(s)])
+    masses = {id(s): _mass(s, ink) * (0.1 if _is_edge(s, shape) else 1.0) for s in strokes}
+    rest = sorted(strokes, key=lambda s: -masses[id(s)] * _place(s, shape))
     best: tuple[float, list[Stroke]] = (-1.0, [])
     while rest:
-        group = _grown_group(rest, weights, shape)
-        whole, weight = union(group), weights[id(group[0])]
-        weight *= 0.05 if _is_outside(whole, shape) else 0.5 if _touches(whole, shape) else 1.0
+        group = _grown_group(rest, masses, shape)
+        weight = masses[id(group[0])] * _place(union(group), shape)
         if weight > best[0]:
             best = (weight, group)
         members = {id(s) for s in group}
-        rest = [s for s in rest if id(s) not in members and weights[id(s)] > best[0]]
+        rest = [s for s in rest if id(s) not in members and masses[id(s)] > best[0]]
     return best[1]
 
 
-def _grown_group(
-    strokes: Sequence[Stroke], weights: dict[int, float], shape: tuple[int, ...]
-) -> list[Stroke]:
+def _mass(s: Stroke, ink: Ink) -> float:
+    return float(ink.amount[s.top : s.bottom, s.left : s.right][s.mask].sum())
+
+
+def _place(s: Stroke, shape: tuple[int, ...]) -> float:
+    """How much ink counts there."""
+    return 0.05 if _is_outside(s, shape) else 0.5 if _touches(s, shape) else 1.0
+
+
+def _grown_group(strokes: Sequence[Stroke], masses: dict[int, float], shape: tuple[int, ...]) -> list[Stroke]:
     """The first stroke and what is near enough and large enough to belong to the same digit."""
     group, rest = [strokes[0]], strokes[1:]
     while True:
@@ -321,9 +327,10 @@ def _grown_group(
         near = [
             s
             for s in rest
-            if weights[id(s)] >= 0.02 * weights[id(group[0])]
+            if masses[id(s)] >= 0.02 * masses[id(group[0])]
             and s.size >= 0.1 * whole.size
             and gap(s, whole) <= 0.5 * max(whole.size, s.size)
+            and (_touches(group[0], shape) or not _touches(s, shape) or _is_part(s, whole))
             and (_is_beside(s, shape) or not _is_beside(whole, shape))
             and not _is_edge(s, shape)
             and not (_is_line(s) and s.size > 1.3 * whole.size)
@@ -332,6 +339,23 @@ def _grown_group(
             return group
         group += near
         rest = [s for s in rest if all(s is not n for n in near)]
+
+
+def _is_part(s: Stroke, whole: Stroke) -> bool:
+    """Whether what the picture's border cuts off is no neighbour: as good as joined, or above or below."""
+    if gap(s, whole) > 0.1 * whole.size:
+        return False
+    shared = min(s.right, whole.right) - max(s.left, whole.left)
+    return shared >= 0.4 * min(s.width, whole.width) or _is_joined(s, whole, 0.03 * whole.size)
+
+
+def _is_joined(a: Stroke, b: Stroke, reach: float) -> bool:
+    """Whether some ink of both is no further apart."""
+    both = union([a, b])
+    here, there = (np.zeros(both.mask.shape, bool) for _ in range(2))
+    for s, mask in ((a, here), (b, there)):
+        mask[s.top - both.top : s.bottom - both.top, s.left - both.left : s.right - both.left] = s.mask
+    return bool((running(np.maximum, here, 1 + 2 * math.ceil(reach)) & there).any())
 
 
 def _on_a_card(picture: Picture, strokes: Sequence[Stroke], *, explain: bool) -> Page | None:
@@ -358,10 +382,6 @@ def _on_a_card(picture: Picture, strokes: Sequence[Stroke], *, explain: bool) ->
     zoom = picture.pixels.shape[1] / picture.width
     box = (int((card.left + x) / zoom), int((card.top + y) / zoom), int(width / zoom), int(height / zoom))
     return replace(page, width=picture.width, height=picture.height, marks=(replace(mark, box=box),))
-
-
-def _mass(s: Stroke, ink: Ink) -> float:
-    return float(ink.amount[s.top : s.bottom, s.left : s.right][s.mask].sum())
 
 
 def _is_edge(s: Stroke, shape: tuple[int, ...]) -> bool:
@@ -451,14 +471,20 @@ def _close_up(ink: Ink, strokes: list[Stroke]) -> Sheet:
     scale = CLOSE_UP / usual
     if scale > 0.75:
         return Sheet(ink.amount, strokes, 1.0)
-    whole = np.zeros(ink.mask.shape, bool)
-    for s in strokes:
-        whole[s.top : s.bottom, s.left : s.right] |= s.mask
-    amount = ink.amount * running(np.maximum, whole, 3)
-    top, bottom, left, right = extent(whole)
-    thin = stroke_width(amount[top:bottom, left:right])
+    whole = union(strokes)
+    reach = 1 + round(LEAST_WIDTH / scale / 2)
+    top, left = max(whole.top - reach, 0), max(whole.left - reach, 0)
+    near = np.s_[top : whole.bottom + reach, left : whole.right + reach]
+    inside = np.s_[whole.top - top : whole.bottom - top, whole.left - left : whole.right - left]
+    piece = ink.amount[near]
+    mask = np.zeros(piece.shape, bool)
+    mask[inside] = whole.mask
+    piece = piece * running(np.maximum, mask, 3)
+    thin = stroke_width(piece[inside])
     if thin * scale < LEAST_WIDTH:
-        amount = running(np.maximum, amount, 1 + 2 * round((LEAST_WIDTH / scale - thin) / 2))
+        piece = running(np.maximum, piece, 1 + 2 * round((LEAST_WIDTH / scale - thin) / 2))
+    amount = np.zeros_like(ink.amount)
+    amount[near] = piece
     height, width = (max(1, round(n * scale)) for n in amount.shape)
     amount = np.asarray(Image.fromarray(amount).resize((width, height), Image.Resampling.BOX))
     return Sheet(amount, strokes_of(amount > INK), width / ink.mask.shape[1])
