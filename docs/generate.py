@@ -6,7 +6,17 @@ import sys
 from pathlib import Path
 
 DOCS = Path(__file__).parent
-COMMANDS = ((), ("train",), ("recipes",), ("tune",), ("evaluate",), ("compare",), ("predict",), ("serve",))
+COMMANDS = (
+    (),
+    ("train",),
+    ("recipes",),
+    ("tune",),
+    ("evaluate",),
+    ("compare",),
+    ("predict",),
+    ("serve",),
+    ("adapt",),
+)
 
 
 def help_text(command: tuple[str, ...]) -> str:

@@ -11,7 +11,7 @@ RANKS = {
     9: {"listen"},
     8: {"server"},
     7: {"terminal", "explain", "readout", "worker"},
-    6: {"search", "reader"},
+    6: {"search", "reader", "adapt"},
     5: {"runs", "photo"},
     4: {"training", "plots", "touching"},
     3: {"evaluate", "strokes", "page"},

@@ -21,6 +21,7 @@ import tyro
 from digits import __version__
 from digits.errors import DigitsError, OptionError, PhotoError
 from digits.options import (
+    AdaptOptions,
     CompareOptions,
     EvaluateOptions,
     PredictOptions,
@@ -253,6 +254,33 @@ def serve(arguments: list[str]) -> int:
     return 0
 
 
+# -------------------------------------------------------------------------------------------------- adapt
+
+
+def adapt(arguments: list[str]) -> int:
+    """digits adapt: your own digits learned, the gain and the forgetting shown."""
+    options = _parse(AdaptOptions, arguments, "digits adapt")
+    from digits import adapt as adapting
+    from digits import data, terminal
+
+    console = terminal.make_console()
+    console.quiet = options.json
+    start = adapting.load_start(options.model)
+    with terminal.counting_bar(console, "reading", "pictures") as count:
+        own = adapting.load_own(options.folder, count)
+    terminal.show_own(console, own, options.folder)
+    with terminal.download_bar(console) as fetching:
+        collection = data.load("mnist", options.data, unverified=options.unverified, progress=fetching)
+    with terminal.counting_bar(console, "learning", "steps") as count:
+        found = adapting.adapt(options, start, own, collection, count)
+    folder = adapting.save(found, options)
+    if options.json:
+        print(json.dumps({"folder": str(folder), "skipped": own.skipped, **found.to_json()}))
+    else:
+        terminal.show_adaptation(console, found, folder)
+    return 0
+
+
 # --------------------------------------------------------------------------------------------------- tune
 
 
@@ -333,6 +361,7 @@ COMMANDS = {
     "compare": compare,
     "predict": predict,
     "serve": serve,
+    "adapt": adapt,
 }
 OPTIONS = {
     "train": TrainOptions,
@@ -342,6 +371,7 @@ OPTIONS = {
     "compare": CompareOptions,
     "predict": PredictOptions,
     "serve": ServeOptions,
+    "adapt": AdaptOptions,
 }
 
 if __name__ == "__main__":

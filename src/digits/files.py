@@ -78,6 +78,11 @@ def _sync_folder(folder: Path) -> None:
         os.close(handle)
 
 
+def printable(text: str) -> str:
+    """What a terminal shows as it is; line breaks, escape codes and broken bytes become question marks."""
+    return "".join(c if c.isprintable() else "?" for c in text)
+
+
 def sweep(folder: Path) -> list[str]:
     """Remove what killed processes left half-written in `folder`; call it while holding the folder's lock."""
     stale = sorted(folder.glob(f".*{TEMPORARY}"))

@@ -15,6 +15,7 @@ from itertools import groupby
 from pathlib import Path
 
 from digits.errors import PhotoError
+from digits.files import printable
 from digits.reader import BLANK, Digit, Reading
 
 WIDEST_NAME = 40  # columns; longer names have a line of their own
@@ -56,11 +57,6 @@ def _lines_of(path: Path, answer: Reading | PhotoError) -> Iterator[tuple[str, l
         marks = list(row)
         text = "".join(str(digit.digit) for digit in marks if digit.accepted) or "-"
         yield f"{text:<{TEXT}}  ", [_mark(digit) for digit in marks]
-
-
-def printable(text: str) -> str:
-    """What a terminal shows as it is; line breaks, escape codes and broken bytes become question marks."""
-    return "".join(c if c.isprintable() else "?" for c in text)
 
 
 def percent(probability: float) -> str:

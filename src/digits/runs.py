@@ -115,7 +115,7 @@ def open_run(options: TrainOptions, world: World) -> Iterator["Run"]:
     if options.tensorboard and world.first:
         _summary_writer()  # say now, not after training, that it is missing
     if world.first:
-        options = dataclasses.replace(options, name=options.name or _next_name(options))
+        options = dataclasses.replace(options, name=options.name or next_name(options.out, options.recipe))
     options = opts.from_json(world.spread(opts.to_json(options)))
     folder = options.out / str(options.name)
     if not world.first:
@@ -145,20 +145,20 @@ def _asked(options: TrainOptions) -> dict[str, str]:
     return {f"--{name.replace('_', '-')}": str(getattr(options, name)) for name in names}
 
 
-def _next_name(options: TrainOptions) -> str:
-    """The recipe and the next free number, claimed by making the folder."""
+def next_name(out: Path, stem: str) -> str:
+    """The stem and the next free number, claimed by making the folder."""
     number = 1
     while True:
-        name = f"{options.recipe}-{number}"
+        name = f"{stem}-{number}"
         try:
-            (options.out / name).mkdir(parents=True)
+            (out / name).mkdir(parents=True)
             return name
         except FileExistsError:
-            if not (options.out / name).is_dir() and not options.out.is_dir():
-                raise RunError(f"{options.out} is not a folder; choose another --out") from None
+            if not (out / name).is_dir() and not out.is_dir():
+                raise RunError(f"{out} is not a folder; choose another --out") from None
             number += 1
         except OSError as error:
-            raise RunError(f"could not make {options.out / name}: {error.strerror or error}") from error
+            raise RunError(f"could not make {out / name}: {error.strerror or error}") from error
 
 
 def find_unfinished(out: Path, name: str | None) -> TrainOptions:
@@ -362,7 +362,7 @@ class Run:
         last = self._history[-1]
         self._history[-1] = dataclasses.replace(last, val_loss=val.loss, val_accuracy=val.accuracy)
         about = {"name": "ensemble", "members": [meta["architecture"] for _, meta in networks]}
-        meta = networks[0][1] | {"epoch": last.number, "val_accuracy": val.accuracy, "versions": _versions()}
+        meta = networks[0][1] | {"epoch": last.number, "val_accuracy": val.accuracy, "versions": versions()}
         kept = ("epoch", "val_accuracy", "classes", "data", "versions")
         meta = {name: meta[name] for name in kept}
         checkpoint.save_model(self.path("model.npz"), ensemble.state_dict(), about, meta)
@@ -488,7 +488,7 @@ class Run:
             "val_accuracy": best.val_accuracy,
             "classes": list(collection.classes),
             "data": about,
-            "versions": _versions(),
+            "versions": versions(),
         }
         checkpoint.save_model(self.path("model.npz"), state.best_weights, architecture(self.options), meta)
 
@@ -560,7 +560,8 @@ def _describe(collection: Collection, splits: Splits, options: TrainOptions) -> 
     }
 
 
-def _versions() -> dict[str, str]:
+def versions() -> dict[str, str]:
+    """Of what a model file depends on."""
     return {
         "digits": __version__,
         "torch": torch.__version__,

@@ -8,8 +8,10 @@ import statistics
 import sys
 import time
 from collections.abc import Callable, Iterator
+from pathlib import Path
 from typing import TYPE_CHECKING
 
+import torch
 from rich.console import Console
 from rich.progress import (
     BarColumn,
@@ -23,15 +25,18 @@ from rich.progress import (
 
 from digits.data import Collection, Splits
 from digits.evaluate import Comparison, Evaluation
+from digits.files import printable
 from digits.recipes import OPTIMIZERS, network, training
 from digits.runs import Result, Run
 from digits.training import Epoch, State
 
-if TYPE_CHECKING:  # it needs Optuna, which the other commands do not
+if TYPE_CHECKING:  # they need Optuna and Pillow, which the other commands do not
+    from digits.adapt import Adaptation, Change, Own
     from digits.search import Report, Study, Trial
 
 REFRESH = 0.1  # seconds between two drawings of a bar
 SIGNIFICANT = 0.05  # Fisher 1925: a difference that chance brings less often than one time in twenty
+ANNOUNCED = 1.0  # seconds after which a pipe is told that work goes on
 SHOWN_BEST = 5  # trials beside each other
 
 
@@ -164,6 +169,74 @@ def show_comparison(console: Console, found: Comparison, names: tuple[str, str])
     console.print(f"McNemar's exact test: p = {p}, {verdict}")
 
 
+# ------------------------------------------------------------------------------------------------- adapt
+
+NAMED = 5  # skipped pictures that are named; the others are counted
+
+
+def show_own(console: Console, own: "Own", folder: Path) -> None:
+    """How many pictures of each digit there are, and which could not be used."""
+    counts = torch.bincount(own.digits.labels, minlength=10).tolist()
+    _line(console, "yours", f"{len(own.digits):,} pictures in {printable(str(folder))}")
+    _line(console, "", " · ".join(f"{n:,} of {digit}" for digit, n in enumerate(counts) if n))
+    missing = [str(digit) for digit, n in enumerate(counts) if not n]
+    if missing:
+        _line(console, "", f"none of {', '.join(missing)}")
+    for reason in own.skipped[:NAMED]:
+        _line(console, "skipped", printable(reason))
+    if len(own.skipped) > NAMED:
+        _line(console, "", f"and {len(own.skipped) - NAMED:,} more")
+
+
+def show_adaptation(console: Console, found: "Adaptation", folder: Path) -> None:
+    """Before and after, on your digits and on MNIST's, and where the network is."""
+    for notice in found.notices:
+        console.print(f"note: {notice}")
+    how = (
+        f"in {found.folds} parts, each read by a network that learned the others"
+        if found.folds > 1
+        else "a fifth, which was not learned"
+    )
+    _line(console, "held back", f"{found.own.after.total:,} of yours, {how}")
+    _line(console, "MNIST", found.origin)
+    console.print(f"\n{'read right':<19}{'before':>7}{'after':>26}{'gained':>25}  lost")
+    rows = (("yours, held back", found.own), ("MNIST, validation", found.val), ("MNIST, test", found.test))
+    for name, change in rows:
+        sides = "".join(f"{_with_interval(side):<26}" for side in (change.before, change.after))
+        console.print(f"{name:<19}{sides}{change.compared.second:6,d}{change.compared.first:6,d}")
+    console.print(f"\n{_changed(found.own)}")
+    console.print(f"yours: {_verdict(found.own.compared)}\n")
+    _line(console, "saved in", str(folder))
+    _line(console, "", f"model.npz       the network, after {found.seconds:.1f} s of learning")
+    _line(console, "", "adapt.json      these figures and more")
+    console.print(f"\n  digits predict --model {folder} photo.jpg")
+
+
+def _with_interval(side: Evaluation) -> str:
+    low, high = side.interval
+    return f"{side.accuracy:7.2%} ({low:.1%} to {high:.1%})"
+
+
+def _changed(own: "Change") -> str:
+    """The digits of yours that are read better or worse than before."""
+    pairs = zip(own.before.per_class, own.after.per_class, strict=True)
+    words = [
+        f"{digit} from {round(before.recall * before.support)} to {round(after.recall * after.support)}"
+        f" of {before.support:,}"
+        for digit, (before, after) in enumerate(pairs)
+        if before.recall != after.recall
+    ]
+    return f"digit by digit: {', '.join(words)}" if words else "digit by digit: as many as before"
+
+
+def _verdict(found: Comparison) -> str:
+    """Whether the difference may be chance."""
+    p = "less than 0.0001" if found.p_value < 0.0001 else f"{found.p_value:.4f}"
+    if found.p_value >= SIGNIFICANT:
+        return f"McNemar's exact test: p = {p}, no difference that could not be chance"
+    return f"McNemar's exact test: p = {p}, a {'gain' if found.second > found.first else 'loss'}"
+
+
 # ------------------------------------------------------------------------------------------------ search
 
 
@@ -285,6 +358,30 @@ def download_bar(console: Console) -> Iterator[Callable[[str, int, int | None], 
             bar.update(tasks[name], completed=received, total=expected)
 
         yield update
+
+
+@contextlib.contextmanager
+def counting_bar(console: Console, what: str, unit: str) -> Iterator[Callable[[int, int], None]]:
+    """A bar over things counted as (done, of how many); on a pipe, a line when it takes over a second."""
+    started, named = time.monotonic(), False
+
+    def announce(done: int, total: int) -> None:
+        nonlocal named
+        if not named and time.monotonic() - started > ANNOUNCED:
+            named = True
+            _line(console, what, f"{total:,} {unit}")
+
+    if not console.is_terminal:
+        yield announce
+        return
+    columns = (
+        TextColumn(f"{what:<10}"),
+        BarColumn(46),
+        TextColumn(f"{{task.completed:,}} of {{task.total:,}} {unit}"),
+    )
+    with Progress(*columns, console=console, transient=True) as bar:
+        task = bar.add_task("", total=1)
+        yield lambda done, total: bar.update(task, completed=done, total=total)
 
 
 @contextlib.contextmanager

@@ -1,0 +1,363 @@
+"""Your own digits: teach them to a trained network, and see what it gained and what it forgot.
+
+    own = load_own(Path("my_digits"))                 # my_digits/7/photo.jpg is a 7
+    found = adapt(options, load_start("cnn"), own, data.load())  # measured on some of yours, held back
+    folder = save(found, options)                     # runs/adapt-1, for digits predict --model runs/adapt-1
+
+Fine-tuning alone would forget: a network shown nothing but three odd sevens soon calls every 1 a 7. So three
+quarters of every batch are images that it has learned before, and the weights end halfway between those
+before and after, which keeps what both know (Wortsman et al., "Robust fine-tuning of zero-shot models", CVPR
+2022).
+"""
+
+import copy
+import dataclasses
+import json
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from itertools import count
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import torch
+from torch import Tensor
+
+from digits import checkpoint, data, evaluate, files, handwriting
+from digits.archive import model_path
+from digits.checkpoint import load_single
+from digits.data import MNIST_CLASSES, SIDE, Collection, Digits, Splits, generator
+from digits.errors import DataError, OptionError, PhotoError, RunError
+from digits.evaluate import Comparison, Evaluation
+from digits.models import CNN, Network
+from digits.options import AdaptOptions, Augmentation, TrainOptions
+from digits.photo import BOX, centre_of_mass, find
+from digits.pictures import files_in, open_picture
+from digits.runs import next_name, versions
+from digits.strokes import extent
+from digits.training import State, train
+
+FOLDS = 5  # a fifth is held back at a time
+MANY = 250  # pictures, from which on holding back one fifth says enough: 50 or more
+STEPS, BATCH = 60, 64
+SHARE = 0.25  # of a batch: yours
+HALFWAY = 0.5  # between the weights before and after
+RATE = 0.02  # docs/log.md: what else was tried
+AUGMENTATION = Augmentation(rotation=10, scaling=0.1, shear=5, translation=1)
+
+EXPECTED = "expected a folder for each digit with pictures in it, such as my_digits/7/photo.jpg"
+
+
+@dataclass(frozen=True)
+class Own:
+    """Somebody's own digits in MNIST's form, and what could not be used, each with its reason."""
+
+    digits: Digits
+    skipped: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class Change:
+    """The same images read before and after."""
+
+    before: Evaluation
+    after: Evaluation
+    compared: Comparison
+
+    def to_json(self) -> dict[str, Any]:
+        """As `json.dumps` takes it."""
+        compared = {"gained": self.compared.second, "lost": self.compared.first, "p": self.compared.p_value}
+        return {"before": self.before.to_json(), "after": self.after.to_json(), **compared}
+
+
+@dataclass(frozen=True)
+class Adaptation:
+    """A network that learned somebody's digits, and how well it reads now."""
+
+    network: Network
+    meta: dict[str, Any]
+    own: Change  # on digits of yours that the network that was asked had not learned from
+    folds: int  # how many networks were asked: 1, or one for each part that was held back in turn
+    val: Change  # MNIST's validation images
+    test: Change  # MNIST's test images, read once, at the end
+    origin: str  # of MNIST's images
+    notices: tuple[str, ...]
+    seconds: float  # of fine-tuning, once
+
+    def to_json(self) -> dict[str, Any]:
+        """The figures as `json.dumps` takes them."""
+        changes = {"own": self.own.to_json(), "validation": self.val.to_json(), "test": self.test.to_json()}
+        about = {"folds": self.folds, "seconds": self.seconds, "data": self.origin, "notices": self.notices}
+        return {**changes, **about, **self.meta["adapted"]}
+
+
+@dataclass(frozen=True)
+class Start:
+    """The network to begin with, and what its file says of it."""
+
+    network: Network
+    meta: dict[str, Any]
+
+
+def load_start(model: str) -> Start:
+    """A bundled network, a run's or a file's. Raises CheckpointError; OptionError if it knows no digits."""
+    network, meta = load_single(model_path(model))
+    if tuple(meta.get("classes", MNIST_CLASSES)) != MNIST_CLASSES:
+        raise OptionError(f"{model} does not know the digits; expected a network trained on MNIST")
+    return Start(network, meta)
+
+
+def adapt(
+    options: AdaptOptions,
+    start: Start,
+    own: Own,
+    collection: Collection,
+    progress: Callable[[int, int], None] | None = None,
+) -> Adaptation:
+    """Fine-tune, measure, calibrate; `progress` is told after every step how many of how many are done.
+
+    Few digits are held back in turn, a network for each part, and the network that is kept learns from all of
+    them; of many a fifth is held back. MNIST's test images choose nothing.
+    """
+    torch.set_num_threads(options.threads)
+    network, (splits, notices) = start.network, known_splits(collection, start.meta)
+    parts = held_back(own.digits.labels, options.seed)
+    rounds, done = len(parts) + (len(parts) > 1), count(1)
+
+    def learn(digits: Digits, number: int) -> Network:
+        def after_step() -> None:
+            if progress:
+                progress(next(done), STEPS * rounds)
+
+        return fine_tune(network, digits, splits, options.seed, number, after_step)
+
+    answers = []
+    for number, part in enumerate(parts):
+        began = time.perf_counter()
+        tuned = learn(own.digits.at(_others(len(own.digits), part)), number)
+        seconds = time.perf_counter() - began
+        answers.append(evaluate.predict(tuned, own.digits.at(part)))
+    if len(parts) > 1:
+        tuned = learn(own.digits, len(parts))
+    asked, after = own.digits.at(torch.cat(parts)), torch.cat(answers)
+    val_logits = evaluate.predict(tuned, splits.val)
+    tuned.temperature.copy_(network.temperature)
+    if not notices:  # of images that it has learned from a network is too sure
+        unseen = torch.cat([val_logits, after]), torch.cat([splits.val.labels, asked.labels])
+        tuned.temperature.fill_(evaluate.fit_temperature(*unseen))
+    return Adaptation(
+        tuned,
+        start.meta | {"versions": versions(), "adapted": _about(options, own)},
+        _change(network, asked, after),
+        len(parts),
+        _change(network, splits.val, val_logits),
+        _change(network, splits.test, evaluate.predict(tuned, splits.test)),
+        collection.origin,
+        (*collection.notices, *notices),
+        seconds,
+    )
+
+
+def fine_tune(
+    network: Network,
+    own: Digits,
+    splits: Splits,
+    seed: int,
+    number: int,
+    after_step: Callable[[], None] | None = None,
+) -> Network:
+    """A copy of the network that has learned `own`, repeating what it knew from the training images."""
+    mine = round(SHARE * STEPS * BATCH)
+    draws = generator(seed, "replay", number)
+    replay = splits.train.at(torch.randperm(len(splits.train), generator=draws)[: STEPS * BATCH - mine])
+    again = torch.arange(mine) % len(own)
+    mixed = Digits(
+        torch.cat([replay.images, own.images[again]]), torch.cat([replay.labels, own.labels[again]])
+    )
+    tuned = copy.deepcopy(network)
+    tuned.temperature.fill_(1)
+    recipe = TrainOptions(
+        model="cnn" if isinstance(network, CNN) else "mlp",
+        epochs=1,
+        batch_size=BATCH,
+        lr=RATE,
+        momentum=0.9,
+        schedule="one-cycle",
+        augmentation=AUGMENTATION,
+        seed=seed,
+        device="cpu",
+    )
+    state = State(recipe, tuned)
+    for _ in train(recipe, mixed, own, state=state, after_step=lambda _: after_step and after_step()):
+        pass
+    return _between(network, state.network).eval()
+
+
+def _between(first: Network, second: Network) -> Network:
+    """The second network with its weights moved towards the first one's."""
+    before = first.state_dict()
+    with torch.no_grad():
+        for name, tensor in second.state_dict().items():
+            if tensor.is_floating_point() and name != "temperature":
+                tensor.lerp_(before[name], 1 - HALFWAY)
+    return second
+
+
+def held_back(labels: Tensor, seed: int) -> list[Tensor]:
+    """Indices of what is held back, part by part, each digit spread evenly: all of few, a fifth of many."""
+    order = torch.randperm(len(labels), generator=generator(seed, "held back"))
+    order = order[labels[order].argsort(stable=True)]
+    count = min(FOLDS, len(labels))
+    parts = [order[part::count].sort().values for part in range(count)]
+    return parts if len(labels) < MANY else parts[:1]
+
+
+def known_splits(collection: Collection, meta: dict[str, Any]) -> tuple[Splits, list[str]]:
+    """MNIST's images, split as when the network was trained, with as many drawn ones among them as then."""
+    about = meta.get("data")
+    about = about if isinstance(about, dict) else {}
+    size, seed, drawn = (about.get(name) for name in ("val_images", "split_seed", "drawn_images"))
+    size = size if isinstance(size, int) and 0 < size <= len(collection.train) // 2 else None
+    seed = seed if isinstance(seed, int) else 0
+    splits = data.split(collection, val_size=size, seed=seed)
+    notices = []
+    if splits.val.sha256() != about.get("val_sha256"):
+        notices.append(
+            "The network may have learned from some of these validation images: before, they flatter it."
+        )
+    if isinstance(drawn, int) and drawn > 0:
+        replayed = min(drawn * len(splits.train) // max(about.get("train_images") or 1, 1), STEPS * BATCH)
+        splits = data.join(splits, *handwriting.drawn(replayed, seed))
+    return splits, notices
+
+
+def _others(count: int, part: Tensor) -> Tensor:
+    kept = torch.ones(count, dtype=torch.bool)
+    kept[part] = False
+    return kept.nonzero().flatten()
+
+
+def _change(network: Network, digits: Digits, after: Tensor) -> Change:
+    """What the network says of these digits, and the answers of the one that learned."""
+    before = evaluate.predict(network, digits)
+    return Change(
+        evaluate.evaluate(before, digits.labels),
+        evaluate.evaluate(after, digits.labels),
+        evaluate.compare(before, after, digits.labels),
+    )
+
+
+def _about(options: AdaptOptions, own: Own) -> dict[str, Any]:
+    counts = torch.bincount(own.digits.labels, minlength=len(MNIST_CLASSES)).tolist()
+    return {
+        "model": options.model,
+        "images": len(own.digits),
+        "per_digit": counts,
+        "own_sha256": own.digits.sha256(),
+        "seed": options.seed,
+    }
+
+
+# --------------------------------------------------------------------------------------- your own digits
+
+
+def load_own(folder: Path, progress: Callable[[int, int], None] | None = None) -> Own:
+    """The pictures in folder/0 to folder/9, one digit each, in MNIST's form.
+
+    What cannot be read, holds no ink or is there twice is skipped and named. `progress` is told how many
+    pictures of how many have been read. Raises DataError where there is too little to learn from.
+    """
+    if not folder.is_dir():
+        raise DataError(f"{folder} is no folder; {EXPECTED}")
+    places = [folder / name for name in MNIST_CLASSES if (folder / name).is_dir()]
+    paths = [(path, int(place.name)) for place in places for path in files_in([place]) if path != place]
+    if not paths:
+        raise DataError(f"{folder} holds no pictures in folders named 0 to 9; {EXPECTED}")
+    found: dict[bytes, tuple[Path, int]] = {}
+    skipped = []
+    for number, (path, label) in enumerate(paths, 1):
+        reason = _take(found, path, label)
+        skipped += [reason] if reason else []
+        if progress:
+            progress(number, len(paths))
+    labels = [label for _, label in found.values()]
+    if len(set(labels)) < 2:
+        known = f"pictures of {labels[0]} alone" if labels else "no picture that can be used"
+        why = f" ({len(skipped):,} skipped: {skipped[0]})" if skipped else ""
+        raise DataError(f"{folder} holds {known}{why}; expected pictures of at least two digits")
+    images = np.stack([np.frombuffer(pixels, np.uint8).reshape(SIDE, SIDE) for pixels in found])
+    return Own(Digits(torch.from_numpy(images), torch.tensor(labels)), tuple(skipped))
+
+
+def _take(found: dict[bytes, tuple[Path, int]], path: Path, label: int) -> str | None:
+    """Add a picture to those found, or say why not."""
+    try:
+        pixels = _mnist_form(path)
+    except PhotoError as error:
+        return str(error)
+    if pixels is None:
+        return f"{path} holds no ink"
+    before, digit = found.setdefault(pixels.tobytes(), (path, label))
+    if before == path:
+        return None
+    other = "" if digit == label else f", which is said to be a {digit}"
+    return f"{path} is the same picture as {before}{other}"
+
+
+def _mnist_form(path: Path) -> npt.NDArray[np.uint8] | None:
+    """The picture's digit as (28, 28) white on black, as it is where it has that form; None without ink."""
+    picture = open_picture(path)
+    if _has_mnist_form(picture.pixels):
+        return picture.pixels
+    (mark,) = find(picture, single=True).marks
+    return None if mark.blank else np.asarray(np.rint(mark.image * 255), dtype=np.uint8)
+
+
+def _has_mnist_form(pixels: npt.NDArray[np.uint8]) -> bool:
+    """Whether this is as the page and MNIST store digits: in a black margin, about 20 px, centred by mass."""
+    if pixels.shape != (SIDE, SIDE) or pixels[[0, -1]].any() or pixels[:, [0, -1]].any() or not pixels.any():
+        return False
+    top, bottom, left, right = extent(pixels > 0)
+    away = np.abs(np.subtract(centre_of_mass(pixels.astype(np.float32)), (SIDE - 1) / 2)).max()
+    return bool(pixels.max() > 127 and abs(max(bottom - top, right - left) - BOX) <= 2 and away <= 1.01)
+
+
+# -------------------------------------------------------------------------------------------- the folder
+
+
+def save(adaptation: Adaptation, options: AdaptOptions) -> Path:
+    """Write model.npz and adapt.json into a new folder of its own, both or neither, and return it."""
+    if options.name is None:
+        folder = options.out / next_name(options.out, "adapt")
+    else:
+        folder = options.out / options.name
+        _make(folder)
+    meta = adaptation.meta | {"val_accuracy": adaptation.val.after.accuracy}
+    figures = adaptation.to_json() | {"options": _plain(options)}
+    paths = folder / "model.npz", folder / "adapt.json"
+    try:
+        checkpoint.save_model(paths[0], adaptation.network.state_dict(), meta["architecture"], meta)
+        files.atomic_write(paths[1], (json.dumps(figures, indent=2, allow_nan=False) + "\n").encode())
+    except BaseException as error:
+        for path in paths:
+            path.unlink(missing_ok=True)
+        folder.rmdir()
+        if isinstance(error, OSError):
+            raise RunError(f"could not write {paths[1]}: {error.strerror}; choose another --out") from error
+        raise
+    return folder
+
+
+def _make(folder: Path) -> None:
+    try:
+        folder.mkdir(parents=True)
+    except FileExistsError:
+        raise RunError(f"{folder} is there already; choose another --name") from None
+    except OSError as error:
+        raise RunError(f"could not make {folder}: {error.strerror or error}; choose another --out") from error
+
+
+def _plain(options: AdaptOptions) -> dict[str, Any]:
+    return {name: str(v) if isinstance(v, Path) else v for name, v in dataclasses.asdict(options).items()}
