@@ -32,8 +32,9 @@ from figures import circumstances
 from digits.errors import PhotoError
 from digits.evaluate import BINS, wilson_interval
 from digits.files import atomic_write
+from digits.options import THRESHOLD
 from digits.pictures import Source
-from digits.reader import THRESHOLD, Reader, Reading
+from digits.reader import Reader, Reading
 
 RESULTS = Path(__file__).parent / "results"
 LOOK_ALIKE = {f"lower_{c}" for c in "olisgzbq"} | {f"upper_{c}" for c in "OISZB"}  # letters like digits

@@ -197,7 +197,6 @@ def test_single_lists_one_mark_of_anything(objects: Objects, tmp_path: Path) -> 
         assert digit["probability"] < 0.5
 
 
-@pytest.mark.skipif(reader._doubt() is None, reason="needs the doubt network")
 def test_letters_are_no_digits(cnn: Reader) -> None:
     """Of letters and signs unlike any digit, drawn in code, hardly one is accepted (I5)."""
     shapes: dict[str, list[list[tuple[float, float]]]] = {

@@ -10,6 +10,7 @@ from strokefont import FONT, sheet, write
 import digits
 from digits import checkpoint, data
 from digits.errors import OptionError, PhotoError
+from digits.inference import Array, Classifier
 from digits.models import MLP
 from digits.photo import find
 from digits.pictures import Picture
@@ -96,6 +97,48 @@ def test_a_threshold_refuses_what_is_less_probable() -> None:
     (digit,) = strict.digits
     assert (digit.digit, digit.accepted) == (3, False)
     assert digit.reason in ("unclear", "not a digit")
+
+
+class Fixed(Classifier):
+    """Gives the same answers whatever it is shown: the first mark's, the second's, and so on."""
+
+    def __init__(self, *answers: tuple[int, float]) -> None:
+        super().__init__((), 1.0, 10, {})
+        rows = [[(1 - p) / 9 if i != digit else p for i in range(10)] for digit, p in answers]
+        object.__setattr__(self, "rows", np.array(rows))
+
+    def probabilities(self, images: Array) -> Array:
+        return np.asarray(getattr(self, "rows"), np.float32)[: len(images)]  # noqa: B009  # frozen
+
+
+def read_fixed(*answers: tuple[int, float]) -> str:
+    """What is read of as many drawn bars, beside each other, with these answers."""
+    bars = [np.array([(100.0 * i, 0.0), (100.0 * i, 90.0)]) for i in range(len(answers))]
+    return Reader(Fixed(*answers), None, threshold=0.9).read_strokes(bars).text
+
+
+def test_among_digits_less_is_enough() -> None:
+    """A mark of 60 % is accepted in a row that is mostly digits; alone, or among other doubtful ones, not."""
+    assert read_fixed((4, 0.6)) == ""
+    assert read_fixed((4, 0.6), (2, 0.95)) == "42"
+    assert read_fixed((4, 0.6), (2, 0.6), (1, 0.95)) == "1"
+    assert read_fixed((4, 0.45), (2, 0.95), (1, 0.95)) == "21"
+
+
+def test_the_reason_is_the_larger_doubt() -> None:
+    """Which digit, or whether it is one: whichever the probability lacks more for."""
+    one = np.zeros((1, 28, 28), np.float32)
+    one[:, 4:24, 12:15] = 1
+    unsure = Reader(Fixed((7, 0.6))).read_image(one[0]).digits[0]
+    assert (unsure.accepted, unsure.reason) == (False, "unclear")
+
+    class Half(Classifier):
+        def probabilities(self, images: Array) -> Array:
+            return np.full((len(images), 11), 0.5, np.float32)
+
+    doubtful = Reader(Fixed((7, 0.99)), Half((), 1.0, 11, {})).read_image(one[0]).digits[0]
+    assert (doubtful.accepted, doubtful.reason) == (False, "not a digit")
+    assert doubtful.probability == pytest.approx(0.495)
 
 
 def test_networks_of_other_things_do_not_read(tmp_path: Path) -> None:

@@ -17,6 +17,7 @@ import numpy as np
 import numpy.typing as npt
 
 from digits import drawing, photo
+from digits.archive import DOUBT
 from digits.drawing import Points
 from digits.errors import OptionError, PhotoError
 from digits.inference import Array, Classifier
@@ -101,7 +102,7 @@ class Reader:
         if tuple(classes) != DIGITS:
             known = ", ".join(map(str, classes))[:80]
             raise OptionError(f"{model} knows {known}; expected a network that knows the digits 0 to 9")
-        return cls(classifier, Classifier.load("doubt"), threshold=threshold)
+        return cls(classifier, _doubt(), threshold=threshold)
 
     def read(
         self,
@@ -222,3 +223,8 @@ def _box(strokes: Sequence[Points]) -> tuple[int, int, int, int]:
     left, top = np.floor(points.min(axis=0)).astype(int)
     right, bottom = np.ceil(points.max(axis=0)).astype(int)
     return int(left), int(top), max(1, int(right - left)), max(1, int(bottom - top))
+
+
+def _doubt() -> Classifier:
+    """The network that tells digits from other things; it comes with the package."""
+    return Classifier.load(DOUBT)
