@@ -108,7 +108,7 @@ def opened(browser: "Browser", site: Site) -> Iterator[Open]:
         context = browser.new_context(**(options or DESKTOP))
         contexts.append(context)
         page = context.new_page()
-        page.set_default_timeout(20_000)
+        page.set_default_timeout(60_000)  # the machine may be busy
         page.on("pageerror", lambda error: complaints.append(str(error)))
         if quiet:
             page.on("console", lambda message: complaints.append(message.text))
