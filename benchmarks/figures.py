@@ -19,7 +19,8 @@ from typing import Any, Literal
 from digits.files import atomic_write
 
 PACKAGES = ("digits", "torch", "torchvision", "numpy")
-DECIMALS = {"s": 3, "×": 2, "MB": 0, "%": 2, "/s": 0}  # shown in the table, by unit; the file has all of them
+# Shown in the table, by unit; the file has all of them.
+DECIMALS = {"s": 3, "×": 2, "MB": 0, "%": 2, "ms": 1, "/s": 0, "": 0}
 
 
 @dataclass(frozen=True)
@@ -57,7 +58,7 @@ class Figure:
 
     role: Literal["ours", "floor", "peer", "ratio"]
     name: str
-    unit: Literal["s", "×", "MB", "%", "/s"]
+    unit: Literal["s", "×", "MB", "%", "ms", "/s", ""]
     values: tuple[float, ...]
     bar: Limit | None = None
     aim: Limit | None = None

@@ -17,7 +17,7 @@ import httpx
 import pytest
 import uvicorn
 from hostile import saved
-from serving import raw, served, status
+from served import raw, served, status
 from strokefont import sheet
 
 from digits import archive, cli, listen
@@ -147,6 +147,46 @@ def test_workers_share_a_port_and_their_counters() -> None:
         start = time.monotonic()
         assert running.stop() == 0
         assert time.monotonic() - start < 6
+
+
+@pytest.mark.skipif(shutil.which("wrk") is None, reason="needs wrk: apt-get install wrk")
+def test_a_short_load_is_answered_without_an_error_and_without_growing(tmp_path: Path) -> None:
+    """Eight connections, three seconds, good pictures and bad; `benchmarks/serving.py` is the long one."""
+    pictures = [
+        saved(sheet("7", size=(28, 28), height=20), "PNG"),
+        b"no picture",
+        b"\x89PNG\r\n\x1a\n" + bytes(99),
+    ]
+    for i, content in enumerate(pictures):
+        (tmp_path / str(i)).write_bytes(content)
+    script = tmp_path / "load.lua"
+    script.write_text(f"""
+        local requests, number, statuses = {{}}, 0, {{}}
+        function init()
+          for i = 0, 2 do
+            local file = io.open("{tmp_path}/" .. i, "rb")
+            local headers = {{["Content-Type"] = "image/png"}}
+            requests[i] = wrk.format("POST", "/api/predict", headers, file:read("*a"))
+            file:close()
+          end
+        end
+        function request() number = number + 1; return requests[number % 3] end
+        function response(status)
+          if status ~= 200 and status ~= 415 and status ~= 400 then
+            io.write("UNEXPECTED " .. status .. "\\n")
+          end
+        end
+        """)
+    with served() as running:
+        command = ["wrk", "-t1", "-c8", "-s", str(script), running.address]
+        subprocess.run([*command, "-d1s"], check=True, capture_output=True)
+        before = running.memory()
+        done = subprocess.run([*command, "-d3s"], check=True, capture_output=True, text=True)
+        assert running.memory() - before < 10
+    assert "UNEXPECTED" not in done.stdout
+    assert "Socket errors" not in done.stdout
+    assert int(re.findall(r"(\d+) requests in", done.stdout)[0]) > 20
+    assert len(running.said) == 1
 
 
 def test_a_missing_extra_is_said_with_its_line() -> None:

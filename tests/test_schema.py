@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from serving import Served, served
+from served import Served, served
 
 EXAMPLES = os.environ.get("DIGITS_EXAMPLES", "25")  # a thousand before a release
 

@@ -14,7 +14,7 @@ import numpy as np
 import pytest
 from hostile import DAMAGED, FORMAT, LIMIT, READ, Hostile, hostile_pictures, saved
 from PIL import Image
-from serving import Served, raw, served, status
+from served import Served, raw, served, status
 from strokefont import FONT, sheet
 
 from digits import archive, server

@@ -25,8 +25,22 @@ class Metrics:
         self.waiting = Gauge(
             "digits_waiting", "Jobs not answered yet", registry=mine, multiprocess_mode="livesum"
         )
+        self._known: dict[tuple[str, str, int], tuple[Counter, Histogram]] = {}
         if not several:
             ProcessCollector(registry=mine)
+
+    def count(self, route: str, method: str, status: int, seconds: float) -> None:
+        """One more answer."""
+        if (
+            key := (route, method, status)
+        ) not in self._known:  # finding a counter by its labels takes longer
+            self._known[key] = (
+                self.requests.labels(route, method, str(status)),
+                self.seconds.labels(route),
+            )
+        number, times = self._known[key]
+        number.inc()
+        times.observe(seconds)
 
     def page(self) -> bytes:
         """In Prometheus' text format."""

@@ -258,8 +258,7 @@ def application(options: ServeOptions, port: int, *, worker: Worker | None = Non
     def counted(scope: Scope, status: int, seconds: float) -> None:
         route = _route(scope.get("path", ""))
         method = scope["method"] if scope["method"] in ("GET", "HEAD", "POST") else "other"
-        metrics.requests.labels(route, method, str(status)).inc()
-        metrics.seconds.labels(route).observe(seconds)
+        metrics.count(route, method, status, seconds)
         metrics.waiting.set(worker.waiting)
 
     return Guard(app, Hosts(_names(options, port)), counted)

@@ -60,7 +60,7 @@ export class View {
     const tile = { index, layer, count, height, width, last };
     if (last) Object.assign(tile, { columns: this.dense ? 1 : 10, scale: 20, gap: 3 });
     else if (height === 1) {
-      const scale = count > 300 ? 8 : count > 100 ? 10 : 15;
+      const scale = count > 100 ? 9 : 15;
       Object.assign(tile, { columns: this.dense ? Math.round(Math.sqrt(count) * 1.13) : 16, scale, gap: count > 100 ? 1 : 2 });
     } else Object.assign(tile, { columns: count > 32 ? 16 : 8, scale: Math.max(1, Math.round((count > 64 ? 14 : count > 32 ? 20 : 24) / width)), gap: 2 });
     const number = this.network.layers.slice(0, index + 1).filter((each) => each.kind === layer.kind).length;
