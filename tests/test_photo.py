@@ -293,6 +293,13 @@ def test_rows_on_difficult_paper(way: Callable[[Image.Image], Image.Image | Pixe
     assert text(read_page(way(sheet("40735", size=(700, 300), height=90)))) == "40735"
 
 
+def test_a_line_under_several_digits_does_not_bind_them() -> None:
+    """A thick line from border to border on which every digit of a narrow strip stands is taken away."""
+    strip = sheet("446", size=(140, 100), at=(8, 20), height=60, space=0.1)
+    ImageDraw.Draw(strip).line((0, 80, strip.width, 80), fill=0, width=4)
+    assert text(read_page(strip, classify=probabilities)) == "446"
+
+
 @pytest.mark.parametrize("pair", ["00", "25", "33", "53", "80", "06", "38", "90"])
 def test_touching_digits_are_parted(pair: str) -> None:
     """Two digits that touch are two marks; with the classifier's help both are right."""

@@ -84,9 +84,9 @@ def find(
         return Page(SIDE, SIDE, (Mark(ready, _around(picture.pixels > 0)),), light_ink=True, steps=steps)
     contrast, light = contrast_of(picture.pixels)
     small = max(contrast.shape) <= SMALL
-    ink = ink_of(contrast) if small else _without_rim(contrast)
+    ink = ink_of(contrast) if small else _without_rim(contrast if single else _unruled(contrast))
     steps = {"picture": picture.pixels, "ink": _grey(ink.amount)} if explain else {}
-    ink = ink if small else without_rules(ink)
+    ink = ink if small else without_rules(ink, several=not single)
     strokes = _unless_noise(strokes_of(ink.mask), ink.mask.shape)
     strokes = _one(strokes, ink) if single else _clean(strokes, ink.mask.shape)
     card = _on_a_card(picture, strokes, explain=explain) if single else None
@@ -205,9 +205,19 @@ def _is_round(s: Stroke, shape: tuple[int, ...]) -> bool:
 # Ruled lines -----------------------------------------------------------------------------------------------
 
 
-def without_rules(ink: Ink) -> Ink:
-    """Ink without the lines of ruled or squared paper; strokes that cross them stay."""
-    ruled = _rules(ink.mask, upright=False) | _rules(ink.mask.T, upright=True).T
+def _unruled(contrast: Array) -> Array:
+    """The contrast without ruled lines: one that several digits stand on would bind them together."""
+    ink = ink_of(contrast)
+    ruled = (ink.amount > 0) & (without_rules(ink, several=True).amount == 0)
+    return np.where(ruled, np.float32(0), contrast)
+
+
+def without_rules(ink: Ink, *, several: bool = False) -> Ink:
+    """Ink without the lines of ruled or squared paper; strokes that cross them stay.
+
+    Where there are `several` digits, a line from border to border is less likely to be part of one.
+    """
+    ruled = _rules(ink.mask, upright=False, several=several) | _rules(ink.mask.T, upright=True).T
     if not ruled.any():
         return ink
     kept = ink.mask & ~ruled
@@ -215,11 +225,14 @@ def without_rules(ink: Ink) -> Ink:
     return Ink(np.where(ruled | fringe, 0, ink.amount).astype(np.float32), kept)
 
 
-def _rules(mask: Mask, *, upright: bool) -> Mask:
+def _rules(mask: Mask, *, upright: bool, several: bool = False) -> Mask:
     """The pixels of nearly horizontal thin lines from border to border, but for where strokes cross them."""
     height, width = mask.shape
     starts, columns, lengths = _column_runs(mask)
-    thin = lengths <= max(3, round(0.012 * max(height, width)))
+    thickest = max(3, round(0.012 * max(height, width)))
+    if several:  # of a strip no higher than its writing
+        thickest = max(thickest, min(5, round(0.06 * height)))
+    thin = lengths <= thickest
     found: list[npt.NDArray[np.intp]] = []
     left = thin.copy()
     while len(found) < MOST_RULES:
@@ -234,7 +247,8 @@ def _rules(mask: Mask, *, upright: bool) -> Mask:
     for line in rules:
         for y, x, length in zip(starts[line], columns[line], lengths[line], strict=True):
             removed[y : y + length, x] = True
-    if rules and (len(rules) >= 3 or _is_beyond_writing(mask & ~removed, removed, upright)):
+    least = 1.2 if several else 2.0
+    if rules and (len(rules) >= 3 or _is_beyond_writing(mask & ~removed, removed, upright, least)):
         return removed
     return np.zeros_like(mask)
 
@@ -268,15 +282,18 @@ def _straightest(
     return best
 
 
-def _is_beyond_writing(writing: Mask, lines: Mask, upright: bool) -> bool:
-    """Whether lines are the paper's: a 7's bar or a 1's stem ends where the digit does."""
+def _is_beyond_writing(writing: Mask, lines: Mask, upright: bool, least: float) -> bool:
+    """Whether lines are the paper's: a 7's bar or a 1's stem ends where the digit does.
+
+    Level lines may cross writing that is `least` times as wide as high.
+    """
     if not writing.any():
         return False
     top, bottom, left, right = extent(writing)
     length = lines.shape[1]
     if left >= 0.2 * length and right <= 0.8 * length:
         return True
-    wide = length >= 2 * (bottom - top) and right - left >= 0.4 * length
+    wide = length >= least * (bottom - top) and right - left >= 0.4 * length
     return bool(not upright and wide and writing.sum() >= lines.sum())
 
 
