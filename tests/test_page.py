@@ -25,8 +25,8 @@ from test_inference import saved as save_network
 
 from digits import drawing, listen, reader
 from digits.inference import Classifier
-from digits.options import ServeOptions
-from digits.reader import Reader
+from digits.options import THRESHOLD, ServeOptions
+from digits.reader import IN_COMPANY, Reader
 from digits.server import application
 
 if TYPE_CHECKING:
@@ -165,14 +165,14 @@ def keep(page: "Page", name: str) -> None:
 
 IN_PAGE = """async ([name, drawings, withDoubt]) => {
   const { characters, render } = await import("/static/drawing.js");
-  const { Network, answer } = await import("/static/network.js");
+  const { Network, answer, judge } = await import("/static/network.js");
   const load = async (which) => new Network(await (await fetch(`/api/network/${which}`)).arrayBuffer());
   const network = await load(name), doubt = withDoubt ? await load("doubt") : null;
-  return drawings.map((strokes) => characters(strokes).map((numbers) => {
+  return drawings.map((strokes) => judge(characters(strokes).map((numbers) => {
     const image = render(numbers.map((i) => strokes[i]));
-    const { digit, accepted, reason, probabilities } = answer(network, doubt, image);
-    return { digit, accepted, reason, probabilities: [...probabilities], image: [...image] };
-  }));
+    return { ...answer(network, doubt, image), image };
+  })).map(({ digit, accepted, reason, probabilities, image }) => (
+    { digit, accepted, reason, probabilities: [...probabilities], image: [...image] })));
 }"""
 
 
@@ -200,7 +200,6 @@ def test_the_page_computes_what_python_computes(opened: Open, doubtful_site: Sit
     model = next((path for path in doubtful_site.models if Path(path).name == name), name)
     classifier = Classifier.load(model)
     doubt = reader._doubt()
-    assert doubt is not None
     python = Reader(classifier, doubt)
     largest = 0.0
     for strokes, marks in zip(drawings, answers, strict=True):
@@ -211,13 +210,15 @@ def test_the_page_computes_what_python_computes(opened: Open, doubtful_site: Sit
             largest = max(
                 largest, float(np.abs(np.subtract(mark["probabilities"], digit.probabilities)).max())
             )
-            if abs(digit.probability - 0.5) > AGREE:
+            is_digit, probability = sum(digit.probabilities), digit.probability
+            edges = (probability - THRESHOLD, is_digit - IN_COMPANY, is_digit * is_digit - probability)
+            if min(map(abs, edges)) > AGREE:
                 assert (mark["accepted"], mark["reason"]) == (digit.accepted, digit.reason)
     assert largest < AGREE
 
 
 def test_the_page_agrees_without_doubt(opened: Open) -> None:
-    """As the networks come with the package."""
+    """The networks of the package by themselves."""
     page = opened()
     drawings = scribbles()
     for name in ("cnn", "mlp"):

@@ -118,11 +118,26 @@ def read_fixed(*answers: tuple[int, float]) -> str:
 
 
 def test_among_digits_less_is_enough() -> None:
-    """A mark of 60 % is accepted in a row that is mostly digits; alone, or among other doubtful ones, not."""
+    """A mark of 60 % is accepted in a row of which a third are sure digits; alone, or in no such row, not."""
     assert read_fixed((4, 0.6)) == ""
     assert read_fixed((4, 0.6), (2, 0.95)) == "42"
-    assert read_fixed((4, 0.6), (2, 0.6), (1, 0.95)) == "1"
-    assert read_fixed((4, 0.45), (2, 0.95), (1, 0.95)) == "21"
+    assert read_fixed((4, 0.6), (2, 0.4), (1, 0.95)) == "421"
+    assert read_fixed((4, 0.6), (2, 0.6), (3, 0.6), (1, 0.95)) == "1"
+
+
+def test_a_dash_in_a_number_is_left_out() -> None:
+    """What is hardly a digit is none in any company."""
+
+    class Last(Classifier):
+        def probabilities(self, images: Array) -> Array:
+            rows = np.zeros((len(images), 11), np.float32)
+            rows[-1, -1] = 0.95  # the last mark is no digit
+            return rows
+
+    bars = [np.array([(100.0 * i, 0.0), (100.0 * i, 90.0)]) for i in range(3)]
+    reading = Reader(Fixed((1, 0.95), (2, 0.95), (3, 0.95)), Last((), 1.0, 11, {})).read_strokes(bars)
+    assert reading.text == "12"
+    assert [digit.reason for digit in reading.digits] == [None, None, "not a digit"]
 
 
 def test_the_reason_is_the_larger_doubt() -> None:

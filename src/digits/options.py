@@ -284,7 +284,7 @@ class PredictOptions:
     model: str = "cnn"
     """Folder of a run, a model file, or the name of a bundled network: cnn, mlp."""
     threshold: float = THRESHOLD
-    """Accept a mark from this probability on; in a row that is mostly digits, from 0.5."""
+    """Accept a mark from this probability on; within a number, from less."""
     explain: Path | None = None
     """Draw how the picture was read, step by step, as this PNG file; for one picture."""
 

@@ -25,7 +25,8 @@ from digits.options import THRESHOLD
 from digits.photo import Mark, Page
 from digits.pictures import Limits, Source, open_picture
 
-IN_COMPANY = 0.5  # of the probability, from which a mark in a row of digits is one: docs/photos.md
+COMPANY = 1 / 3  # of a row's marks must be sure digits for the row to be a number: docs/photos.md
+IN_COMPANY = 0.1  # of the probability, from which a mark in a number is a digit rather than a dot or a dash
 TOGETHER = 256  # pictures whose marks are classified at once
 PATIENCE = 0.2  # seconds after which an answer no longer waits for other pictures
 DIGITS = tuple("0123456789")
@@ -178,24 +179,33 @@ class Reader:
             start = end
 
     def _reading(self, page: Page, probabilities: npt.NDArray[np.floating]) -> Reading:
-        thresholds = self._thresholds(page.marks, probabilities)
-        digits = tuple(map(_digit, page.marks, probabilities, thresholds))
+        accepted = self._accepted(page.marks, probabilities)
+        digits = tuple(map(_digit, page.marks, probabilities, accepted))
         return Reading(digits, page.width, page.height, page.steps, page.light_ink)
 
-    def _thresholds(self, marks: Sequence[Mark], probabilities: npt.NDArray[np.floating]) -> list[float]:
-        """From which probability each mark is accepted: from less in a row that is mostly digits."""
+    def _accepted(self, marks: Sequence[Mark], probabilities: npt.NDArray[np.floating]) -> list[bool]:
+        """Whether each mark is taken for the digit that it is most probably.
+
+        Alone, from `threshold` on. In a row of which COMPANY are that sure it need only be a digit with a
+        probability of IN_COMPANY: a number without one of its digits would be another number.
+        """
+        sure = [
+            not mark.blank and bool(p.max() >= self.threshold)
+            for mark, p in zip(marks, probabilities, strict=True)
+        ]
         rows: dict[int, list[bool]] = defaultdict(list)
-        for mark, found in zip(marks, probabilities, strict=True):
-            rows[mark.row].append(bool(found.max() >= self.threshold))
-        lower = min(self.threshold, IN_COMPANY)
-        mostly = {row: len(sure) > 1 and 2 * sum(sure) >= len(sure) for row, sure in rows.items()}
-        return [lower if mostly[mark.row] else self.threshold for mark in marks]
+        for mark, is_sure in zip(marks, sure, strict=True):
+            rows[mark.row].append(is_sure)
+        number = {row: len(s) > 1 and sum(s) >= COMPANY * len(s) for row, s in rows.items()}
+        return [
+            is_sure or (number[mark.row] and bool(p.sum() >= IN_COMPANY))
+            for mark, p, is_sure in zip(marks, probabilities, sure, strict=True)
+        ]
 
 
-def _digit(mark: Mark, probabilities: npt.NDArray[np.floating], threshold: float) -> Digit:
+def _digit(mark: Mark, probabilities: npt.NDArray[np.floating], accepted: bool) -> Digit:
     digit = int(probabilities.argmax())
     probability = 0.0 if mark.blank else float(probabilities[digit])
-    accepted = probability >= threshold
     is_digit = float(probabilities.sum())
     which = probability / max(is_digit, 1e-9)  # how sure it is of which digit, if it is one
     reason = None if accepted else BLANK if mark.blank else NO_DIGIT if is_digit <= which else UNCLEAR

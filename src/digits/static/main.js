@@ -1,7 +1,7 @@
 // The page: strokes or a photo in, what the network says out. Everything but photos happens in the browser.
 
 import { bounds, characters, render } from "/static/drawing.js";
-import { Network, answer } from "/static/network.js";
+import { Network, answer, judge } from "/static/network.js";
 import { Paper } from "/static/paper.js";
 import { View, percent } from "/static/view.js";
 import { archive, correct, flush, unpack, waiting } from "/static/corrections.js";
@@ -49,11 +49,12 @@ function readMarks(before = []) {
     Object.assign(mark, same ? pick(same) : answer(loaded.get(name), doubt, mark.image), { by: name });
     if (!same) asked += 1;
   }
+  judge(marks);
   if (asked) took = (performance.now() - started) / asked;
   show();
 }
 
-const pick = ({ digit, probability, accepted, reason, probabilities, result }) => ({ digit, probability, accepted, reason, probabilities, result });
+const pick = ({ digit, probability, probabilities, result }) => ({ digit, probability, probabilities, result });
 let took = 0;
 
 // Showing ---------------------------------------------------------------------------------------------

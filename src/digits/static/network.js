@@ -36,7 +36,8 @@ export class Network {
   }
 }
 
-const THRESHOLD = 0.5; // of the probability, below which a mark is no accepted digit (reader.py)
+const THRESHOLD = 0.9; // of the probability, from which a mark is an accepted digit (options.py)
+const COMPANY = 1 / 3, IN_COMPANY = 0.1; // of a row, and of the probability to be a digit in such a row (reader.py)
 
 /** What reader.Reader says of an image: probabilities of 0 to 9, of which the rest to 1 is that of no digit. */
 export function answer(network, doubt, image) {
@@ -46,10 +47,25 @@ export function answer(network, doubt, image) {
     const said = doubt.run(image).probabilities, isDigit = 1 - said[said.length - 1];
     probabilities = probabilities.map((p) => p * isDigit);
   }
-  const digit = probabilities.indexOf(Math.max(...probabilities)), probability = probabilities[digit];
-  const isDigit = probabilities.reduce((a, b) => a + b), accepted = probability >= THRESHOLD;
-  const reason = accepted ? null : isDigit < 0.5 ? "not a digit" : "unclear";
-  return { digit, probability, accepted, reason, probabilities, result };
+  const digit = probabilities.indexOf(Math.max(...probabilities));
+  return { digit, probability: probabilities[digit], probabilities, result };
+}
+
+const rowOf = (mark) => mark.row ?? 0; // what is drawn is one row
+
+/** Which marks are accepted, row by row, and why the others are not: reader.Reader._accepted and _digit. */
+export function judge(marks) {
+  for (const at of new Set(marks.map(rowOf))) {
+    const row = marks.filter((mark) => rowOf(mark) === at);
+    const sure = row.filter((mark) => mark.probability >= THRESHOLD).length;
+    const number = row.length > 1 && sure >= COMPANY * row.length;
+    for (const mark of row) {
+      const isDigit = mark.probabilities.reduce((a, b) => a + b), which = mark.probability / Math.max(isDigit, 1e-9);
+      mark.accepted = mark.probability >= THRESHOLD || (number && isDigit >= IN_COMPANY);
+      mark.reason = mark.accepted ? null : isDigit <= which ? "not a digit" : "unclear";
+    }
+  }
+  return marks;
 }
 
 function made(layer, numbers) {
