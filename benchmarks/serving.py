@@ -13,7 +13,6 @@ Pictures: a digit of 28 x 28 in MNIST's form; the same as ink on paper, which ha
 
 import contextlib
 import json
-import os
 import shutil
 import subprocess
 import sys
@@ -129,22 +128,6 @@ def load(
     )
 
 
-def processor_seconds(running: Served) -> float:
-    """Of the server and its workers, so far."""
-    total = 0.0
-    for pid in [running.process.pid, *_children(running.process.pid)]:
-        with contextlib.suppress(OSError):
-            fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
-            total += (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
-    return total
-
-
-def _children(pid: int) -> list[int]:
-    with contextlib.suppress(OSError):
-        return [int(child) for child in Path(f"/proc/{pid}/task/{pid}/children").read_text().split()]
-    return []
-
-
 @contextlib.contextmanager
 def pictures() -> Iterator[dict[str, list[Path]]]:
     """The files to send, by what they are."""
@@ -189,8 +172,8 @@ def measure(running: Served, files: dict[str, list[Path]], quick: bool) -> dict[
         ]
     saturation = []
     for kind, least in (("MNIST's form", 800), ("ink on paper", None), ("280 x 280", None)):
-        begun, found = processor_seconds(running), load(running, files[kind], small / 4)
-        used = (processor_seconds(running) - begun) / found.requests
+        begun, found = running.processor_seconds(), load(running, files[kind], small / 4)
+        used = (running.processor_seconds() - begun) / found.requests
         print(f"{kind}, as fast as it can: {found}, {used * 1000:.2f} ms of processor each", flush=True)
         saturation += [
             Figure(

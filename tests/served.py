@@ -32,6 +32,15 @@ class Served:
         status = Path(f"/proc/{self.process.pid}/status").read_text()
         return int(re.findall(r"VmRSS:\s+(\d+)", status)[0]) / 1024
 
+    def processor_seconds(self) -> float:
+        """Of the process and its workers, so far: what a request costs, however busy the machine is."""
+        children = Path(f"/proc/{self.process.pid}/task/{self.process.pid}/children").read_text().split()
+        total = 0.0
+        for pid in (self.process.pid, *children):
+            fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+            total += (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+        return total
+
     def stop(self, number: int = signal.SIGTERM) -> int:
         """Ask it to stop; its exit code."""
         self.process.send_signal(number)
@@ -92,6 +101,11 @@ def raw(port: int, request: bytes, *, timeout: float = 20.0) -> bytes:
                 answer += part
                 connection.settimeout(0.3)
         return answer
+
+
+def overloaded() -> bool:
+    """Whether others take so much of this machine that nothing can be said of times by the clock."""
+    return os.getloadavg()[0] > 1.5 * (os.cpu_count() or 1)
 
 
 def status(answer: bytes) -> int:

@@ -3,7 +3,6 @@
 import asyncio
 import io
 import itertools
-import os
 import re
 import shutil
 import socket
@@ -20,6 +19,7 @@ import pytest
 import uvicorn
 from hostile import saved
 from PIL import Image
+from served import overloaded
 from strokefont import FONT, sheet
 from test_inference import saved as save_network
 
@@ -230,7 +230,7 @@ def test_the_page_agrees_without_doubt(opened: Open) -> None:
 
 def test_an_answer_is_there_before_the_next_picture_of_the_screen(opened: Open) -> None:
     """The convolutions take well under 30 ms in the page."""
-    if os.getloadavg()[0] > 2 * (os.cpu_count() or 1):
+    if overloaded():
         pytest.skip("needs a machine that is less busy")
     page = opened()
     code = """async (strokes) => {
