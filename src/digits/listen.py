@@ -25,7 +25,8 @@ try:
 except ModuleNotFoundError as error:
     if error.name is None or error.name.split(".")[0] == "digits":
         raise
-    raise ServeError(f'the server needs {error.name}: pip install "digits[serve]"') from None
+    needed = "fastapi uvicorn httptools prometheus-client"
+    raise ServeError(f"the server needs {error.name}: pip install {needed}") from None
 
 RECEIVE = 10.0  # s from a request's first byte, or from the connection, until it must be here as a whole
 SEND = 20.0  # s that a reader of an answer may let us wait
