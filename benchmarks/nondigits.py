@@ -300,6 +300,30 @@ def piece(numbers: Numbers, images: Digits, labels: npt.NDArray[np.int64]) -> In
     return mnist_form(part)
 
 
+def fragment(numbers: Numbers, images: Digits, labels: npt.NDArray[np.int64]) -> Ink:
+    """A part of a letter, a sign or a doodle that was cut off, as where digits are looked for in one."""
+    maker = (letter, glyph, doodle, flower)[int(numbers.integers(4))]
+    image = _trimmed(maker(numbers, images, labels))
+    low, high = np.sort(numbers.uniform(0, 1, 2))
+    low, high = (0.0, max(high, 0.3)) if numbers.random() < 0.5 else (min(low, 0.7), 1.0)
+    part = _trimmed(image[:, int(low * image.shape[1]) : int(np.ceil(high * image.shape[1]))])
+    if min(part.shape) == 0 or part.shape[1] < 0.3 * part.shape[0] or part.max() < 0.5:
+        return np.zeros((28, 28), np.float32)
+    return mnist_form(part)
+
+
+def flower(numbers: Numbers, images: Digits, labels: npt.NDArray[np.int64]) -> Ink:
+    """Petals or rays round a middle."""
+    count, size = int(numbers.integers(3, 9)), numbers.uniform(0.1, 0.35)
+    turns = np.linspace(0, 2 * math.pi, 16)
+    petal = np.stack([0.6 + 0.45 * np.cos(turns), size * np.sin(turns)], axis=1)
+    strokes = []
+    for turn in numbers.uniform(0, 6) + np.linspace(0, 2 * math.pi, count, endpoint=False):
+        cos, sin = math.cos(turn), math.sin(turn)
+        strokes.append(petal @ np.array([[cos, sin], [-sin, cos]]))
+    return render(strokes, pen=float(numbers.uniform(1.0, 3.0)))
+
+
 def _pick(numbers: Numbers, images: Digits, labels: npt.NDArray[np.int64], wanted: Container[int]) -> Ink:
     """One of the digits that are wanted, in [0, 1]."""
     while True:
@@ -325,4 +349,6 @@ KINDS: dict[Maker, float] = {  # and their shares
     turned: 0.05,
     pair: 0.06,
     piece: 0.02,
+    fragment: 0.07,
+    flower: 0.02,
 }

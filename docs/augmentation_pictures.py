@@ -18,7 +18,10 @@ from matplotlib.figure import Figure
 from torch import Tensor
 
 from digits import canvas as look
+from digits import handwriting
 from digits.augment import SIDE, augment
+from digits.drawing import render
+from digits.handwriting import written
 from digits.options import Augmentation
 
 FOLDER = Path(__file__).parent / "pictures"
@@ -153,6 +156,15 @@ PICTURES = {
         seed=14842,
     ),
 }
+HABITS = {
+    "1 with an up-stroke": handwriting.one_with_upstroke,
+    "1 with a foot": handwriting.one_with_foot,
+    "7 with a bar": handwriting.seven_crossed,
+    "7 with a wave": handwriting.seven_waved,
+    "4, open": handwriting.four_open,
+    "0 with a slash": handwriting.zero_slashed,
+}
+MANY, SMALL_ENLARGED = 15, 2
 TOGETHER = Augmentation(rotation=10, scaling=0.15, shear=10, translation=1, elastic=34, thickness=0.4)
 
 
@@ -204,6 +216,25 @@ def together_figure() -> Figure:
     return figure
 
 
+def habits_figure() -> Figure:
+    """Twelve images of each kind of digit that `--drawn` adds most of."""
+    text = (
+        "A pen's path, with a writer's chance: points missed a little, leaning, wide or narrow, thin or bold."
+    )
+    size = SIDE * SMALL_ENLARGED
+    figure, canvas, top = look.open_sheet(
+        "Digits drawn in code, in hands that MNIST lacks", text, len(HABITS) * (CAPTION + size + 8) - 8
+    )
+    numbers = np.random.default_rng(5)
+    for words, habit in HABITS.items():
+        look.write(canvas, look.MARGIN, top + 26, words, weight="bold")
+        for x, y in look.grid(MANY, MANY, size, 0, top + CAPTION):
+            image = render(written(habit(numbers), numbers), pen=float(numbers.uniform(1.8, 3.4)))
+            look.draw_image(canvas, x, y, image, SMALL_ENLARGED, limits=(0, 1))
+        top += CAPTION + size + 8
+    return figure
+
+
 def _row(canvas: Axes, top: float, images: Tensor) -> None:
     """Images beside each other, from margin to margin."""
     places = look.grid(len(images), COLUMNS, WIDTH, 0, top)
@@ -215,6 +246,7 @@ def main(folder: Path) -> None:
     """Write all pictures."""
     folder.mkdir(parents=True, exist_ok=True)
     look.save_png(together_figure(), folder / "augmentation.png")
+    look.save_png(habits_figure(), folder / "augmentation-drawn.png")
     for name in PICTURES:
         look.save_png(strengths_figure(name), folder / f"augmentation-{name}.png")
 
