@@ -307,6 +307,14 @@ def test_touching_digits_are_parted(pair: str) -> None:
     assert text(page) == pair
 
 
+@pytest.mark.parametrize("digits", ["000", "4000", "5006"])
+@pytest.mark.parametrize("space", [-0.06, -0.08, -0.1])
+def test_digits_that_share_a_wall_both_keep_it(digits: str, space: float) -> None:
+    """A ring is closed on both sides of a cut, whichever of the two digits the cut gave the wall to."""
+    strip = sheet(digits, size=(700, 250), at=(40, 60), height=110, space=space)
+    assert text(read_page(strip, classify=probabilities)) == digits
+
+
 def test_touching_digits_are_parted_by_shape_alone() -> None:
     """Without a classifier, what is far wider than high is cut."""
     assert len(read_page(sheet("000", size=(600, 300), height=150, space=-0.03)).marks) == 3
