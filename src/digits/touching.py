@@ -21,7 +21,7 @@ Cost: TypeAlias = Callable[[Sequence[Stroke]], npt.NDArray[np.float64]]  # of ta
 
 MOST_PIECES = 9  # that make one digit
 WIDEST = 1.4  # usual heights; no digit is wider
-CUT, PEN = 0.8, 0.5  # what a cut costs, and each width of a pen that it goes through
+CUT, PEN = 0.8, 0.7  # what a cut costs, and each width of a pen that it goes through
 MOST_CANDIDATES = 600  # on a page, so that a scribble costs no more than a page of digits
 
 
@@ -59,10 +59,11 @@ def take_apart(characters: Sequence[Stroke], amount: Array, usual: float, cost: 
     if len(candidates) > MOST_CANDIDATES:
         return list(characters)
     costs = cost([candidate.whole for candidate in candidates])
+    near = [min(usual, height) for height in _heights_near(characters)]
     best = [0.0] + [math.inf] * len(pieces)
     came: list[tuple[int, Stroke | None]] = [(0, None)] * (len(pieces) + 1)
     for place in range(len(pieces)):
-        leave = best[place] + _leaving(pieces[place], usual)
+        leave = best[place] + _leaving(pieces[place], near[pieces[place].character])
         if leave < best[place + 1]:
             best[place + 1], came[place + 1] = leave, (place, None)
         for candidate, digit in zip(candidates, costs, strict=True):
@@ -139,13 +140,23 @@ def _cutting(piece: Piece) -> float:
 def _joining(pieces: Sequence[Piece], usual: float) -> float:
     """Two characters with paper between them are hardly one digit."""
     apart = [_paper_between(a, b) / usual for a, b in itertools.pairwise(pieces) if not b.cut]
-    return sum(2.0 + 8 * gap for gap in apart)
+    return sum(2.0 + 4 * gap for gap in apart)
 
 
-def _leaving(piece: Piece, usual: float) -> float:
-    """What it costs to take a piece for punctuation or dirt: little for what is small."""
+def _heights_near(characters: Sequence[Stroke]) -> list[float]:
+    """For each character the height of the taller of the two next to it."""
+    middles = np.array([(c.left + c.right) / 2 for c in characters])
+    found: list[float] = []
+    for number, middle in enumerate(middles):
+        nearest = [i for i in np.argsort(np.abs(middles - middle), kind="stable") if i != number][:2]
+        found.append(float(max((characters[i].height for i in nearest), default=characters[number].height)))
+    return found
+
+
+def _leaving(piece: Piece, near: float) -> float:
+    """What it costs to take a piece for punctuation or dirt: little for what is small among neighbours."""
     least = 0.45 if piece.stroke.width > 1.2 * piece.stroke.height else 0.3  # dashes are flat
-    return 0.7 + 7 * max(0.0, piece.stroke.height / usual - least) + (2.0 if piece.cut else 0.0)
+    return 1.5 + 12 * max(0.0, piece.stroke.height / near - least) + (2.5 if piece.cut else 0.0)
 
 
 def cut_up(character: Stroke, amount: Array, usual: float, number: int = 0) -> list[Piece]:
