@@ -300,11 +300,26 @@ def test_a_line_under_several_digits_does_not_bind_them() -> None:
     assert text(read_page(strip, classify=probabilities)) == "446"
 
 
+@pytest.mark.parametrize("tall", ["1", "6"])
+def test_small_zeros_behind_a_tall_digit_are_read(tall: str) -> None:
+    """What is as high as the digits beside it is no dot, however high the first one is."""
+    strip = sheet(tall, size=(800, 250), at=(40, 40), height=150)
+    write(strip, "000", (200, 132), 58)
+    assert text(read_page(strip, classify=probabilities)) == f"{tall}000"
+
+
 @pytest.mark.parametrize("pair", ["00", "25", "33", "53", "80", "06", "38", "90"])
 def test_touching_digits_are_parted(pair: str) -> None:
     """Two digits that touch are two marks; with the classifier's help both are right."""
     page = read_page(sheet(pair, size=(500, 300), height=150, space=-0.01), classify=probabilities)
     assert text(page) == pair
+
+
+@pytest.mark.parametrize(("digits", "space"), [("000", -0.1), ("4000", -0.1), ("5006", -0.06)])
+def test_digits_that_share_a_wall_both_keep_it(digits: str, space: float) -> None:
+    """A ring is closed on both sides of a cut, whichever of the two digits the cut gave the wall to."""
+    strip = sheet(digits, size=(700, 250), at=(40, 60), height=110, space=space)
+    assert text(read_page(strip, classify=probabilities)) == digits
 
 
 def test_touching_digits_are_parted_by_shape_alone() -> None:

@@ -27,7 +27,7 @@ SMALL = 32  # px; pictures up to this side show neither tables nor ruled lines: 
 BOX = 20  # px; MNIST's digits were scaled into a 20 x 20 box, then centred by mass
 THIN, THICK = 2.0, 3.6  # px in that box: of MNIST's training images a quarter is thinner, 1 in 20 thicker
 CLOSE_UP = 80  # px; characters are taken apart at this height, four times that of the box
-DOUBT = 2.0  # weight of the classifier's doubt against that of odd shapes and cuts
+DOUBT = 1.5  # weight of the classifier's doubt against that of odd shapes and cuts
 LEAST_WIDTH = 4.0  # px of a stroke at that height, 1 px in MNIST's box: thinner ones would break
 
 
@@ -532,7 +532,7 @@ def read_rows(sheet: Sheet, classify: Classify | None) -> list[list[list[Stroke]
 
 def _odd_shape(s: Stroke, usual: float) -> float:
     """What a digit costs for being wider than high, or lower than its neighbours."""
-    return 4 * max(0.0, s.width / max(s.height, 0.6 * usual) - 1) + 4 * max(0.0, 0.6 - s.height / usual)
+    return 6 * max(0.0, s.width / max(s.height, 0.6 * usual) - 1) + 4 * max(0.0, 0.9 - s.height / usual)
 
 
 def _is_character(s: Stroke, usual: float) -> bool:

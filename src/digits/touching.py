@@ -14,14 +14,14 @@ from typing import TypeAlias
 import numpy as np
 import numpy.typing as npt
 
-from digits.ink import Array
+from digits.ink import Array, Mask, running
 from digits.strokes import Stroke, extent, label, union
 
 Cost: TypeAlias = Callable[[Sequence[Stroke]], npt.NDArray[np.float64]]  # of taking each stroke for a digit
 
 MOST_PIECES = 9  # that make one digit
 WIDEST = 1.4  # usual heights; no digit is wider
-CUT, PEN = 0.8, 0.5  # what a cut costs, and each width of a pen that it goes through
+CUT, PEN = 0.8, 0.7  # what a cut costs, and each width of a pen that it goes through
 MOST_CANDIDATES = 600  # on a page, so that a scribble costs no more than a page of digits
 
 
@@ -32,6 +32,16 @@ class Piece:
     stroke: Stroke
     cut: float
     character: int
+    pen: float = 1.0
+
+
+@dataclass(frozen=True)
+class Candidate:
+    """What may be one digit: the pieces from `first` up to `last`, exclusive."""
+
+    first: int
+    last: int
+    whole: Stroke
 
 
 def take_apart(characters: Sequence[Stroke], amount: Array, usual: float, cost: Cost) -> list[Stroke]:
@@ -45,26 +55,22 @@ def take_apart(characters: Sequence[Stroke], amount: Array, usual: float, cost: 
         for number, character in enumerate(characters)
         for piece in cut_up(character, amount, usual, number)
     ]
-    spans = [
-        (first, last)
-        for first in range(len(pieces))
-        for last in range(first + 1, min(first + MOST_PIECES, len(pieces)) + 1)
-        if _may_be_one(pieces[first:last], usual)
-    ]
-    if len(spans) > MOST_CANDIDATES:
+    candidates = candidates_of(pieces, usual)
+    if len(candidates) > MOST_CANDIDATES:
         return list(characters)
-    wholes = [union([piece.stroke for piece in pieces[first:last]]) for first, last in spans]
-    costs = cost(wholes)
+    costs = cost([candidate.whole for candidate in candidates])
+    near = [min(usual, height) for height in _heights_near(characters)]
     best = [0.0] + [math.inf] * len(pieces)
     came: list[tuple[int, Stroke | None]] = [(0, None)] * (len(pieces) + 1)
     for place in range(len(pieces)):
-        leave = best[place] + _leaving(pieces[place], usual)
+        leave = best[place] + _leaving(pieces[place], near[pieces[place].character])
         if leave < best[place + 1]:
             best[place + 1], came[place + 1] = leave, (place, None)
-        for (first, last), whole, digit in zip(spans, wholes, costs, strict=True):
+        for candidate, digit in zip(candidates, costs, strict=True):
+            first, last = candidate.first, candidate.last
             total = best[first] + float(digit) + _joining(pieces[first:last], usual) + _cutting(pieces[first])
             if first == place and total < best[last]:
-                best[last], came[last] = total, (first, whole)
+                best[last], came[last] = total, (first, candidate.whole)
     found: list[Stroke] = []
     place = len(pieces)
     while place:
@@ -72,6 +78,47 @@ def take_apart(characters: Sequence[Stroke], amount: Array, usual: float, cost: 
         if whole_or_none is not None:
             found.append(whole_or_none)
     return found[::-1]
+
+
+def candidates_of(pieces: Sequence[Piece], usual: float) -> list[Candidate]:
+    """Every few neighbouring pieces, and again with the walls that they share with their neighbours."""
+    found: list[Candidate] = []
+    for first in range(len(pieces)):
+        for last in range(first + 1, min(first + MOST_PIECES, len(pieces)) + 1):
+            if not _may_be_one(pieces[first:last], usual):
+                continue
+            whole = union([piece.stroke for piece in pieces[first:last]])
+            found.append(Candidate(first, last, whole))
+            beside = [pieces[first - 1]] if pieces[first].cut else []
+            beside += [pieces[last]] if last < len(pieces) and pieces[last].cut else []
+            closed = whole
+            for neighbour in beside:
+                closed = _closed(closed, neighbour, usual)
+            if closed is not whole:
+                found.append(Candidate(first, last, closed))
+    return found
+
+
+def _closed(whole: Stroke, neighbour: Piece, usual: float) -> Stroke:
+    """With the wall that closes a ring: digits side by side may share one, and the cut gives it to either."""
+    both = union([whole, neighbour.stroke])
+    own, other = _within(both, whole), _within(both, neighbour.stroke)
+    ring = _holes(both.mask) & ~_holes(own) & ~_holes(other)
+    if ring.sum() < RING * usual * usual:
+        return whole
+    wall = other & running(np.maximum, ring, 1 + 2 * math.ceil(neighbour.pen))
+    return _cropped(both, own | wall)
+
+
+def _within(frame: Stroke, s: Stroke) -> Mask:
+    """The stroke's mask in a larger frame."""
+    mask = np.zeros(frame.mask.shape, bool)
+    top, left = s.top - frame.top, s.left - frame.left
+    mask[top : top + s.height, left : left + s.width] = s.mask
+    return mask
+
+
+RING = 0.03  # usual heights squared; the least paper that a ring holds
 
 
 def _may_be_one(pieces: Sequence[Piece], usual: float) -> bool:
@@ -93,13 +140,23 @@ def _cutting(piece: Piece) -> float:
 def _joining(pieces: Sequence[Piece], usual: float) -> float:
     """Two characters with paper between them are hardly one digit."""
     apart = [_paper_between(a, b) / usual for a, b in itertools.pairwise(pieces) if not b.cut]
-    return sum(2.0 + 8 * gap for gap in apart)
+    return sum(2.0 + 4 * gap for gap in apart)
 
 
-def _leaving(piece: Piece, usual: float) -> float:
-    """What it costs to take a piece for punctuation or dirt: little for what is small."""
+def _heights_near(characters: Sequence[Stroke]) -> list[float]:
+    """For each character the height of the taller of the two next to it."""
+    middles = np.array([(c.left + c.right) / 2 for c in characters])
+    found: list[float] = []
+    for number, middle in enumerate(middles):
+        nearest = [i for i in np.argsort(np.abs(middles - middle), kind="stable") if i != number][:2]
+        found.append(float(max((characters[i].height for i in nearest), default=characters[number].height)))
+    return found
+
+
+def _leaving(piece: Piece, near: float) -> float:
+    """What it costs to take a piece for punctuation or dirt: little for what is small among neighbours."""
     least = 0.45 if piece.stroke.width > 1.2 * piece.stroke.height else 0.3  # dashes are flat
-    return 0.7 + 7 * max(0.0, piece.stroke.height / usual - least) + (2.0 if piece.cut else 0.0)
+    return 1.5 + 12 * max(0.0, piece.stroke.height / near - least) + (2.5 if piece.cut else 0.0)
 
 
 def cut_up(character: Stroke, amount: Array, usual: float, number: int = 0) -> list[Piece]:
@@ -120,11 +177,11 @@ def cut_up(character: Stroke, amount: Array, usual: float, number: int = 0) -> l
         inside = (columns >= start[:, None]) & (columns < edge[:, None]) & character.mask
         if inside.sum() < least and edge is not edges[-1]:
             continue
-        pieces.append(Piece(_cropped(character, inside), price, number))
+        pieces.append(Piece(_cropped(character, inside), price, number, pen))
         start, price = edge, next_price
     if len(pieces) > 1 and pieces[-1].stroke.area < least:  # the last crumb goes to its neighbour
         last, crumb = pieces[-2], pieces[-1]
-        pieces[-2:] = [Piece(union([last.stroke, crumb.stroke]), last.cut, number)]
+        pieces[-2:] = [Piece(union([last.stroke, crumb.stroke]), last.cut, number, pen)]
     return pieces if len(pieces) > 1 else whole
 
 
