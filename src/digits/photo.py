@@ -28,6 +28,7 @@ BOX = 20  # px; MNIST's digits were scaled into a 20 x 20 box, then centred by m
 THIN, THICK = 2.0, 3.6  # px in that box: of MNIST's training images a quarter is thinner, 1 in 20 thicker
 CLOSE_UP = 80  # px; characters are taken apart at this height, four times that of the box
 DOUBT = 1.5  # weight of the classifier's doubt against that of odd shapes and cuts
+NARROW = 0.8  # of its height: a character alone on its page and no wider than that is one digit
 LEAST_WIDTH = 4.0  # px of a stroke at that height, 1 px in MNIST's box: thinner ones would break
 
 
@@ -517,6 +518,8 @@ def read_rows(sheet: Sheet, classify: Classify | None) -> list[list[list[Stroke]
     usual = _usual_height(sheet.strokes)
     characters = [union(group) for group in _joined(sheet.strokes, usual)]
     characters = [c for c in characters if _is_character(c, usual)]
+    if len(characters) == 1 and characters[0].width <= NARROW * characters[0].height:
+        return [[characters]]  # nothing to take apart, which would cost five times the rest
 
     def cost(wholes: Sequence[Stroke]) -> npt.NDArray[np.float64]:
         shape = np.array([_odd_shape(w, usual) for w in wholes])
