@@ -28,7 +28,7 @@ WIDTH = (0.75, 1.35)  # times the habit's
 TURN = 8.0  # degrees, either way
 JITTER = 0.02  # of the height: how far a point of the path is missed, one deviation
 ANGULAR = 0.15  # of the digits: from point to point in straight lines, as a mouse goes
-SHARES = {1: 0.32, 7: 0.22, 4: 0.14, 0: 0.10}  # of the digits drawn; the rest falls evenly on the others
+SHARES = {1: 0.26, 7: 0.18, 4: 0.15, 0: 0.11, 9: 0.09, 2: 0.09}  # of the digits drawn; the rest: 3, 5, 6, 8
 
 
 def drawn(count: int, seed: int) -> tuple[npt.NDArray[np.uint8], npt.NDArray[np.int64]]:
@@ -116,6 +116,13 @@ def one_with_foot(n: Numbers) -> Path:
     return [stroke, [(x - left, 1.0 + slope), (x + right, 1.0 - slope)]]
 
 
+def one_looped(n: Numbers) -> Path:
+    """A 1 whose up-stroke bends into its stem, with a narrow loop at the top."""
+    start = (n.uniform(0.1, 0.35), n.uniform(0.4, 0.9))
+    wide = n.uniform(0.04, 0.1)
+    return [[start, (0.5 + wide, 0.15), (0.5 + wide / 2, 0.0), (0.5 - wide, 0.1), (0.48, 0.5), (0.46, 1.0)]]
+
+
 def one_bar(n: Numbers) -> Path:
     """A plain bar."""
     return [[(0.5, 0.0), (0.5 + n.uniform(-0.06, 0.06), 0.5), (0.5, 1.0)]]
@@ -123,11 +130,13 @@ def one_bar(n: Numbers) -> Path:
 
 def _seven(n: Numbers) -> list[tuple[float, float]]:
     """The top bar, perhaps with a tick at its start, and the stem, straight or curved."""
-    tick = [(0.02, n.uniform(0.1, 0.3)), (0.0, 0.03), (0.0, 0.03)] if n.random() < 0.35 else [(0.0, 0.03)]
+    left = n.uniform(0.0, 0.15) if n.random() < 0.8 else n.uniform(0.15, 0.4)  # now and then a short bar
+    ticked = n.random() < 0.35
+    tick = [(left + 0.02, n.uniform(0.1, 0.3)), (left, 0.03), (left, 0.03)] if ticked else [(left, 0.03)]
     foot, bow = n.uniform(0.1, 0.5), n.uniform(-0.1, 0.06)
     wave = n.uniform(-0.05, 0.08)
     top = (0.7, n.uniform(-0.03, 0.05))
-    return [*tick, (0.35, 0.03 + wave), top, top, ((0.7 + foot) / 2 + bow, 0.5), (foot, 1.0)]
+    return [*tick, ((left + 0.7) / 2, 0.03 + wave), top, top, ((0.7 + foot) / 2 + bow, 0.5), (foot, 1.0)]
 
 
 def seven_crossed(n: Numbers) -> Path:
@@ -165,6 +174,19 @@ def four_open(n: Numbers) -> Path:
     return [first, [(x + n.uniform(0.0, 0.08), n.uniform(0.0, 0.4)), (x, 1.0)]]
 
 
+def four_low(n: Numbers) -> Path:
+    """An open 4 like an h: a long first stroke, and a stem that begins halfway down."""
+    height, x = n.uniform(0.6, 0.78), n.uniform(0.4, 0.6)
+    corner = (n.uniform(-0.05, 0.1), height)
+    first = [
+        (n.uniform(0.2, 0.4), 0.0),
+        corner,
+        corner,
+        (n.uniform(0.6, 0.85), height - n.uniform(0.0, 0.12)),
+    ]
+    return [first, [(x + n.uniform(0.0, 0.08), n.uniform(0.3, 0.55)), (x, 1.0)]]
+
+
 def four_cup(n: Numbers) -> Path:
     """An open 4 whose first stroke is a round cup."""
     depth = n.uniform(0.45, 0.6)
@@ -197,9 +219,18 @@ def zero_slashed(n: Numbers) -> Path:
     return [ring, [(0.4 + side * x, 0.5 - y), (0.4 - side * x, 0.5 + y)]]
 
 
+def zero_tailed(n: Numbers) -> Path:
+    """A 0 that ends in a tail, on the way to the next digit or inside."""
+    rx, start = n.uniform(0.3, 0.55), n.uniform(230, 320)
+    ring = _ring(0.4, 0.55, rx, 0.45, start, start + n.choice([-1, 1]) * n.uniform(340, 400))
+    x, y = ring[-1]
+    return [[*ring, (x + n.uniform(0.1, 0.45), y + n.uniform(-0.12, 0.08))]]
+
+
 def zero_plain(n: Numbers) -> Path:
     """A 0, narrow or wide, not quite closed or with an overlap."""
     rx, start = n.uniform(0.22, 0.52), n.uniform(200, 330)  # 0.5 is a circle
+    rx *= 1.3 if n.random() < 0.2 else 1.0  # flat ones, as in 1000
     return [_ring(0.4, 0.5, rx, 0.5, start, start + 360 + n.uniform(-25, 30))]
 
 
@@ -212,6 +243,16 @@ def two(n: Numbers) -> Path:
         loop = [(0.12, 0.95), (0.05, 0.85), (0.2, 0.82), (0.45, 0.98), (0.75, 0.95)]
         return [[*top, (0.45, 0.65), *loop]]
     return [[*top, (0.4, 0.68), (0.05, 1.0), (0.05, 1.0), (0.72, 1.0 - foot)]]
+
+
+def two_curled(n: Numbers) -> Path:
+    """A 2 that begins with a curl or a whole ring, and ends with a loop or a sharp foot."""
+    rx, ry = n.uniform(0.2, 0.34), n.uniform(0.2, 0.3)
+    top = _ring(0.4, ry, rx, ry, n.uniform(20, 120), 390, 8)
+    if n.random() < 0.6:
+        loop = [(0.15, 0.95), (0.05, 0.86), (0.2, 0.8), (0.45, 0.96), (n.uniform(0.65, 0.9), 0.95)]
+        return [[*top, (0.45, 0.65), *loop]]
+    return [[*top, (0.4, 0.7), (0.05, 1.0), (0.05, 1.0), (n.uniform(0.6, 0.8), 1.0 + n.uniform(-0.06, 0.04))]]
 
 
 def three(n: Numbers) -> Path:
@@ -276,15 +317,24 @@ def nine(n: Numbers) -> Path:
     return [[*ring, (x, 0.15), (x, 0.15), (x, 0.7), (0.4, 1.0), (n.uniform(0.05, 0.15), 0.88)]]
 
 
+def nine_lollipop(n: Numbers) -> Path:
+    """A 9 whose stem hangs under the middle of its ring."""
+    loop, rx, start = n.uniform(0.2, 0.3), n.uniform(0.2, 0.34), n.uniform(60, 130)
+    x = 0.35 + n.uniform(-0.14, 0.14)
+    ring = _ring(0.35, loop, rx, loop, start, start + n.choice([-1, 1]) * n.uniform(320, 380))
+    stem = [(x, 2 * loop - n.uniform(0.0, 0.06)), (x + n.uniform(-0.06, 0.04), 1.0)]
+    return [[*ring, *stem]] if n.random() < 0.6 else [ring, stem]
+
+
 HABITS: dict[int, tuple[Habit, ...]] = {
-    0: (zero_slashed, zero_plain),
-    1: (one_with_upstroke, one_with_upstroke, one_with_foot, one_bar),
-    2: (two,),
+    0: (zero_slashed, zero_plain, zero_tailed),
+    1: (one_with_upstroke, one_with_upstroke, one_with_upstroke, one_with_foot, one_looped, one_bar),
+    2: (two, two_curled),
     3: (three,),
-    4: (four_open, four_open, four_cup, four_cup, four_looped, four_closed),
+    4: (four_open, four_open, four_cup, four_low, four_low, four_looped, four_closed),
     5: (five,),
     6: (six,),
     7: (seven_crossed, seven_crossed, seven_waved, seven_plain),
     8: (eight,),
-    9: (nine,),
+    9: (nine, nine_lollipop),
 }

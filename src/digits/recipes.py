@@ -14,7 +14,7 @@ CNN = TrainOptions(
     recipe="cnn",
     model="cnn",
     val_size=2000,
-    drawn=5000,
+    drawn=6000,
     epochs=24,
     batch_size=128,
     lr=0.1,
@@ -65,7 +65,7 @@ RECIPES: dict[Recipe, TrainOptions] = {
         recipe="mlp",
         hidden=(800, 400),
         val_size=2000,
-        drawn=5000,
+        drawn=6000,
         epochs=40,
         batch_size=200,
         lr=0.15,
@@ -94,8 +94,8 @@ RECIPES: dict[Recipe, TrainOptions] = {
     ),
     # The most accurate single network.
     "cnn": CNN,
-    # Six of them that answer as one.
-    "ensemble": dataclasses.replace(CNN, recipe="ensemble", ensemble=6),
+    # Eight of them that answer as one.
+    "ensemble": dataclasses.replace(CNN, recipe="ensemble", ensemble=8),
 }
 
 
