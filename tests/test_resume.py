@@ -568,7 +568,7 @@ def poison_first_weight(state: State) -> None:
 
 
 def poison_last_bias(state: State) -> None:
-    state.weights[-1] = float("inf")
+    list(state.model.parameters())[-1].data[-1] = float("inf")
 
 
 def poison_optimizer(state: State) -> None:

@@ -267,13 +267,17 @@ def test_a_device_that_is_not_there_is_refused(monkeypatch: pytest.MonkeyPatch) 
 
 
 def test_parameters_are_views_of_one_vector() -> None:
-    """A step on the one vector moves every parameter, and no number is left out."""
-    state = begin(small(), pictures(20))
-    count = sum(p.numel() for p in state.model.parameters())
-    assert len(state.weights) == count
-    with torch.no_grad():
-        state.weights.fill_(math.pi)
-    assert all(bool((p == math.pi).all()) for p in state.model.parameters())
+    """A step on the one vector moves every parameter; each begins where graphics processors want it."""
+    for options in (small(hidden=(23, 17)), small(model="cnn", channels=(3, 5, 7))):
+        state = begin(options, pictures(20))
+        parameters = list(state.model.parameters())
+        starts = [t.data_ptr() for p in parameters for t in (p, p.grad) if t is not None]
+        assert len(starts) == 2 * len(parameters)
+        assert all((start - starts[i % 2]) % 16 == 0 for i, start in enumerate(starts))
+        assert state.weights.count_nonzero() == sum(int(p.count_nonzero()) for p in parameters)
+        with torch.no_grad():
+            state.weights.fill_(math.pi)
+        assert all(bool((p == math.pi).all()) for p in parameters)
 
 
 def test_normalisation_comes_from_the_training_images() -> None:

@@ -446,6 +446,7 @@ class Run:
 
     def _circumstances(self, splits: Splits) -> dict[str, str]:
         """Besides the options, all that the last bits of the weights depend on."""
+        device = pick_device(self.options.device)
         if not self._digests[0]:
             self._digests = (splits.train.sha256(), splits.val.sha256())
         return {
@@ -453,11 +454,12 @@ class Run:
             "validation data": self._digests[1][:16],
             "processes": str(self.world.size),
             "threads": str(self.options.threads),
-            "device": str(pick_device(self.options.device)),
+            "device": str(device),
             "precision": " and ".join(map(str, self._precisions())),
             "teacher": _digest(self.options.teacher),
             "PyTorch": torch.__version__,
             "processor": f"{platform.machine()} {torch.backends.cpu.get_cpu_capability()} onednn={ONEDNN}",
+            "graphics processor": torch.cuda.get_device_name() if device.type == "cuda" else "none",
         }
 
     def _precisions(self) -> list[torch.dtype]:

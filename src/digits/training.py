@@ -25,6 +25,7 @@ from digits.options import Device, Model, Precision, TrainOptions, to_json
 
 COUNT_EVERY = 16  # steps between two sums of loss and accuracy; one by one they cost a tenth of the time
 DIVERGED = 2**20  # nats, for one image; sums of anything higher could leave 64 bits and turn negative
+ALIGNED = 4  # numbers of 4 bytes: cuDNN refuses tensors that begin elsewhere than at multiples of 16 bytes
 ONE_CYCLE_RISE = 0.3  # of the steps; OneCycleLR's default
 FIXED_POINT = 2**24  # losses are summed as multiples of 2^-24: whole numbers add up to the same in any order
 
@@ -115,10 +116,19 @@ def _backward(state: "State", images: Tensor, loss: Loss, scale: float) -> Tenso
         with torch.no_grad():
             return backprop.gradients(state.model, images, loss, scale)
     state.gradient.zero_()
-    with computing_in(state.dtype, state.device):
-        logits: Tensor = state.model(images)
-    (loss.summed(logits) * scale).backward()
+    with _repeatable():
+        with computing_in(state.dtype, state.device):
+            logits: Tensor = state.model(images)
+        (loss.summed(logits) * scale).backward()
     return logits.detach()
+
+
+def _repeatable() -> contextlib.AbstractContextManager[Any]:
+    """Within `with`, cuDNN repeats itself to the bit, in true float32: it would shorten factors to 10 bits.
+
+    https://docs.pytorch.org/docs/stable/notes/randomness.html and notes/cuda.html, TensorFloat-32.
+    """
+    return torch.backends.cudnn.flags(enabled=True, benchmark=False, deterministic=True, allow_tf32=False)
 
 
 def _taught(teacher: nn.Module | None, images: Tensor, state: "State") -> Tensor | None:
@@ -447,16 +457,19 @@ def _as_one(model: nn.Module) -> tuple[Tensor, Tensor]:
     """Lay all parameters out in one vector, and all gradients in another, which has one number more.
 
     The parameters become views of the first vector. One vector makes the optimiser, the sum over processes
-    and the check for finite numbers one operation each.
+    and the check for finite numbers one operation each. Each view begins at a multiple of 16 bytes, where
+    cuDNN demands it; the numbers between them are 0 and stay so.
     """
     parameters = list(model.parameters())
-    weights = torch.cat([_in_memory_order(p.detach()).flatten() for p in parameters])
-    shared = torch.zeros(len(weights) + 1, device=weights.device)  # the last one: whether to stop
-    start = 0
+    starts = [0]
     for p in parameters:
-        end = start + p.numel()
-        p.data, p.grad = (_like(p, vector[start:end]) for vector in (weights, shared))
-        start = end
+        starts.append(starts[-1] + math.ceil(p.numel() / ALIGNED) * ALIGNED)
+    weights = torch.zeros(starts[-1], device=parameters[0].device)
+    shared = torch.zeros(len(weights) + 1, device=weights.device)  # the last one: whether to stop
+    for p, start in zip(parameters, starts, strict=False):
+        place = slice(start, start + p.numel())
+        weights[place] = _in_memory_order(p.detach()).flatten()
+        p.data, p.grad = (_like(p, vector[place]) for vector in (weights, shared))
     return weights, shared
 
 
