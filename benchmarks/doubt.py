@@ -88,7 +88,7 @@ def main() -> None:
             f"  {epoch.seconds:.1f} s",
             flush=True,
         )
-    network = state.network
+    network = state.network.cpu()  # wherever it was trained
     logits = evaluate.predict(network, splits.val)
     network.temperature.fill_(evaluate.fit_temperature(logits, splits.val.labels))
     expect_digits(network, float((splits.train.labels < NO_DIGIT).double().mean()))

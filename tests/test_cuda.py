@@ -13,12 +13,12 @@ from digits import checkpoint
 from digits.data import Digits
 from digits.errors import RunError
 from digits.models import CNN
-from digits.options import Augmentation, TrainOptions
+from digits.options import Augmentation, Device, TrainOptions
 from digits.training import State, begin, train
 
 pytestmark = pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a CUDA device")
 
-# Every tool of the recipes at once, for two networks; the CNN's first layers amplify rounding, so few steps.
+# Every tool of the recipes at once; channels whose kernels do not fill 16 bytes.
 MLP = TrainOptions(
     hidden=(48, 32),
     batch_size=40,
@@ -47,7 +47,7 @@ def images(count: int, seed: int) -> Digits:
     return Digits(torch.from_numpy(pixels), torch.from_numpy(labels))
 
 
-def trained(options: TrainOptions, device: str, teacher: Any = None) -> State:
+def trained(options: TrainOptions, device: Device, teacher: Any = None) -> State:
     """The state after the options' training on the device."""
     options = dataclasses.replace(options, device=device)
     state = begin(options, images(200, 1))
@@ -58,10 +58,16 @@ def trained(options: TrainOptions, device: str, teacher: Any = None) -> State:
 
 @pytest.mark.parametrize("name", TWO)
 def test_a_gpu_takes_the_same_steps(name: str) -> None:
-    """All tools on, ten steps end near the weights of the processor; the epochs' figures agree."""
+    """All tools on, ten steps end near the weights of the processor; the epochs' figures agree.
+
+    In the cnn, roundings that decide which of four pixels is the largest lead as much as 6 % of the weights'
+    way apart; a rotation by 9 degrees instead of 10 leads 45 % apart.
+    """
     here, there = trained(TWO[name], "cpu"), trained(TWO[name], "cuda")
     assert there.weights.device.type == "cuda"
-    torch.testing.assert_close(there.average_weights.cpu(), here.average_weights, rtol=0, atol=2e-4)
+    start = begin(dataclasses.replace(TWO[name], device="cpu"), images(200, 1)).weights
+    away = (there.average_weights.cpu() - here.average_weights).norm()
+    assert away < (0.2 if name == "cnn" else 0.001) * (here.average_weights - start).norm()
     for ours, theirs in zip(here.history, there.history, strict=True):
         assert theirs.val_loss == pytest.approx(ours.val_loss, abs=2e-3)
         assert theirs.images == ours.images
