@@ -1,11 +1,31 @@
-"""Write the generated pages: docs/cli.md from `--help`. `tests/test_docs.py` fails when they are stale."""
+"""Write what is generated: docs/cli.md from `--help`, the README's tables from benchmarks/results.
 
+`tests/test_docs.py` fails when they are stale.
+"""
+
+import json
 import os
+import re
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 DOCS = Path(__file__).parent
+README = DOCS.parent / "README.md"
+RESULTS = DOCS.parent / "benchmarks" / "results"
+RECIPES = ("classic", "fast", "plain", "mlp", "fast-cnn", "cnn", "ensemble")
+# The rows of the table of handwriting: what they are called, set and share of benchmarks/handwriting.py.
+HANDWRITING = (
+    ("single digits, best guess right", "single", "best guess"),
+    ("… photographed or scanned", "single", "best guess, photos and scans"),
+    ("… refused", "single", "refused"),
+    ("pencil on squared paper, best guess right", "pencil-grid-minichazer", "best guess"),
+    ("strokes on a tablet, best guess right", "chars74k-strokes/digits", "best guess"),
+    ("several digits, all of them right", "multi", "text"),
+    ("amounts on bank cheques, all of it right", "ORAND-CAR-A", "text"),
+    ("scribbles, letters, signs: taken for digits", "none", "accepted"),
+)
 COMMANDS = (
     (),
     ("train",),
@@ -36,5 +56,53 @@ def cli_page() -> str:
     return "\n".join(parts)
 
 
+def readme() -> str:
+    """The README with its tables as the results have them."""
+    page = README.read_text()
+    for name, table in (("accuracy", accuracy_table()), ("handwriting", handwriting_table())):
+        between = re.compile(rf"(<!-- {name}, by make docs -->\n).*?(\n<!-- -->)", re.DOTALL)
+        page, found = between.subn(lambda mark, table=table: mark[1] + table + mark[2], page)
+        if found != 1:
+            raise SystemExit(f"{README} has no place for the table of {name}")
+    return page
+
+
+def accuracy_table() -> str:
+    """Mean and deviation over the seeds of every recipe. The seeds of the cnn are members of the ensemble."""
+    rows = [("recipe", "seeds", "training", "validation", "test", "undisputed", "seconds")]
+    for recipe in RECIPES:
+        name = "ensemble" if recipe == "cnn" else recipe
+        content = json.loads((RESULTS / f"accuracy-{name}.json").read_text())
+        summary = (content["members"] if recipe == "cnn" else content)["summary"]
+        cells = [
+            _with_deviation(summary[f"{part}_accuracy"]) for part in ("train", "val", "test", "undisputed")
+        ]
+        seconds = summary["train_seconds"]["mean"]
+        time = f"{seconds:.1f}" if seconds < 60 else f"{seconds:,.0f}"
+        rows.append((f"`{recipe}`", str(summary["test_accuracy"]["n"]), *cells, time))
+    return _table(rows)
+
+
+def handwriting_table() -> str:
+    """What is read right of real people's digits, with 95 % intervals."""
+    sets = json.loads((RESULTS / "handwriting.json").read_text())["sets"]
+    rows = [("real people's digits", "pictures", "share", "95% interval")]
+    for title, name, share in HANDWRITING:
+        found: dict[str, Any] = sets[name]["shares"][share]
+        interval = f"{found['low']:.1%} to {found['high']:.1%}"
+        rows.append((title, f"{found['of']:,}", f"{found['share']:.1%}", interval))
+    return _table([tuple(cell.replace("%", " %") for cell in row) for row in rows])
+
+
+def _with_deviation(found: dict[str, float]) -> str:
+    deviation = f" ± {found['deviation']:.2%}".rstrip("%") if "deviation" in found else ""
+    return f"{found['mean']:.2%}".rstrip("%") + deviation + " %"
+
+
+def _table(rows: list[tuple[str, ...]]) -> str:
+    return "\n".join("| " + " | ".join(row) + " |" for row in [rows[0], ("---",) * len(rows[0]), *rows[1:]])
+
+
 if __name__ == "__main__":
     (DOCS / "cli.md").write_text(cli_page())
+    README.write_text(readme())

@@ -20,6 +20,11 @@ def test_the_command_page_is_what_help_prints() -> None:
     assert (ROOT / "docs" / "cli.md").read_text() == generate.cli_page()
 
 
+def test_the_readmes_tables_are_what_was_measured() -> None:
+    """The README's tables have the figures of benchmarks/results; if not, `make docs` writes them anew."""
+    assert (ROOT / "README.md").read_text() == generate.readme()
+
+
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
 def test_links_lead_somewhere(page: Path) -> None:
     """Every relative link and picture of a page names a file that is there."""
