@@ -1,11 +1,12 @@
 """Reading from picture to text: one object, the same answers by every way in."""
 
+import math
 from pathlib import Path
 
 import numpy as np
 import pytest
-from PIL import Image
-from strokefont import FONT, sheet, write
+from PIL import Image, ImageDraw
+from strokefont import FONT, Points, arc, sheet, write
 
 import digits
 from digits import checkpoint, data
@@ -41,6 +42,36 @@ def test_rows_are_lines_of_text(reader: Reader) -> None:
     write(paper, "147", (60, 50), 110)
     write(paper, "20", (60, 240), 110)
     assert reader.read(paper).text == "147\n20"
+
+
+ALPHA = [[(0.9, 0.1), (0.55, 0.7), *arc(0.33, 0.5, 0.3, 0.4, 40, 320), (0.55, 0.3), (0.95, 0.95)]]
+PI = [[(0.0, 0.1), (1.0, 0.05)], [(0.3, 0.1), (0.25, 0.95)], [(0.7, 0.08), (0.72, 0.8), (0.85, 0.95)]]
+W = [[(0.0, 0.0), (0.25, 0.95), (0.5, 0.2), (0.75, 0.95), (1.0, 0.0)]]
+FLOWER = [
+    [
+        (0.5 + r * math.cos(t), 0.5 + r * math.sin(t))
+        for t in np.linspace(0, 2 * math.pi, 200).tolist()
+        for r in [0.28 + 0.22 * math.cos(7 * t)]
+    ]
+]
+
+
+@pytest.mark.parametrize("strokes", [ALPHA, PI, W, FLOWER], ids=["alpha", "pi", "w", "flower"])
+def test_what_is_no_digit_does_not_come_apart_into_some(reader: Reader, strokes: list[Points]) -> None:
+    """A letter alone on its page is one mark that is refused, though a part of it looks like a digit."""
+    paper = Image.new("L", (320, 300), 255)
+    for stroke in strokes:
+        points = [(60 + 190 * x, 50 + 190 * y) for x, y in stroke]
+        ImageDraw.Draw(paper).line(points, fill=0, width=13, joint="curve")
+    reading = reader.read(paper)
+    assert reading.text == ""
+    assert len(reading.digits) == 1
+
+
+@pytest.mark.parametrize("pair", ["00", "25", "53", "80", "38"])
+def test_digits_that_touch_and_stand_alone_are_read(reader: Reader, pair: str) -> None:
+    """Two digits in one piece of ink are two, when each is one for certain."""
+    assert reader.read(sheet(pair, size=(500, 300), height=150, space=-0.01)).text == pair
 
 
 def test_single_lists_exactly_one_mark(reader: Reader) -> None:

@@ -29,6 +29,8 @@ THIN, THICK = 2.0, 3.6  # px in that box: of MNIST's training images a quarter i
 CLOSE_UP = 80  # px; characters are taken apart at this height, four times that of the box
 DOUBT = 1.5  # weight of the classifier's doubt against that of odd shapes and cuts
 NARROW = 0.8  # of its height: a character alone on its page and no wider than that is one digit
+TOUCHING = 0.9  # a lone piece of ink is several digits only if each is that probable; letters come apart, too
+WORD = 1.6  # of its height: of three and more digits in a piece wider than that, one may be less probable
 LEAST_WIDTH = 4.0  # px of a stroke at that height, 1 px in MNIST's box: thinner ones would break
 
 
@@ -521,16 +523,28 @@ def read_rows(sheet: Sheet, classify: Classify | None) -> list[list[list[Stroke]
     if len(characters) == 1 and characters[0].width <= NARROW * characters[0].height:
         return [[characters]]  # nothing to take apart, which would cost five times the rest
 
+    def sure(classify: Classify, wholes: Sequence[Stroke]) -> npt.NDArray[np.floating]:
+        """The probability of each one's best guess."""
+        images = np.stack([mnist_form(_cut_out(sheet.amount, [w])) for w in wholes])
+        return np.asarray(classify(images).max(1))
+
     def cost(wholes: Sequence[Stroke]) -> npt.NDArray[np.float64]:
         shape = np.array([_odd_shape(w, usual) for w in wholes])
         if classify is None:
             return np.asarray(shape + [6 * max(0.0, w.width / usual - 0.85) for w in wholes])
-        images = np.stack([mnist_form(_cut_out(sheet.amount, [w])) for w in wholes])
-        doubt = -np.log(np.maximum(classify(images).max(1), 1e-4))
-        return np.asarray(shape + DOUBT * doubt)
+        return np.asarray(shape - DOUBT * np.log(np.maximum(sure(classify, wholes), 1e-4)))
 
-    rows = [take_apart(row, sheet.amount, usual, cost) for row in _rows(characters, usual) if row]
-    return [[[c] for c in row] for row in rows if row]
+    found: list[list[list[Stroke]]] = []
+    for row in _rows(characters, usual):
+        digits = take_apart(row, sheet.amount, usual, cost)
+        was_cut = bool(digits) and digits[0].width < row[0].width
+        if classify and len(row) == 1 and was_cut:
+            may_fail = len(digits) > 2 and row[0].width > WORD * row[0].height
+            if (sure(classify, digits) < TOUCHING).sum() > may_fail:
+                digits = row
+        if digits:
+            found.append([[d] for d in digits])
+    return found
 
 
 def _odd_shape(s: Stroke, usual: float) -> float:
