@@ -5,7 +5,8 @@
 FOLDER holds `labels.csv` with the columns file, label, kind and style: the label is the digits from left to
 right, rows joined by "_", or "none" for what is no digit; the kind is single, multi or none. What lies in
 `more/` beside it is measured too: folders of pictures by digit or letter, arrays x and y in .npz files,
-strips with a labels.csv of their own. Everything goes through `digits.Reader`, as users' pictures do.
+strips with a labels.csv of their own. Everything goes through `digits.Reader`, as users' pictures do: what
+holds one digit at most with `--single`, and in the sets "as pages" without it.
 
     best guess    of all marks of a picture, accepted or not: all of them right, and as many as there are
     text          the accepted ones alone are the label
@@ -165,6 +166,8 @@ def sets(folder: Path) -> Iterator[tuple[str, list[Sample], bool]]:
     for kind in ("single", "multi", NONE):
         samples = [Sample(folder / r["file"], r["label"], r["style"]) for r in rows if r["kind"] == kind]
         yield kind, samples, kind != "multi"
+        if kind != "multi":
+            yield f"{kind}, as pages", samples, False
     more = folder / "more"
     for name in ("pencil-grid-minichazer", "chars74k-strokes/digits"):
         yield name, [Sample(p, p.parent.name) for p in sorted((more / name).glob("[0-9]/*"))], True

@@ -19,11 +19,13 @@ HANDWRITING = (
     ("single digits, best guess right", "single", "best guess"),
     ("… photographed or scanned", "single", "best guess, photos and scans"),
     ("… refused", "single", "refused"),
+    ("… without `--single`, text right", "single, as pages", "text"),
     ("pencil on squared paper, best guess right", "pencil-grid-minichazer", "best guess"),
     ("strokes on a tablet, best guess right", "chars74k-strokes/digits", "best guess"),
     ("several digits, all of them right", "multi", "text"),
     ("amounts on bank cheques, all of it right", "ORAND-CAR-A", "text"),
     ("scribbles, letters, signs: taken for digits", "none", "accepted"),
+    ("… without `--single`", "none, as pages", "accepted"),
 )
 COMMANDS = (
     (),

@@ -71,15 +71,15 @@ def photographed(paper: Image.Image, *, turn: float = 0.0, dark: float = 0.45, s
 
 def ruled_sheet() -> Image.Image:
     """Two lines of digits in blue ink on ruled paper, and a flower below them."""
-    paper = Image.new("RGB", (1000, 740), PAPER)
+    paper = Image.new("RGB", (1000, 640), PAPER)
     draw = ImageDraw.Draw(paper)
-    for y in range(70, 740, 60):
+    for y in range(70, 640, 60):
         draw.line((0, y, 1000, y), fill=RULES, width=2)
     for i, name in enumerate("2479"):
-        write(paper, STROKES[name], (110 + 190 * i, 95 + 9 * (i % 2)), 8.5, 11, BLUE)
+        write(paper, STROKES[name], (110 + 190 * i, 75 + 9 * (i % 2)), 8.5, 11, BLUE)
     for i, name in enumerate("35"):
-        write(paper, STROKES[name], (120 + 190 * i, 350 + 8 * i), 8.5, 11, BLUE)
-    scribble(paper, (640, 590), 78, 10, BLUE)
+        write(paper, STROKES[name], (120 + 190 * i, 300 + 8 * i), 8.5, 11, BLUE)
+    scribble(paper, (640, 536), 70, 10, BLUE)
     return photographed(paper, turn=-1.5)
 
 

@@ -161,7 +161,9 @@ def test_handwriting_is_counted_as_it_was_read(
         name: {key: (value["count"], value["of"]) for key, value in figures["shares"].items()}
         for name, figures in sets.items()
     }
-    assert list(counts) == ["single", "multi", "none", "USPS"]
+    assert list(counts) == ["single", "single, as pages", "multi", "none", "none, as pages", "USPS"]
+    assert counts["single, as pages"]["text"] == (1, 3)
+    assert counts["none, as pages"]["accepted"] == (1, 2)
     assert counts["single"] == {
         "best guess": (1, 3),
         "best guess, photos and scans": (1, 2),

@@ -101,6 +101,7 @@ def test_strokes_are_read(reader: Reader) -> None:
     reading = reader.read_strokes(strokes)
     assert reading.text == "407"
     assert reading.digits[2].box == (303, 20, 65, 100)
+    assert reader.read_strokes([stroke.tolist() for stroke in strokes]) == reading
     assert reader.read_strokes([]).digits == ()
 
 

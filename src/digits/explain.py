@@ -254,5 +254,5 @@ def _bars(canvas: Axes, digit: Digit, x: float, y: float, width: float, most: in
         canvas.add_patch(Rectangle((x, top + 2), width, BAR - 4, color=PAPER, linewidth=0))
         colour = best if row == 0 else LINE
         canvas.add_patch(Rectangle((x, top + 2), width * chance, BAR - 4, color=colour, linewidth=0))
-        write(canvas, x + 6, middle, name, SMALL, weight="bold" if row == 0 else "normal")
+        write(canvas, x + 6, middle, name, SMALL, weight="bold" if row == 0 and len(name) == 1 else "normal")
         write(canvas, x + width - 6, middle, whole_percent(chance), SMALL, ha="right")

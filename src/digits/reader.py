@@ -141,9 +141,10 @@ class Reader:
                 waiting, since = [], time.monotonic()
         yield from self._together(waiting)
 
-    def read_strokes(self, strokes: Sequence[Points]) -> Reading:
+    def read_strokes(self, strokes: Sequence[npt.ArrayLike]) -> Reading:
         """Read what was drawn with a pen: each stroke (N, 2) as x and y. Boxes are in the strokes' unit."""
-        groups = [[strokes[i] for i in numbers] for numbers in drawing.characters(strokes)]
+        points = [np.asarray(stroke, np.float64).reshape(-1, 2) for stroke in strokes]
+        groups = [[points[i] for i in numbers] for numbers in drawing.characters(points)]
         marks = [Mark(drawing.render(group), _box(group)) for group in groups]
         width, height = (max((mark.box[i] + mark.box[i + 2] for mark in marks), default=0) for i in (0, 1))
         page = Page(width, height, tuple(marks), light_ink=False)
