@@ -28,9 +28,10 @@ BOX = 20  # px; MNIST's digits were scaled into a 20 x 20 box, then centred by m
 THIN, THICK = 2.0, 3.6  # px in that box: of MNIST's training images a quarter is thinner, 1 in 20 thicker
 CLOSE_UP = 80  # px; characters are taken apart at this height, four times that of the box
 DOUBT = 1.5  # weight of the classifier's doubt against that of odd shapes and cuts
-NARROW = 0.8  # of its height: a character alone on its page and no wider than that is one digit
-TOUCHING = 0.9  # a lone piece of ink is several digits only if each is that probable; letters come apart, too
-WORD = 1.6  # of its height: of three and more digits in a piece wider than that, one may be less probable
+# A character alone in its row is one digit if it is NARROW, or if it is WIDE at most and one for certain.
+# It is several only if each of them is; of three and more in a WORD one may be less so.
+NARROW, WIDE, WORD = 0.8, 1.2, 1.6  # times its height
+CERTAIN = 0.9  # the probability from which a digit alone is accepted
 LEAST_WIDTH = 4.0  # px of a stroke at that height, 1 px in MNIST's box: thinner ones would break
 
 
@@ -520,31 +521,52 @@ def read_rows(sheet: Sheet, classify: Classify | None) -> list[list[list[Stroke]
     usual = _usual_height(sheet.strokes)
     characters = [union(group) for group in _joined(sheet.strokes, usual)]
     characters = [c for c in characters if _is_character(c, usual)]
-    if len(characters) == 1 and characters[0].width <= NARROW * characters[0].height:
-        return [[characters]]  # nothing to take apart, which would cost five times the rest
-
-    def sure(classify: Classify, wholes: Sequence[Stroke]) -> npt.NDArray[np.floating]:
-        """The probability of each one's best guess."""
-        images = np.stack([mnist_form(_cut_out(sheet.amount, [w])) for w in wholes])
-        return np.asarray(classify(images).max(1))
-
-    def cost(wholes: Sequence[Stroke]) -> npt.NDArray[np.float64]:
-        shape = np.array([_odd_shape(w, usual) for w in wholes])
-        if classify is None:
-            return np.asarray(shape + [6 * max(0.0, w.width / usual - 0.85) for w in wholes])
-        return np.asarray(shape - DOUBT * np.log(np.maximum(sure(classify, wholes), 1e-4)))
-
-    found: list[list[list[Stroke]]] = []
+    judge = _Judge(sheet.amount, usual, classify)
+    if len(characters) == 1 and judge.is_one(characters[0]):
+        return [[characters]]  # as on most pages; to take it apart would cost five times the rest
+    rows = []
     for row in _rows(characters, usual):
-        digits = take_apart(row, sheet.amount, usual, cost)
-        was_cut = bool(digits) and digits[0].width < row[0].width
-        if classify and len(row) == 1 and was_cut:
-            may_fail = len(digits) > 2 and row[0].width > WORD * row[0].height
-            if (sure(classify, digits) < TOUCHING).sum() > may_fail:
-                digits = row
+        digits = take_apart(row, sheet.amount, usual, judge.cost)
+        if len(row) == 1 and not judge.may_be(digits, row[0]):
+            digits = row
         if digits:
-            found.append([[d] for d in digits])
-    return found
+            rows.append([[d] for d in digits])
+    return rows
+
+
+@dataclass(frozen=True)
+class _Judge:
+    """Says what is a digit and what is not; `amount` is the page's soft ink, `usual` a character's height."""
+
+    amount: Array
+    usual: float
+    classify: Classify | None
+
+    def cost(self, wholes: Sequence[Stroke]) -> npt.NDArray[np.float64]:
+        """Of taking each stroke for a digit: its odd shape, and the classifier's doubt."""
+        shape = np.array([_odd_shape(w, self.usual) for w in wholes])
+        if self.classify is None:
+            return np.asarray(shape + [6 * max(0.0, w.width / self.usual - 0.85) for w in wholes])
+        return np.asarray(shape - DOUBT * np.log(np.maximum(self._sure(self.classify, wholes), 1e-4)))
+
+    def is_one(self, alone: Stroke) -> bool:
+        """Whether the only character of a page is one digit beyond doubt, or too narrow to be several."""
+        slim = alone.width / alone.height
+        if slim <= NARROW or self.classify is None:
+            return slim <= NARROW
+        return slim <= WIDE and bool(self._sure(self.classify, [alone])[0] >= CERTAIN)
+
+    def may_be(self, digits: Sequence[Stroke], alone: Stroke) -> bool:
+        """Whether the only character of a row may have come apart into these digits: an α does into 01."""
+        if self.classify is None or not digits or digits[0].width == alone.width:
+            return True
+        unsure = int((self._sure(self.classify, digits) < CERTAIN).sum())
+        return unsure <= (len(digits) > 2 and alone.width > WORD * alone.height)
+
+    def _sure(self, classify: Classify, wholes: Sequence[Stroke]) -> npt.NDArray[np.floating]:
+        """The probability of each one's best guess."""
+        images = np.stack([mnist_form(_cut_out(self.amount, [w])) for w in wholes])
+        return np.asarray(classify(images).max(1))
 
 
 def _odd_shape(s: Stroke, usual: float) -> float:
