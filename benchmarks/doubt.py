@@ -9,6 +9,7 @@ images are not touched. `--trial FILE` writes elsewhere.
 """
 
 import argparse
+import dataclasses
 import math
 from pathlib import Path
 
@@ -19,24 +20,18 @@ from digits import checkpoint, data, evaluate, handwriting, training
 from digits.archive import DOUBT, model_path
 from digits.data import Digits, Splits
 from digits.models import CLASSES, Network
-from digits.options import Augmentation, TrainOptions
+from digits.options import Augmentation
+from digits.recipes import RECIPES
 
 NO_DIGIT = CLASSES  # the label after 9
 # Of the marks in the pictures that people have read; in training it is about half (Saerens, Latinne and
 # Decaestecker 2002, "Adjusting the outputs of a classifier to new a priori probabilities").
 DIGITS_AMONG_MARKS = 0.95
-OPTIONS = TrainOptions(
-    model="cnn",
+OPTIONS = dataclasses.replace(
+    RECIPES["cnn"],
     channels=(24, 48, 96),
     epochs=10,
-    batch_size=128,
-    lr=0.1,
-    momentum=0.9,
-    nesterov=True,
-    weight_decay=0.0005,
-    schedule="one-cycle",
-    ema=0.999,
-    keep="last",
+    label_smoothing=0.0,
     augmentation=Augmentation(
         rotation=10, scaling=0.15, shear=8, translation=1, elastic=12, thickness=0.6, sharpness=4
     ),
@@ -79,7 +74,7 @@ def main() -> None:
     parser.add_argument("--trial", type=Path, help="write to this file instead")
     parser.add_argument("--epochs", type=int, default=OPTIONS.epochs)
     given = parser.parse_args()
-    options = TrainOptions(**{**vars(OPTIONS), "epochs": given.epochs})
+    options = dataclasses.replace(OPTIONS, epochs=given.epochs)
     splits = sets(options.seed)
     state = training.begin(options, splits.train)
     for epoch in training.train(options, splits.train, splits.val, state=state):
