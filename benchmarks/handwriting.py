@@ -1,6 +1,6 @@
 """Real people's handwriting: what is read right and what is refused, set by set, with 95 % Wilson intervals.
 
-    python benchmarks/handwriting.py --data FOLDER [--model cnn] [--sets single none]
+    python benchmarks/handwriting.py --data FOLDER [--model cnn] [--sets single none --out FILE]
 
 FOLDER holds `labels.csv` with the columns file, label, kind and style: the label is the digits from left to
 right, rows joined by "_", or "none" for what is no digit; the kind is single, multi or none. What lies in
@@ -201,9 +201,12 @@ def main() -> None:
     parser.add_argument("--model", default="cnn", help="bundled network, run's folder or model file")
     parser.add_argument("--threshold", type=float, default=THRESHOLD, help="accept from this probability on")
     parser.add_argument("--sets", nargs="*", help="measure these only, such as: single none")
-    parser.add_argument("--out", type=Path, default=RESULTS / "handwriting.json")
+    parser.add_argument("--out", type=Path, help="default: benchmarks/results/handwriting.json")
     arguments = parser.parse_args()
-    about = circumstances(["python", "benchmarks/handwriting.py", "--model", arguments.model])
+    if arguments.sets and arguments.out is None:
+        parser.error("--sets measures some only; name a file for them with --out")
+    command = ["python", "benchmarks/handwriting.py", "--data", "FOLDER", "--model", arguments.model]
+    about = circumstances(command)
     reader = Reader.load(arguments.model, threshold=arguments.threshold)
     about |= {"threshold": arguments.threshold, "doubt": reader.doubt is not None}
     results: dict[str, Any] = {}
@@ -217,7 +220,8 @@ def main() -> None:
             print(f"  {key:<34}{value}")
         if figures.calibration_error is not None:
             print(f"  {'calibration error':<34}{figures.calibration_error:23.2%}", flush=True)
-    atomic_write(arguments.out, json.dumps({"about": about, "sets": results}, indent=1).encode() + b"\n")
+    out = arguments.out or RESULTS / "handwriting.json"
+    atomic_write(out, json.dumps({"about": about, "sets": results}, indent=1).encode() + b"\n")
 
 
 if __name__ == "__main__":

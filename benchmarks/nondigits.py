@@ -269,13 +269,14 @@ def shape(numbers: Numbers, images: Digits, labels: npt.NDArray[np.int64]) -> In
 
 
 def turned(numbers: Numbers, images: Digits, labels: npt.NDArray[np.int64]) -> Ink:
-    """A digit on its side, and a 3, 4 or 7 in a mirror or upside down."""
-    side = numbers.random() < 0.6
-    wanted = (1, 2, 3, 4, 5, 6, 7, 8, 9) if side else (3, 4, 7)
-    image = _pick(numbers, images, labels, wanted)
-    if side:
+    """A digit on its side; a 3, 4 or 7 in a mirror; a 4 or 7 upside down, where a 3 stays a 3."""
+    chance = numbers.random()
+    if chance < 0.6:
+        image = _pick(numbers, images, labels, (1, 2, 3, 4, 5, 6, 7, 8, 9))
         return mnist_form(np.rot90(image, 1 if numbers.random() < 0.5 else 3).copy())
-    return mnist_form((image[:, ::-1] if numbers.random() < 0.5 else image[::-1]).copy())
+    if chance < 0.8:
+        return mnist_form(_pick(numbers, images, labels, (3, 4, 7))[:, ::-1].copy())
+    return mnist_form(_pick(numbers, images, labels, (4, 7))[::-1].copy())
 
 
 def pair(numbers: Numbers, images: Digits, labels: npt.NDArray[np.int64]) -> Ink:

@@ -6,7 +6,7 @@ FOLDER is docs/pictures unless named. The digits are drawn here, stroke by strok
 is in the pictures.
 """
 
-import sys
+import argparse
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -162,7 +162,11 @@ HABITS = {
     "7 with a bar": handwriting.seven_crossed,
     "7 with a wave": handwriting.seven_waved,
     "4, open": handwriting.four_open,
+    "4 with a low bar": handwriting.four_low,
     "0 with a slash": handwriting.zero_slashed,
+    "0 with a tail": handwriting.zero_tailed,
+    "2, curled": handwriting.two_curled,
+    "9 like a lollipop": handwriting.nine_lollipop,
 }
 MANY, SMALL_ENLARGED = 15, 2
 TOGETHER = Augmentation(rotation=10, scaling=0.15, shear=10, translation=1, elastic=34, thickness=0.4)
@@ -217,7 +221,7 @@ def together_figure() -> Figure:
 
 
 def habits_figure() -> Figure:
-    """Twelve images of each kind of digit that `--drawn` adds most of."""
+    """Fifteen images of each kind of digit that `--drawn` adds most of."""
     text = (
         "A pen's path, with a writer's chance: points missed a little, leaning, wide or narrow, thin or bold."
     )
@@ -252,4 +256,6 @@ def main(folder: Path) -> None:
 
 
 if __name__ == "__main__":
-    main(Path(sys.argv[1]) if len(sys.argv) > 1 else FOLDER)
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("folder", nargs="?", type=Path, default=FOLDER)
+    main(parser.parse_args().folder)

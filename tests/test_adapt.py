@@ -211,6 +211,34 @@ def test_nothing_held_back_is_learned(
         assert not learned & {image.numpy().tobytes() for image in part.images}
 
 
+def test_of_many_digits_all_kinds_are_learned(sample: Digits, monkeypatch: pytest.MonkeyPatch) -> None:
+    """There is room for 960 of one's own: of 1,500 that lie in order of their labels each kind is learned."""
+    learned: list[Digits] = []
+
+    def only_look(_: object, mixed: Digits, *__: object, **___: object) -> Iterator[None]:
+        learned.append(mixed)
+        return iter(())
+
+    monkeypatch.setattr(adapt, "train", only_look)
+    own = Digits(torch.full((1500, 28, 28), 7, dtype=torch.uint8), torch.arange(1500) // 150)
+    adapt.fine_tune(adapt.load_start("mlp").network, own, Splits(sample, sample, sample), 0, 0)
+    mine = learned[0].images.flatten(1).eq(7).all(dim=1)
+    assert mine.sum() == 960
+    assert torch.bincount(learned[0].labels[mine], minlength=10).min() > 60
+
+
+def test_an_adaptation_that_changes_nothing_changes_no_figure(
+    sample_file: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Before and after are measured alike: as calibrated as the network that is kept."""
+    monkeypatch.setattr(adapt, "train", lambda *_, **__: iter(()))
+    own = adapt.load_own(write_folder(tmp_path / "mine", odd_digits(2, seed=1)))
+    found = adapt.adapt(AdaptOptions(tmp_path), adapt.load_start("mlp"), own, data.load("mnist", sample_file))
+    for change in (found.own, found.val, found.test):
+        assert change.after.loss == pytest.approx(change.before.loss, rel=1e-4)
+        assert change.after.ece == pytest.approx(change.before.ece, abs=1e-5)
+
+
 def test_a_network_that_knows_drawn_digits_repeats_some(sample: Digits) -> None:
     """As many drawn digits join those that are repeated, in proportion, as it was trained with."""
     collection = data.Collection("mnist", sample, None, "here", published=False)

@@ -11,7 +11,7 @@ import pytest
 import torch
 from torch import nn
 
-from digits import checkpoint, inference
+from digits import archive, checkpoint, inference
 from digits.archive import BUNDLED, model_path
 from digits.errors import CheckpointError
 from digits.inference import Classifier, Pool, softmax
@@ -149,3 +149,34 @@ def test_prediction_imports_no_torch() -> None:
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=60)
     assert done.stdout.split() == ["[]"], done.stderr
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"architecture": {"name": "mlp", "hidden": [-1, -1]}}, "whole numbers above 0"),
+        ({"classes": ["0", "1", "2"]}, "knows 10 classes and calls them"),
+        ({"classes": 10}, "knows 10 classes and calls them 10"),
+        ({"hidden2.weight": np.ones((12, 20), np.int64)}, "something else than finite numbers"),
+        ({"hidden2.weight": np.full((12, 20), 1e300)}, "something else than finite numbers"),
+        ({"output.weight": np.zeros((0, 12)), "output.bias": np.zeros(0)}, "knows 0 classes"),
+    ],
+)
+def test_files_that_would_answer_nonsense_are_refused(
+    changes: dict[str, Any], message: str, tmp_path: Path
+) -> None:
+    """Sizes below 1, numbers that are none, and names of classes that do not fit."""
+    network, path = trained("mlp"), tmp_path / "model.npz"
+    tensors = {name: tensor.numpy() for name, tensor in network.state_dict().items()}
+    meta: dict[str, Any] = {"architecture": KINDS["mlp"], "classes": list("0123456789")}
+    for name, value in changes.items():
+        (tensors if name in tensors else meta)[name] = value
+    path.write_bytes(archive.pack("model", meta, tensors))
+    with pytest.raises(CheckpointError, match=message):
+        Classifier.load(path)
+
+
+def test_a_name_too_long_for_a_file_is_no_model() -> None:
+    """It is refused like any other name that is not there."""
+    with pytest.raises(CheckpointError, match="is not there"):
+        Classifier.load("x" * 5000)

@@ -451,3 +451,29 @@ def test_ready_made_digits_are_found_fast() -> None:
     pixels[4:24, 9:19] = generator.integers(200, 256, (20, 10))
     image = read_page(pixels, single=True).marks[0].image
     assert np.array_equal((image * 255).round().astype(np.uint8), pixels)
+
+
+def test_the_steps_of_a_card_lie_where_the_card_lies() -> None:
+    """What was found on the card alone is shown at its place in the whole picture, as is the box."""
+    picture = Image.new("L", (800, 600), 60)
+    draw = ImageDraw.Draw(picture)
+    draw.rectangle((450, 100, 700, 400), fill=235)
+    draw.line([(540, 160), (630, 160), (570, 340)], fill=30, width=12)
+    page = read_page(picture, single=True, explain=True)
+    x, y, width, height = page.marks[0].box
+    assert {step.shape for step in page.steps.values()} == {(600, 800)}
+    for name in ("ink", "strokes"):
+        seen = page.steps[name] > 128
+        inside = seen[y - 2 : y + height + 2, x - 2 : x + width + 2]
+        assert inside.sum() > 0.98 * seen[130:370, 480:670].sum() > 500
+
+
+@pytest.mark.parametrize(
+    ("width", "height", "first", "second"), [(10, 1600, 100, 1500), (12, 20_000, 500, 19_000)]
+)
+def test_boxes_on_very_narrow_pictures(width: int, height: int, first: int, second: int) -> None:
+    """Width and height are rounded apart when a picture is made smaller; boxes are where the marks are."""
+    picture = Image.new("L", (width, height), 255)
+    ImageDraw.Draw(picture).rectangle((0, first, width, second - 1), fill=0)  # so much that paper is the ink
+    boxes = [mark.box for mark in read_page(picture).marks]
+    assert boxes == [(0, 0, width, first), (0, second, width, height - second)]

@@ -219,3 +219,27 @@ def test_heif_is_read_when_its_reader_is_installed() -> None:
     pillow_heif = pytest.importorskip("pillow_heif", reason="needs pillow-heif")
     pillow_heif.register_heif_opener()
     assert np.abs(grey(saved(PLAIN.convert("RGB"), "HEIF", quality=95)) - FROM_PLAIN).mean() < 4
+
+
+def test_a_pillow_image_stays_as_it_was() -> None:
+    """A JPEG that its owner opened and nobody decoded is read twice alike and keeps its size."""
+    image = Image.open(io.BytesIO(saved(sheet("7", size=(4000, 3200), height=2000), "JPEG")))
+    first, second = open_picture(image), open_picture(image)
+    assert image.size == (4000, 3200)
+    assert (first.width, first.height) == (second.width, second.height) == (4000, 3200)
+    assert np.array_equal(first.pixels, second.pixels)
+
+
+def test_a_damaged_pillow_image_is_refused() -> None:
+    """One whose pixels turn out to be missing is damaged, as the same bytes are."""
+    cut = saved(sheet("7"), "PNG")[:400]
+    with pytest.raises(PhotoError, match="is damaged"):
+        open_picture(Image.open(io.BytesIO(cut)))
+
+
+def test_sixteen_bits_of_either_byte_order_are_the_same() -> None:
+    """Faint grain on a blank page is not stretched to full contrast."""
+    grain = np.random.default_rng(0).integers(60_000, 60_030, (40, 40)).astype(np.uint16)
+    little, big = Image.fromarray(grain), Image.frombytes("I;16B", (40, 40), grain.astype(">u2").tobytes())
+    assert np.array_equal(open_picture(little).pixels, open_picture(big).pixels)
+    assert np.ptp(open_picture(big).pixels) <= 1

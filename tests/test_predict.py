@@ -21,7 +21,7 @@ from hypothesis import strategies as st
 from PIL import Image, ImageDraw
 from strokefont import shaded, sheet, write
 
-from digits import cli, photo, reader, readout
+from digits import cli, photo, pictures, reader, readout
 from digits.errors import PhotoError
 from digits.reader import BLANK, NO_DIGIT, UNCLEAR, Digit, Reader, Reading
 
@@ -118,6 +118,15 @@ def test_errors_take_the_place_of_the_answer() -> None:
     """In the same columns, without the name that stands there already."""
     error = PhotoError("a.png is empty; a picture was expected", kind="format")
     assert shown(error=error) == ["a.png   error: it is empty; a picture was expected"]
+
+
+@pytest.mark.parametrize("name", ["a", "d", "r", "it"])
+def test_short_names_leave_the_sentence_whole(name: str, tmp_path: Path) -> None:
+    """The name is taken out of the error where it stands as a name, not where its letters happen to be."""
+    with pytest.raises(PhotoError) as caught:
+        pictures.open_picture(Path(name))
+    (line,) = readout.as_lines(Path(name), caught.value, names=4, columns=80).splitlines()
+    assert line.split("error: ")[1].startswith("could not read it: ")
 
 
 def test_names_cannot_write_to_the_screen() -> None:

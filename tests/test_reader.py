@@ -2,6 +2,7 @@
 
 import math
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -195,3 +196,37 @@ def test_networks_of_other_things_do_not_read(tmp_path: Path) -> None:
     checkpoint.save_model(path, MLP(4, 4).state_dict(), {"name": "mlp", "hidden": [4, 4]}, classes)
     with pytest.raises(OptionError, match="expected a network that knows the digits"):
         Reader.load(str(path))
+
+
+@pytest.mark.parametrize(
+    "strokes",
+    [
+        [[[0, 0, 0.5], [1, 1, 0.5]]],
+        [[0, 0], [1, 1]],
+        [[[0, 0], [float("nan"), 1]]],
+        [[[0, 0], [1e7, 1]]],
+        [[["a", "b"]]],
+        7,
+    ],
+    ids=["with pressure", "a bracket short", "NaN", "far away", "words", "no list"],
+)
+def test_strokes_of_another_shape_are_refused(reader: Reader, strokes: Any) -> None:
+    """What is no list of [x, y] pairs is not read as something else."""
+    with pytest.raises(PhotoError, match=r"expected strokes of \[x, y\] pairs"):
+        reader.read_strokes(strokes)
+
+
+def test_strokes_may_lie_anywhere(reader: Reader) -> None:
+    """Left of and above the origin, a drawing has no negative size."""
+    reading = reader.read_strokes([np.array(s) * 100 - 900 for s in FONT[7]])
+    assert reading.text == "7"
+    assert (reading.width, reading.height) == (0, 0)
+
+
+@pytest.mark.parametrize(
+    "image", [np.full((28, 28), 255), np.full((28, 28), np.nan), np.zeros((1, 28, 28)), np.full((28, 28), -1)]
+)
+def test_images_in_another_form_are_refused(reader: Reader, image: Array) -> None:
+    """0 to 255, NaN, another shape and negative numbers: said at once."""
+    with pytest.raises(PhotoError, match=r"expected \(28, 28\) of numbers from 0 to 1"):
+        reader.read_image(image)

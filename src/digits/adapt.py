@@ -104,7 +104,7 @@ class Start:
 def load_start(model: str) -> Start:
     """A bundled network, a run's or a file's. Raises CheckpointError; OptionError if it knows no digits."""
     network, meta = load_single(model_path(model))
-    if tuple(meta.get("classes", MNIST_CLASSES)) != MNIST_CLASSES:
+    if meta.get("classes", list(MNIST_CLASSES)) != list(MNIST_CLASSES):
         raise OptionError(f"{model} does not know the digits; expected a network trained on MNIST")
     return Start(network, meta)
 
@@ -147,12 +147,13 @@ def adapt(
     if not notices:  # of images that it has learned from a network is too sure
         unseen = torch.cat([val_logits, after]), torch.cat([splits.val.labels, asked.labels])
         tuned.temperature.fill_(evaluate.fit_temperature(*unseen))
+    heat = float(tuned.temperature)  # what was asked before it was known answers as the network that is kept
     return Adaptation(
         tuned,
         start.meta | {"versions": versions(), "adapted": _about(options, own)},
-        _change(network, asked, after),
+        _change(network, asked, after / heat),
         len(parts),
-        _change(network, splits.val, val_logits),
+        _change(network, splits.val, val_logits / heat),
         _change(network, splits.test, evaluate.predict(tuned, splits.test)),
         collection.origin,
         (*collection.notices, *notices),
@@ -172,7 +173,7 @@ def fine_tune(
     mine = round(SHARE * STEPS * BATCH)
     draws = generator(seed, "replay", number)
     replay = splits.train.at(torch.randperm(len(splits.train), generator=draws)[: STEPS * BATCH - mine])
-    again = torch.arange(mine) % len(own)
+    again = torch.randperm(len(own), generator=draws)[torch.arange(mine) % len(own)]
     mixed = Digits(
         torch.cat([replay.images, own.images[again]]), torch.cat([replay.labels, own.labels[again]])
     )

@@ -156,9 +156,12 @@ def model_path(name: str) -> Path:
     path = Path(name)
     if name in {*BUNDLED, DOUBT} and not path.exists():
         return Path(__file__).parent / "weights" / f"{name}.npz"
-    if path.is_dir():
-        path = path / "model.npz"
-    if not path.is_file():
+    try:
+        path = path / "model.npz" if path.is_dir() else path
+        found = path.is_file()
+    except OSError:  # a name that is too long
+        found = False
+    if not found:
         raise CheckpointError(
             f"{path} is not there; expected a run's folder or a model file, such as runs/classic-1, "
             f"or the name of a bundled network: {', '.join(sorted(BUNDLED))}"

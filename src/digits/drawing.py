@@ -116,13 +116,22 @@ def as_strokes(value: Any) -> list[Points]:
             isinstance(point, list) and list(map(_is_number, point)) == [True, True] for point in stroke
         ):
             raise ValueError("a point of a stroke is no pair of numbers [x, y]")
-        try:
-            points = np.array(stroke, np.float64).reshape(len(stroke), 2)
-        except OverflowError:
-            raise ValueError("a point of a stroke is not finite or beyond a million") from None
-        if not np.isfinite(points).all() or (np.abs(points) > 1e6).any():
-            raise ValueError("a point of a stroke is not finite or beyond a million")
-        found.append(points)
+        found.append(points(stroke))
+    return found
+
+
+def points(stroke: npt.ArrayLike) -> Points:
+    """A stroke as an array (N, 2), checked. Raises ValueError that says what is wrong."""
+    try:
+        found = np.asarray(stroke, np.float64)
+    except OverflowError:  # a whole number of hundreds of digits
+        raise ValueError("a point of a stroke is not finite or beyond a million") from None
+    if found.size == 0:
+        return np.zeros((0, 2))
+    if found.ndim != 2 or found.shape[1] != 2:
+        raise ValueError(f"a stroke is of shape {found.shape}, not (N, 2)")
+    if not np.isfinite(found).all() or (np.abs(found) > 1e6).any():
+        raise ValueError("a point of a stroke is not finite or beyond a million")
     return found
 
 

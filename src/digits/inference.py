@@ -136,7 +136,10 @@ class Classifier:
         classes = {len(layers[-1].bias) for layers in members if isinstance(layers[-1], Dense)}
         if len(classes) > 1:
             raise CheckpointError("holds an ensemble whose members know different classes")
-        return cls(members, temperature, classes.pop(), meta)
+        names, known = meta.get("classes", [""] * max(classes)), classes.pop()
+        if not isinstance(names, list) or len(names) != known or known == 0:
+            raise CheckpointError(f"knows {known} classes and calls them {brief(names)}")
+        return cls(members, temperature, known, meta)
 
     def logits(self, images: Array) -> Array:
         """Logits (N, classes) of images (N, 28, 28) in [0, 1]; their softmax is honest, see `temperature`."""
@@ -175,7 +178,8 @@ def softmax(logits: Array) -> Array:
 
 
 def _as_float32(array: npt.NDArray[Any]) -> npt.NDArray[Any]:
-    return array.astype(np.float32) if array.dtype.kind == "f" else array
+    with np.errstate(over="ignore"):  # what becomes infinite is refused where it is taken
+        return array.astype(np.float32) if array.dtype.kind == "f" else array
 
 
 class _Taken:
@@ -190,6 +194,9 @@ class _Taken:
         if name not in self.tensors:
             raise CheckpointError(f"has no tensor {brief(name)}; it belongs to another network")
         array = self.tensors.pop(name)
+        counts = name.endswith("num_batches_tracked")
+        if not counts and (array.dtype != np.float32 or not np.isfinite(array).all()):
+            raise CheckpointError(f"has something else than finite numbers in {brief(name)}")
         fits = len(array.shape) == len(shape) and all(
             want in (-1, got) for want, got in zip(shape, array.shape, strict=True)
         )
@@ -210,8 +217,12 @@ def _layers(about: Any, taken: _Taken) -> Layers:
 
 def _sizes(about: dict[str, Any], name: str, count: int) -> list[int]:
     sizes = about.get(name)
-    if not isinstance(sizes, list) or len(sizes) != count or not all(type(size) is int for size in sizes):
-        raise CheckpointError(f"has {name} of {brief(sizes)}; expected {count} whole numbers")
+    if (
+        not isinstance(sizes, list)
+        or len(sizes) != count
+        or not all(type(size) is int and size > 0 for size in sizes)
+    ):
+        raise CheckpointError(f"has {name} of {brief(sizes)}; expected {count} whole numbers above 0")
     return sizes
 
 

@@ -109,7 +109,7 @@ class TrainOptions:
     """Seed of the split; apart from --seed, so that different seeds are compared on the same images."""
 
     drawn: int = 0
-    """Digits drawn in code that join MNIST's training images: European 1, crossed 7, open 4, slashed 0 ..."""
+    """Digits drawn in code that join MNIST's training images (no other data's): European 1, crossed 7 ..."""
 
     model: Model = "mlp"
     """Two hidden layers (mlp), or convolutions with batch normalisation (cnn)."""

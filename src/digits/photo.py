@@ -100,9 +100,8 @@ def find(
     if explain:
         steps["strokes"] = _grey(sheet.amount)
     rows = [[sheet.strokes]] if single else read_rows(sheet, classify)
-    zoom = picture.pixels.shape[1] * sheet.scale / picture.width
     marks = [
-        Mark(mnist_form(_cut_out(sheet.amount, parts)), _original_box(parts, zoom, picture), row)
+        Mark(mnist_form(_cut_out(sheet.amount, parts)), _original_box(parts, sheet, picture), row)
         for row, characters in enumerate(rows)
         for parts in characters
         if parts
@@ -400,9 +399,20 @@ def _on_a_card(picture: Picture, strokes: Sequence[Stroke], *, explain: bool) ->
     solid = stroke_width(mark.image) > 0.3 * BOX
     if mark.blank or solid or max(width, height) < 0.2 * card.size:
         return None
-    zoom = picture.pixels.shape[1] / picture.width
-    box = (int((card.left + x) / zoom), int((card.top + y) / zoom), int(width / zoom), int(height / zoom))
-    return replace(page, width=picture.width, height=picture.height, marks=(replace(mark, box=box),))
+    high, wide = picture.pixels.shape[0] / picture.height, picture.pixels.shape[1] / picture.width
+    box = (int((card.left + x) / wide), int((card.top + y) / high), int(width / wide), int(height / high))
+    steps = {name: _laid_out(step, card, picture) for name, step in page.steps.items()}
+    if steps:
+        steps["picture"] = picture.pixels
+    return Page(picture.width, picture.height, (replace(mark, box=box),), page.light_ink, steps)
+
+
+def _laid_out(step: npt.NDArray[np.uint8], card: Stroke, picture: Picture) -> npt.NDArray[np.uint8]:
+    """What was made of the card alone, at the card's place in the picture; nothing around it."""
+    whole = np.zeros(picture.pixels.shape[:2], np.uint8)
+    grey = Image.fromarray(step).convert("L").resize((card.width, card.height), Image.Resampling.BOX)
+    whole[card.top : card.bottom, card.left : card.right] = np.asarray(grey)
+    return whole
 
 
 def _is_edge(s: Stroke, shape: tuple[int, ...]) -> bool:
@@ -476,22 +486,21 @@ def _usual_height(strokes: Sequence[Stroke]) -> float:
 
 @dataclass(frozen=True)
 class Sheet:
-    """The ink at a scale at which a character is about CLOSE_UP pixels high; `scale` is to the picture's."""
+    """The ink of a picture at a scale at which a character is about CLOSE_UP pixels high."""
 
     amount: Array
     strokes: list[Stroke]
-    scale: float
 
 
 def _close_up(ink: Ink, strokes: list[Stroke]) -> Sheet:
     """Make large writing smaller, keeping its strokes from fading; small writing stays as it is."""
     if not strokes:
-        return Sheet(ink.amount, [], 1.0)
+        return Sheet(ink.amount, [])
     usual = _usual_height(strokes) if len(strokes) > 1 else float(strokes[0].size)
     usual = max(usual, max(s.size for s in strokes) / 4)
     scale = CLOSE_UP / usual
     if scale > 0.75:
-        return Sheet(ink.amount, strokes, 1.0)
+        return Sheet(ink.amount, strokes)
     whole = union(strokes)
     reach = 1 + round(LEAST_WIDTH / scale / 2)
     top, left = max(whole.top - reach, 0), max(whole.left - reach, 0)
@@ -508,7 +517,7 @@ def _close_up(ink: Ink, strokes: list[Stroke]) -> Sheet:
     amount[near] = piece
     height, width = (max(1, round(n * scale)) for n in amount.shape)
     amount = np.asarray(Image.fromarray(amount).resize((width, height), Image.Resampling.BOX))
-    return Sheet(amount, strokes_of(amount > INK), width / ink.mask.shape[1])
+    return Sheet(amount, strokes_of(amount > INK))
 
 
 # Characters and rows ---------------------------------------------------------------------------------------
@@ -633,12 +642,13 @@ def _rows(characters: Sequence[Stroke], usual: float) -> list[list[Stroke]]:
 SLOPES = np.tan(np.radians([0, 2, -2, 4, -4, 7, -7, 10, -10, 14, -14, 18, -18]))
 
 
-def _original_box(parts: Sequence[Stroke], zoom: float, picture: Picture) -> tuple[int, int, int, int]:
+def _original_box(parts: Sequence[Stroke], sheet: Sheet, picture: Picture) -> tuple[int, int, int, int]:
     """x, y, w, h in the original's pixels."""
     whole = union(parts)
-    left, top = int(whole.left / zoom), int(whole.top / zoom)
-    right = min(picture.width, math.ceil(whole.right / zoom))
-    bottom = min(picture.height, math.ceil(whole.bottom / zoom))
+    high, wide = sheet.amount.shape[0] / picture.height, sheet.amount.shape[1] / picture.width
+    left, top = int(whole.left / wide), int(whole.top / high)
+    right = min(picture.width, math.ceil(whole.right / wide))
+    bottom = min(picture.height, math.ceil(whole.bottom / high))
     return left, top, max(1, right - left), max(1, bottom - top)
 
 

@@ -62,8 +62,7 @@ def open_picture(source: Source, limits: Limits | None = None, *, name: str = ""
     if isinstance(source, np.ndarray):
         source, name = _from_array(source), name or "the array"
     if isinstance(source, Image.Image):
-        _check_size(source.size, limits, name or "the picture")
-        return _upright(source)
+        return _checked(source, limits, name or "the picture")
     content, name = _content(source, limits, name)
     return _decode(content, limits, name)
 
@@ -146,13 +145,16 @@ def _decode(content: bytes, limits: Limits, name: str) -> Picture:
             ) from error
         except Exception as error:  # decoders raise whatever they like: SyntaxError, struct.error, ...
             raise _damaged(name, error) from error
-        try:
-            _check_size(image.size, limits, name)
-            return _upright(image)
-        except PhotoError:
-            raise
-        except Exception as error:
-            raise _damaged(name, error) from error
+        return _checked(image, limits, name, ours=True)
+
+
+def _checked(image: Image.Image, limits: Limits, name: str, *, ours: bool = False) -> Picture:
+    """The picture, if it keeps the limits and can be decoded; what is not `ours` is left as it is."""
+    _check_size(image.size, limits, name)
+    try:
+        return _upright(image, ours)
+    except Exception as error:  # decoders raise whatever they like
+        raise _damaged(name, error) from error
 
 
 def _known_formats() -> list[str]:
@@ -206,10 +208,11 @@ def _from_array(array: npt.NDArray[Any]) -> Image.Image:
     return Image.fromarray((array * np.float64(255)).round().astype(np.uint8))
 
 
-def _upright(image: Image.Image) -> Picture:
+def _upright(image: Image.Image, ours: bool) -> Picture:
     """Decode what `open` only looked at: first frame, 8 bits, opaque, turned as the camera was held."""
     width, height = image.size
-    image.draft("RGB", (WORKING_SIDE, WORKING_SIDE))  # JPEG alone: decodes at a half, a quarter or an eighth
+    if ours:  # JPEG alone: decodes at a half, a quarter or an eighth, and so changes the image
+        image.draft("RGB", (WORKING_SIDE, WORKING_SIDE))
     turned = _orientation(image)
     image = _opaque(_eight_bits(image))
     if max(image.size) > WORKING_SIDE:
@@ -257,8 +260,8 @@ def _eight_bits(image: Image.Image) -> Image.Image:
 
 def _stretched(values: npt.NDArray[Any]) -> Pixels:
     """16 bits to 8; whatever is outside 16 bits, and any real numbers, by their own range."""
-    if values.dtype == np.uint16:
-        return np.asarray((values + np.uint32(128)) // np.uint32(257), dtype=np.uint8)
+    if values.dtype.kind == "u" and values.dtype.itemsize == 2:  # of either byte order
+        return np.asarray((values.astype(np.uint32) + np.uint32(128)) // np.uint32(257), dtype=np.uint8)
     numbers = np.nan_to_num(values.astype(np.float32), posinf=0.0, neginf=0.0)
     low, high = float(numbers.min()), float(numbers.max())
     if values.dtype.kind == "i" and low >= 0 and high <= 65535:

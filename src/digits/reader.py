@@ -142,17 +142,32 @@ class Reader:
         yield from self._together(waiting)
 
     def read_strokes(self, strokes: Sequence[npt.ArrayLike]) -> Reading:
-        """Read what was drawn with a pen: each stroke (N, 2) as x and y. Boxes are in the strokes' unit."""
-        points = [np.asarray(stroke, np.float64).reshape(-1, 2) for stroke in strokes]
+        """Read what was drawn with a pen: each stroke (N, 2) as x and y. Boxes are in the strokes' unit.
+
+        Raises PhotoError where a stroke has another shape, or a number is not finite or beyond a million.
+        """
+        try:
+            points = [drawing.points(stroke) for stroke in strokes]
+        except (TypeError, ValueError) as error:
+            raise PhotoError(f"{error}; expected strokes of [x, y] pairs", kind="format") from error
         groups = [[points[i] for i in numbers] for numbers in drawing.characters(points)]
         marks = [Mark(drawing.render(group), _box(group)) for group in groups]
-        width, height = (max((mark.box[i] + mark.box[i + 2] for mark in marks), default=0) for i in (0, 1))
+        width, height = (max((0, *(mark.box[i] + mark.box[i + 2] for mark in marks))) for i in (0, 1))
         page = Page(width, height, tuple(marks), light_ink=False)
         return self._reading(page, self.probabilities(_images([page])))
 
     def read_image(self, image: Array) -> Reading:
-        """Read one image (28, 28) in [0, 1] that is in MNIST's form already: white ink on black."""
+        """Read one image (28, 28) in [0, 1] that is in MNIST's form already: white ink on black.
+
+        Raises PhotoError where it is not.
+        """
         seen = np.asarray(image, np.float32)
+        if seen.shape != (28, 28) or not (float(seen.min()) >= 0 and float(seen.max()) <= 1):
+            raise PhotoError(
+                f"an image {seen.shape} was given; expected (28, 28) of numbers from 0 to 1, and for others "
+                "there is `read`",
+                kind="format",
+            )
         page = Page(28, 28, (Mark(seen, (0, 0, 28, 28), blank=not seen.any()),), light_ink=True)
         return self._reading(page, self.probabilities(seen[None]))
 

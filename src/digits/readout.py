@@ -46,10 +46,18 @@ def as_lines(path: Path, answer: Reading | PhotoError, *, names: int, columns: i
     return "\n".join(lines)
 
 
+def _without_name(message: str, path: str) -> str:
+    """An error's sentence about "it": the file's name stands before it already."""
+    for start in ("", "could not read "):
+        if message.startswith(start + path):
+            return f"{start}it{message.removeprefix(start + path)}"
+    return message
+
+
 def _lines_of(path: Path, answer: Reading | PhotoError) -> Iterator[tuple[str, list[str]]]:
     """The beginning of each line, and what follows and may be folded."""
     if isinstance(answer, PhotoError):
-        yield "", [f"error: {printable(str(answer).replace(str(path), 'it', 1))}"]
+        yield "", [f"error: {printable(_without_name(str(answer), str(path)))}"]
         return
     if not answer.digits:
         yield f"{'-':<{TEXT}}  ", ["no mark found"]

@@ -157,7 +157,7 @@ def training(o: TrainOptions) -> str:
     if not o.augmentation.elastic:
         del strengths["smoothness"]
     extras = [
-        f"momentum {o.momentum:g}" if o.momentum else "",
+        f"{'Nesterov ' if o.nesterov else ''}momentum {o.momentum:g}" if o.momentum else "",
         f"weight decay {o.weight_decay:g}" if o.weight_decay else "",
         o.schedule if o.schedule != "constant" else "",
         f"warm-up {o.warmup:.0%}" if o.warmup else "",
@@ -177,7 +177,9 @@ def training(o: TrainOptions) -> str:
         f"{OPTIMIZERS[o.optimizer]}, learning rate {o.learning_rate:g}",
         *filter(None, extras),
         f"batches of {o.batch_size}",
-        f"{o.epochs} epochs",
+        f"{o.epochs} epoch{'s' * (o.epochs > 1)}",
+        *(["the last one kept"] if o.keep == "last" else []),
+        f"{o.ensemble} networks" if o.ensemble > 1 else "one network",
         f"seed {o.seed}",
         f"{o.threads} thread{'s' * (o.threads > 1)}",
     ]

@@ -59,8 +59,8 @@ def train(
     """Train, yielding one Epoch at a time; the network is `state.network`.
 
     `state` is where to go on (`begin` or `State.restore`); `teacher` is a network whose answers are learned
-    too; `after_step` is called after every step and may raise to stop. Raises TrainingError as soon as the
-    loss is not finite.
+    too; `after_step` is called after every step and may raise to stop. Raises TrainingError within
+    COUNT_EVERY steps of a loss that is not finite.
     """
     world = world or World()
     state = state or begin(options, train_set, world)
@@ -180,8 +180,8 @@ def learning_rate(options: TrainOptions, step: int, total: int) -> float:
     peak = options.learning_rate
     if options.schedule == "one-cycle":
         share = ONE_CYCLE_RISE if options.warmup is None else options.warmup
-        top = max(share * total - 1, 1e-9)  # the step at which the rate is highest
-        if step <= top:
+        top = max(share * total - 1, 0)  # the step at which the rate is highest
+        if step < top:
             return _along_cosine(peak / 25, peak, step / top)
         return _along_cosine(peak, peak / 250_000, (step - top) / max(total - 1 - top, 1e-9))
     rise = (options.warmup or 0) * total

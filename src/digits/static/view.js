@@ -413,5 +413,7 @@ function fill(canvas, width, height, colour) {
 }
 
 export function percent(p) {
-  return `${p > 0.9995 ? "100" : p < 0.0995 ? (100 * p).toFixed(1) : (100 * p).toFixed(p > 0.985 ? 1 : 0)} %`;
+  if (p > 0.9995) return ">99.9 %"; // never 100: nothing is certain
+  if (p < 0.0005) return p ? "<0.1 %" : "0 %";
+  return `${p < 0.0995 ? (100 * p).toFixed(1) : (100 * p).toFixed(p > 0.985 ? 1 : 0)} %`;
 }
