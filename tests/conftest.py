@@ -1,6 +1,7 @@
 """What all tests share: one thread, an environment of their own, real digits and tiny made-up ones."""
 
 import os
+import signal
 import struct
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -18,6 +19,12 @@ from digits.errors import DownloadError
 # Asked for before `own_environment` hides it from the code under test.
 DATA = [Path(folder) for folder in os.environ.get("DIGITS_DATA", "").split(os.pathsep) if folder]
 FOUR_FILES = [file.name for file in download.CATALOGUE["mnist"]]
+
+# Under nohup, or in the background of a script, signals are ignored, and programs started from here would
+# inherit that: the tests that send them are to find what a terminal gives.
+for number in (signal.SIGINT, signal.SIGTERM, *([signal.SIGHUP] if hasattr(signal, "SIGHUP") else [])):
+    if signal.getsignal(number) is signal.SIG_IGN:
+        signal.signal(number, signal.default_int_handler if number == signal.SIGINT else signal.SIG_DFL)
 
 hypothesis.settings.register_profile("digits", deadline=None)  # the machine may be busy with something else
 hypothesis.settings.load_profile("digits")
