@@ -16,6 +16,7 @@ import numpy.typing as npt
 from PIL import Image
 
 from digits.ink import INK, Array, Ink, Mask, contrast_of, ink_of, running, stroke_width, with_margin
+from digits.options import THRESHOLD
 from digits.pictures import Limits, Picture, Source, open_picture
 from digits.strokes import Stroke, extent, gap, strokes_of, union
 from digits.touching import take_apart
@@ -28,10 +29,9 @@ BOX = 20  # px; MNIST's digits were scaled into a 20 x 20 box, then centred by m
 THIN, THICK = 2.0, 3.6  # px in that box: of MNIST's training images a quarter is thinner, 1 in 20 thicker
 CLOSE_UP = 80  # px; characters are taken apart at this height, four times that of the box
 DOUBT = 1.5  # weight of the classifier's doubt against that of odd shapes and cuts
-# A character alone in its row is one digit if it is NARROW, or if it is WIDE at most and one for certain.
-# It is several only if each of them is; of three and more in a WORD one may be less so.
+# A character alone in its row is one digit if it is NARROW, or if it is WIDE at most and one for certain:
+# with THRESHOLD, as a mark alone is accepted. It is several only if each is; in a WORD one may be less.
 NARROW, WIDE, WORD = 0.8, 1.2, 1.6  # times its height
-CERTAIN = 0.9  # the probability from which a digit alone is accepted
 LEAST_WIDTH = 4.0  # px of a stroke at that height, 1 px in MNIST's box: thinner ones would break
 
 
@@ -563,13 +563,13 @@ class _Judge:
         slim = alone.width / alone.height
         if slim <= NARROW or self.classify is None:
             return slim <= NARROW
-        return slim <= WIDE and bool(self._sure(self.classify, [alone])[0] >= CERTAIN)
+        return slim <= WIDE and bool(self._sure(self.classify, [alone])[0] >= THRESHOLD)
 
     def may_be(self, digits: Sequence[Stroke], alone: Stroke) -> bool:
         """Whether the only character of a row may have come apart into these digits: an α does into 01."""
         if self.classify is None or not digits or digits[0].width == alone.width:
             return True
-        unsure = int((self._sure(self.classify, digits) < CERTAIN).sum())
+        unsure = int((self._sure(self.classify, digits) < THRESHOLD).sum())
         return unsure <= (len(digits) > 2 and alone.width > WORD * alone.height)
 
     def _sure(self, classify: Classify, wholes: Sequence[Stroke]) -> npt.NDArray[np.floating]:
