@@ -7,6 +7,7 @@ is in the pictures.
 """
 
 import argparse
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -19,9 +20,10 @@ from torch import Tensor
 
 from digits import canvas as look
 from digits import handwriting
-from digits.augment import SIDE, augment
+from digits.augment import AFFINE, SIDE, UNIFORM, augment, distort
 from digits.drawing import render
 from digits.handwriting import written
+from digits.models import upright
 from digits.options import Augmentation
 
 FOLDER = Path(__file__).parent / "pictures"
@@ -239,6 +241,27 @@ def habits_figure() -> Figure:
     return figure
 
 
+def upright_figure() -> Figure:
+    """The digits leaning to either side, and below each what a network with `--view upright` sees."""
+    digits = torch.stack([drawn_digit(strokes) for strokes in STROKES.values()])
+    text = "Rows move sideways until right and left do not depend on high and low."
+    figure, canvas, top = look.open_sheet("Upright: what leaned stands", text, PITCH * 4 - 22)
+    for words, degrees in (("leaning right", 25.0), ("leaning left", -25.0)):
+        leaning = slanted(digits, degrees)
+        for title, images in ((f"{words} by {abs(degrees):g}°", leaning), ("set upright", upright(leaning))):
+            look.write(canvas, look.MARGIN, top + 20, title, weight="bold")
+            _row(canvas, top + CAPTION, images)
+            top += PITCH
+    return figure
+
+
+def slanted(images: Tensor, degrees: float) -> Tensor:
+    """All of them slanted alike."""
+    numbers = torch.zeros(len(images), UNIFORM)
+    numbers[:, AFFINE.start + 3] = math.copysign(1, degrees)
+    return distort(images, Augmentation(shear=abs(degrees)), numbers)
+
+
 def _row(canvas: Axes, top: float, images: Tensor) -> None:
     """Images beside each other, from margin to margin."""
     places = look.grid(len(images), COLUMNS, WIDTH, 0, top)
@@ -250,6 +273,7 @@ def main(folder: Path) -> None:
     """Write all pictures."""
     folder.mkdir(parents=True, exist_ok=True)
     look.save_png(together_figure(), folder / "augmentation.png")
+    look.save_png(upright_figure(), folder / "augmentation-upright.png")
     look.save_png(habits_figure(), folder / "augmentation-drawn.png")
     for name in PICTURES:
         look.save_png(strengths_figure(name), folder / f"augmentation-{name}.png")

@@ -77,6 +77,7 @@ def test_two_processes_equal_one(place: Path, pair: Path) -> None:
 
 TOOLS = (
     *("--model", "cnn", "--channels", "3", "4", "5", "--precision", "float32", "--ema", "0.9", "--clip", "1"),
+    *("--view", "upright"),
     *(
         "--label-smoothing",
         "0.1",

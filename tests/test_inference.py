@@ -21,9 +21,14 @@ KINDS: dict[str, dict[str, Any]] = {
     "mlp": {"name": "mlp", "hidden": [20, 12]},
     "cnn": {"name": "cnn", "channels": [4, 6, 10]},
     "eleven": {"name": "cnn", "channels": [3, 5, 7], "classes": 11},
+    "upright": {"name": "cnn", "channels": [4, 6, 10], "view": "upright"},
     "ensemble": {
         "name": "ensemble",
-        "members": [{"name": "mlp", "hidden": [8, 6]}, {"name": "cnn", "channels": [2, 3, 4]}],
+        "members": [
+            {"name": "mlp", "hidden": [8, 6]},
+            {"name": "cnn", "channels": [2, 3, 4]},
+            {"name": "mlp", "hidden": [9, 7], "view": "upright"},
+        ],
     },
 }
 
@@ -118,7 +123,16 @@ def test_a_file_that_does_not_fit_is_refused(changes: dict[str, Any], message: s
         Classifier.load(path)
 
 
-@pytest.mark.parametrize("about", [None, {}, {"name": "rnn"}, {"name": "cnn", "channels": [4, "6", 10]}])
+@pytest.mark.parametrize(
+    "about",
+    [
+        None,
+        {},
+        {"name": "rnn"},
+        {"name": "cnn", "channels": [4, "6", 10]},
+        {"name": "mlp", "hidden": [4, 4], "view": "turns"},
+    ],
+)
 def test_an_unknown_architecture_is_refused(about: Any, tmp_path: Path) -> None:
     """What the file says of the network is checked before it is used."""
     path = tmp_path / "model.npz"

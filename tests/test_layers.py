@@ -15,10 +15,10 @@ RANKS = {
     5: {"runs", "photo"},
     4: {"training", "plots", "touching"},
     3: {"evaluate", "strokes", "page"},
-    2: {"data", "space", "ink", "checkpoint", "inference"},
-    1: {"download", "formats", "archive", "recipes", "backprop", "optimizers", "augment"}
+    2: {"data", "space", "ink", "checkpoint", "inference", "backprop"},
+    1: {"download", "formats", "archive", "recipes", "models", "optimizers", "augment"}
     | {"storage", "pictures", "canvas", "handwriting", "corrections"},
-    0: {"errors", "options", "models", "distributed", "files", "loss", "drawing", "guard", "metrics"},
+    0: {"errors", "options", "distributed", "files", "loss", "drawing", "guard", "metrics"},
 }
 RANK = {module: rank for rank, modules in RANKS.items() for module in modules}
 MODULES = sorted(path.stem for path in SOURCE.glob("*.py") if path.stem != "__init__")

@@ -77,7 +77,7 @@ def site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
 def doubtful_site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
     """With networks of every kind and a doubt network, all of chance."""
     models = []
-    for kind in ("mlp", "cnn", "ensemble"):
+    for kind in ("mlp", "cnn", "upright", "ensemble"):
         folder = tmp_path_factory.mktemp("runs") / f"my-{kind}"
         folder.mkdir()
         save_network(kind, folder)
@@ -191,7 +191,7 @@ def scribbles() -> list[Strokes]:
     return [*(written(str(d)) for d in range(10)), *shaken, written("4072", height=90), *nonsense, *odd]
 
 
-@pytest.mark.parametrize("name", ["cnn", "mlp", "my-mlp", "my-cnn", "my-ensemble"])
+@pytest.mark.parametrize("name", ["cnn", "mlp", "my-mlp", "my-cnn", "my-upright", "my-ensemble"])
 def test_the_page_computes_what_python_computes(opened: Open, doubtful_site: Site, name: str) -> None:
     """Same strokes, same groups, same images, probabilities within 1e-4: every network, with doubt."""
     page = opened(doubtful_site)

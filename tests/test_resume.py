@@ -147,6 +147,7 @@ KINDS = (
         *("--rotation", "10", "--elastic", "10", "--erasing", "0.5", "--thickness", "0.3"),
     ),
     ("--model", "cnn", "--channels", "3", "4", "5", "--precision", "bfloat16", "--threads", "2"),
+    ("--view", "upright"),
     ("--dropout", "0.5", "--input-dropout", "0.2", "--ema", "0.99", "--scaling", "0.1"),
 )
 
@@ -197,15 +198,16 @@ def test_resume_under_a_teacher(place: Path, whole: Reference, tmp_path: Path) -
 )
 def test_resume_of_an_ensemble(place: Path, whole: Reference, tmp_path: Path, moment: Moment) -> None:
     """K4: wherever an ensemble is cut off, it goes on to the same networks, the finished ones included."""
-    kind = ("--ensemble", "2")
+    kind = ("--ensemble", "2", "--view", "turns")
     folder = tmp_path / "run"
     ended = trainer.run(command(place / "data.npz", folder, *kind), moment)
     assert ended.code in (-signal.SIGKILL, 128 + signal.SIGTERM), ended.output
     resume(folder)
     whole(*kind)
-    reference = place / "whole--ensemble2"
-    for member in ("member-1", "member-2"):
+    reference = place / "whole--ensemble2--viewturns"
+    for member, view in (("member-1", "as-is"), ("member-2", "upright")):
         assert trainer.differences(folder / member, trainer.outcome(reference / member)) == []
+        assert json.loads((folder / member / "options.json").read_text())["view"] == view
     for name in ("metrics.csv", "model.npz", "summary.json"):
         assert without_seconds(folder / name) == without_seconds(reference / name)
 

@@ -30,7 +30,7 @@ def gradients(model: MLP, images: Tensor, loss: Loss, scale: float) -> Tensor:
     images (B, 1, 28, 28) in [0, 1]. The network is taken without its dropout. Every `.grad` must exist and
     is overwritten. Returns the logits (B, classes).
     """
-    x = model.normalise(images.flatten(1))  # (B, 784)
+    x = model.normalise(images).flatten(1)  # (B, 784)
     w1, w2, w3 = model.hidden1.weight, model.hidden2.weight, model.output.weight
     h1 = _linear(x, w1, model.hidden1.bias).relu_()  # (B, hidden1)
     h2 = _linear(h1, w2, model.hidden2.bias).relu_()  # (B, hidden2)

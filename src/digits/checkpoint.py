@@ -14,6 +14,7 @@ from digits.archive import LIMIT, MEMBERS, Kind, brief
 from digits.errors import CheckpointError
 from digits.files import atomic_write
 from digits.models import CLASSES, CNN, MLP, Ensemble, Network
+from digits.options import VIEWS
 
 
 def save(
@@ -116,12 +117,16 @@ def load_single(path: Path) -> tuple[Network, dict[str, Any]]:
 def build(architecture: Any) -> Network | Ensemble:
     """The network that a file's `architecture` describes, not trained. Raises CheckpointError."""
     name = _name(architecture)
+    view = architecture.get("view", "as-is") if isinstance(architecture, dict) else "as-is"
+    if view not in VIEWS:
+        raise CheckpointError(f"has a view {brief(view)}; expected one of {', '.join(VIEWS)}")
     if name == "mlp":
-        return MLP(*_sizes(architecture, "hidden", 2))
+        hidden1, hidden2 = _sizes(architecture, "hidden", 2)
+        return MLP(hidden1, hidden2, view=view)
     if name == "cnn":
         first, second, third = _sizes(architecture, "channels", 3)
         (classes,) = _sizes({"classes": [architecture.get("classes", CLASSES)]}, "classes", 1)
-        return CNN((first, second, third), classes)
+        return CNN((first, second, third), classes, view=view)
     if name == "ensemble":
         members = architecture.get("members")
         if (

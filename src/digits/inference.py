@@ -3,7 +3,7 @@
     classifier = Classifier.load("cnn")
     classifier.probabilities(images)      # (N, 28, 28) in [0, 1] -> (N, classes), every row sums to 1
 
-A network is a list of four kinds of layer. What stands between them in training is folded into their weights
+A network is a list of five kinds of layer. What stands between them in training is folded into their weights
 when the file is read: normalisation of the images and the temperature into the first and the last layer,
 batch normalisation into the convolution before it. The page in the browser computes with the same layers.
 """
@@ -19,12 +19,15 @@ import numpy.typing as npt
 from digits import archive
 from digits.archive import brief
 from digits.errors import CheckpointError
+from digits.options import VIEWS
 
 Array: TypeAlias = npt.NDArray[np.float32]
 Tensors: TypeAlias = dict[str, npt.NDArray[Any]]
 
 SIDE, CLASSES = 28, 10
 BATCH = 32  # images at a time: what lies between two layers stays in the processor's cache
+PLACE = np.arange(SIDE, dtype=np.float32) - (SIDE - 1) / 2  # pixels from the middle
+FAINT = 1e-6  # divides where there is no ink
 EPSILON = 1e-5  # of torch.nn.BatchNorm2d, below the variance
 
 
@@ -89,7 +92,26 @@ class Mean:
         return np.asarray(x.mean(axis=(1, 2)))
 
 
-Layer: TypeAlias = Dense | Convolution | Pool | Mean
+@dataclass(frozen=True)
+class Upright:
+    """Rows moved sideways so that digits do not lean, as `models.upright`: (N, 28, 28, 1) to the same."""
+
+    def __call__(self, x: Array) -> Array:
+        images = x[..., 0]  # (N, 28, 28)
+        rows, right = images.sum(axis=2), images @ PLACE  # (N, 28): ink, and how far right it is
+        ink = np.maximum(rows.sum(axis=1, keepdims=True), FAINT)  # (N, 1)
+        high = PLACE - (rows @ PLACE)[:, None] / ink  # (N, 28): rows from the ink's centre
+        spread = np.maximum((rows * high**2).sum(axis=1, keepdims=True), FAINT)
+        lean = np.clip((right * high).sum(axis=1, keepdims=True) / spread, -1, 1)  # (N, 1): pixels a row
+        moves = (lean * high)[..., None]  # (N, 28, 1), shorter than an image is wide
+        whole = np.floor(moves)
+        paper = np.pad(images, ((0, 0), (0, 0), (SIDE, SIDE)))
+        at = whole.astype(np.int64) + np.arange(SIDE, 2 * SIDE)  # (N, 28, 28): columns to take from
+        near, far = (np.take_along_axis(paper, column, axis=2) for column in (at, at + 1))
+        return np.asarray(near + (moves - whole) * (far - near), np.float32)[..., None]
+
+
+Layer: TypeAlias = Upright | Dense | Convolution | Pool | Mean
 Layers: TypeAlias = tuple[Layer, ...]
 
 
@@ -207,11 +229,16 @@ class _Taken:
 
 def _layers(about: Any, taken: _Taken) -> Layers:
     """The layers that `about`, a file's architecture, describes."""
-    name = about.get("name") if isinstance(about, dict) else None
+    if not isinstance(about, dict):
+        about = {}
+    name, view = about.get("name"), about.get("view", "as-is")
+    if view not in VIEWS:
+        raise CheckpointError(f"has a view {brief(view)}; expected one of {', '.join(VIEWS)}")
+    seen: Layers = () if view == "as-is" else (Upright(),)
     if name == "mlp":
-        return _mlp(taken, *_sizes(about, "hidden", 2))
+        return seen + _mlp(taken, *_sizes(about, "hidden", 2))
     if name == "cnn":
-        return _cnn(taken, *_sizes(about, "channels", 3))
+        return seen + _cnn(taken, *_sizes(about, "channels", 3))
     raise CheckpointError(f"holds a network {brief(about)}; expected an mlp, a cnn or an ensemble")
 
 

@@ -13,28 +13,37 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor, nn
 
-PIXELS = 28 * 28
+from digits.options import View
+
+SIDE = 28  # pixels
+PIXELS = SIDE * SIDE
 CLASSES = 10
+FAINT = 1e-6  # divides where there is no ink
 MNIST_MEAN, MNIST_STD = 0.1307, 0.3081  # of the 60,000 training images, pixels in [0, 1]
 
 
 class Network(nn.Module, ABC):
-    """What all networks here share: normalised input, probabilities on demand."""
+    """What all networks here share: normalised input, probabilities on demand.
+
+    `view` is what the layers see of the images, in training as in use.
+    """
 
     mean: Tensor
     std: Tensor
     temperature: Tensor
     output: nn.Linear  # the last layer
 
-    def __init__(self, mean: float = MNIST_MEAN, std: float = MNIST_STD) -> None:
+    def __init__(self, mean: float = MNIST_MEAN, std: float = MNIST_STD, view: View = "as-is") -> None:
         super().__init__()
+        self.view = view
         self.register_buffer("mean", torch.tensor(mean))
         self.register_buffer("std", torch.tensor(std))
         self.register_buffer("temperature", torch.tensor(1.0))  # 1 until training is over: see `evaluate`
 
     def normalise(self, images: Tensor) -> Tensor:
-        """Images in [0, 1] -> mean 0 and deviation 1 over the training images; the shape stays."""
-        return (images - self.mean).div_(self.std)
+        """Images (B, 1, 28, 28) in [0, 1] -> mean 0 and deviation 1 over the training images."""
+        seen = upright(images) if self.view == "upright" else images
+        return (seen - self.mean).div_(self.std)
 
     @abstractmethod
     def first_layer(self) -> Tensor:
@@ -45,6 +54,26 @@ class Network(nn.Module, ABC):
         """Softmax of the logits: (B, classes), every row sums to 1."""
         probabilities: Tensor = self(images).softmax(dim=1)
         return probabilities
+
+
+def upright(images: Tensor) -> Tensor:
+    """Images (B, 1, 28, 28) in [0, 1], their rows moved sideways so that the digits do not lean.
+
+    A row moves in proportion to its height above the ink's centre, by as much as leaves no correlation
+    between how far right and how high a pixel of ink is; by at most a pixel a row, which is 45 degrees.
+    Between pixels, and from the paper beside them, linearly. LeCun et al. 1998, section III.A: "deslanted".
+    """
+    place = torch.arange(SIDE, device=images.device, dtype=images.dtype) - (SIDE - 1) / 2
+    image = images.squeeze(1)  # (B, 28, 28)
+    rows, right = image.sum(dim=2), (image * place).sum(dim=2)  # (B, 28): ink, and how far right it is
+    ink = rows.sum(dim=1, keepdim=True).clamp(min=FAINT)  # (B, 1)
+    high = place - (rows * place).sum(dim=1, keepdim=True) / ink  # (B, 28): rows from the ink's centre
+    spread = (rows * high**2).sum(dim=1, keepdim=True).clamp(min=FAINT)
+    lean = ((right * high).sum(dim=1, keepdim=True) / spread).clamp(-1, 1)  # (B, 1): pixels a row
+    x = place + (lean * high).unsqueeze(2)  # (B, 28, 28): where each pixel is taken from
+    grid = torch.stack([x, place.unsqueeze(1).expand_as(x)], dim=3) * (2 / SIDE)  # in half images
+    moved: Tensor = nn.functional.grid_sample(images, grid, align_corners=False)
+    return moved.clamp(0, 1)  # sums of weights exceed 1 by 1e-7
 
 
 class Dropout(nn.Module):
@@ -84,8 +113,9 @@ class MLP(Network):
         std: float = MNIST_STD,
         dropout: float = 0.0,
         input_dropout: float = 0.0,
+        view: View = "as-is",
     ) -> None:
-        super().__init__(mean, std)
+        super().__init__(mean, std, view)
         self.hidden1 = nn.Linear(PIXELS, hidden1)
         self.hidden2 = nn.Linear(hidden1, hidden2)
         self.output = nn.Linear(hidden2, classes)
@@ -95,7 +125,7 @@ class MLP(Network):
 
     def forward(self, images: Tensor) -> Tensor:
         """Logits (B, classes) of images (B, 1, 28, 28) in [0, 1]."""
-        x = self.dropout0(self.normalise(images.flatten(1)))  # (B, 784)
+        x = self.dropout0(self.normalise(images).flatten(1))  # (B, 784)
         x = self.dropout1(torch.relu(self.hidden1(x)))  # (B, hidden1)
         x = self.dropout2(torch.relu(self.hidden2(x)))  # (B, hidden2)
         logits: Tensor = self.output(x) / self.temperature  # (B, classes)
@@ -103,7 +133,7 @@ class MLP(Network):
 
     def first_layer(self) -> Tensor:
         """What each neuron of the first hidden layer looks for, (hidden1, 28, 28)."""
-        return self.hidden1.weight.detach().view(-1, 28, 28)
+        return self.hidden1.weight.detach().view(-1, SIDE, SIDE)
 
 
 class CNN(Network):
@@ -128,8 +158,9 @@ class CNN(Network):
         mean: float = MNIST_MEAN,
         std: float = MNIST_STD,
         dropout: float = 0.0,
+        view: View = "as-is",
     ) -> None:
-        super().__init__(mean, std)
+        super().__init__(mean, std, view)
         a, b, c = channels
         self.stem = nn.Sequential(*_convolution(1, a, 5), *_convolution(a, a, 2, stride=2))
         self.middle = nn.Sequential(*_convolution(a, b, 3, padding=1), *_convolution(b, b, 3))

@@ -19,12 +19,15 @@ Schedule = Literal["constant", "cosine", "one-cycle"]
 Device = Literal["auto", "cpu", "cuda", "mps"]
 Precision = Literal["auto", "float32", "bfloat16"]
 Model = Literal["mlp", "cnn"]
+View = Literal["as-is", "upright"]
+Views = Literal[View, "turns"]
 Keep = Literal["best", "last"]
 Recipe = Literal["classic", "fast", "plain", "mlp", "fast-cnn", "cnn", "ensemble"]
 
 Group = Literal["hidden", "lr", "optimizer", "batch-size", "augmentation"]
 Pruner = Literal["median", "halving", "none"]
 
+VIEWS: tuple[View, ...] = get_args(View)
 LOOPBACK = ("127.0.0.1", "::1", "localhost")  # addresses that only this machine reaches
 THRESHOLD = 0.9  # of the probability, from which a mark is an accepted digit: docs/photos.md says why
 TRIALS = 50  # of a search that is given no budget
@@ -117,6 +120,8 @@ class TrainOptions:
     """Neurons in the first and in the second hidden layer of the mlp."""
     channels: tuple[int, int, int] = (32, 64, 128)
     """Channels of the cnn's three pairs of convolutions."""
+    view: Views = "as-is"
+    """What a network sees: digits as they are, or upright. turns: an ensemble's networks take turns."""
     dropout: float = 0.0
     """Probability of silencing a hidden neuron while training; for the cnn, those before the output."""
     input_dropout: float = 0.0
@@ -221,6 +226,8 @@ class TrainOptions:
             raise OptionError("--nesterov needs --optimizer sgd and a --momentum above 0")
         if self.input_dropout and self.model != "mlp":
             raise OptionError("--input-dropout belongs to the mlp; use --erasing for the cnn")
+        if self.view == "turns" and self.ensemble == 1:
+            raise OptionError("--view turns needs --ensemble 2 or more; a single network has one view")
         _check_name(self.name)
 
     @property

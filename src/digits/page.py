@@ -16,7 +16,7 @@ from typing import Any
 
 import numpy as np
 
-from digits.inference import Array, Classifier, Convolution, Dense, Layer, Pool
+from digits.inference import Array, Classifier, Convolution, Dense, Layer
 
 FOLDER = Path(__file__).parent / "static"
 TYPES = {
@@ -65,7 +65,7 @@ def _layer(layer: Layer, numbers: list[Array]) -> dict[str, Any]:
         moves = {"stride": layer.stride, "padding": layer.padding}
         places = _places(numbers, layer.kernels, layer.bias)
         return {"kind": "convolution", "shape": layer.kernels.shape, **moves, **places}
-    return {"kind": "pool" if isinstance(layer, Pool) else "mean"}
+    return {"kind": type(layer).__name__.lower()}  # upright, pool or mean
 
 
 def _places(numbers: list[Array], weights: Array, bias: Array) -> dict[str, int]:

@@ -136,6 +136,11 @@ def _entry(name: Recipe) -> str:
     return "\n".join([f"{name:<10}{figures.purpose}", *wrapped, ""])
 
 
+VIEWED = {
+    "as-is": "",
+    "upright": "upright digits",
+    "turns": "upright digits for every second network",
+}
 OPTIMIZERS = {"sgd": "SGD", "adam": "Adam", "adamw": "AdamW", "rmsprop": "RMSprop"}
 
 
@@ -171,6 +176,7 @@ def training(o: TrainOptions) -> str:
         else "",
         f"patience {o.patience}" if o.patience else "",
         f"{o.drawn:,} drawn digits" if o.drawn else "",
+        VIEWED[o.view],
         *(f"{name} {strength:g}" for name, strength in strengths.items() if strength),
     ]
     parts = [

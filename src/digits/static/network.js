@@ -11,28 +11,31 @@ export class Network {
     this.members = about.members.map((layers) => layers.map((layer) => made(layer, numbers)));
   }
 
-  /** The layers that are shown: those of the first member. */
+  /** The layers that are shown: those of the first member behind its view of the picture. */
   get layers() {
-    return this.members[0];
+    return this.members[0].filter((layer) => layer.kind !== "upright");
   }
 
-  /** 784 numbers in [0, 1] to probabilities, and what every layer of the first member said on the way. */
+  /** 784 numbers in [0, 1] to probabilities; what the first member saw, and what each of `layers` said to it. */
   run(image) {
     const activations = [];
+    let seen = image;
     const answers = this.members.map((layers, number) => {
       let x = { data: image, height: 28, width: 28, channels: 1 };
       for (const layer of layers) {
         x = STEPS[layer.kind](layer, x);
-        if (number === 0) activations.push(x);
+        if (number > 0) continue;
+        if (layer.kind === "upright") seen = x.data;
+        else activations.push(x);
       }
       return softmax(x.data);
     });
-    if (answers.length === 1) return { probabilities: answers[0], activations };
+    if (answers.length === 1) return { probabilities: answers[0], activations, seen };
     const logits = answers[0].map((_, c) => {
       const mean = answers.reduce((sum, answer) => sum + answer[c], 0) / answers.length;
       return Math.log(Math.max(mean, 1e-38)) / this.temperature;
     });
-    return { probabilities: softmax(logits), activations };
+    return { probabilities: softmax(logits), activations, seen };
   }
 }
 
@@ -85,7 +88,28 @@ function softmax(logits) {
   return powers.map((power) => power / total);
 }
 
+const FAINT = 1e-6; // divides where there is no ink
+
 const STEPS = {
+  upright(_, { data, height, width, channels }) {
+    const rows = new Float64Array(height), right = new Float64Array(height), middle = (width - 1) / 2;
+    for (let i = 0; i < data.length; i++) {
+      rows[Math.floor(i / width)] += data[i];
+      right[Math.floor(i / width)] += data[i] * ((i % width) - middle);
+    }
+    const sum = (term) => rows.reduce((total, _, r) => total + term(r), 0);
+    const centre = sum((r) => rows[r] * (r - middle)) / Math.max(sum((r) => rows[r]), FAINT);
+    const high = rows.map((_, r) => r - middle - centre);
+    const lean = sum((r) => right[r] * high[r]) / Math.max(sum((r) => rows[r] * high[r] ** 2), FAINT);
+    const moves = high.map((h) => Math.min(Math.max(lean, -1), 1) * h);
+    const moved = data.map((_, i) => {
+      const r = Math.floor(i / width), whole = Math.floor(moves[r]), c = (i % width) + whole;
+      const pixel = (column) => (column >= 0 && column < width ? data[r * width + column] : 0);
+      return pixel(c) + (moves[r] - whole) * (pixel(c + 1) - pixel(c));
+    });
+    return { data: moved, height, width, channels };
+  },
+
   dense({ weights, bias, relu, outputs }, { data }) {
     const lit = new Lit(data.length), sums = new Float32Array(outputs);
     for (let i = 0; i < data.length; i++) lit.add(data[i], i * outputs);

@@ -33,7 +33,7 @@ export class View {
 
   /** What the network says to an image; null: nothing is drawn. */
   show(image, result) {
-    this.image = image;
+    this.image = result?.seen ?? image; // set upright, if that is what the network sees
     this.result = result;
     this.draw();
   }
