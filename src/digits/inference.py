@@ -229,16 +229,15 @@ class _Taken:
 
 def _layers(about: Any, taken: _Taken) -> Layers:
     """The layers that `about`, a file's architecture, describes."""
-    if not isinstance(about, dict):
-        about = {}
-    name, view = about.get("name"), about.get("view", "as-is")
+    known = about if isinstance(about, dict) else {}
+    name, view = known.get("name"), known.get("view", "as-is")
     if view not in VIEWS:
         raise CheckpointError(f"has a view {brief(view)}; expected one of {', '.join(VIEWS)}")
     seen: Layers = () if view == "as-is" else (Upright(),)
     if name == "mlp":
-        return seen + _mlp(taken, *_sizes(about, "hidden", 2))
+        return seen + _mlp(taken, *_sizes(known, "hidden", 2))
     if name == "cnn":
-        return seen + _cnn(taken, *_sizes(about, "channels", 3))
+        return seen + _cnn(taken, *_sizes(known, "channels", 3))
     raise CheckpointError(f"holds a network {brief(about)}; expected an mlp, a cnn or an ensemble")
 
 
