@@ -1,7 +1,7 @@
 """Accuracy of a recipe over several seeds: mean, standard deviation, interval and every single run.
 
     python benchmarks/accuracy.py classic --seeds 5
-    python benchmarks/accuracy.py ensemble --seeds 1          # its members are seeds of the recipe `cnn`
+    python benchmarks/accuracy.py ensemble --seeds 1  # every second member is a seed of the recipe `cnn`
     python benchmarks/accuracy.py cnn --seeds 1 --dataset fashion-mnist
 
 Each run trains from its own seed on the same split and touches the test images once, after training. The
@@ -52,6 +52,7 @@ def figures_of(folder: Path, seed: int) -> dict[str, Any]:
     summary = json.loads((folder / "summary.json").read_text())
     return {
         "seed": seed,
+        "view": json.loads((folder / "options.json").read_text())["view"],
         "train_accuracy": float(last["train_accuracy"]),
         "val_accuracy": float(last["val_accuracy"]),
         "test_accuracy": summary["test"]["accuracy"],
@@ -122,9 +123,10 @@ def main() -> None:
         show(name, [*parts, whole])
     content = {**about, "summary": summary_of(runs), "runs": runs}
     show(f"{given.recipe}{other}", runs)
-    if members:
-        content |= {"members": {"summary": summary_of(members), "runs": members}}
-        show("members", members)
+    for view in dict.fromkeys(member["view"] for member in members):
+        alike = [member for member in members if member["view"] == view]
+        content.setdefault("members", {})[view] = {"summary": summary_of(alike), "runs": alike}
+        show(f"members, {view}", alike)
     RESULTS.mkdir(exist_ok=True)
     text = json.dumps(content, indent=2) + "\n"
     atomic_write(RESULTS / f"accuracy-{given.recipe}{other}.json", text.encode())
