@@ -284,6 +284,28 @@ def test_a_trial_that_was_given_up_for_lost_is_let_go(small: Callable[..., TuneO
         ]
 
 
+@pytest.mark.filterwarnings("ignore:Heartbeat of storage")  # optimize, which beats, would finish the trial
+def test_two_may_close_the_same_trial(
+    small: Callable[..., TuneOptions], url: str | None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """H1: where another process closes a dead worker's trial between our look and our word, that is that."""
+    with open_study(small(storage=url, name="both"), SMALL, TRAIN, VAL) as study:
+        name = f"{search._worker_prefix()}dead"
+        (study.folder / name).touch()
+        study._study.enqueue_trial({}, user_attrs={"worker": name})
+        abandoned = study._study.ask()
+        storage, failed = study._study._storage, optuna.trial.TrialState.FAIL
+        close = storage.set_trial_state_values
+
+        def second(*args: Any, **kwargs: Any) -> bool:
+            close(abandoned._trial_id, failed)
+            return close(*args, **kwargs)
+
+        monkeypatch.setattr(storage, "set_trial_state_values", second)
+        study.close_abandoned()
+        assert [trial.state for trial in study._study.trials] == [failed]
+
+
 @pytest.mark.parametrize(
     ("change", "words"),
     [

@@ -128,7 +128,7 @@ class _Cut(Exception):  # noqa: N818  # not an error: the user asked for it
 
 @contextlib.contextmanager
 def _lost_trials() -> Iterator[None]:
-    """Let go of a trial that another machine has given up for lost: this one may have slept."""
+    """Let go of a trial that another process has closed meanwhile, as lost: this one may have slept."""
     try:
         yield
     except optuna.exceptions.UpdateFinishedTrialError:
@@ -397,7 +397,8 @@ class Study:
             else:  # another machine took the name and died before it gave its own
                 gone = trial.datetime_start is None or _age(trial.datetime_start.timestamp()) > TAKING
             if gone:
-                self._study.tell(trial.number, state=TrialState.FAIL, skip_if_finished=True)
+                with _lost_trials():  # others that look at the same moment may have been first
+                    self._study.tell(trial.number, state=TrialState.FAIL, skip_if_finished=True)
         for lock in self.folder.glob(f"{_worker_prefix()}*"):
             if _age(lock.stat().st_mtime) > TAKING and _free(lock):  # a younger one may be about to be locked
                 lock.unlink(missing_ok=True)
