@@ -258,7 +258,7 @@ def upright_figure() -> Figure:
 def slanted(images: Tensor, degrees: float) -> Tensor:
     """All of them slanted alike."""
     numbers = torch.zeros(len(images), UNIFORM)
-    numbers[:, AFFINE.start + 3] = math.copysign(1, degrees)
+    numbers[:, AFFINE.start + 3] = math.copysign(1, degrees)  # the slant, of six numbers in that order
     return distort(images, Augmentation(shear=abs(degrees)), numbers)
 
 

@@ -174,7 +174,7 @@ HOSTILE: dict[str, tuple[Behaviour, str]] = {
         gives(gzip.compress(CONTENT + b"!")),
         "unpacks to more than the expected 200,000 bytes",
     ),
-    "redirect loop": (redirects("/bad"), "HTTP 302 Found; redirected without end|too slow: 0 bytes"),
+    "redirect loop": (redirects("/bad"), "HTTP 302 Found; redirected without end"),
     "redirect to a file": (redirects("file:///etc/hostname"), "redirects to 'file:///etc/hostname'|HTTP 302"),
     "redirect away": (
         redirects("http://example.com/"),
@@ -190,9 +190,11 @@ def test_hostile_mirror_is_refused_in_time(server: Server, tmp_path: Path, kind:
     """D3: alone, it leaves nothing under the final name, and the error names its address and its fault."""
     behaviour, fault = HOSTILE[kind]
     url = server.route("/bad", behaviour)
+    # Ten redirects are ten requests, for which a busy machine may need longer than one window.
+    limits = dataclasses.replace(HASTY, window=3.0) if kind == "redirect loop" else HASTY
     begin = time.monotonic()
     with pytest.raises(DownloadError, match=f"(?s){url}: .*({fault})"):
-        get(tmp_path, url)
+        get(tmp_path, url, limits=limits)
     assert time.monotonic() - begin < 4.0  # HASTY: one window, or two after a resumption
     assert left_in(tmp_path) <= {PARTIAL}
 

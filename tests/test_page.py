@@ -24,7 +24,7 @@ from strokefont import FONT, sheet
 from test_inference import saved as save_network
 
 from digits import drawing, listen, reader
-from digits.inference import Classifier
+from digits.inference import Classifier, Upright
 from digits.options import THRESHOLD, ServeOptions
 from digits.reader import IN_COMPANY, Reader
 from digits.server import application
@@ -296,6 +296,39 @@ def test_nothing_is_wider_than_the_screen(opened: Open, options: dict[str, Any])
     page.locator("#networks label").nth(1).click()
     page.wait_for_selector(".mlp")
     assert fits()
+
+
+def test_many_networks_are_not_wider_than_the_screen(opened: Open, doubtful_site: Site) -> None:
+    """Six of them on a phone: the choice scrolls, the page does not."""
+    page = opened(doubtful_site, **PHONE)
+    assert page.locator("#networks label").count() == 6
+    assert page.evaluate("document.documentElement.scrollWidth") <= PHONE["viewport"]["width"]
+
+
+COPY = """(which) => {  // of a canvas, 28 x 28: reading one itself twice makes Chromium complain
+    const from = document.querySelector(which), to = document.createElement("canvas");
+    to.width = to.height = 28;
+    const pen = to.getContext("2d", { willReadFrequently: true });
+    pen.imageSmoothingEnabled = false;
+    pen.drawImage(from, 0, 0, 28, 28);
+    return [...pen.getImageData(0, 0, 28, 28).data];
+}"""
+
+
+def test_what_an_upright_network_sees_is_shown(opened: Open, doubtful_site: Site) -> None:
+    """Beside the bars as among the layers: the drawing set upright, for that network alone."""
+    page = opened(doubtful_site)
+    leaning = [[[x - 0.5 * y, y] for x, y in stroke] for stroke in written("4", x=150)]
+    draw(page, leaning)
+    drawn = drawing.render(drawing.as_strokes(leaning))
+    upright = Upright()(drawn[None, ..., None])[0, ..., 0]
+    assert np.abs(upright - drawn).max() > 0.5
+    for name, wanted in (("my-cnn", drawn), ("my-upright", upright)):
+        page.locator("#networks label", has_text=name).click()
+        page.wait_for_timeout(300)
+        for canvas in ("#seen", ".layer canvas"):
+            seen = np.array(page.evaluate(COPY, canvas)).reshape(28, 28, 4)[..., 0] / 255
+            assert np.abs(seen - wanted).max() < 0.15
 
 
 def test_several_digits_are_a_number_and_each_can_be_looked_at(opened: Open) -> None:

@@ -10,11 +10,10 @@ import torch
 from torch import Tensor
 
 from digits import archive
-from digits.archive import LIMIT, MEMBERS, Kind, brief
+from digits.archive import LIMIT, MEMBERS, Kind, brief, sizes, view
 from digits.errors import CheckpointError
 from digits.files import atomic_write
 from digits.models import CLASSES, CNN, MLP, Ensemble, Network
-from digits.options import VIEWS
 
 
 def save(
@@ -117,16 +116,13 @@ def load_single(path: Path) -> tuple[Network, dict[str, Any]]:
 def build(architecture: Any) -> Network | Ensemble:
     """The network that a file's `architecture` describes, not trained. Raises CheckpointError."""
     name = _name(architecture)
-    view = architecture.get("view", "as-is") if isinstance(architecture, dict) else "as-is"
-    if view not in VIEWS:
-        raise CheckpointError(f"has a view {brief(view)}; expected one of {', '.join(VIEWS)}")
     if name == "mlp":
-        hidden1, hidden2 = _sizes(architecture, "hidden", 2)
-        return MLP(hidden1, hidden2, view=view)
+        hidden1, hidden2 = sizes(architecture, "hidden", 2)
+        return MLP(hidden1, hidden2, view=view(architecture))
     if name == "cnn":
-        first, second, third = _sizes(architecture, "channels", 3)
-        (classes,) = _sizes({"classes": [architecture.get("classes", CLASSES)]}, "classes", 1)
-        return CNN((first, second, third), classes, view=view)
+        first, second, third = sizes(architecture, "channels", 3)
+        (classes,) = sizes({"classes": [architecture.get("classes", CLASSES)]}, "classes", 1)
+        return CNN((first, second, third), classes, view=view(architecture))
     if name == "ensemble":
         members = architecture.get("members")
         if (
@@ -141,15 +137,3 @@ def build(architecture: Any) -> Network | Ensemble:
 
 def _name(architecture: Any) -> Any:
     return architecture.get("name") if isinstance(architecture, dict) else None
-
-
-def _sizes(architecture: dict[str, Any], name: str, count: int) -> list[int]:
-    sizes = architecture.get(name)
-    largest = LIMIT // 4  # no layer can have more neurons than the file has room for
-    if (
-        not isinstance(sizes, list)
-        or len(sizes) != count
-        or not all(type(size) is int and 0 < size < largest for size in sizes)
-    ):
-        raise CheckpointError(f"has {name} of {brief(sizes)}; expected {count} whole numbers")
-    return sizes

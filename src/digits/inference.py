@@ -19,7 +19,6 @@ import numpy.typing as npt
 from digits import archive
 from digits.archive import brief
 from digits.errors import CheckpointError
-from digits.options import VIEWS
 
 Array: TypeAlias = npt.NDArray[np.float32]
 Tensors: TypeAlias = dict[str, npt.NDArray[Any]]
@@ -158,7 +157,8 @@ class Classifier:
         classes = {len(layers[-1].bias) for layers in members if isinstance(layers[-1], Dense)}
         if len(classes) > 1:
             raise CheckpointError("holds an ensemble whose members know different classes")
-        names, known = meta.get("classes", [""] * max(classes)), classes.pop()
+        known = classes.pop()
+        names = meta.get("classes", [""] * known)
         if not isinstance(names, list) or len(names) != known or known == 0:
             raise CheckpointError(f"knows {known} classes and calls them {brief(names)}")
         return cls(members, temperature, known, meta)
@@ -229,27 +229,13 @@ class _Taken:
 
 def _layers(about: Any, taken: _Taken) -> Layers:
     """The layers that `about`, a file's architecture, describes."""
-    known = about if isinstance(about, dict) else {}
-    name, view = known.get("name"), known.get("view", "as-is")
-    if view not in VIEWS:
-        raise CheckpointError(f"has a view {brief(view)}; expected one of {', '.join(VIEWS)}")
-    seen: Layers = () if view == "as-is" else (Upright(),)
+    name = about.get("name") if isinstance(about, dict) else None
+    if name not in ("mlp", "cnn"):
+        raise CheckpointError(f"holds a network {brief(about)}; expected an mlp, a cnn or an ensemble")
+    seen: Layers = (Upright(),) if archive.view(about) == "upright" else ()
     if name == "mlp":
-        return seen + _mlp(taken, *_sizes(known, "hidden", 2))
-    if name == "cnn":
-        return seen + _cnn(taken, *_sizes(known, "channels", 3))
-    raise CheckpointError(f"holds a network {brief(about)}; expected an mlp, a cnn or an ensemble")
-
-
-def _sizes(about: dict[str, Any], name: str, count: int) -> list[int]:
-    sizes = about.get(name)
-    if (
-        not isinstance(sizes, list)
-        or len(sizes) != count
-        or not all(type(size) is int and size > 0 for size in sizes)
-    ):
-        raise CheckpointError(f"has {name} of {brief(sizes)}; expected {count} whole numbers above 0")
-    return sizes
+        return seen + _mlp(taken, *archive.sizes(about, "hidden", 2))
+    return seen + _cnn(taken, *archive.sizes(about, "channels", 3))
 
 
 def _mlp(taken: _Taken, first: int, second: int) -> Layers:

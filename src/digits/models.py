@@ -13,9 +13,9 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor, nn
 
+from digits.augment import SIDE, warp
 from digits.options import View
 
-SIDE = 28  # pixels
 PIXELS = SIDE * SIDE
 CLASSES = 10
 FAINT = 1e-6  # divides where there is no ink
@@ -71,9 +71,7 @@ def upright(images: Tensor) -> Tensor:
     spread = (rows * high**2).sum(dim=1, keepdim=True).clamp(min=FAINT)
     lean = ((right * high).sum(dim=1, keepdim=True) / spread).clamp(-1, 1)  # (B, 1): pixels a row
     x = place + (lean * high).unsqueeze(2)  # (B, 28, 28): where each pixel is taken from
-    grid = torch.stack([x, place.unsqueeze(1).expand_as(x)], dim=3) * (2 / SIDE)  # in half images
-    moved: Tensor = nn.functional.grid_sample(images, grid, align_corners=False)
-    return moved.clamp(0, 1)  # sums of weights exceed 1 by 1e-7
+    return warp(images, torch.stack([x, place.unsqueeze(1).expand_as(x)], dim=1) * (2 / SIDE))
 
 
 class Dropout(nn.Module):

@@ -230,6 +230,10 @@ class TrainOptions:
             raise OptionError("--view turns needs --ensemble 2 or more; a single network has one view")
         _check_name(self.name)
 
+    def view_of(self, number: int) -> View:
+        """What an ensemble's network `number`, counted from 0, sees; a single network is number 0."""
+        return VIEWS[number % len(VIEWS)] if self.view == "turns" else self.view
+
     @property
     def learning_rate(self) -> float:
         """The rate in force: --lr, or the optimiser's usual one."""

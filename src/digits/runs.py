@@ -42,7 +42,7 @@ from digits.download import Progress
 from digits.errors import CheckpointError, DataError, OptionError, RunError
 from digits.evaluate import Comparison, Evaluation
 from digits.models import Ensemble, Network
-from digits.options import VIEWS, CompareOptions, EvaluateOptions, TrainOptions
+from digits.options import CompareOptions, EvaluateOptions, TrainOptions
 from digits.training import Epoch, State, architecture, begin, pick_device, pick_precision, train
 
 COLUMNS = ("epoch", "train_loss", "train_accuracy", "val_loss", "val_accuracy", "seconds")
@@ -270,7 +270,7 @@ class Run:
                 self.options,
                 ensemble=1,
                 seed=self.options.seed + number,
-                view=VIEWS[number % len(VIEWS)] if self.options.view == "turns" else self.options.view,
+                view=self.options.view_of(number),
                 out=self.folder,
                 name=name,
                 resume=self.world.spread((self.folder / name / "options.json").exists()),

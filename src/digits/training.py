@@ -21,7 +21,7 @@ from digits.errors import CheckpointError, OptionError, TrainingError
 from digits.loss import Loss, smoothed
 from digits.models import CLASSES, CNN, MLP, Dropout, Network
 from digits.optimizers import Optimizer
-from digits.options import VIEWS, Device, Model, Precision, TrainOptions, View, to_json
+from digits.options import Device, Model, Precision, TrainOptions, to_json
 
 COUNT_EVERY = 16  # steps between two sums of loss and accuracy; one by one they cost a tenth of the time
 DIVERGED = 2**20  # nats, for one image; sums of anything higher could leave 64 bits and turn negative
@@ -222,20 +222,16 @@ def begin(options: TrainOptions, train_set: Digits, world: World | None = None) 
 
 def architecture(options: TrainOptions) -> dict[str, Any]:
     """What kind of network, and how large: as `checkpoint.build` takes it."""
-    view = {} if _view(options) == "as-is" else {"view": _view(options)}
+    view = options.view_of(0)
+    seen = {} if view == "as-is" else {"view": view}
     if options.model == "cnn":
-        return {"name": "cnn", "channels": list(options.channels), **view}
-    return {"name": "mlp", "hidden": list(options.hidden), **view}
-
-
-def _view(options: TrainOptions) -> View:
-    """What a single network sees; where an ensemble's take turns, the first one's."""
-    return VIEWS[0] if options.view == "turns" else options.view
+        return {"name": "cnn", "channels": list(options.channels), **seen}
+    return {"name": "mlp", "hidden": list(options.hidden), **seen}
 
 
 def _network(options: TrainOptions, world: World, classes: int = CLASSES) -> Network:
     """A network with first weights from the seed; the caller's own random numbers stay as they were."""
-    dropout, view = options.dropout, _view(options)
+    dropout, view = options.dropout, options.view_of(0)
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(options.seed)
         if options.model == "cnn":

@@ -73,7 +73,7 @@ def kill_search(place: Path, data: Path, url: str | None, name: str) -> list[str
         await_trials(folder, url, "RUNNING", 1)
         search.send(signal.SIGKILL)
         search.wait()
-        if "RUNNING" in states(folder, url).values():
+        if list(states(folder, url).values()).count("RUNNING") == 1:
             break
     else:
         return ["no kill came in the middle of a trial"]

@@ -60,14 +60,14 @@ let took = 0;
 // Showing ---------------------------------------------------------------------------------------------
 
 function show() {
-  const mark = marks[chosen];
+  const mark = marks[chosen], seen = mark?.result?.seen ?? mark?.image;
   showText();
   showChips();
   showBars(mark);
-  pixels($("seen"), mark?.image);
+  pixels($("seen"), seen);
   $("seen").setAttribute("aria-label", mark ? `What the network sees: 28 by 28 pixels of mark ${chosen + 1}` : "What the network sees: nothing yet");
   showTags();
-  view.show(mark?.image ?? null, mark?.result ?? null);
+  view.show(seen ?? null, mark?.result ?? null);
   $("undo").disabled = photo !== null || paper.past.length === 0;
   $("clear").disabled = paper.empty && photo === null;
   $("hint").style.opacity = paper.empty && photo === null ? 1 : 0;

@@ -9,11 +9,7 @@ export class Network {
     this.classes = about.classes;
     this.temperature = about.temperature;
     this.members = about.members.map((layers) => layers.map((layer) => made(layer, numbers)));
-  }
-
-  /** The layers that are shown: those of the first member behind its view of the picture. */
-  get layers() {
-    return this.members[0].filter((layer) => layer.kind !== "upright");
+    this.layers = this.members[0].filter((layer) => layer.kind !== "upright"); // those that are shown
   }
 
   /** 784 numbers in [0, 1] to probabilities; what the first member saw, and what each of `layers` said to it. */
@@ -100,8 +96,8 @@ const STEPS = {
     const sum = (term) => rows.reduce((total, _, r) => total + term(r), 0);
     const centre = sum((r) => rows[r] * (r - middle)) / Math.max(sum((r) => rows[r]), FAINT);
     const high = rows.map((_, r) => r - middle - centre);
-    const lean = sum((r) => right[r] * high[r]) / Math.max(sum((r) => rows[r] * high[r] ** 2), FAINT);
-    const moves = high.map((h) => Math.min(Math.max(lean, -1), 1) * h);
+    const leaning = sum((r) => right[r] * high[r]) / Math.max(sum((r) => rows[r] * high[r] ** 2), FAINT);
+    const lean = Math.min(Math.max(leaning, -1), 1), moves = high.map((h) => lean * h);
     const moved = data.map((_, i) => {
       const r = Math.floor(i / width), whole = Math.floor(moves[r]), c = (i % width) + whole;
       const pixel = (column) => (column >= 0 && column < width ? data[r * width + column] : 0);

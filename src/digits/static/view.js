@@ -31,9 +31,9 @@ export class View {
       : "Small windows slide over the picture. A map lights up where its pattern is; later maps combine earlier ones.") + first;
   }
 
-  /** What the network says to an image; null: nothing is drawn. */
+  /** What the network says to the image that it sees; null: nothing is drawn. */
   show(image, result) {
-    this.image = result?.seen ?? image; // set upright, if that is what the network sees
+    this.image = image;
     this.result = result;
     this.draw();
   }
