@@ -43,10 +43,11 @@ RECIPES: dict[Recipe, TrainOptions] = {
         weight_decay=0.0005,
         schedule="one-cycle",
     ),
-    # How far two hidden layers come on the images as they are.
+    # How far two hidden layers come if no image is ever changed at random.
     "plain": TrainOptions(
         recipe="plain",
         hidden=(800, 800),
+        view="upright",
         val_size=2000,
         dropout=0.5,
         input_dropout=0.2,
@@ -113,7 +114,7 @@ class Figures:
 FIGURES: dict[Recipe, Figures] = {
     "classic": Figures("The textbook: two hidden layers, plain SGD.", 5, 0.9731, 0.0018, 8.8),
     "fast": Figures("97 % in half a second.", 10, 0.9753, 0.0009, 0.5),
-    "plain": Figures("How far two hidden layers come on the images as they are.", 5, 0.9869, 0.0006, 275.5),
+    "plain": Figures("How far two hidden layers come without augmentation.", 5, 0.9901, 0.0004, 339.9),
     "mlp": Figures("Two hidden layers at their best, taught by the cnn.", 3, 0.9957, 0.0003, 462.0),
     "fast-cnn": Figures("99 % in seconds.", 5, 0.9913, 0.0007, 3.7),
     "cnn": Figures("The most accurate single network.", 4, 0.9974, 0.0001, 727.0),
