@@ -285,23 +285,30 @@ def test_a_trial_that_was_given_up_for_lost_is_let_go(small: Callable[..., TuneO
 
 
 @pytest.mark.filterwarnings("ignore:Heartbeat of storage")  # optimize, which beats, would finish the trial
+@pytest.mark.parametrize("looked", [False, True])
 def test_two_may_close_the_same_trial(
-    small: Callable[..., TuneOptions], url: str | None, monkeypatch: pytest.MonkeyPatch
+    small: Callable[..., TuneOptions], url: str | None, monkeypatch: pytest.MonkeyPatch, looked: bool
 ) -> None:
-    """H1: where another process closes a dead worker's trial between our look and our word, that is that."""
-    with open_study(small(storage=url, name="both"), SMALL, TRAIN, VAL) as study:
+    """H1: where another process closes a dead worker's trial before our word, that is that.
+
+    Between our list of trials and Optuna's look at this one, or between that look and the word.
+    """
+    with open_study(small(storage=url, name=f"both-{looked}"), SMALL, TRAIN, VAL) as study:
         name = f"{search._worker_prefix()}dead"
         (study.folder / name).touch()
         study._study.enqueue_trial({}, user_attrs={"worker": name})
         abandoned = study._study.ask()
         storage, failed = study._study._storage, optuna.trial.TrialState.FAIL
         close = storage.set_trial_state_values
+        place, word = (storage, "set_trial_state_values") if looked else (study._study, "tell")
+        ours = getattr(place, word)
 
-        def second(*args: Any, **kwargs: Any) -> bool:
+        def second(*args: Any, **kwargs: Any) -> Any:
+            monkeypatch.setattr(place, word, ours)
             close(abandoned._trial_id, failed)
-            return close(*args, **kwargs)
+            return ours(*args, **kwargs)
 
-        monkeypatch.setattr(storage, "set_trial_state_values", second)
+        monkeypatch.setattr(place, word, second)
         study.close_abandoned()
         assert [trial.state for trial in study._study.trials] == [failed]
 

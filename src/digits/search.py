@@ -398,7 +398,7 @@ class Study:
                 gone = trial.datetime_start is None or _age(trial.datetime_start.timestamp()) > TAKING
             if gone:
                 with _lost_trials():  # others that look at the same moment may have been first
-                    self._study.tell(trial.number, state=TrialState.FAIL, skip_if_finished=True)
+                    self._study.tell(trial.number, state=TrialState.FAIL)
         for lock in self.folder.glob(f"{_worker_prefix()}*"):
             if _age(lock.stat().st_mtime) > TAKING and _free(lock):  # a younger one may be about to be locked
                 lock.unlink(missing_ok=True)
