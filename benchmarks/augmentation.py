@@ -18,14 +18,19 @@ from typing import Literal
 HERE = Path(__file__).resolve().parent
 sys.path.insert(0, str(HERE.parent / "src"))  # so that it runs from a clone, nothing installed
 
-import torch  # noqa: E402
-import torch.nn.functional as F  # noqa: E402
-import tyro  # noqa: E402
-from figures import Figure, at_most, circumstances, describe, exit_code, save, table  # noqa: E402
-from torch import Tensor  # noqa: E402
+import torch
+import torch.nn.functional as F
+import tyro
+from figures import Figure, at_most, circumstances, describe, exit_code, save, table
+from torch import Tensor
 
-from digits.augment import SIDE, affine_matrices, augment, warp  # noqa: E402
-from digits.options import Augmentation  # noqa: E402
+from digits.data.augmentation import (
+    affine_matrices,
+    augment,
+    warp,
+)
+from digits.mnist import SIDE
+from digits.options import Augmentation
 
 IMAGES = 50_000  # MNIST's 60,000 without a sixth for validation
 BATCHES = (64, 128, 256, 512)

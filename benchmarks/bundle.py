@@ -13,10 +13,13 @@ from pathlib import Path
 
 import torch
 
-from digits import checkpoint, data, evaluate
-from digits.archive import BUNDLED, model_path
+import digits
+from digits.data import loading
+from digits.evaluation import logits
+from digits.networks import model_file
+from digits.networks.bundled import BUNDLED, model_path
 
-WEIGHTS = Path(checkpoint.__file__).parent / "weights"
+WEIGHTS = Path(digits.__file__).parent / "weights"
 
 
 def main() -> None:
@@ -27,18 +30,18 @@ def main() -> None:
     parser.add_argument("run", help="folder of a finished run, or its model file")
     parser.add_argument("name", choices=sorted(BUNDLED))
     given = parser.parse_args()
-    model, meta = checkpoint.load_model(model_path(given.run))
+    model, meta = model_file.load_model(model_path(given.run))
     architecture = meta.pop("architecture")
     kept = {name: value for name, value in meta.items() if name not in ("kind", "format")}
     with tempfile.TemporaryDirectory() as folder:
         trial = Path(folder) / "trial.npz"
-        checkpoint.save_model(trial, model.state_dict(), architecture, kept, half=True)
-        half, _ = checkpoint.load_model(trial)
-    collection = data.load(meta["data"]["dataset"])
+        model_file.save_model(trial, model.state_dict(), architecture, kept, half=True)
+        half, _ = model_file.load_model(trial)
+    collection = loading.load(meta["data"]["dataset"])
     changed, farthest = 0, 0.0
     for part in (collection.train, collection.test):
         if part is not None:
-            full, rounded = evaluate.predict(model, part), evaluate.predict(half, part)
+            full, rounded = logits.compute_logits(model, part), logits.compute_logits(half, part)
             changed += int((full.argmax(1) != rounded.argmax(1)).sum())
             farthest = max(farthest, float((full.softmax(1) - rounded.softmax(1)).abs().max()))
     print(f"{changed} answers changed, largest difference of a probability {farthest:.5f}")
@@ -46,7 +49,7 @@ def main() -> None:
         raise SystemExit("half precision changes answers; nothing was written")
     WEIGHTS.mkdir(exist_ok=True)
     path = WEIGHTS / f"{given.name}.npz"
-    checkpoint.save_model(path, model.state_dict(), architecture, kept, half=True)
+    model_file.save_model(path, model.state_dict(), architecture, kept, half=True)
     print(f"{path}: {path.stat().st_size:,} bytes")
 
 

@@ -16,12 +16,19 @@ from pathlib import Path
 import nondigits
 import torch
 
-from digits import checkpoint, data, evaluate, handwriting, training
-from digits.archive import DOUBT, model_path
-from digits.data import Digits, Splits
-from digits.models import CLASSES, Network
+from digits.data import loading, synthetic
+from digits.data.dataset import Digits
+from digits.data.splits import Splits, join, split
+from digits.evaluation import calibration
+from digits.evaluation.logits import compute_logits, probabilities
+from digits.mnist import CLASSES
+from digits.networks import model_file
+from digits.networks.bundled import REJECTION, model_path
+from digits.networks.network import Network
 from digits.options import Augmentation
 from digits.recipes import RECIPES
+from digits.training import loop
+from digits.training.state import begin
 
 NO_DIGIT = CLASSES  # the label after 9
 # Of the marks in the pictures that people have read; in training it is about half (Saerens, Latinne and
@@ -41,15 +48,15 @@ DRAWN, OTHERS, VALIDATION = 12_000, 60_000, 5_000
 
 def sets(seed: int) -> Splits:
     """MNIST's training images with what joins them, ten digits and an eleventh class."""
-    splits = data.split(data.load("mnist"), seed=0)
+    splits = split(loading.load("mnist"), seed=0)
     train = splits.train
     digits, labels = train.images.numpy(), train.labels.numpy()
     parts = [
-        handwriting.drawn(DRAWN, seed),
+        synthetic.synthetic_digits(DRAWN, seed),
         (nondigits.make(OTHERS, seed, digits, labels), torch.full((OTHERS,), NO_DIGIT).numpy()),
     ]
     for images, names in parts:
-        splits = data.join(splits, images, names)
+        splits = join(splits, images, names)
     val = splits.val
     unseen = nondigits.make(VALIDATION, seed + 1, val.images.numpy(), val.labels.numpy())
     both = Digits(
@@ -76,18 +83,18 @@ def main() -> None:
     given = parser.parse_args()
     options = dataclasses.replace(OPTIONS, epochs=given.epochs)
     splits = sets(options.seed)
-    state = training.begin(options, splits.train)
-    for epoch in training.train(options, splits.train, splits.val, state=state):
+    state = begin(options, splits.train)
+    for epoch in loop.train(options, splits.train, splits.val, state=state):
         print(
             f"{epoch.number:3d}  training {epoch.train_accuracy:.2%}  validation {epoch.val_accuracy:.2%}"
             f"  {epoch.seconds:.1f} s",
             flush=True,
         )
     network = state.network.cpu()  # wherever it was trained
-    logits = evaluate.predict(network, splits.val)
-    network.temperature.fill_(evaluate.fit_temperature(logits, splits.val.labels))
+    logits = compute_logits(network, splits.val)
+    network.temperature.fill_(calibration.fit_temperature(logits, splits.val.labels))
     expect_digits(network, float((splits.train.labels < NO_DIGIT).double().mean()))
-    is_digit = 1 - evaluate.probabilities(evaluate.predict(network, splits.val))[:, NO_DIGIT]
+    is_digit = 1 - probabilities(compute_logits(network, splits.val))[:, NO_DIGIT]
     digits = splits.val.labels < NO_DIGIT
     print("threshold  digits refused  others accepted")
     for threshold in (0.5, 0.7, 0.8, 0.85, 0.9, 0.95):
@@ -104,8 +111,8 @@ def main() -> None:
         },
     }
     architecture = {"name": "cnn", "channels": list(options.channels), "classes": NO_DIGIT + 1}
-    path = given.trial or model_path("cnn").with_name(f"{DOUBT}.npz")
-    checkpoint.save_model(path, network.state_dict(), architecture, about, half=True)
+    path = given.trial or model_path("cnn").with_name(f"{REJECTION}.npz")
+    model_file.save_model(path, network.state_dict(), architecture, about, half=True)
     print(f"{path}: {path.stat().st_size:,} bytes")
 
 

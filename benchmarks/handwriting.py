@@ -31,11 +31,13 @@ import numpy.typing as npt
 from figures import circumstances
 
 from digits.errors import PhotoError
-from digits.evaluate import BINS, wilson_interval
+from digits.evaluation.calibration import BINS
+from digits.evaluation.intervals import wilson_interval
 from digits.files import atomic_write
-from digits.options import THRESHOLD
-from digits.pictures import Source
-from digits.reader import Reader, Reading
+from digits.reading.image_files import Source
+from digits.reading.options import THRESHOLD
+from digits.reading.reader import Reader
+from digits.reading.results import Reading
 
 RESULTS = Path(__file__).parent / "results"
 LOOK_ALIKE = {f"lower_{c}" for c in "olisgzbq"} | {f"upper_{c}" for c in "OISZB"}  # letters like digits

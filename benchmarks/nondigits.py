@@ -17,9 +17,9 @@ import numpy as np
 import numpy.typing as npt
 from PIL import Image, ImageDraw, ImageFont
 
-from digits.drawing import Points, render
-from digits.handwriting import PENS, Numbers, curve, written
-from digits.photo import mnist_form
+from digits.data.pen import Points, render
+from digits.data.synthetic import PENS, Numbers, curve, written
+from digits.reading.mnist_form import mnist_form
 
 Ink: TypeAlias = npt.NDArray[np.float32]
 Digits: TypeAlias = npt.NDArray[np.uint8]

@@ -15,8 +15,9 @@ from pathlib import Path
 
 import torch
 
-from digits import runs, training
 from digits.recipes import RECIPES
+from digits.training import loop, run
+from digits.training.state import begin
 
 
 def main() -> None:
@@ -33,11 +34,11 @@ def main() -> None:
         threads=threads or named.threads,
     )
     torch.set_num_threads(options.threads)
-    splits = runs.load_splits(options)[1]
+    splits = run.load_splits(options)[1]
     val_set = splits.val.at(torch.arange(few)) if few else splits.val
-    state = training.begin(options, splits.train)
+    state = begin(options, splits.train)
     start = time.perf_counter()
-    for epoch in training.train(options, splits.train, val_set, state=state):
+    for epoch in loop.train(options, splits.train, val_set, state=state):
         now = time.perf_counter()
         print(json.dumps({**dataclasses.asdict(epoch), "wall": now - start}), flush=True)
         start = time.perf_counter()

@@ -24,9 +24,9 @@ from PIL import Image
 
 sys.path.append(str(Path(__file__).parents[1] / "tests"))
 
-from strokefont import shaded, sheet  # digits drawn in code, found through the line above
+from support.strokefont import shaded, sheet  # digits drawn in code, found through the line above
 
-from digits.reader import Reader
+from digits.reading.reader import Reader
 
 RESULTS = Path(__file__).parent / "results"
 MANY = 1000
@@ -42,7 +42,7 @@ class Cost:
 
 READ = """
 import sys
-from digits.cli import main
+from digits.cli.main import main
 code = main(["predict", "--json", *sys.argv[1:]])
 (peak,) = (line.split()[1] for line in open("/proc/self/status") if line.startswith("VmHWM"))
 print(peak, file=sys.stderr)

@@ -26,15 +26,15 @@ from typing import Any
 HERE = Path(__file__).resolve().parent
 sys.path[:0] = [str(HERE.parent / "src"), str(HERE.parent / "tests")]  # so that it runs from a clone
 
-import numpy as np  # noqa: E402
-import tyro  # noqa: E402
-from figures import Figure, at_least, at_most, circumstances, describe, exit_code, save, table  # noqa: E402
-from hostile import hostile_pictures, saved  # noqa: E402
-from PIL import Image  # noqa: E402
-from served import Served, served  # noqa: E402
-from strokefont import FONT, sheet  # noqa: E402
+import numpy as np
+import tyro
+from figures import Figure, at_least, at_most, circumstances, describe, exit_code, save, table
+from PIL import Image
+from support.hostile import hostile_pictures, saved
+from support.served import Served, served
+from support.strokefont import FONT, sheet
 
-from digits.drawing import render  # noqa: E402
+from digits.data.pen import render
 
 RESULTS = HERE / "results" / "serving.json"
 BODY = 5_000_000  # bytes that the server takes

@@ -29,13 +29,19 @@ from typing import Any
 HERE = Path(__file__).resolve().parent
 sys.path.insert(0, str(HERE.parent / "src"))  # so that it runs from a clone, nothing installed
 
-import tyro  # noqa: E402
-from figures import Figure, at_least, at_most, circumstances, describe, exit_code, ratios, save, table  # noqa: E402
+import tyro
+from figures import Figure, at_least, at_most, circumstances, describe, exit_code, ratios, save, table
 
-from digits import download  # noqa: E402
-from digits.errors import DigitsError  # noqa: E402
-from digits.options import Recipe, TrainOptions  # noqa: E402
-from digits.recipes import RECIPES  # noqa: E402
+from digits.data import (
+    catalogue,
+    download,
+)
+from digits.errors import DigitsError
+from digits.options import (
+    Recipe,
+    TrainOptions,
+)
+from digits.recipes import RECIPES
 
 RESULTS = HERE / "results" / "speed.json"
 IMAGES = 50_000  # of training: MNIST's 60,000 without a sixth for validation
@@ -212,7 +218,7 @@ def starting(root: Path, effort: Effort) -> list[Figure]:
     own: list[float] = []
     for _ in range(effort.starts):
         bare.append(wall_seconds([sys.executable, "-c", "pass"]))
-        help_.append(wall_seconds([sys.executable, "-m", "digits.cli", "--help"]))
+        help_.append(wall_seconds([sys.executable, "-m", "digits", "--help"]))
         torch.append(wall_seconds([sys.executable, "-c", "import torch"]))
         with tempfile.TemporaryDirectory() as folder:
             began = time.time()
@@ -238,7 +244,7 @@ def tutorial_starts(root: Path) -> tuple[float, ...]:
 
 def memory(root: Path, effort: Effort) -> list[Figure]:
     """The most memory that a process holds at once; not measured on Windows, which counts it otherwise."""
-    train = [sys.executable, "-m", "digits.cli", "train", "--data", str(root), "--device", "cpu"]
+    train = [sys.executable, "-m", "digits", "train", "--data", str(root), "--device", "cpu"]
     tutorial = peer("tutorial", root, 1)
     torch, own, other = [], [], []
     for _ in range(effort.memories if hasattr(os, "wait4") else 0):
@@ -383,7 +389,7 @@ def neighbour() -> Iterator[None]:
 
 def find_mnist(folder: Path | None) -> list[Path]:
     """MNIST's four files: in `folder`, in $DIGITS_DATA, in the cache or from a mirror. Raises DataError."""
-    files = download.CATALOGUE["mnist"]
+    files = catalogue.CATALOGUE["mnist"]
     chosen = folder or (Path(os.environ["DIGITS_DATA"]) if os.environ.get("DIGITS_DATA") else None)
     if chosen is None:
         return download.fetch_all(files, download.cache_folder() / "mnist")

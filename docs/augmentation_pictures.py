@@ -18,12 +18,13 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from torch import Tensor
 
-from digits import canvas as look
-from digits import handwriting
-from digits.augment import AFFINE, SIDE, UNIFORM, augment, distort
-from digits.drawing import render
-from digits.handwriting import written
-from digits.models import upright
+from digits import figure_style
+from digits.data import synthetic
+from digits.data.augmentation import AFFINE, UNIFORM, augment, distort
+from digits.data.pen import render
+from digits.data.synthetic import written
+from digits.mnist import SIDE
+from digits.networks.upright import upright
 from digits.options import Augmentation
 
 FOLDER = Path(__file__).parent / "pictures"
@@ -159,16 +160,16 @@ PICTURES = {
     ),
 }
 HABITS = {
-    "1 with an up-stroke": handwriting.one_with_upstroke,
-    "1 with a foot": handwriting.one_with_foot,
-    "7 with a bar": handwriting.seven_crossed,
-    "7 with a wave": handwriting.seven_waved,
-    "4, open": handwriting.four_open,
-    "4 with a low bar": handwriting.four_low,
-    "0 with a slash": handwriting.zero_slashed,
-    "0 with a tail": handwriting.zero_tailed,
-    "2, curled": handwriting.two_curled,
-    "9 like a lollipop": handwriting.nine_lollipop,
+    "1 with an up-stroke": synthetic.one_with_upstroke,
+    "1 with a foot": synthetic.one_with_foot,
+    "7 with a bar": synthetic.seven_crossed,
+    "7 with a wave": synthetic.seven_waved,
+    "4, open": synthetic.four_open,
+    "4 with a low bar": synthetic.four_low,
+    "0 with a slash": synthetic.zero_slashed,
+    "0 with a tail": synthetic.zero_tailed,
+    "2, curled": synthetic.two_curled,
+    "9 like a lollipop": synthetic.nine_lollipop,
 }
 MANY, SMALL_ENLARGED = 15, 2
 TOGETHER = Augmentation(rotation=10, scaling=0.15, shear=10, translation=1, elastic=34, thickness=0.4)
@@ -201,10 +202,17 @@ def strengths_figure(name: str) -> Figure:
     for strength, words, remark in picture.rows:
         how = replace(Augmentation(), **{name: strength})
         rows.append((words, remark, augment(digits, how, torch.Generator().manual_seed(picture.seed))))
-    figure, canvas, top = look.open_sheet(picture.title, picture.text, PITCH * len(rows) - 22)
+    figure, canvas, top = figure_style.open_sheet(picture.title, picture.text, PITCH * len(rows) - 22)
     for words, remark, images in rows:
-        look.write(canvas, look.MARGIN, top + 20, words, weight="bold")
-        look.write(canvas, look.WIDTH - look.MARGIN, top + 20, remark, color=look.GREY, ha="right")
+        figure_style.write(canvas, figure_style.MARGIN, top + 20, words, weight="bold")
+        figure_style.write(
+            canvas,
+            figure_style.WIDTH - figure_style.MARGIN,
+            top + 20,
+            remark,
+            color=figure_style.GREY,
+            ha="right",
+        )
         _row(canvas, top + CAPTION, images)
         top += PITCH
     return figure
@@ -215,7 +223,7 @@ def together_figure() -> Figure:
     digit = drawn_digit(STROKES["5"])
     others = augment(digit.expand(23, -1, -1, -1), TOGETHER, torch.Generator().manual_seed(0))
     text = "Drawn once, top left. The others were turned, scaled, slanted, moved, bent, thinned or fattened."
-    figure, canvas, top = look.open_sheet("One 5 in twenty-four hands", text, 4 * (WIDTH + 22) - 22)
+    figure, canvas, top = figure_style.open_sheet("One 5 in twenty-four hands", text, 4 * (WIDTH + 22) - 22)
     for images in torch.cat([digit[None], others]).split(COLUMNS):
         _row(canvas, top, images)
         top += WIDTH + 22
@@ -228,15 +236,15 @@ def habits_figure() -> Figure:
         "A pen's path, with a writer's chance: points missed a little, leaning, wide or narrow, thin or bold."
     )
     size = SIDE * SMALL_ENLARGED
-    figure, canvas, top = look.open_sheet(
+    figure, canvas, top = figure_style.open_sheet(
         "Digits drawn in code, in hands that MNIST lacks", text, len(HABITS) * (CAPTION + size + 8) - 8
     )
     numbers = np.random.default_rng(5)
     for words, habit in HABITS.items():
-        look.write(canvas, look.MARGIN, top + 26, words, weight="bold")
-        for x, y in look.grid(MANY, MANY, size, 0, top + CAPTION):
+        figure_style.write(canvas, figure_style.MARGIN, top + 26, words, weight="bold")
+        for x, y in figure_style.grid(MANY, MANY, size, 0, top + CAPTION):
             image = render(written(habit(numbers), numbers), pen=float(numbers.uniform(1.8, 3.4)))
-            look.draw_image(canvas, x, y, image, SMALL_ENLARGED, limits=(0, 1))
+            figure_style.draw_image(canvas, x, y, image, SMALL_ENLARGED, limits=(0, 1))
         top += CAPTION + size + 8
     return figure
 
@@ -245,11 +253,11 @@ def upright_figure() -> Figure:
     """The digits leaning to either side, and below each what a network with `--view upright` sees."""
     digits = torch.stack([drawn_digit(strokes) for strokes in STROKES.values()])
     text = "Rows move sideways until right and left do not depend on high and low."
-    figure, canvas, top = look.open_sheet("Upright: what leaned stands", text, PITCH * 4 - 22)
+    figure, canvas, top = figure_style.open_sheet("Upright: what leaned stands", text, PITCH * 4 - 22)
     for words, degrees in (("leaning right", 25.0), ("leaning left", -25.0)):
         leaning = slanted(digits, degrees)
         for title, images in ((f"{words} by {abs(degrees):g}°", leaning), ("set upright", upright(leaning))):
-            look.write(canvas, look.MARGIN, top + 20, title, weight="bold")
+            figure_style.write(canvas, figure_style.MARGIN, top + 20, title, weight="bold")
             _row(canvas, top + CAPTION, images)
             top += PITCH
     return figure
@@ -264,19 +272,19 @@ def slanted(images: Tensor, degrees: float) -> Tensor:
 
 def _row(canvas: Axes, top: float, images: Tensor) -> None:
     """Images beside each other, from margin to margin."""
-    places = look.grid(len(images), COLUMNS, WIDTH, 0, top)
+    places = figure_style.grid(len(images), COLUMNS, WIDTH, 0, top)
     for (x, y), image in zip(places, images, strict=True):
-        look.draw_image(canvas, x, y, image[0].numpy(), ENLARGED, limits=(0, 1))
+        figure_style.draw_image(canvas, x, y, image[0].numpy(), ENLARGED, limits=(0, 1))
 
 
 def main(folder: Path) -> None:
     """Write all pictures."""
     folder.mkdir(parents=True, exist_ok=True)
-    look.save_png(together_figure(), folder / "augmentation.png")
-    look.save_png(upright_figure(), folder / "augmentation-upright.png")
-    look.save_png(habits_figure(), folder / "augmentation-drawn.png")
+    figure_style.save_png(together_figure(), folder / "augmentation.png")
+    figure_style.save_png(upright_figure(), folder / "augmentation-upright.png")
+    figure_style.save_png(habits_figure(), folder / "augmentation-drawn.png")
     for name in PICTURES:
-        look.save_png(strengths_figure(name), folder / f"augmentation-{name}.png")
+        figure_style.save_png(strengths_figure(name), folder / f"augmentation-{name}.png")
 
 
 if __name__ == "__main__":

@@ -16,8 +16,8 @@ from playwright.sync_api import Page, sync_playwright
 FOLDER = Path(__file__).parent / "pictures"
 sys.path.append(str(FOLDER.parents[1] / "tests"))
 
-from served import served  # noqa: E402  # tests/served.py, found through the line above
-from strokefont import FONT  # noqa: E402
+from support.served import served  # tests/served.py, found through the line above
+from support.strokefont import FONT
 
 
 def draw(page: Page, digits: str, size: float, left: float, top: float) -> None:

@@ -15,9 +15,9 @@ from augmentation_pictures import STROKES, Stroke, smooth
 from matplotlib.figure import Figure
 from PIL import Image, ImageDraw, ImageFilter
 
-from digits import canvas as look
-from digits.explain import explain
-from digits.reader import Reader
+from digits import figure_style
+from digits.reading.explanation import explain
+from digits.reading.reader import Reader
 
 FOLDER = Path(__file__).parent / "pictures"
 PAPER, TABLE, RULES, BLUE, PENCIL = (
@@ -104,17 +104,19 @@ def pens_figure(reader: Reader) -> Figure:
     side = 28 * 8
     title = "Four pens, one form"
     text = "Above: pictures of a 5. Below: what the network sees of each, in 28 × 28 pixels, and its answer."
-    figure, canvas, top = look.open_sheet(title, text, 40 + 2 * side + 30 + 50)
+    figure, canvas, top = figure_style.open_sheet(title, text, 40 + 2 * side + 30 + 50)
     for (x, y), (name, picture) in zip(
-        look.grid(len(pictures), len(pictures), side, 0, top), pictures, strict=True
+        figure_style.grid(len(pictures), len(pictures), side, 0, top), pictures, strict=True
     ):
         (digit,) = reader.read(picture, single=True).digits
-        look.write(canvas, x, y + 10, name, weight="bold")
+        figure_style.write(canvas, x, y + 10, name, weight="bold")
         shown = np.asarray(picture.resize((side, side), Image.Resampling.BICUBIC))
-        look.draw_image(canvas, x, y + 36, shown, 1)
-        look.draw_image(canvas, x, y + 36 + side + 24, digit.image, 8, limits=(0, 1))
-        answer = f"{digit.digit}, {look.whole_percent(digit.probability)}"
-        look.write(canvas, x, y + 36 + 2 * side + 24 + 26, answer, weight="bold", color=look.BLUE)
+        figure_style.draw_image(canvas, x, y + 36, shown, 1)
+        figure_style.draw_image(canvas, x, y + 36 + side + 24, digit.image, 8, limits=(0, 1))
+        answer = f"{digit.digit}, {figure_style.whole_percent(digit.probability)}"
+        figure_style.write(
+            canvas, x, y + 36 + 2 * side + 24 + 26, answer, weight="bold", color=figure_style.BLUE
+        )
     return figure
 
 
@@ -123,7 +125,7 @@ def main(folder: Path) -> None:
     folder.mkdir(parents=True, exist_ok=True)
     reader = Reader.load("cnn")
     explain(reader.read(ruled_sheet(), explain=True), folder / "explain.png")
-    look.save_png(pens_figure(reader), folder / "pens.png")
+    figure_style.save_png(pens_figure(reader), folder / "pens.png")
 
 
 if __name__ == "__main__":

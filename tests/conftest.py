@@ -2,23 +2,20 @@
 
 import os
 import signal
-import struct
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
 import hypothesis
-import numpy as np
-import numpy.typing as npt
 import pytest
 import torch
+from support.made_up import FOUR_FILES, MakeFolder, made_up, write_idx
 
-from digits import data, download
+from digits.data import dataset, loading
+from digits.data.sample import fetch_sample
 from digits.errors import DownloadError
 
 # Asked for before `own_environment` hides it from the code under test.
 DATA = [Path(folder) for folder in os.environ.get("DIGITS_DATA", "").split(os.pathsep) if folder]
-FOUR_FILES = [file.name for file in download.CATALOGUE["mnist"]]
 
 # Under nohup, or in the background of a script, signals are ignored, and programs started from here would
 # inherit that: the tests that send them are to find what a terminal gives.
@@ -28,8 +25,6 @@ for number in (signal.SIGINT, signal.SIGTERM, *([signal.SIGHUP] if hasattr(signa
 
 hypothesis.settings.register_profile("digits", deadline=None)  # the machine may be busy with something else
 hypothesis.settings.load_profile("digits")
-
-MakeFolder = Callable[..., Path]
 
 
 @pytest.fixture(scope="session", autouse=True)
@@ -57,40 +52,24 @@ def mnist_folder() -> Path:
 
 
 @pytest.fixture(scope="session")
-def mnist(mnist_folder: Path) -> data.Collection:
+def mnist(mnist_folder: Path) -> loading.Collection:
     """The full MNIST, read once; tests leave it as it is."""
-    return data.load("mnist", mnist_folder)
+    return loading.load("mnist", mnist_folder)
 
 
 @pytest.fixture(scope="session")
 def sample_file(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The CSV file of 5,000 genuine MNIST digits, as `digits train` finds it without a mirror."""
     try:
-        return download.fetch_sample(tmp_path_factory.mktemp("sample"))
+        return fetch_sample(tmp_path_factory.mktemp("sample"))
     except DownloadError as error:
         pytest.skip(f"needs the sample of 5,000 digits: {str(error).splitlines()[0]}")
 
 
 @pytest.fixture(scope="session")
-def sample(sample_file: Path) -> data.Digits:
+def sample(sample_file: Path) -> dataset.Digits:
     """5,000 genuine MNIST digits, the first 500 training images of each class, sorted by class."""
-    return data.load("mnist", sample_file).train
-
-
-def write_idx(path: Path, array: npt.NDArray[Any]) -> None:
-    """An IDX file of bytes (0x08) or 32-bit integers (0x0C), by the letter of the format's description."""
-    code = {"uint8": 0x08, "int32": 0x0C}[array.dtype.name]
-    header = struct.pack(f">HBB{array.ndim}I", 0, code, array.ndim, *array.shape)
-    path.write_bytes(header + array.astype(array.dtype.newbyteorder(">")).tobytes())
-
-
-def made_up(count: int, seed: int) -> tuple[npt.NDArray[np.uint8], npt.NDArray[np.uint8]]:
-    """Images (count, 28, 28) of noise with a bright bar whose height is the label, and labels (count,)."""
-    labels = (np.arange(count) % 10).astype(np.uint8)
-    images = np.random.default_rng(seed).integers(0, 128, (count, 28, 28), np.uint8)
-    for image, label in zip(images, labels, strict=True):
-        image[2 * label + 4 : 2 * label + 6, 4:24] = 255
-    return images, labels
+    return loading.load("mnist", sample_file).train
 
 
 @pytest.fixture

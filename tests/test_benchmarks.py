@@ -12,9 +12,9 @@ import numpy as np
 import pytest
 import torch
 from PIL import Image
-from strokefont import sheet, write
+from support.strokefont import sheet, write
 
-from digits.evaluate import expected_calibration_error
+from digits.evaluation.calibration import expected_calibration_error
 
 BENCHMARKS = Path(__file__).resolve().parents[1] / "benchmarks"
 

@@ -12,7 +12,8 @@ from hypothesis import strategies as st
 
 from digits import options
 from digits.errors import OptionError
-from digits.options import EvaluateOptions, TrainOptions, differences, from_json, to_json
+from digits.evaluation.options import EvaluateOptions
+from digits.options import TrainOptions, differences, from_json, to_json
 
 NAMES = {field.name for field in dataclasses.fields(TrainOptions)}
 NAN, INFINITY = float("nan"), float("inf")

@@ -32,9 +32,9 @@ def declare_missing_operators() -> None:
 
 declare_missing_operators()
 
-from torch import nn, optim  # noqa: E402
-from torch.utils.data import DataLoader, random_split  # noqa: E402
-from torchvision import datasets, transforms  # noqa: E402
+from torch import nn, optim
+from torch.utils.data import DataLoader, random_split
+from torchvision import datasets, transforms
 
 transform = transforms.Compose([transforms.ToTensor(), transforms.Normalize((0.1307,), (0.3081,))])
 dataset = datasets.MNIST(sys.argv[1], train=True, download=False, transform=transform)

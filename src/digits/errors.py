@@ -2,6 +2,7 @@
 
     DigitsError
     ├── OptionError        an option has a value it cannot have
+    ├── MissingPackageError  an optional package is not installed
     ├── DataError          a data file is not what it claims to be
     │   ├── DownloadError  no mirror gave the file
     │   └── PhotoError     a file or array is no picture that can be read, or too large a one
@@ -23,6 +24,10 @@ class DigitsError(Exception):
 
 class OptionError(DigitsError):
     """An option has a value it cannot have."""
+
+
+class MissingPackageError(DigitsError):
+    """A package is not installed that this part needs; the message has pip's line."""
 
 
 class DataError(DigitsError):

@@ -12,7 +12,7 @@ import socket
 from collections.abc import Iterator
 from pathlib import Path
 
-import filelock  # torch depends on it, so it costs nothing
+import filelock
 
 from digits.errors import RunError
 

@@ -23,18 +23,9 @@ View = Literal["as-is", "upright"]
 Views = Literal[View, "turns"]
 Keep = Literal["best", "last"]
 Recipe = Literal["classic", "fast", "plain", "mlp", "fast-cnn", "cnn", "ensemble"]
-
-Group = Literal["hidden", "lr", "optimizer", "batch-size", "augmentation"]
-Pruner = Literal["median", "halving", "none"]
-
 VIEWS: tuple[View, ...] = get_args(View)
-LOOPBACK = ("127.0.0.1", "::1", "localhost")  # addresses that only this machine reaches
-THRESHOLD = 0.9  # of the probability, from which a mark is an accepted digit: docs/photos.md says why
-TRIALS = 50  # of a search that is given no budget
 SGD_RATE = 0.01  # the mission's learning rate
 ADAPTIVE_RATE = 0.001  # Adam, AdamW and RMSprop: the default of Kingma & Ba 2015, algorithm 1
-
-
 RANGES = {  # of the strengths of augmentation; far beyond what is of use
     "rotation": (0, 180),
     "scaling": (0, 1),
@@ -200,16 +191,16 @@ class TrainOptions:
 
     def __post_init__(self) -> None:
         for name in ("hidden", "channels"):
-            _at_least(name, min(getattr(self, name)), 1)
+            at_least(name, min(getattr(self, name)), 1)
         for name in ("epochs", "batch_size", "threads", "ensemble"):
-            _at_least(name, getattr(self, name), 1)
+            at_least(name, getattr(self, name), 1)
         for name in ("patience", "drawn", "checkpoint_every", "seed", "split_seed", "weight_decay", "clip"):
-            _at_least(name, getattr(self, name), 0)
+            at_least(name, getattr(self, name), 0)
         for name in ("momentum", "dropout", "input_dropout", "label_smoothing", "ema"):
             _fraction(name, getattr(self, name))
         for name in ("val_size", "test_size"):
             if getattr(self, name) is not None:
-                _at_least(name, getattr(self, name), 1)
+                at_least(name, getattr(self, name), 1)
         if self.seed >= 2**64:  # what torch.manual_seed takes
             raise OptionError(f"--seed is {self.seed}; expected a whole number below 2^64")
         if not 0 < self.learning_rate < float("inf"):
@@ -228,7 +219,7 @@ class TrainOptions:
             raise OptionError("--input-dropout belongs to the mlp; use --erasing for the cnn")
         if self.view == "turns" and self.ensemble == 1:
             raise OptionError("--view turns needs --ensemble 2 or more; a single network has one view")
-        _check_name(self.name)
+        check_name(self.name)
 
     def view_of(self, number: int) -> View:
         """What an ensemble's network `number`, counted from 0, sees; a single network is number 0."""
@@ -243,131 +234,6 @@ class TrainOptions:
 
 
 @dataclass(frozen=True)
-class EvaluateOptions:
-    """Test a saved network again, on the images that were kept out of its training."""
-
-    model: str
-    """Folder of a run, a model file, or the name of a bundled network: cnn, mlp."""
-    data: Path | None = None
-    """Folder or file with the data; found as for training without it."""
-    unverified: bool = False
-    """Accept files of the published sizes whose content is not the published one."""
-    json: bool = False
-    """Print one JSON object instead of a table."""
-    threads: int = 1
-    """Processor threads."""
-
-    def __post_init__(self) -> None:
-        _at_least("threads", self.threads, 1)
-
-
-@dataclass(frozen=True)
-class CompareOptions:
-    """Let two saved networks read the same test images: is one of them really better?"""
-
-    first: str
-    """Folder of a run, a model file, or the name of a bundled network."""
-    second: str
-    """The other one."""
-    data: Path | None = None
-    """Folder or file with the data; found as for training without it."""
-    unverified: bool = False
-    """Accept files of the published sizes whose content is not the published one."""
-    json: bool = False
-    """Print one JSON object instead of a table."""
-    threads: int = 1
-    """Processor threads."""
-
-    def __post_init__(self) -> None:
-        _at_least("threads", self.threads, 1)
-
-
-@dataclass(frozen=True)
-class PredictOptions:
-    """Read handwritten digits in pictures: photos, scans, drawings."""
-
-    images: tuple[Path, ...]
-    """Pictures, or folders of them: JPEG, PNG, WebP, GIF, TIFF, BMP, AVIF; HEIC if pillow-heif is there."""
-    json: bool = False
-    """Print one JSON object a line, with a box, a probability and a reason for every mark."""
-    single: bool = False
-    """Each picture holds one digit at most: exactly one mark is listed."""
-    model: str = "cnn"
-    """Folder of a run, a model file, or the name of a bundled network: cnn, mlp."""
-    threshold: float = THRESHOLD
-    """Accept a mark from this probability on; within a number, from less."""
-    explain: Path | None = None
-    """Draw how the picture was read, step by step, as this PNG file; for one picture."""
-
-    def __post_init__(self) -> None:
-        if not self.images:
-            raise OptionError("no picture is named; expected at least one, such as digits predict photo.jpg")
-        if not 0 <= self.threshold <= 1:
-            raise OptionError(f"--threshold is {self.threshold}; expected a number from 0 to 1")
-        if self.explain is not None and self.explain.suffix.lower() != ".png":
-            raise OptionError(f"--explain is {self.explain}; expected the name of a PNG file: explained.png")
-
-
-@dataclass(frozen=True)
-class ServeOptions:
-    """Serve the page to draw on, and an API that reads pictures, on this machine."""
-
-    model: tuple[str, ...] = ()
-    """One of your networks, a run's folder or a model file, beside the bundled ones; may be repeated."""
-    host: str = "127.0.0.1"
-    """Address to listen on. Any other than this machine's own needs --allowed-host."""
-    port: int = 8000
-    """Port to listen on; 0 takes a free one."""
-    allowed_host: tuple[str, ...] = ()
-    """Name, or NAME:PORT, under which browsers and proxies may ask for this server; may be repeated."""
-    workers: int = 1
-    """Processes that answer; each has the networks in its memory."""
-    corrections: Path | None = None
-    """Folder for the pictures that were corrected in the page. Default: in the user's data folder."""
-    open: bool = False
-    """Open the page in the browser."""
-
-    def __post_init__(self) -> None:
-        _at_least("workers", self.workers, 1)
-        if not 0 <= self.port < 2**16:
-            raise OptionError(f"--port is {self.port}; expected a whole number from 0 to 65535")
-        if self.host not in LOOPBACK and not self.allowed_host:
-            raise OptionError(
-                f"--host {self.host} lets other machines in; say by which name they may ask, such as "
-                "--allowed-host digits.example.org"
-            )
-
-
-@dataclass(frozen=True)
-class AdaptOptions:
-    """Teach a trained network your own handwriting, and see what it gained and what it forgot."""
-
-    folder: Path
-    """Folder with a folder for each digit and pictures in them: my_digits/7/photo.jpg is a 7."""
-    model: str = "cnn"
-    """Folder of a run, a model file, or the name of a bundled network: cnn, mlp."""
-    data: Path | None = None
-    """Folder or file with MNIST, some of which is repeated; found as for training without it."""
-    unverified: bool = False
-    """Accept files of the published sizes whose content is not the published one."""
-    seed: int = 0
-    """Seed of what is held back, repeated and distorted: same seed, same machine, same bits."""
-    threads: int = 1
-    """Processor threads."""
-    json: bool = False
-    """Print one JSON object instead of a table."""
-    out: Path = Path("runs")
-    """Folder that holds the runs."""
-    name: str | None = None
-    """Name of the new folder. Default: adapt and the next free number."""
-
-    def __post_init__(self) -> None:
-        _at_least("threads", self.threads, 1)
-        _at_least("seed", self.seed, 0)
-        _check_name(self.name)
-
-
-@dataclass(frozen=True)
 class RecipesOptions:
     """List the recipes with what they reach."""
 
@@ -375,48 +241,7 @@ class RecipesOptions:
     """Print one JSON object, every option included, instead of a table."""
 
 
-@dataclass(frozen=True)
-class TuneOptions:
-    """Search for better options of `digits train`, judged by validation images alone.
-
-    Options of `digits train` may be given too: the search starts there. Repeat the command to go on.
-    """
-
-    search: tuple[Group, ...] = ("hidden", "lr", "optimizer", "batch-size", "augmentation")
-    """What to vary."""
-    trials: int | None = None
-    """Trials to finish, those pruned or of earlier calls counted. Default: 50, or no end with --minutes."""
-    minutes: float | None = None
-    """Begin no trial after so many minutes; those under way are finished."""
-    pruner: Pruner = "median"
-    """Give up a trial below the median of earlier ones at its epoch, or by successive halving, or never."""
-    workers: int = 1
-    """Processes that work on the study, each with --threads threads."""
-    storage: str | None = None
-    """URL of a database: sqlite:///FILE, postgresql://USER@HOST/NAME. Default: a journal file."""
-    out: Path = Path("runs")
-    """Folder that holds the study's folder."""
-    name: str | None = None
-    """Name of the study and of its folder. Default: tune and the recipe."""
-
-    def __post_init__(self) -> None:
-        if not self.search:
-            raise OptionError(
-                "--search names nothing; expected at least one of " + ", ".join(get_args(Group))
-            )
-        _at_least("workers", self.workers, 1)
-        for name in ("trials", "minutes"):
-            if getattr(self, name) is not None:
-                _at_least(name, getattr(self, name), 0)
-        _check_name(self.name)
-
-    @property
-    def budget(self) -> int | None:
-        """Trials to finish; None where time alone decides."""
-        return TRIALS if self.trials is None and self.minutes is None else self.trials
-
-
-def _check_name(name: str | None) -> None:
+def check_name(name: str | None) -> None:
     if name is not None and (name in ("", "..") or Path(name).name != name or "\0" in name):
         raise OptionError(f"--name is {name!r}; expected a folder name without slashes; use --out DIR")
 
@@ -426,12 +251,9 @@ def _fraction(name: str, value: float) -> None:
         raise OptionError(f"--{name.replace('_', '-')} is {value}; expected 0 or more and below 1")
 
 
-def _at_least(name: str, value: float, least: int) -> None:
+def at_least(name: str, value: float, least: int) -> None:
     if not least <= value < float("inf"):  # so that NaN fails too
         raise OptionError(f"--{name.replace('_', '-')} is {value}; expected {least} or more")
-
-
-# ------------------------------------------------------------------------------------- to JSON and back
 
 
 def to_json(options: TrainOptions) -> str:

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import optuna
 
-from digits.storage import open_storage
+from digits.tuning.storage import open_storage
 
 from . import database, trainer
 from .trainer import PATIENCE, Trainer

@@ -26,9 +26,9 @@ from typing import Any
 
 import numpy as np
 
-from digits import checkpoint
 from digits.errors import CheckpointError
 from digits.files import TEMPORARY
+from digits.networks import tensor_file
 
 TRAIN_IMAGES, TEST_IMAGES = 320, 60  # 267 to learn from: 9 steps of 32 an epoch, the last one not full
 STEPS = 9
@@ -184,9 +184,10 @@ def _run(
         _arm(moment)
     if held:
         signal.raise_signal(signal.SIGSTOP)
-    from digits import cli
 
-    sys.exit(cli.main(arguments))
+    from digits.cli.main import main
+
+    sys.exit(main(arguments))
 
 
 def _arm(moment: Moment) -> None:
@@ -257,7 +258,7 @@ def unsound(folder: Path) -> list[str]:
     for name in ("checkpoint.npz", "checkpoint.prev.npz", "model.npz"):
         if (folder / name).exists():
             try:
-                checkpoint.load(folder / name, "model" if name == "model.npz" else "checkpoint")
+                tensor_file.load_tensors(folder / name, "model" if name == "model.npz" else "checkpoint")
             except CheckpointError as error:
                 broken.append(str(error))
     for path in folder.glob("*.json"):

@@ -1,0 +1,63 @@
+"""`digits evaluate` and `digits compare`: test saved networks again."""
+
+import dataclasses
+import json
+import sys
+
+from digits.cli.parsing import parse
+from digits.evaluation.options import CompareOptions, EvaluateOptions
+
+
+def evaluate(arguments: list[str]) -> int:
+    """Run `digits evaluate`; returns the exit code."""
+    options = parse(EvaluateOptions, arguments, "digits evaluate")
+    import torch
+
+    from digits.cli import console as consoles
+    from digits.cli.evaluate_output import show_test
+    from digits.evaluation import saved_models
+
+    torch.set_num_threads(options.threads)
+    console = consoles.make_console()
+    console.quiet = options.json
+    with consoles.download_bar(console) as fetching:
+        found = saved_models.evaluate(
+            options.model, options.data, unverified=options.unverified, progress=fetching
+        )
+    for notice in found.collection.notices:
+        print(f"note: {notice}", file=sys.stderr)
+    if not found.same_images:
+        print("note: these are not the test images of the model's own run", file=sys.stderr)
+    if options.json:
+        about = {"model": str(found.model), "data": found.collection.origin}
+        undisputed = found.undisputed and found.undisputed.to_json()
+        print(json.dumps({**about, **found.test.to_json(), "undisputed": undisputed}))
+    else:
+        show_test(console, found.test, found.undisputed, found.collection, str(found.model))
+    return 0
+
+
+def compare(arguments: list[str]) -> int:
+    """Run `digits compare`; returns the exit code."""
+    options = parse(CompareOptions, arguments, "digits compare")
+    import torch
+
+    from digits.cli import console as consoles
+    from digits.cli.evaluate_output import show_comparison
+    from digits.evaluation import saved_models
+
+    torch.set_num_threads(options.threads)
+    console = consoles.make_console()
+    console.quiet = options.json
+    names = options.first, options.second
+    with consoles.download_bar(console) as fetching:
+        found = saved_models.compare(*names, options.data, unverified=options.unverified, progress=fetching)
+    for notice in found.collection.notices:
+        print(f"note: {notice}", file=sys.stderr)
+    if options.json:
+        about = {"first_model": names[0], "second_model": names[1], "data": found.collection.origin}
+        counts = dataclasses.asdict(found.comparison)
+        print(json.dumps({**about, **counts, "p_value": found.p_value}))
+    else:
+        show_comparison(console, found.comparison, names)
+    return 0

@@ -1,0 +1,67 @@
+"""`digits predict`: read handwriting in pictures."""
+
+import os
+import shutil
+import sys
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from digits.cli.parsing import complain, parse
+from digits.errors import OptionError, PhotoError
+from digits.reading.options import PredictOptions
+
+if TYPE_CHECKING:
+    from digits.reading.reader import Reader
+    from digits.reading.results import Reading
+
+
+def predict(arguments: list[str]) -> int:
+    """Run `digits predict`: one line per picture. Returns 1 if a picture could not be read."""
+    options = parse(PredictOptions, arguments, "digits predict")
+    # Read when NumPy is imported; two threads stall each other on a busy machine.
+    os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
+    from digits.cli import predict_output
+    from digits.reading.image_files import files_in
+    from digits.reading.reader import Reader
+
+    reader = Reader.load(options.model, threshold=options.threshold)
+    paths = list(files_in(options.images))
+    if options.explain:
+        answers = _explained(reader, paths, options.explain, single=options.single)
+    else:
+        answers = reader.read_many(paths, single=options.single)
+    names, columns = predict_output.name_width(paths), shutil.get_terminal_size((100, 24)).columns
+    if hasattr(sys.stdout, "reconfigure"):
+        sys.stdout.reconfigure(errors="replace")
+    failed = 0
+    for path, answer in zip(paths, answers, strict=True):
+        failed += isinstance(answer, PhotoError)
+        if options.json:
+            line = predict_output.as_json(path, answer)
+        else:
+            line = predict_output.as_lines(path, answer, names=names, columns=columns)
+        print(line, flush=True)
+    if failed and len(paths) > 1:
+        return complain(f"{failed:,} of {len(paths):,} pictures could not be read", 1)
+    return int(failed > 0)
+
+
+def _explained(
+    reader: "Reader", paths: Sequence[Path], target: Path, *, single: bool
+) -> "Iterator[Reading | PhotoError]":
+    """Read the only picture and draw how it was read."""
+    from digits.reading.explanation import explain
+
+    path, *others = paths
+    if others:
+        raise OptionError(f"--explain draws the reading of one picture, not of {len(paths):,}; name one")
+    if target.exists() and path.exists() and target.samefile(path):
+        raise OptionError(f"--explain would overwrite {path}, the picture itself; choose another name")
+    try:
+        reading = reader.read(path, single=single, explain=True)
+    except PhotoError as error:
+        yield error
+        return
+    explain(reading, target)
+    yield reading

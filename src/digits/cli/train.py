@@ -1,0 +1,74 @@
+"""`digits train`: from files to a tested, plotted, saved network."""
+
+import dataclasses
+from typing import TYPE_CHECKING
+
+from digits.cli.parsing import complain, parse, parse_first, parse_train_options
+from digits.options import TrainOptions
+
+if TYPE_CHECKING:
+    from rich.console import Console
+
+    from digits.data.loading import Collection
+    from digits.data.splits import Splits
+    from digits.training.run import Run
+
+PROG = "digits train"
+
+
+def train(arguments: list[str]) -> int:
+    """Run `digits train`; returns the exit code."""
+    options = train_options(arguments)
+    import torch
+
+    from digits.cli import console as consoles
+    from digits.cli import train_output
+    from digits.training.devices import pick_device
+    from digits.training.distributed import join_world
+    from digits.training.interrupts import Stopped
+    from digits.training.run import load_splits, open_run
+
+    torch.set_num_threads(options.threads)
+    console = consoles.make_console()
+    with join_world(pick_device(options.device).type) as world:
+        console.quiet = not world.first
+        with consoles.download_bar(console) as fetching:
+            collection, splits = load_splits(options, fetching)
+        train_output.show_data(console, collection, splits)
+        with open_run(options, world) as run:
+            train_output.show_run(console, run)
+            try:
+                _train_epochs(console, run, collection, splits)
+            except Stopped as stopped:
+                return complain(stopped, 128 + stopped.number) if world.first else 128 + stopped.number
+            if world.first:
+                train_output.show_result(console, run.finish(splits, collection), collection)
+    return 0
+
+
+def train_options(arguments: list[str]) -> TrainOptions:
+    """The options on the command line, on top of the recipe's, or with --resume of those of the old run."""
+    first = parse_first(arguments, PROG)
+    if not first.resume or {"-h", "--help"} & set(arguments):
+        return parse_train_options(arguments, PROG)
+    from digits.training.run_folder import find_unfinished
+
+    stored = find_unfinished(first.out, first.name)
+    return parse(TrainOptions, arguments, PROG, dataclasses.replace(stored, allow_inexact=False))
+
+
+def _train_epochs(console: "Console", run: "Run", collection: "Collection", splits: "Splits") -> None:
+    from digits.cli import train_output
+    from digits.cli.console import epoch_bar
+    from digits.training.interrupts import Interrupts
+
+    steps = -(-len(splits.train) // run.options.batch_size)
+    best = 0.0
+    with Interrupts() as interrupts, epoch_bar(console, steps) as bar:
+        for epoch in run.train(splits, collection, progress=bar, interrupts=interrupts):
+            if epoch.number == 1:
+                train_output.show_notices(console, run.member or run)
+                train_output.show_header(console, run)
+                best = 0.0
+            train_output.show_epoch(console, epoch, epoch.val_accuracy > best)
+            best = max(best, epoch.val_accuracy)

@@ -1,0 +1,90 @@
+"""What `digits train` prints."""
+
+import statistics
+
+from rich.console import Console
+
+from digits.cli.console import show_line
+from digits.cli.describe import network, training
+from digits.cli.evaluate_output import show_test
+from digits.data.loading import Collection
+from digits.data.splits import Splits
+from digits.evaluation.epoch import Epoch
+from digits.training.run import Result, Run
+
+
+def show_data(console: Console, collection: Collection, splits: Splits) -> None:
+    """Where the data came from and how it is split."""
+    for notice in collection.notices:
+        console.print(f"note: {notice}\n")
+    verified = ", SHA-256 as published" if collection.published else ""
+    show_line(console, "data", f"{collection.dataset}: {collection.origin}{verified}")
+    parts = (("training", splits.train), ("validation", splits.val), ("test", splits.test))
+    show_line(console, "", " · ".join(f"{len(part):,} {name}" for name, part in parts) + " images")
+
+
+def show_run(console: Console, run: Run) -> None:
+    """What is going to be trained, and how."""
+    o = run.options
+    each = "" if o.ensemble == 1 else f"{o.ensemble} networks, each "
+    show_line(console, "network", each + network(o))
+    show_line(console, "training", training(o))
+    show_line(console, "run", f"{run.folder}")
+
+
+def show_notices(console: Console, run: Run) -> None:
+    """What happened while the run was opened: a resume, a damaged checkpoint."""
+    for notice in run.notices:
+        console.print(f"note: {notice}")
+    if run.resumed_at:
+        epochs, steps = run.resumed_at
+        inside = f" and {steps} steps" if steps else ""
+        show_line(console, "resuming", f"after {epochs} epochs{inside}")
+
+
+def show_header(console: Console, run: Run) -> None:
+    """The table's two lines of names; in an ensemble, which of the networks it is about."""
+    console.print()
+    if run.member:
+        o = run.member.options
+        show_line(console, run.member.folder.name, f"of {run.options.ensemble}, seed {o.seed}")
+        console.print()
+    console.print("           training            validation")
+    console.print("epoch      loss   accuracy     loss   accuracy      time   images/s")
+
+
+def show_epoch(console: Console, epoch: Epoch, best: bool) -> None:
+    """One line of the table; a star marks the best validation accuracy of this network so far."""
+    console.print(
+        f"{epoch.number:5d}  {epoch.train_loss:8.4f}  {epoch.train_accuracy:8.2%}"
+        f" {epoch.val_loss:8.4f}  {epoch.val_accuracy:8.2%}{'*' if best else ' '}"
+        f"  {epoch.seconds:6.2f} s  {epoch.images / max(epoch.seconds, 1e-9):9,.0f}"
+    )
+
+
+def show_result(console: Console, result: Result, collection: Collection) -> None:
+    """The test, and where everything is."""
+    seconds = sum(epoch.seconds for epoch in result.history)
+    console.print(f"      * best validation accuracy; {seconds:.1f} s of training\n")
+    best = result.best
+    if result.members:
+        alone = statistics.fmean(result.members)
+        show_line(console, "members", f"{alone:.2%} of the test images read right by one, on average")
+        show_line(console, "validation", f"{best.val_accuracy:.2%} as one")
+        what = f"{len(result.members)} networks as one"
+    else:
+        what = f"the network of epoch {best.number}"
+    show_test(console, result.test, result.undisputed, collection, what)
+    console.print()
+    show_line(console, "saved in", str(result.folder))
+    for names, what in (
+        ("model.npz", "the networks" if result.members else f"the network of epoch {best.number}"),
+        ("metrics.csv", "the table above"),
+        ("summary.json", "the test in full"),
+        ("member-1 ...", "the runs of the networks")
+        if result.members
+        else ("checkpoint.npz", "all that --resume needs"),
+    ):
+        show_line(console, "", f"{names:<16}{what}")
+    if result.pictures:
+        show_line(console, "", "pictures        " + " ".join(path.name for path in result.pictures))

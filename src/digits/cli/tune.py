@@ -1,0 +1,46 @@
+"""`digits tune`: search for better options, judged by the validation images."""
+
+import signal
+
+import tyro
+
+from digits.cli.parsing import CONFIG, complain, parse_train_options
+from digits.options import TrainOptions
+from digits.tuning.options import TuneOptions
+
+PROG = "digits tune"
+
+
+def tune(arguments: list[str]) -> int:
+    """Run `digits tune`; returns the exit code."""
+    options, start = tune_options(arguments)
+    import torch
+
+    from digits.cli import console as consoles
+    from digits.cli import train_output, tune_output
+    from digits.training.interrupts import Interrupts
+    from digits.training.run import load_splits
+    from digits.tuning.study import open_study
+
+    torch.set_num_threads(start.threads)
+    console = consoles.make_console()
+    with consoles.download_bar(console) as fetching:
+        collection, splits = load_splits(start, fetching)
+    train_output.show_data(console, collection, splits)
+    with open_study(options, start, splits.train, splits.val) as study:  # the test images stay out
+        tune_output.show_study(console, study)
+        with Interrupts() as interrupts, tune_output.trial_bar(console, study) as advance:
+            for trial in study.search(lambda: bool(interrupts.number)):
+                tune_output.show_trial(console, study, trial)
+                advance()
+        tune_output.show_report(console, study, study.report())
+    if interrupts.number:
+        name = signal.Signals(interrupts.number).name
+        return complain(f"stopped by {name}; the same command goes on", 128 + interrupts.number)
+    return 0
+
+
+def tune_options(arguments: list[str]) -> tuple[TuneOptions, TrainOptions]:
+    """The options of the search, and those of `digits train` that it starts from."""
+    options, rest = tyro.cli(TuneOptions, args=arguments, prog=PROG, config=CONFIG, return_unknown_args=True)
+    return options, parse_train_options(rest, PROG)

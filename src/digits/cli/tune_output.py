@@ -1,0 +1,101 @@
+"""What `digits tune` prints."""
+
+import contextlib
+from collections.abc import Callable, Iterator
+
+from rich.console import Console
+from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
+
+from digits.cli.console import show_line
+from digits.cli.describe import OPTIMIZERS
+from digits.tuning.study import Study
+from digits.tuning.trials import Report, Trial
+
+SHOWN_BEST = 5  # trials beside each other
+
+
+def show_study(console: Console, study: "Study") -> None:
+    """What is searched, from where, and how long."""
+    o, start, done = study.options, study.start, len(study.trials)
+    limits = [
+        f"{study.options.budget} trials" if o.budget is not None else "",
+        f"{o.minutes:g} minutes" if o.minutes is not None else "",
+        f"up to {start.epochs} epoch{'s' * (start.epochs > 1)} each",
+        f"{o.pruner} pruning" if o.pruner != "none" else "no pruning",
+        f"{o.workers} worker{'s' * (o.workers > 1)}",
+    ]
+    show_line(console, "study", f"{study.folder}{f', {done} trials done before' if done else ''}")
+    show_line(console, "searched", f"{', '.join(study.groups)}; judged by the validation images alone")
+    show_line(console, "budget", " · ".join(filter(None, limits)))
+    console.print()
+    console.print("trial  validation   epochs      time      layers  optimizer        lr  momentum  batch")
+
+
+def show_trial(console: Console, study: "Study", trial: "Trial") -> None:
+    """One line; a star marks the best whole trial so far."""
+    o = trial.options
+    star = "*" if study.best and study.best.number == trial.number else " "
+    accuracy = f"{trial.accuracy:.2%}" if trial.accuracies else "-"
+    epochs = f"{len(trial.accuracies)}/{o.epochs}"
+    layers = o.hidden if o.model == "mlp" else o.channels
+    note = trial.note or {"complete": "", "pruned": "pruned", "failed": "failed"}[trial.state]
+    console.print(
+        f"{trial.number:5d}  {accuracy:>9}{star}  {epochs:>7}  {trial.seconds:6.1f} s"
+        f"  {'-'.join(map(str, layers)):>10}  {OPTIMIZERS[o.optimizer]:>9}  {o.learning_rate:8.4g}"
+        f"  {f'{o.momentum:.4g}' if o.momentum else '-':>8}  {o.batch_size:5d}  {note}".rstrip()
+    )
+
+
+def show_report(console: Console, study: "Study", report: "Report") -> None:
+    """The best trials beside each other, what mattered, and the command to train with the best options."""
+    for notice in study.notices:
+        console.print(f"note: {notice}")
+    states = [trial.state for trial in report.trials]
+    console.print("      * best validation accuracy of a whole trial so far\n")
+    counts = (
+        f"{states.count(state)} {state}" for state in ("complete", "pruned", "failed") if state in states
+    )
+    show_line(console, "trials", ", ".join(counts) or "none")
+    if not report.best:
+        show_line(console, "", "none was complete, so there is no best; give it more --trials or --minutes")
+        return
+    _show_best(console, study, report)
+    console.print("\ntrain with the best options, and test once:\n")
+    console.print(f"  {report.command}\n")
+    show_line(console, "saved in", str(report.folder))
+    names = {"tune.png": "all of this as a picture"} if report.picture else {}
+    for name, what in {"study.json": "this report", "trials.csv": "every trial", **names}.items():
+        show_line(console, "", f"{name:<16}{what}")
+
+
+def _show_best(console: Console, study: "Study", report: "Report") -> None:
+    best = report.best[:SHOWN_BEST]
+    console.print()
+    console.print(f"{'best trials':<14}" + "".join(f"{f'#{t.number}':>11}" for t in best) + "   importance")
+    console.print(f"{'validation':<14}" + "".join(f"{t.accuracy:>11.2%}" for t in best))
+    console.print(f"{'seconds':<14}" + "".join(f"{t.seconds:>11.1f}" for t in best))
+    columns = [study.settings(trial.options) for trial in best]
+    for name in columns[0]:
+        cells = (f"{v:>11.4g}" if isinstance(v := column[name], float) else f"{v:>11}" for column in columns)
+        share = f"{report.importances[name]:>13.0%}" if name in report.importances else ""
+        console.print(f"{name.replace('_', '-'):<14}" + "".join(cells) + share)
+
+
+@contextlib.contextmanager
+def trial_bar(console: Console, study: "Study") -> Iterator[Callable[[], None]]:
+    """A bar over the trials, below the table; nothing on a pipe."""
+    if not console.is_terminal:
+        yield lambda: None
+        return
+    columns = (TextColumn("{task.description}"), BarColumn(46), TimeElapsedColumn())
+    with Progress(*columns, console=console, transient=True) as bar:
+        task = bar.add_task("", total=study.options.budget)
+
+        def update() -> None:
+            done = sum(trial.state != "failed" for trial in study.trials)
+            of = f" of {study.options.budget}" if study.options.budget is not None else ""
+            best = f", best {study.best.accuracy:.2%}" if study.best else ""
+            bar.update(task, completed=done, description=f"{done}{of} trials{best}")
+
+        update()
+        yield update

@@ -1,0 +1,107 @@
+"""Plot loss and accuracy, epoch by epoch."""
+
+import math
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from matplotlib.ticker import FuncFormatter
+
+from digits.evaluation.epoch import Epoch
+from digits.evaluation.plots.panels import NAME_HEIGHT, add_panel
+from digits.figure_style import (
+    BLUE,
+    FONT,
+    GREY,
+    TEXT,
+    VERMILLION,
+    Array,
+    open_sheet,
+    percent,
+    save_png,
+    write,
+)
+
+
+def curves(epochs: Sequence[Epoch], path: Path) -> None:
+    """Save `curves_figure` as the PNG `path`."""
+    save_png(curves_figure(epochs), path)
+
+
+def curves_figure(epochs: Sequence[Epoch]) -> Figure:
+    """Accuracy and loss in training and validation, epoch by epoch, for at least one epoch.
+
+    The best epoch is ringed: highest validation accuracy, then lowest validation loss, then first. A figure
+    that is not finite leaves a gap.
+    """
+    best = min(
+        epochs, key=lambda e: (-_finite_or(e.val_accuracy, -math.inf), _finite_or(e.val_loss, math.inf))
+    )
+    title = f"{percent(best.val_accuracy)} of the validation images read right"
+    best_of = "" if len(epochs) == 1 else f"Ringed: the best of {len(epochs)} epochs, number {best.number}. "
+    note = "Training figures are averages while the network still learns."
+    figure, canvas, top = open_sheet(title, best_of + note, 850)
+    accuracy = add_panel(figure, canvas, top, 400, "Accuracy")
+    accuracy.yaxis.set_major_formatter(FuncFormatter(lambda y, _: f"{100 * y:.4g} %"))
+    _curve(accuracy, epochs, lambda e: (e.train_accuracy, e.val_accuracy), percent, epochs.index(best))
+    loss = add_panel(figure, canvas, top + 470, 310, "Loss")
+    loss.yaxis.set_major_formatter(FuncFormatter(lambda y, _: f"{y:.3g}"))
+    _curve(loss, epochs, lambda e: (e.train_loss, e.val_loss), _loss, epochs.index(best))
+    loss.set_xlabel("epoch", fontsize=TEXT, color=GREY, fontfamily=FONT)
+    return figure
+
+
+def _curve(
+    panel: Axes,
+    epochs: Sequence[Epoch],
+    values: Callable[[Epoch], tuple[float, float]],
+    written: Callable[[float], str],
+    best: int,
+) -> None:
+    """Draw training and validation values, ring validation's `best`, name the lines at their ends."""
+    numbers = [epoch.number for epoch in epochs]
+    lines = np.array([values(epoch) for epoch in epochs], dtype=float).T  # (2, epochs)
+    lines[~np.isfinite(lines)] = math.nan
+    marker = "o" if len(epochs) <= 30 else ""
+    style: dict[str, Any] = {"marker": marker, "markersize": 3.5, "linewidth": 2, "clip_on": False}
+    for line, colour in zip(lines, (VERMILLION, BLUE), strict=True):
+        panel.plot(numbers, line, color=colour, **style)
+    ring: dict[str, Any] = {
+        "markersize": 11,
+        "markerfacecolor": "none",
+        "markeredgewidth": 1.5,
+        "clip_on": False,
+    }
+    panel.plot(numbers[best], lines[1][best], "o", color=BLUE, **ring)
+    room = 0.02 * (numbers[-1] - numbers[0]) or 0.5
+    panel.set_xlim(numbers[0] - room, numbers[-1] + room)
+    _name_lines(panel, lines, written)
+
+
+def _name_lines(panel: Axes, lines: Array, written: Callable[[float], str]) -> None:
+    """Write name and final value beside the end of each line, apart from each other."""
+    panel.get_ylim()  # settles the scale
+    ends = [line[np.isfinite(line)][-1:] for line in lines]  # where a line is still seen
+    heights = [panel.transData.transform((0, end[0]))[1] if len(end) else panel.bbox.y0 for end in ends]
+    middle, lower = sum(heights) / 2, int(heights[1] <= heights[0])
+    distance = max(abs(heights[0] - heights[1]), NAME_HEIGHT)
+    for i, (name, colour) in enumerate((("training", VERMILLION), ("validation", BLUE))):
+        height = middle + distance / 2 * (-1 if i == lower else 1)
+        place = panel.transAxes.inverted().transform((0, height))[1]
+        text = f"{name}\n{written(lines[i][-1])}"
+        write(panel, 1.02, place, text, color=colour, transform=panel.transAxes, va="center")
+
+
+def _finite_or(value: float, otherwise: float) -> float:
+    """The value, if it is finite."""
+    return value if math.isfinite(value) else otherwise
+
+
+def _loss(value: float) -> str:
+    """A loss with four decimals, or as a power of ten where training runs away."""
+    if not math.isfinite(value):
+        return "not a number"
+    return f"{value:.4f}" if value < 1000 else f"{value:.1e}"

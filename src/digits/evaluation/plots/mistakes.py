@@ -1,0 +1,77 @@
+"""Plot the most confident mistakes."""
+
+import math
+from collections.abc import Sequence
+from pathlib import Path
+
+from matplotlib.figure import Figure
+from matplotlib.patches import Circle
+from torch import Tensor
+
+from digits.evaluation.logits import probabilities
+from digits.evaluation.metrics import most_confident_mistakes
+from digits.figure_style import (
+    BLUE,
+    ROW_GAP,
+    SMALL,
+    VERMILLION,
+    WIDTH,
+    draw_image,
+    grid,
+    open_sheet,
+    percent,
+    save_png,
+    write,
+)
+from digits.mnist import SIDE
+
+MAX_MISTAKES = 25
+SHORT_NAME = 1  # character; longer class names need wider columns
+
+
+def mistakes(images: Tensor, labels: Tensor, logits: Tensor, class_names: Sequence[str], path: Path) -> None:
+    """Save `mistakes_figure` as the PNG `path`."""
+    save_png(mistakes_figure(images, labels, logits, class_names), path)
+
+
+def mistakes_figure(images: Tensor, labels: Tensor, logits: Tensor, class_names: Sequence[str]) -> Figure:
+    """The most confident mistakes among all of a set's images.
+
+    images uint8 (N, 28, 28), labels (N,), logits (N, classes).
+    """
+    wrong = most_confident_mistakes(logits, labels, len(labels))
+    if len(wrong) == 0:
+        return _no_mistakes_figure(len(labels))
+    narrow = max(map(len, class_names)) <= SHORT_NAME
+    columns, enlarged, caption = (5, 6, 42) if narrow else (4, 8, 72)
+    shown = wrong[: MAX_MISTAKES // columns * columns].tolist()
+    title = f"{len(wrong):,} of {len(labels):,} test images read wrong"
+    which = f"The {len(shown)} it was surest of" if len(shown) < len(wrong) else "Surest first"
+    text = f"{which}: truth → the network's answer, and how sure it was."
+    width = enlarged * SIDE
+    pitch = width + caption + ROW_GAP
+    figure, canvas, top = open_sheet(title, text, pitch * math.ceil(len(shown) / columns) - ROW_GAP)
+    chances, answers = (column.tolist() for column in probabilities(logits[shown]).max(1))
+    places = grid(len(shown), columns, width, pitch, top)
+    for (x, y), i, answer, chance in zip(places, shown, answers, chances, strict=True):
+        draw_image(canvas, x, y, images[i].cpu().numpy(), enlarged)
+        truth, last = f"{class_names[int(labels[i])]} →", y + width + caption - 18
+        if narrow:
+            write(canvas, x, last, f"{truth} {class_names[answer]}", weight="bold")
+        else:
+            write(canvas, x, last - 30, truth, SMALL)
+            write(canvas, x, last, class_names[answer], SMALL, weight="bold")
+        write(canvas, x + width, last, percent(chance), SMALL, color=VERMILLION, ha="right")
+    return figure
+
+
+def _no_mistakes_figure(total: int) -> Figure:
+    """A tick for a network that made none."""
+    title = f"All {total:,} test images read right"
+    figure, canvas, top = open_sheet(
+        title, "No mistakes to show. Time for harder ones: your own handwriting?", 300
+    )
+    x, y = WIDTH / 2, top + 140
+    canvas.add_patch(Circle((x, y), 120, color=BLUE, linewidth=0))
+    canvas.plot([x - 52, x - 14, x + 56], [y + 4, y + 44, y - 42], color="white", linewidth=9)
+    return figure

@@ -1,0 +1,88 @@
+"""Read a folder of custom digits: one folder per digit, pictures inside."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+import torch
+
+from digits.data.dataset import Digits
+from digits.errors import DataError, PhotoError
+from digits.mnist import BOX, DIGITS, SIDE
+from digits.reading.components import extent
+from digits.reading.find_digits import find
+from digits.reading.image_files import files_in, open_picture
+from digits.reading.mnist_form import centre_of_mass
+
+EXPECTED = "expected a folder for each digit with pictures in it, such as my_digits/7/photo.jpg"
+
+
+@dataclass(frozen=True)
+class CustomDigits:
+    """Somebody's own digits in MNIST's form, and what could not be used, each with its reason."""
+
+    digits: Digits
+    skipped: tuple[str, ...]
+
+
+def load_custom_digits(folder: Path, progress: Callable[[int, int], None] | None = None) -> CustomDigits:
+    """The pictures in folder/0 to folder/9, one digit each, in MNIST's form.
+
+    What cannot be read, holds no ink or is there twice is skipped and named. `progress` is told how many
+    pictures of how many have been read. Raises DataError where there is too little to learn from.
+    """
+    if not folder.is_dir():
+        raise DataError(f"{folder} is no folder; {EXPECTED}")
+    places = [folder / name for name in DIGITS if (folder / name).is_dir()]
+    paths = [(path, int(place.name)) for place in places for path in files_in([place]) if path != place]
+    if not paths:
+        raise DataError(f"{folder} holds no pictures in folders named 0 to 9; {EXPECTED}")
+    found: dict[bytes, tuple[Path, int]] = {}
+    skipped = []
+    for number, (path, label) in enumerate(paths, 1):
+        reason = _take(found, path, label)
+        skipped += [reason] if reason else []
+        if progress:
+            progress(number, len(paths))
+    labels = [label for _, label in found.values()]
+    if len(set(labels)) < 2:
+        known = f"pictures of {labels[0]} alone" if labels else "no picture that can be used"
+        why = f" ({len(skipped):,} skipped: {skipped[0]})" if skipped else ""
+        raise DataError(f"{folder} holds {known}{why}; expected pictures of at least two digits")
+    images = np.stack([np.frombuffer(pixels, np.uint8).reshape(SIDE, SIDE) for pixels in found])
+    return CustomDigits(Digits(torch.from_numpy(images), torch.tensor(labels)), tuple(skipped))
+
+
+def _take(found: dict[bytes, tuple[Path, int]], path: Path, label: int) -> str | None:
+    """Add a picture to those found, or say why not."""
+    try:
+        pixels = _mnist_form(path)
+    except PhotoError as error:
+        return str(error)
+    if pixels is None:
+        return f"{path} holds no ink"
+    before, digit = found.setdefault(pixels.tobytes(), (path, label))
+    if before == path:
+        return None
+    other = "" if digit == label else f", which is said to be a {digit}"
+    return f"{path} is the same picture as {before}{other}"
+
+
+def _mnist_form(path: Path) -> npt.NDArray[np.uint8] | None:
+    """The picture's digit as (28, 28) white on black, as it is where it has that form; None without ink."""
+    picture = open_picture(path)
+    if _has_mnist_form(picture.pixels):
+        return picture.pixels
+    (mark,) = find(picture, single=True).marks
+    return None if mark.blank else np.asarray(np.rint(mark.image * 255), dtype=np.uint8)
+
+
+def _has_mnist_form(pixels: npt.NDArray[np.uint8]) -> bool:
+    """Whether this is as the page and MNIST store digits: in a black margin, about 20 px, centred by mass."""
+    if pixels.shape != (SIDE, SIDE) or pixels[[0, -1]].any() or pixels[:, [0, -1]].any() or not pixels.any():
+        return False
+    top, bottom, left, right = extent(pixels > 0)
+    away = np.abs(np.subtract(centre_of_mass(pixels.astype(np.float32)), (SIDE - 1) / 2)).max()
+    return bool(pixels.max() > 127 and abs(max(bottom - top, right - left) - BOX) <= 2 and away <= 1.01)

@@ -1,0 +1,155 @@
+"""Plot a search: accuracy by trial and by epoch, and what mattered."""
+
+import math
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from matplotlib.patches import Rectangle
+from matplotlib.ticker import FixedLocator, FuncFormatter, MaxNLocator
+
+from digits.evaluation.plots.panels import add_panel
+from digits.figure_style import (
+    BLUE,
+    FONT,
+    GREY,
+    MARGIN,
+    PALE_BLUE,
+    TEXT,
+    VERMILLION,
+    WIDTH,
+    open_sheet,
+    percent,
+    save_png,
+    whole_percent,
+    write,
+)
+from digits.tuning.trials import Trial
+
+
+def tuning(trials: Sequence[Trial], importances: Mapping[str, float], path: Path) -> None:
+    """Save `tuning_figure` as the PNG `path`."""
+    save_png(tuning_figure(trials, importances), path)
+
+
+ACCURACIES = (0.1, 0.5, 0.8, 0.9, 0.95, 0.97, 0.98, 0.99, 0.993, 0.995, 0.997, 0.998, 0.999)  # for ticks
+BEST_ERROR = 1e-4  # the accuracy of trials without a mistake is drawn as if they had made one in 10,000
+IMPORTANCE = 40  # px, of a bar and the room about it
+
+
+def tuning_figure(trials: Sequence[Trial], importances: Mapping[str, float]) -> Figure:
+    """A search of at least one whole trial: accuracy trial by trial and epoch by epoch, and what mattered.
+
+    Trials that never finished an epoch are left out. Steps of accuracy are drawn as the share of mistakes
+    that they save, so that from 98 to 99 % is as far as from 80 to 90 %.
+    """
+    tried = [trial for trial in trials if trial.accuracies]
+    best = min((t for t in tried if t.state == "complete"), key=lambda t: (-t.accuracy, t.number))
+    title = f"{percent(best.accuracy)} of the validation images read right"
+    pruned = " Grey: trials given up early." if any(t.state != "complete" for t in tried) else ""
+    note = f"Ringed: number {best.number}, the best of {len(trials)} trials.{pruned}"
+    bars = 70 + IMPORTANCE * len(importances) if importances else 0
+    figure, canvas, top = open_sheet(title, note, 880 + bars)
+    _trial_by_trial(_accuracy_panel(figure, canvas, top, "Trial by trial", tried), tried, best)
+    _epoch_by_epoch(_accuracy_panel(figure, canvas, top + 450, "Epoch by epoch", tried), tried, best)
+    if importances:
+        _importance_bars(canvas, top + 910, importances)
+    return figure
+
+
+def _accuracy_panel(figure: Figure, canvas: Axes, top: float, name: str, trials: Sequence[Trial]) -> Axes:
+    """Axes for values of `_height`, named by accuracy."""
+    panel = add_panel(figure, canvas, top, 360, name)
+    ends = [_height(accuracy) for trial in trials for accuracy in trial.accuracies]
+    low, high = min(ends), max(ends)
+    room = 0.06 * (high - low) or 0.05
+    panel.set_ylim(low - room, high + room)
+    panel.yaxis.set_major_locator(FixedLocator(_accuracy_ticks(low - room, high + room)))
+    panel.yaxis.set_major_formatter(FuncFormatter(lambda y, _: f"{100 - 100 * 10**-y:.4g} %"))
+    return panel
+
+
+def _height(accuracy: float) -> float:
+    """Where an accuracy is drawn: one more for a tenth of the mistakes."""
+    return -math.log10(max(1 - accuracy, BEST_ERROR))
+
+
+def _accuracy_ticks(low: float, high: float) -> list[float]:
+    """Round accuracies between two heights, not too close to each other."""
+    ticks: list[float] = []
+    for accuracy in reversed(ACCURACIES):  # the highest are what it is about
+        height = _height(accuracy)
+        if low <= height <= high and (not ticks or ticks[-1] - height > (high - low) / 10):
+            ticks.append(height)
+    if len(ticks) > 1:
+        return ticks
+    even = MaxNLocator(5).tick_values(1 - 10**-low, 1 - 10**-high)
+    return [_height(accuracy) for accuracy in even if low <= _height(accuracy) <= high]
+
+
+def _trial_by_trial(panel: Axes, trials: Sequence[Trial], best: Trial) -> None:
+    """A mark for every trial, and the best whole one so far as a line."""
+    for whole, marker, colour in ((False, "x", GREY), (True, "o", BLUE)):
+        these = [trial for trial in trials if (trial.state == "complete") == whole]
+        heights = [_height(trial.accuracy) for trial in these]
+        panel.plot([t.number for t in these], heights, marker, color=colour, markersize=5, clip_on=False)
+    whole_trials = [trial for trial in trials if trial.state == "complete"]
+    so_far = np.maximum.accumulate([_height(trial.accuracy) for trial in whole_trials])
+    steps = [trial.number for trial in whole_trials]
+    last = max(trial.number for trial in trials)
+    line: dict[str, Any] = {"color": VERMILLION, "linewidth": 2, "drawstyle": "steps-post", "zorder": 1.9}
+    panel.plot([*steps, last], [*so_far, so_far[-1]], **line)
+    _ring(panel, best.number, best)
+    first = min(trial.number for trial in trials)
+    _bounds(panel, first, last)
+    panel.set_xlabel("trial", fontsize=TEXT, color=GREY, fontfamily=FONT)
+    text = f"best so far\n{percent(best.accuracy)}"
+    at = panel.transAxes.inverted().transform(panel.transData.transform((0, so_far[-1])))[1]
+    write(panel, 1.03, at, text, color=VERMILLION, transform=panel.transAxes, va="top")
+
+
+def _epoch_by_epoch(panel: Axes, trials: Sequence[Trial], best: Trial) -> None:
+    """Every trial's course: the best one strong, whole ones pale, those given up grey."""
+    for trial in sorted(trials, key=lambda t: (t is best, t.state == "complete")):
+        colour = BLUE if trial is best else PALE_BLUE if trial.state == "complete" else GREY
+        look: dict[str, Any] = {
+            "color": colour,
+            "linewidth": 2.5 if trial is best else 1.3,
+            "markersize": 3.5,
+        }
+        heights = [_height(accuracy) for accuracy in trial.accuracies]
+        marker = "o" if len(heights) <= 30 or len(heights) == 1 else ""
+        panel.plot(range(1, len(heights) + 1), heights, marker=marker, clip_on=False, **look)
+    longest = max(len(trial.accuracies) for trial in trials)
+    _ring(panel, 1 + best.accuracies.index(best.accuracy), best)
+    _bounds(panel, 1, longest)
+    panel.set_xlabel("epoch", fontsize=TEXT, color=GREY, fontfamily=FONT)
+    at = panel.transAxes.inverted().transform(panel.transData.transform((0, _height(best.accuracies[-1]))))[1]
+    text = f"number {best.number}\n{percent(best.accuracies[-1])}"
+    write(panel, 1.03, at, text, color=BLUE, transform=panel.transAxes, va="top")
+
+
+def _ring(panel: Axes, x: float, best: Trial) -> None:
+    look: dict[str, Any] = {"markersize": 11, "markerfacecolor": "none", "markeredgewidth": 1.5}
+    panel.plot(x, _height(best.accuracy), "o", color=BLUE, clip_on=False, **look)
+
+
+def _bounds(panel: Axes, first: float, last: float) -> None:
+    room = 0.02 * (last - first) or 0.5
+    panel.set_xlim(first - room, last + room)
+
+
+def _importance_bars(canvas: Axes, top: float, importances: Mapping[str, float]) -> None:
+    """A bar for each option's share in what set the best trials apart, largest first."""
+    write(canvas, MARGIN, top, "What set the best quarter apart", weight="bold", va="top")
+    left, width = 200, WIDTH - MARGIN - 200 - 90
+    largest = max(*importances.values(), 1e-9)
+    for row, (name, share) in enumerate(sorted(importances.items(), key=lambda item: -item[1])):
+        y = top + 44 + row * IMPORTANCE
+        length = width * share / largest
+        write(canvas, left - 14, y + IMPORTANCE / 2, name.replace("_", " "), color=GREY, ha="right")
+        canvas.add_patch(Rectangle((left, y + 6), length, IMPORTANCE - 12, color=PALE_BLUE, linewidth=0))
+        write(canvas, left + length + 12, y + IMPORTANCE / 2, whole_percent(share))

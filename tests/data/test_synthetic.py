@@ -1,0 +1,139 @@
+"""Digits drawn in code: the habits are what they are called, in MNIST's form, from a seed."""
+
+import itertools
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+import pytest
+from scipy import ndimage
+
+from digits.data import synthetic
+from digits.data.pen import render
+from digits.data.synthetic import HABITS, SHARES, Habit, curve, draw, synthetic_digits, written
+from digits.mnist import BOX
+from digits.options import TrainOptions
+from digits.reading.components import extent
+from digits.training import run
+
+EVERY = [(digit, habit) for digit, habits in HABITS.items() for habit in dict.fromkeys(habits)]
+NAMES = [habit.__name__ for _, habit in EVERY]
+
+
+def holes(habit: Habit, seed: int) -> int:
+    """Pieces of paper that ink encloses, drawn with a thin pen at three times the size."""
+    strokes = written(habit(np.random.default_rng(seed)), np.random.default_rng(seed + 1000))
+    low, high = (f([f(s, axis=0) for s in strokes], axis=0) for f in (np.min, np.max))
+    canvas = np.zeros((240, 240), bool)
+    for stroke in strokes:
+        for a, b in itertools.pairwise(stroke):
+            line = a + np.linspace(0, 1, 60)[:, None] * (b - a)
+            x, y = ((line - low) / (high - low).max() * 200 + 20).astype(int).T
+            canvas[y, x] = True
+    paper, count = ndimage.label(~ndimage.binary_dilation(canvas, iterations=3))
+    sizes = ndimage.sum_labels(np.ones_like(paper), paper, range(1, count + 1))
+    return int((np.asarray(sizes) > 150).sum()) - 1
+
+
+@pytest.mark.parametrize(("digit", "habit"), EVERY, ids=NAMES)
+def test_every_habit_is_in_mnists_form(digit: int, habit: Habit) -> None:
+    """A box of 20 pixels, within the picture, ink of full strength, whatever the numbers drawn."""
+    for seed in range(30):
+        image = render(written(habit(np.random.default_rng(seed)), np.random.default_rng(seed)))
+        top, bottom, left, right = extent(image > 0.1)
+        assert max(bottom - top, right - left) in (BOX - 1, BOX, BOX + 1)
+        assert min(top, left, 28 - bottom, 28 - right) >= 1
+        assert image.max() > 0.9
+
+
+def test_habits_have_the_holes_of_their_kind() -> None:
+    """An open 4 encloses no paper, a slash parts that of a 0, an 8 has two pieces; hands miss a little."""
+    means = {habit.__name__: np.mean([holes(habit, seed) for seed in range(40)]) for _, habit in EVERY}
+    for name in ("four_open", "four_cup", "one_with_upstroke", "one_bar", "seven_plain"):
+        assert means[name] < 0.1, name
+    assert 0.2 < means["four_closed"] < 1.1
+    assert 0.2 < means["zero_plain"] < 1.1
+    assert means["zero_slashed"] > means["zero_plain"] + 0.5
+    assert means["eight"] > 1.3
+
+
+def test_the_european_one_has_a_long_upstroke() -> None:
+    """The ink left of the stem reaches well below its top and well to its side, and ends above its foot."""
+    for seed in range(50):
+        (stroke,) = synthetic.one_with_upstroke(np.random.default_rng(seed))
+        top = min(y for _, y in stroke)
+        x, y = max(stroke[:-1], key=lambda point: point[1])
+        assert x < stroke[-1][0] - 0.05
+        assert 0.1 < y - top < 0.95
+        assert stroke[-1][1] == 1
+
+
+def test_the_crossed_seven_is_crossed() -> None:
+    """The bar's ends lie on both sides of the stem."""
+    for seed in range(50):
+        stroke, ((left, upper), (right, lower)) = synthetic.seven_crossed(np.random.default_rng(seed))
+        x = np.interp((upper + lower) / 2, [stroke[-3][1], stroke[-2][1], 1], [p[0] for p in stroke[-3:]])
+        assert left < x < right
+
+
+def test_the_same_seed_draws_the_same_digits() -> None:
+    """Two calls agree to the bit; another seed differs; a longer list is no matter of chance either."""
+    images, labels = synthetic_digits(200, 5)
+    again, same = synthetic_digits(200, 5)
+    assert np.array_equal(images, again)
+    assert np.array_equal(labels, same)
+    assert not np.array_equal(images, synthetic_digits(200, 6)[0])
+    assert images.dtype == np.uint8
+    assert labels.dtype == np.int64
+    assert images.shape == (200, 28, 28)
+    assert synthetic_digits(0, 5)[0].shape == (0, 28, 28)
+
+
+def test_most_are_of_the_digits_that_mnist_lacks() -> None:
+    """The shares of 1, 7, 4 and 0 are those asked for, within four deviations; all ten digits are there."""
+    counts = np.bincount(synthetic_digits(3000, 0)[1], minlength=10)
+    for digit, share in SHARES.items():
+        assert counts[digit] == pytest.approx(3000 * share, abs=4 * (3000 * share * (1 - share)) ** 0.5)
+    assert counts.min() > 50
+
+
+def test_no_two_drawn_digits_are_alike() -> None:
+    """Drawn a hundred times, a digit is different each time."""
+    numbers = np.random.default_rng(0)
+    assert len({draw(1, numbers).tobytes() for _ in range(100)}) == 100
+
+
+def slow_curve(points: npt.NDArray[np.float64], steps: int) -> npt.NDArray[np.float64]:
+    """Catmull and Rom's spline by its matrix, point by point."""
+    basis = 0.5 * np.array([[0, 2, 0, 0], [-1, 0, 1, 0], [2, -5, 4, -1], [-1, 3, -3, 1]])
+    padded = [points[0], *points, points[-1]]
+    found = []
+    for i in range(len(points) - 1):
+        for k in range(steps):
+            t = k / steps
+            found.append(np.array([1, t, t * t, t**3]) @ basis @ np.stack(padded[i : i + 4]))
+    return np.stack([*found, points[-1]])
+
+
+def test_curves_go_through_their_points() -> None:
+    """As the slow version has them; at a point named twice the curve has a corner."""
+    points = np.array([(0, 0), (1, 0.5), (1, 0.5), (0.3, 1), (0, 2)])
+    assert np.allclose(curve(points, 6), slow_curve(points, 6))
+    assert np.allclose(curve(points, 6)[::6], points)
+    assert np.array_equal(curve(points[:2]), points[:2])
+
+
+def test_drawn_digits_join_the_training_images_alone(tiny_folder: Path) -> None:
+    """`--drawn 40`: forty more to learn from, marked as drawn; validation and test as they were."""
+    plain, joined = (run.load_splits(TrainOptions(data=tiny_folder, drawn=count))[1] for count in (0, 40))
+    assert len(joined.train) == len(plain.train) + 40
+    assert (plain.drawn, joined.drawn) == (0, 40)
+    assert np.array_equal(joined.train.images[-40:].numpy(), synthetic_digits(40, 0)[0])
+    assert joined.val.sha256() == plain.val.sha256()
+    assert joined.test.sha256() == plain.test.sha256()
+
+
+def test_drawn_digits_do_not_join_clothes(tiny_folder: Path) -> None:
+    """Shirts and shoes are learned without digits among them."""
+    options = TrainOptions(dataset="fashion-mnist", data=tiny_folder, drawn=40)
+    assert run.load_splits(options)[1].drawn == 0

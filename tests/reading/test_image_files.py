@@ -1,0 +1,245 @@
+"""Opening pictures: limits before decoding, hostile files, what transparency, depth and orientation mean."""
+
+import io
+import os
+import resource
+import time
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+import pytest
+from PIL import Image
+from support.hostile import READ, Hostile, hostile_pictures, png, saved
+from support.strokefont import sheet
+
+from digits.errors import DataError, PhotoError
+from digits.reading.find_digits import read_page
+from digits.reading.image_files import PictureLimits, open_picture
+
+HOSTILE = hostile_pictures()
+
+
+def kind_of(content: bytes, name: str) -> str:
+    """What became of a file on the whole way: read, or the kind of PhotoError."""
+    try:
+        page = read_page(content, single=True, name=name)
+    except PhotoError as error:
+        return error.kind if str(error).startswith(name) else "an error that names no file"
+    return READ if len(page.marks) == 1 else "no mark"
+
+
+def test_there_are_enough_hostile_pictures() -> None:
+    """RELIABILITY I1 asks for eighty, each with a name of its own."""
+    assert len({case.name for case in HOSTILE}) == len(HOSTILE) >= 80
+
+
+@pytest.mark.parametrize("case", HOSTILE, ids=lambda case: case.name)
+def test_hostile_pictures_get_their_answer(case: Hostile) -> None:
+    """Each hostile file is read, or refused with a sentence that names it and its kind, within a second."""
+    start = time.process_time()
+    assert kind_of(case.content, case.name) in case.expected
+    assert time.process_time() - start < 2.0  # asked is 1 s; coverage tools and busy machines double it
+
+
+def test_hostile_pictures_cost_little_memory() -> None:
+    """After all of them, the process has never held more than 150 MB above what it began with."""
+    before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    for case in HOSTILE:
+        kind_of(case.content, case.name)
+    assert resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before < 150_000  # kB
+
+
+@pytest.mark.parametrize("format_", ["PNG", "JPEG", "GIF", "WEBP", "TIFF", "BMP"])
+def test_mutants_never_crash(format_: str) -> None:
+    """A hundred files a format with bytes changed at random: read or refused, nothing else."""
+    generator = np.random.default_rng(1)
+    good = np.frombuffer(saved(sheet("7", size=(60, 60), height=40), format_), np.uint8)
+    for _ in range(100):
+        content = good.copy()
+        content[generator.integers(0, len(content), 5)] = generator.integers(0, 256, 5, np.uint8)
+        assert kind_of(content.tobytes(), "mutant") in (READ, "format", "damaged", "limit")
+
+
+@pytest.mark.parametrize(
+    ("content", "limits"),
+    [
+        (png(20_001, 1), PictureLimits()),
+        (png(1, 20_001), PictureLimits()),
+        (png(5001, 5000, depth=1), PictureLimits()),
+        (bytes(10_000_001), PictureLimits()),
+        (bytes(5_000_001), PictureLimits(file_bytes=5_000_000)),
+        (png(200, 200), PictureLimits(pixels=39_999)),
+    ],
+)
+def test_limits_hold(content: bytes, limits: PictureLimits) -> None:
+    """What is larger than allowed in bytes, pixels or side is refused as such."""
+    with pytest.raises(PhotoError) as caught:
+        open_picture(content, limits)
+    assert caught.value.kind == "limit"
+
+
+def test_limits_are_checked_before_decoding() -> None:
+    """A header that claims too much is refused though there is nothing to decode behind it."""
+    with pytest.raises(PhotoError, match="6,000 x 5,000") as caught:
+        open_picture(png(6000, 5000, data=b"\x55"))
+    assert caught.value.kind == "limit"
+
+
+def test_at_the_limit_is_allowed() -> None:
+    """Exactly the limit is read."""
+    content = png(200, 100)
+    picture = open_picture(content, PictureLimits(file_bytes=len(content), pixels=20_000, side=200))
+    assert (picture.width, picture.height) == (200, 100)
+
+
+@pytest.mark.parametrize("odd", ["missing", "folder", "pipe", "device", "loop", "nul"])
+def test_what_is_no_regular_file_is_refused(odd: str, tmp_path: Path) -> None:
+    """Folders, pipes, devices, endless links and impossible names are refused at once (RELIABILITY I7)."""
+    path = tmp_path / odd
+    if odd == "folder":
+        path.mkdir()
+    elif odd == "pipe":
+        os.mkfifo(path)
+    elif odd == "loop":
+        path.symlink_to(path)
+    path = {"device": Path("/dev/zero"), "nul": tmp_path / "a\0b"}.get(odd, path)
+    with pytest.raises(PhotoError) as caught:
+        open_picture(path)
+    assert caught.value.kind == "format"
+
+
+def test_photo_errors_are_data_errors() -> None:
+    """One `except DataError` catches unreadable pictures as well."""
+    with pytest.raises(DataError, match="is empty"):
+        open_picture(b"")
+
+
+def grey(source: bytes) -> npt.NDArray[np.int16]:
+    """The opened pixels as one grey channel."""
+    return np.asarray(Image.fromarray(open_picture(source).pixels).convert("L"), np.int16)
+
+
+PLAIN = sheet("5", size=(90, 120), height=80)
+FROM_PLAIN = np.asarray(PLAIN, np.int16)
+
+
+def see_through(ink: int, paper: int) -> Image.Image:
+    """Ink on nothing: all the shape is in the alpha channel, under it the colours say little."""
+    image = Image.new("RGBA", PLAIN.size, (paper, paper, paper, 0))
+    image.paste((ink, ink, ink, 255), mask=PLAIN.point(lambda v: 255 - v))
+    return image
+
+
+def palette_with_transparency() -> bytes:
+    """Index 0 is the paper and transparent, whatever its colour; index 1 the ink."""
+    image = PLAIN.point(lambda v: int(v < 128)).convert("P")
+    image.putpalette([0, 0, 0, 0, 0, 0])
+    return saved(image, "PNG", transparency=0)
+
+
+SAME_MEANING = {
+    "png": saved(PLAIN, "PNG"),
+    "gif": saved(PLAIN, "GIF"),
+    "bmp": saved(PLAIN, "BMP"),
+    "tiff": saved(PLAIN, "TIFF"),
+    "webp": saved(PLAIN.convert("RGB"), "WEBP", lossless=True),
+    "ppm": saved(PLAIN, "PPM"),
+    "rgb": saved(PLAIN.convert("RGB"), "PNG"),
+    "palette": saved(PLAIN.convert("P"), "PNG"),
+    "1-bit": saved(PLAIN.point(lambda v: 255 * (v > 127)).convert("1"), "PNG"),
+    "16-bit": saved(Image.fromarray(FROM_PLAIN.astype(np.uint16) * 257), "PNG"),
+    "16-bit-tiff": saved(Image.fromarray(FROM_PLAIN.astype(np.uint16) * 257), "TIFF"),
+    "float-tiff": saved(Image.fromarray(FROM_PLAIN.astype(np.float32) * 1000), "TIFF"),
+    "grey-alpha": saved(PLAIN.convert("LA"), "PNG"),
+    "opaque": saved(PLAIN.convert("RGBA"), "PNG"),
+    "transparent paper": saved(see_through(0, 255), "PNG"),
+    "transparent black paper": saved(see_through(0, 0), "PNG"),
+    "transparent palette": palette_with_transparency(),
+    "cmyk": saved(PLAIN.convert("CMYK"), "TIFF"),
+}
+
+
+@pytest.mark.parametrize("name", SAME_MEANING)
+def test_same_picture_whatever_the_file(name: str) -> None:
+    """Depth, palette, transparency and lossless formats change no pixel by more than rounding (I3)."""
+    assert np.abs(grey(SAME_MEANING[name]) - FROM_PLAIN).max() <= 2
+
+
+def test_light_transparent_ink_lies_on_black() -> None:
+    """White ink on nothing would vanish on white paper."""
+    assert np.abs(255 - grey(saved(see_through(255, 255), "PNG")) - FROM_PLAIN).max() <= 2
+
+
+@pytest.mark.parametrize("turn", range(1, 9))
+def test_exif_orientation_is_undone(turn: int) -> None:
+    """A picture stored in any of the eight ways comes out upright, with upright width and height."""
+    back = {2: 0, 3: 3, 4: 1, 5: 5, 6: 2, 7: 6, 8: 4}  # the transposition that stores it so (PIL.Transpose)
+    stored = PLAIN.transpose(Image.Transpose(back[turn])) if turn in back else PLAIN
+    exif = Image.Exif()
+    exif[0x0112] = turn
+    picture = open_picture(saved(stored, "PNG", exif=exif))
+    assert np.array_equal(picture.pixels, FROM_PLAIN)
+    assert (picture.width, picture.height) == PLAIN.size
+
+
+def test_jpeg_is_nearly_the_same() -> None:
+    """JPEG changes little."""
+    assert np.abs(grey(saved(PLAIN, "JPEG", quality=92)) - FROM_PLAIN).mean() < 2
+
+
+def test_arrays_and_images_are_pictures_too() -> None:
+    """Bytes, Pillow images and arrays of bytes or of [0, 1] give the same pixels; so does a path."""
+    array = np.asarray(PLAIN)
+    for source in (PLAIN, array, array / 255, (array / 255).astype(np.float32), PLAIN.convert("RGB")):
+        assert np.array_equal(open_picture(source).pixels, array)
+
+
+@pytest.mark.parametrize(
+    "array",
+    [np.zeros((2, 2, 2)), np.zeros(5), np.zeros((0, 5)), np.full((5, 5), 7.0), np.full((5, 5), np.nan)],
+)
+def test_arrays_that_are_no_pictures_are_refused(array: npt.NDArray[np.float64]) -> None:
+    """Wrong shapes and numbers outside [0, 1] are an error that says what is right."""
+    with pytest.raises(PhotoError, match="expected"):
+        open_picture(array)
+
+
+def test_large_pictures_are_made_smaller() -> None:
+    """Twelve megapixels come out at most 1,600 px long, with the original's size noted."""
+    buffer = io.BytesIO()
+    Image.new("L", (4000, 3000), 200).save(buffer, "JPEG")
+    picture = open_picture(buffer.getvalue())
+    assert (picture.width, picture.height) == (4000, 3000)
+    assert max(picture.pixels.shape) == 1600
+
+
+def test_heif_is_read_when_its_reader_is_installed() -> None:
+    """With pillow-heif, iPhone pictures open like any other."""
+    pillow_heif = pytest.importorskip("pillow_heif", reason="needs pillow-heif")
+    pillow_heif.register_heif_opener()
+    assert np.abs(grey(saved(PLAIN.convert("RGB"), "HEIF", quality=95)) - FROM_PLAIN).mean() < 4
+
+
+def test_a_pillow_image_stays_as_it_was() -> None:
+    """A JPEG that its owner opened and nobody decoded is read twice alike and keeps its size."""
+    image = Image.open(io.BytesIO(saved(sheet("7", size=(4000, 3200), height=2000), "JPEG")))
+    first, second = open_picture(image), open_picture(image)
+    assert image.size == (4000, 3200)
+    assert (first.width, first.height) == (second.width, second.height) == (4000, 3200)
+    assert np.array_equal(first.pixels, second.pixels)
+
+
+def test_a_damaged_pillow_image_is_refused() -> None:
+    """One whose pixels turn out to be missing is damaged, as the same bytes are."""
+    cut = saved(sheet("7"), "PNG")[:400]
+    with pytest.raises(PhotoError, match="is damaged"):
+        open_picture(Image.open(io.BytesIO(cut)))
+
+
+def test_sixteen_bits_of_either_byte_order_are_the_same() -> None:
+    """Faint grain on a blank page is not stretched to full contrast."""
+    grain = np.random.default_rng(0).integers(60_000, 60_030, (40, 40)).astype(np.uint16)
+    little, big = Image.fromarray(grain), Image.frombytes("I;16B", (40, 40), grain.astype(">u2").tobytes())
+    assert np.array_equal(open_picture(little).pixels, open_picture(big).pixels)
+    assert np.ptp(open_picture(big).pixels) <= 1

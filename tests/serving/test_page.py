@@ -1,0 +1,704 @@
+"""The page in a real Chromium: drawing, reading, photos, corrections, keys, and agreement with Python."""
+
+import asyncio
+import io
+import itertools
+import re
+import shutil
+import socket
+import threading
+import zipfile
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import numpy.typing as npt
+import pytest
+import uvicorn
+from PIL import Image
+from support.hostile import saved
+from support.saved_network import saved as save_network
+from support.served import overloaded
+from support.strokefont import FONT, sheet
+
+from digits.data import pen
+from digits.networks.numpy_inference import Classifier
+from digits.networks.numpy_layers import Upright
+from digits.reading import reader
+from digits.reading.options import THRESHOLD
+from digits.reading.reader import IN_COMPANY, Reader
+from digits.serving import http_protocol
+from digits.serving.app import application
+from digits.serving.options import ServeOptions
+from digits.serving.page import assets
+
+if TYPE_CHECKING:
+    from playwright.sync_api import Browser, FilePayload, Page
+
+ARTIFACTS = Path(__file__).parents[1] / "artifacts"
+CHROMIUM = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
+DESKTOP: dict[str, Any] = {"viewport": {"width": 1280, "height": 900}}
+PHONE: dict[str, Any] = {"viewport": {"width": 390, "height": 844}, "has_touch": True, "is_mobile": True}
+SMALL_PHONE: dict[str, Any] = {**PHONE, "viewport": {"width": 360, "height": 640}}
+AGREE = 1e-4  # of a probability
+
+pytestmark = pytest.mark.skipif(CHROMIUM is None, reason="needs Chromium: apt-get install chromium")
+
+Strokes = list[list[list[float]]]
+Open = Callable[..., "Page"]
+
+
+@dataclass(frozen=True)
+class Site:
+    """A server in this process: its address, its folder of corrections, its networks."""
+
+    address: str
+    corrections: Path
+    models: tuple[str, ...]
+    server: uvicorn.Server
+
+
+def _serve(corrections: Path, models: tuple[str, ...] = ()) -> Iterator[Site]:
+    listening = socket.create_server(("127.0.0.1", 0))
+    port = listening.getsockname()[1]
+    app = application(ServeOptions(model=models, corrections=corrections), port)
+    server = uvicorn.Server(
+        uvicorn.Config(app, http=http_protocol.DeadlineProtocol, ws="none", log_level="critical")
+    )
+    thread = threading.Thread(target=lambda: asyncio.run(server._serve([listening])))
+    thread.start()
+    yield Site(f"http://127.0.0.1:{port}", corrections, models, server)
+    server.should_exit = True
+    thread.join(10)
+
+
+@pytest.fixture(scope="module")
+def site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
+    """With the bundled networks."""
+    yield from _serve(tmp_path_factory.mktemp("corrections"))
+
+
+@pytest.fixture(scope="module")
+def doubtful_site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
+    """With networks of every kind and a doubt network, all of chance."""
+    models = []
+    for kind in ("mlp", "cnn", "upright", "ensemble"):
+        folder = tmp_path_factory.mktemp("runs") / f"my-{kind}"
+        folder.mkdir()
+        save_network(kind, folder)
+        models.append(str(folder))
+    doubt = Classifier.load(save_network("eleven", tmp_path_factory.mktemp("doubt")))
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(reader, "_doubt", lambda: doubt)
+        yield from _serve(tmp_path_factory.mktemp("corrections"), tuple(models))
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator["Browser"]:
+    from playwright.sync_api import sync_playwright
+
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox"])
+        yield browser
+        browser.close()
+
+
+@pytest.fixture
+def opened(browser: "Browser", site: Site) -> Iterator[Open]:
+    """Open the page; at the end, nothing was asked elsewhere and nothing complained on the console."""
+    complaints: list[str] = []
+    contexts = []
+
+    def open_page(at: Site = site, *, quiet: bool = True, **options: Any) -> "Page":
+        context = browser.new_context(**(options or DESKTOP))
+        contexts.append(context)
+        page = context.new_page()
+        page.set_default_timeout(60_000)  # the machine may be busy
+        page.on("pageerror", lambda error: complaints.append(str(error)))
+        if quiet:
+            page.on("console", lambda message: complaints.append(message.text))
+
+        def asked(url: str) -> None:
+            if not url.startswith((at.address, "blob:", "data:")):
+                complaints.append(f"asked {url}")
+
+        page.on("request", lambda request: asked(request.url))
+        page.goto(at.address)
+        page.wait_for_selector("body[data-ready]")
+        return page
+
+    yield open_page
+    for context in contexts:
+        context.close()
+    assert not complaints
+
+
+def written(text: str, *, height: float = 150, x: float = 30, y: float = 60) -> Strokes:
+    """Digits of the tests' stroke font, beside each other, in pixels of the paper."""
+    return [
+        [[x + (i + px) * height, y + py * height] for px, py in stroke]
+        for i, digit in enumerate(text)
+        for stroke in FONT[int(digit)]
+    ]
+
+
+def draw(page: "Page", strokes: Strokes) -> None:
+    """With the mouse, as a hand does."""
+    box = page.locator("#paper").bounding_box()
+    assert box is not None
+    for stroke in strokes:
+        points = [(box["x"] + x, box["y"] + y) for x, y in stroke]
+        page.mouse.move(*points[0])
+        page.mouse.down()
+        for point in points[1:]:
+            page.mouse.move(*point)
+        page.mouse.up()
+
+
+def text(page: "Page", wanted: str) -> None:
+    """Wait until the page shows this answer."""
+    page.wait_for_function("wanted => document.getElementById('text').textContent === wanted", arg=wanted)
+
+
+def keep(page: "Page", name: str) -> None:
+    """A screenshot for people to look at."""
+    ARTIFACTS.mkdir(exist_ok=True)
+    page.screenshot(path=ARTIFACTS / f"{name}.png", full_page=True)
+
+
+# ------------------------------------------------------------------------------------------- agreement
+
+IN_PAGE = """async ([name, drawings, withDoubt]) => {
+  const { characters, render } = await import("/static/drawing.js");
+  const { Network, answer, judge } = await import("/static/network.js");
+  const load = async (which) => new Network(await (await fetch(`/api/network/${which}`)).arrayBuffer());
+  const network = await load(name), doubt = withDoubt ? await load("doubt") : null;
+  return drawings.map((strokes) => judge(characters(strokes).map((numbers) => {
+    const image = render(numbers.map((i) => strokes[i]));
+    return { ...answer(network, doubt, image), image };
+  })).map(({ digit, accepted, reason, probabilities, image }) => (
+    { digit, accepted, reason, probabilities: [...probabilities], image: [...image] })));
+}"""
+
+
+def scribbles() -> list[Strokes]:
+    """Digits, shaken digits, several beside each other, dots, lines, nonsense, nothing."""
+    random = np.random.default_rng(0)
+    shaken = [
+        [
+            [[x + random.normal(0, 4), y + random.normal(0, 4)] for x, y in stroke]
+            for stroke in written(str(d))
+        ]
+        for d in range(10)
+    ]
+    nonsense = [random.uniform(0, 400, (random.integers(1, 5), 9, 2)).tolist() for _ in range(8)]
+    odd: list[Strokes] = [[], [[[5.0, 5.0]]], [[[5.0, 5.0], [5.0, 5.0]]], [[[1.0, 1.0], [300.0, 1.0]]]]
+    return [*(written(str(d)) for d in range(10)), *shaken, written("4072", height=90), *nonsense, *odd]
+
+
+@pytest.mark.parametrize("name", ["cnn", "mlp", "my-mlp", "my-cnn", "my-upright", "my-ensemble"])
+def test_the_page_computes_what_python_computes(opened: Open, doubtful_site: Site, name: str) -> None:
+    """Same strokes, same groups, same images, probabilities within 1e-4: every network, with doubt."""
+    page = opened(doubtful_site)
+    drawings = scribbles()
+    answers = page.evaluate(IN_PAGE, [name, drawings, True])
+    model = next((path for path in doubtful_site.models if Path(path).name == name), name)
+    classifier = Classifier.load(model)
+    doubt = reader._doubt()
+    python = Reader(classifier, doubt)
+    largest = 0.0
+    for strokes, marks in zip(drawings, answers, strict=True):
+        reading = python.read_strokes(pen.as_strokes(strokes))
+        assert len(marks) == len(reading.digits)
+        for mark, digit in zip(marks, reading.digits, strict=True):
+            assert np.abs(np.array(mark["image"]).reshape(28, 28) - digit.image).max() < 1e-6
+            largest = max(
+                largest, float(np.abs(np.subtract(mark["probabilities"], digit.probabilities)).max())
+            )
+            is_digit, probability = sum(digit.probabilities), digit.probability
+            edges = (probability - THRESHOLD, is_digit - IN_COMPANY, is_digit * is_digit - probability)
+            if min(map(abs, edges)) > AGREE:
+                assert (mark["accepted"], mark["reason"]) == (digit.accepted, digit.reason)
+    assert largest < AGREE
+
+
+def test_the_page_agrees_without_doubt(opened: Open) -> None:
+    """The networks of the package by themselves."""
+    page = opened()
+    drawings = scribbles()
+    for name in ("cnn", "mlp"):
+        python = Reader(Classifier.load(name))
+        for strokes, marks in zip(drawings, page.evaluate(IN_PAGE, [name, drawings, False]), strict=True):
+            found = [digit.probabilities for digit in python.read_strokes(pen.as_strokes(strokes)).digits]
+            assert np.allclose([mark["probabilities"] for mark in marks], found, atol=AGREE)
+
+
+def test_an_answer_is_there_before_the_next_picture_of_the_screen(opened: Open) -> None:
+    """The convolutions take well under 30 ms in the page."""
+    if overloaded():
+        pytest.skip("needs a machine that is less busy")
+    page = opened()
+    code = """async (strokes) => {
+      const { render } = await import("/static/drawing.js");
+      const { Network } = await import("/static/network.js");
+      const network = new Network(await (await fetch("/api/network/cnn")).arrayBuffer());
+      const image = render(strokes);
+      const times = [];
+      for (let i = 0; i < 40; i++) {
+        const start = performance.now();
+        network.run(image);
+        times.push(performance.now() - start);
+      }
+      return Math.min(...times);
+    }"""
+    assert page.evaluate(code, written("5")) < 30
+
+
+# ------------------------------------------------------------------------------------- drawing, reading
+
+
+@pytest.mark.parametrize(
+    ("name", "options", "strokes"),
+    [
+        ("desktop", DESKTOP, written("4", height=260, x=190)),
+        ("phone", PHONE, written("4", height=200, x=100, y=40)),
+        ("dark", {**DESKTOP, "color_scheme": "dark"}, written("4", height=260, x=190)),
+    ],
+    ids=lambda value: value if isinstance(value, str) else "",
+)
+def test_a_drawn_digit_is_read_at_once(
+    opened: Open, name: str, options: dict[str, Any], strokes: Strokes
+) -> None:
+    """On a desktop, on a phone and in the dark: text, sentence, bars, and what the network sees."""
+    page = opened(**options)
+    assert "Nothing is drawn yet" in page.inner_text("#sentence")
+    draw(page, strokes)
+    text(page, "4")
+    assert re.search(r"\d % sure that this is a 4", page.inner_text("#sentence"))
+    assert "best" in (page.locator("#bars li").nth(4).get_attribute("class") or "")
+    seen = page.evaluate(
+        "[...document.getElementById('seen').getContext('2d').getImageData(0, 0, 28, 28).data]"
+    )
+    image = np.array(seen).reshape(28, 28, 4)[..., 0]
+    assert np.abs(image / 255 - pen.render(pen.as_strokes(strokes))).max() < 0.15
+    page.wait_for_function("() => document.getElementById('status').textContent.startsWith('It reads: 4')")
+    keep(page, name)
+
+
+@pytest.mark.parametrize("options", [PHONE, SMALL_PHONE, DESKTOP], ids=["390", "360", "1280"])
+def test_nothing_is_wider_than_the_screen(opened: Open, options: dict[str, Any]) -> None:
+    """No scrolling sideways: empty, drawn, with a number of digits, with either network."""
+    page = opened(**options)
+    width = options["viewport"]["width"]
+
+    def fits() -> bool:
+        return bool(page.evaluate("document.documentElement.scrollWidth") <= width)
+
+    assert fits()
+    draw(page, written("147174", height=50, x=10))
+    text(page, "147174")
+    assert fits()
+    page.locator("#networks label").nth(1).click()
+    page.wait_for_selector(".mlp")
+    assert fits()
+
+
+def test_many_networks_are_not_wider_than_the_screen(opened: Open, doubtful_site: Site) -> None:
+    """Six of them on a phone: the choice scrolls, the page does not."""
+    page = opened(doubtful_site, **PHONE)
+    assert page.locator("#networks label").count() == 6
+    assert page.evaluate("document.documentElement.scrollWidth") <= PHONE["viewport"]["width"]
+
+
+COPY = """(which) => {  // of a canvas, 28 x 28: reading one itself twice makes Chromium complain
+    const from = document.querySelector(which), to = document.createElement("canvas");
+    to.width = to.height = 28;
+    const pen = to.getContext("2d", { willReadFrequently: true });
+    pen.imageSmoothingEnabled = false;
+    pen.drawImage(from, 0, 0, 28, 28);
+    return [...pen.getImageData(0, 0, 28, 28).data];
+}"""
+
+
+def test_what_an_upright_network_sees_is_shown(opened: Open, doubtful_site: Site) -> None:
+    """Beside the bars as among the layers: the drawing set upright, for that network alone."""
+    page = opened(doubtful_site)
+    leaning = [[[x - 0.5 * y, y] for x, y in stroke] for stroke in written("4", x=150)]
+    draw(page, leaning)
+    drawn = pen.render(pen.as_strokes(leaning))
+    upright = Upright()(drawn[None, ..., None])[0, ..., 0]
+    assert np.abs(upright - drawn).max() > 0.5
+    for name, wanted in (("my-cnn", drawn), ("my-upright", upright)):
+        page.locator("#networks label", has_text=name).click()
+        page.wait_for_timeout(300)
+        for canvas in ("#seen", ".layer canvas"):
+            seen = np.array(page.evaluate(COPY, canvas)).reshape(28, 28, 4)[..., 0] / 255
+            assert np.abs(seen - wanted).max() < 0.15
+
+
+def test_several_digits_are_a_number_and_each_can_be_looked_at(opened: Open) -> None:
+    """Drawn beside each other; a chip for each, chosen with mouse or arrow keys."""
+    page = opened()
+    draw(page, written("407"))
+    text(page, "407")
+    chips = page.locator("#chips button")
+    assert chips.count() == 3
+    chips.nth(0).click()
+    assert "this is a 4" in page.inner_text("#sentence")
+    page.keyboard.press("ArrowRight")
+    assert "this is a 0" in page.inner_text("#sentence")
+    assert chips.nth(1).get_attribute("aria-checked") == "true"
+    assert page.locator("#tags span").count() == 3
+    keep(page, "number")
+
+
+def test_the_answer_is_live(opened: Open) -> None:
+    """It changes while the pen is down, before the stroke ends."""
+    page = opened()
+    box = page.locator("#paper").bounding_box()
+    assert box is not None
+    page.mouse.move(box["x"] + 250, box["y"] + 60)
+    page.mouse.down()
+    page.mouse.move(box["x"] + 250, box["y"] + 300, steps=8)
+    text(page, "1")
+    page.mouse.move(box["x"] + 420, box["y"] + 300, steps=8)
+    page.wait_for_function("() => document.getElementById('text').textContent !== '1'")
+    page.mouse.up()
+
+
+def test_fingers_and_pens_draw(opened: Open) -> None:
+    """Pointer events of a touch; a second finger draws nothing."""
+    page = opened(**PHONE)
+    points = written("7", height=180, x=110, y=40)[0]
+    code = """([points, type]) => {
+      const paper = document.getElementById("paper"), box = paper.getBoundingClientRect();
+      const say = (name, [x, y], pointerId) => paper.dispatchEvent(new PointerEvent(name, {
+        pointerId, pointerType: type, clientX: box.left + x, clientY: box.top + y, bubbles: true }));
+      say("pointerdown", points[0], 5);
+      say("pointerdown", [10, 10], 6);
+      for (const point of points.slice(1)) { say("pointermove", point, 5); say("pointermove", [20, 200], 6); }
+      say("pointerup", points[points.length - 1], 5);
+      say("pointerup", [20, 200], 6);
+    }"""
+    for kind in ("touch", "pen"):
+        page.evaluate(code, [points, kind])
+        text(page, "7")
+        page.keyboard.press("Escape")
+        text(page, "–")
+
+
+def test_doubt_is_said(opened: Open, doubtful_site: Site) -> None:
+    """What is no digit is not called one; its row tells how probable that is."""
+    page = opened(doubtful_site)
+    draw(page, written("3"))
+    page.wait_for_function("() => document.querySelector('#bars li.none em').textContent.includes('%')")
+    page.wait_for_function("() => document.getElementById('text').textContent === '?'")
+    said = page.inner_text("#sentence")
+    assert "Not a digit" in said or re.search(r"Unclear: \d or \d\?", said)
+
+
+def test_the_keyboard_does_everything(opened: Open) -> None:
+    """Draw a 1 with arrows and space, undo, redo, clear, correct, walk through a layer."""
+    page = opened()
+    page.focus("#paper")
+    page.keyboard.press("Space")
+    for _ in range(25):
+        page.keyboard.press("ArrowDown")
+    page.keyboard.press("Space")
+    text(page, "1")
+    page.keyboard.press("Control+z")
+    text(page, "–")
+    page.keyboard.press("Control+Shift+z")
+    text(page, "1")
+    page.keyboard.press("Delete")
+    text(page, "–")
+    page.keyboard.press("Control+z")
+    text(page, "1")
+    page.keyboard.press("7")
+    page.wait_for_function("() => document.getElementById('kept').textContent.startsWith('Kept as a 7')")
+    page.focus("#networks input")
+    page.keyboard.press("ArrowRight")
+    page.wait_for_selector(".mlp")
+    page.keyboard.press("Tab")
+    for _ in range(30):
+        if page.evaluate("document.activeElement.closest('.layer') !== null"):
+            break
+        page.keyboard.press("Tab")
+    page.wait_for_function("() => document.getElementById('neuron-name').textContent.startsWith('Neuron')")
+    page.keyboard.press("Home")
+    page.wait_for_function("() => document.getElementById('neuron-name').textContent === 'Neuron 1 of 800'")
+    page.keyboard.press("ArrowRight")
+    page.wait_for_function("() => document.getElementById('neuron-name').textContent === 'Neuron 2 of 800'")
+
+
+def test_everything_has_a_name(opened: Open) -> None:
+    """For screen readers: every button, input and canvas that can be reached, and a language."""
+    page = opened()
+    draw(page, written("42"))
+    text(page, "42")
+    nameless = page.evaluate("""() => [...document.querySelectorAll("button, input, canvas, img, fieldset")]
+      .filter((e) => e.offsetParent !== null && !e.closest("[aria-hidden=true]"))
+      .filter((e) => !(e.getAttribute("aria-label") || e.alt || e.textContent.trim()
+        || e.closest("label, button")?.textContent.trim()))
+      .map((e) => e.outerHTML.slice(0, 100))""")
+    assert nameless == []
+    assert page.evaluate("document.documentElement.lang") == "en"
+
+
+def test_contrast_is_enough(opened: Open) -> None:
+    """Text against what is behind it: 4.5 to 1 (WCAG 2.2, 1.4.3), in the light and in the dark."""
+
+    def luminance(colour: str) -> float:
+        channels = np.array([int(c) for c in re.findall(r"\d+", colour)[:3]]) / 255
+        linear = np.where(channels <= 0.04045, channels / 12.92, ((channels + 0.055) / 1.055) ** 2.4)
+        return float(linear @ (0.2126, 0.7152, 0.0722))
+
+    for scheme in ("light", "dark"):
+        page = opened(**DESKTOP, color_scheme=scheme)
+        code = """(name) => { const probe = document.createElement("i"); probe.style.color = `var(${name})`;
+          document.body.append(probe); const colour = getComputedStyle(probe).color; probe.remove();
+          return colour; }"""
+        shade = {name: luminance(page.evaluate(code, f"--{name}")) for name in
+                 ("ground", "surface", "ink", "soft", "accent", "warm")}  # fmt: skip
+        for front, back in itertools.product(("ink", "soft", "accent", "warm"), ("ground", "surface")):
+            high, low = sorted((shade[front], shade[back]), reverse=True)
+            assert (high + 0.05) / (low + 0.05) >= 4.5, (scheme, front, back)
+
+
+# ------------------------------------------------------------------------------------ inside the network
+
+
+def test_a_neurons_picture_is_its_weights(opened: Open) -> None:
+    """Neuron 124 of the first hidden layer: blue where the weight is above zero, orange where it is below."""
+    page = opened()
+    page.locator("#networks label").nth(1).click()
+    draw(page, written("4", height=260, x=190))
+    layer = page.locator(".layer canvas").nth(1)
+    layer.click(position={"x": 123 % 32 * 10 + 4, "y": 123 // 32 * 10 + 4})
+    page.mouse.move(5, 5)
+    page.wait_for_function("() => document.getElementById('neuron-name').textContent === 'Neuron 124 of 800'")
+    shown = page.evaluate(
+        "[...document.getElementById('weights').getContext('2d').getImageData(0, 0, 28, 28).data]"
+    )
+    colour = np.array(shown).reshape(784, 4).astype(int)
+    weights = Classifier.load("mlp").members[0][0].weights[:, 123]  # type: ignore[union-attr]  # it is Dense
+    clear = np.abs(weights) > 0.3 * np.abs(weights).max()
+    blue = colour[:, 2] > colour[:, 0]
+    assert (blue[clear] == (weights[clear] > 0)).all()
+    assert "784 weights" in page.inner_text("#neuron-said")
+    keep(page, "neuron")
+
+
+def test_deeper_neurons_are_followed_back_to_the_pixels(opened: Open) -> None:
+    """Of the answer 4: the gradient of its logit by the pixels, as small steps show it."""
+    page = opened()
+    page.locator("#networks label").nth(1).click()
+    strokes = written("4", height=260, x=190)
+    draw(page, strokes)
+    text(page, "4")
+    page.locator(".layer canvas").nth(3).click(position={"x": 8, "y": 4 * 23 + 8})
+    page.mouse.move(5, 5)
+    page.wait_for_function("() => document.getElementById('neuron-name').textContent === 'The answer 4'")
+    shown = page.evaluate(
+        "[...document.getElementById('weights').getContext('2d').getImageData(0, 0, 28, 28).data]"
+    )
+    colour = np.array(shown).reshape(784, 4).astype(int)
+    seen = page.evaluate(
+        "[...document.getElementById('seen').getContext('2d').getImageData(0, 0, 28, 28).data]"
+    )
+    image = (np.array(seen).reshape(784, 4)[:, 0] / 255).astype(np.float32)
+    gradient = _gradient(image, 4)
+    clear = np.abs(gradient) > 0.4 * np.abs(gradient).max()
+    blue = colour[:, 2] > colour[:, 0]
+    assert (blue[clear] == (gradient[clear] > 0)).mean() > 0.9
+    assert page.locator("#threads path").count() > 2
+
+
+def _gradient(image: npt.NDArray[np.float32], digit: int) -> npt.NDArray[np.float64]:
+    classifier = Classifier.load("mlp")
+    step = 1e-3
+    moved = np.clip(image[None] + step * np.eye(784, dtype=np.float32), -1, 2).reshape(784, 28, 28)
+    logits = classifier.logits(np.concatenate([image.reshape(1, 28, 28), moved]))[:, digit].astype(np.float64)
+    return np.asarray((logits[1:] - logits[0]) / step)
+
+
+def test_maps_of_the_convolutions_can_be_looked_at(opened: Open) -> None:
+    """A map enlarged, what feeds it, what it feeds; the last numbers and the answer."""
+    page = opened()
+    draw(page, written("4", height=260, x=190))
+    text(page, "4")
+    canvases = page.locator(".layer canvas")
+    assert canvases.count() == 10
+    for number, name in ((1, "Map 1 of 32"), (5, "Map 1 of 64"), (8, "Mean 1 of 128"), (9, "The answer 0")):
+        canvases.nth(number).click(position={"x": 6, "y": 6})
+        page.wait_for_function(
+            "name => document.getElementById('neuron-name').textContent === name", arg=name
+        )
+    keep(page, "maps")
+
+
+# ------------------------------------------------------------------------------------------------ photos
+
+
+def _photo(numbers: str = "3141") -> "FilePayload":
+    content = saved(sheet(numbers, size=(900, 500), height=150), "PNG")
+    return {"name": "photo.png", "mimeType": "image/png", "buffer": content}
+
+
+def test_a_photo_is_read_with_boxes(opened: Open) -> None:
+    """A box over each digit, its 28 x 28 below, the text; another network reads the same; Escape closes."""
+    page = opened()
+    page.set_input_files("#file", _photo())
+    text(page, "3141")
+    assert page.locator("#boxes button").count() == 4
+    assert page.locator("#chips canvas").count() == 4
+    picture, first = (
+        page.locator("#picture").bounding_box(),
+        page.locator("#boxes button").nth(0).bounding_box(),
+    )
+    assert picture is not None
+    assert first is not None
+    left, top, width, height = Reader.load("cnn").read(_photo()["buffer"]).digits[0].box
+    scale = picture["width"] / 900
+    wanted = (picture["x"] + left * scale, picture["y"] + top * scale, width * scale, height * scale)
+    assert np.allclose([first[k] for k in ("x", "y", "width", "height")], wanted, atol=2)
+    keep(page, "photo")
+    page.locator("#networks label").nth(1).click()
+    text(page, "3141")
+    page.locator("#boxes button").nth(2).click()
+    assert "this is a 4" in page.inner_text("#sentence")
+    page.keyboard.press("Escape")
+    text(page, "–")
+    assert page.locator("#boxes button").count() == 0
+
+
+@pytest.mark.parametrize("event", ["drop", "paste"])
+def test_a_photo_can_be_dropped_and_pasted(opened: Open, event: str) -> None:
+    """Anywhere on the page."""
+    page = opened()
+    code = """([bytes, event]) => {
+      const data = new DataTransfer();
+      data.items.add(new File([new Uint8Array(bytes)], "photo.png", { type: "image/png" }));
+      const init = { bubbles: true, cancelable: true, dataTransfer: data, clipboardData: data };
+      const kinds = { drop: DragEvent, paste: ClipboardEvent };
+      document.body.dispatchEvent(new kinds[event](event, init));
+    }"""
+    page.evaluate(code, [list(_photo("27")["buffer"]), event])
+    text(page, "27")
+
+
+def test_a_photo_that_is_turned_has_its_boxes_where_the_digits_are(opened: Open) -> None:
+    """A camera held sideways says so in the file; browser and server both turn the picture upright."""
+    upright = sheet("52", size=(500, 300), height=120)
+    exif = Image.Exif()
+    exif[0x0112] = 6
+    content = saved(upright.transpose(Image.Transpose.ROTATE_90), "JPEG", exif=exif)
+    page = opened()
+    page.set_input_files("#file", {"name": "p.jpg", "mimeType": "image/jpeg", "buffer": content})
+    text(page, "52")
+    box = page.locator("#boxes").bounding_box()
+    assert box is not None
+    assert box["width"] / box["height"] == pytest.approx(500 / 300, rel=0.02)
+
+
+def test_a_large_photo_is_made_smaller_before_it_is_sent(opened: Open) -> None:
+    """Two million pixels of coloured noise are more than the server takes; the digits are read."""
+    clean = np.asarray(sheet("83", size=(1600, 1300), height=500, mode="RGB", colour="white"), np.float32)
+    noisy = np.clip(clean * 0.8 + np.random.default_rng(0).normal(25, 20, clean.shape), 0, 255)
+    content = saved(Image.fromarray(noisy.astype(np.uint8)), "PNG", compress_level=1)
+    assert len(content) > 4_500_000
+    page = opened()
+    page.set_input_files("#file", {"name": "p.png", "mimeType": "image/png", "buffer": content})
+    text(page, "83")
+
+
+def test_what_is_no_photo_is_said(opened: Open) -> None:
+    """In a sentence; the drawing stays."""
+    page = opened(quiet=False)  # the browser notes the 415 on its console
+    draw(page, written("4"))
+    text(page, "4")
+    page.set_input_files("#file", {"name": "a.png", "mimeType": "image/png", "buffer": b"no picture"})
+    page.wait_for_function(
+        "() => document.getElementById('sentence').textContent.includes('could not be read')"
+    )
+    text(page, "4")
+
+
+# ------------------------------------------------------------------------------- corrections, no network
+
+
+def _corrections(folder: Path) -> dict[str, npt.NDArray[np.uint8]]:
+    files = sorted(folder.glob("*/*.png"))
+    return {path.parent.name: np.asarray(Image.open(path)) for path in files}
+
+
+def test_a_correction_is_kept(opened: Open, site: Site) -> None:
+    """'That was wrong: it is a 9': the picture that the network saw is under 9 in the folder."""
+    page = opened()
+    strokes = written("4", height=230, x=200)
+    draw(page, strokes)
+    text(page, "4")
+    page.locator("#labels button").nth(9).click()
+    page.wait_for_function("() => document.getElementById('kept').textContent.startsWith('Kept as a 9')")
+    assert page.locator("#labels button").nth(9).get_attribute("aria-pressed") == "true"
+    image = _corrections(site.corrections)["9"]
+    assert np.abs(image / 255 - pen.render(pen.as_strokes(strokes))).max() < 0.15
+
+
+def test_without_the_network_drawing_goes_on(opened: Open, site: Site) -> None:
+    """All networks read; corrections stay in the browser, can be downloaded, and are sent when it is back."""
+    page = opened(quiet=False)  # a failed request is noted on the console
+    page.context.set_offline(True)
+    draw(page, written("8", height=230, x=200))
+    text(page, "8")
+    page.locator("#networks label").nth(1).click()
+    page.wait_for_selector(".mlp")
+    text(page, "8")
+    page.keyboard.press("3")
+    page.wait_for_selector("#kept button")
+    assert page.inner_text("#kept button") == "Download 1 as .zip"
+    with page.expect_download() as downloading:
+        page.click("#kept button")
+    with zipfile.ZipFile(io.BytesIO(downloading.value.path().read_bytes())) as kept:
+        assert kept.testzip() is None
+        (name,) = kept.namelist()
+        assert re.fullmatch(r"3/[0-9a-f]{8}\.png", name)
+        image = np.asarray(Image.open(io.BytesIO(kept.read(name))).convert("L"))
+    page.set_input_files("#file", _photo())
+    page.wait_for_function(
+        "() => document.getElementById('sentence').textContent.includes('does not answer')"
+    )
+    before = set(site.corrections.glob("3/*.png"))
+    page.context.set_offline(False)
+    page.wait_for_function("() => localStorage.getItem('digits-corrections') === '[]'")
+    (new,) = set(site.corrections.glob("3/*.png")) - before
+    assert np.array_equal(np.asarray(Image.open(new)), image)
+
+
+def test_the_page_says_when_the_server_has_gone(browser: "Browser", tmp_path: Path) -> None:
+    """Half-loaded is said, not shown as an empty page."""
+    serving = _serve(tmp_path)
+    site = next(serving)
+    context = browser.new_context()
+    page = context.new_page()
+    page.route("**/api/model", lambda route: route.abort())
+    page.goto(site.address)
+    page.wait_for_function(
+        "() => document.getElementById('ready').textContent.includes('could not be loaded')"
+    )
+    context.close()
+    next(serving, None)
+
+
+def test_the_files_of_the_page_are_small_and_name_no_other_place() -> None:
+    """Less than 100 kB, and no address but those of the standards in them."""
+    content = {address: asset.content.decode() for address, asset in assets().items()}
+    assert set(content) >= {"/", "/static/main.js", "/static/style.css", "/static/icon.svg"}
+    assert sum(map(len, content.values())) < 100_000
+    for address, body in content.items():
+        found = set(re.findall(r"https?://[^\s\"'<>)]+", body)) - {"http://www.w3.org/2000/svg"}
+        assert not found, address
+        assert "style=" not in body
+        assert not re.search(r"<script(?! type=\"module\" src)", body)

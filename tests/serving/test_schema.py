@@ -1,0 +1,34 @@
+"""The OpenAPI schema and the server say the same: schemathesis, with every check that it has (S14)."""
+
+import os
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from support.served import Served, served
+
+EXAMPLES = os.environ.get("DIGITS_EXAMPLES", "25")  # a thousand before a release
+
+
+@pytest.fixture(scope="module")
+def running(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
+    with served("--corrections", tmp_path_factory.mktemp("corrections")) as running:
+        yield running
+
+
+@pytest.mark.parametrize("seed", [1, 2, 3] if int(EXAMPLES) > 100 else [1])
+def test_schemathesis_finds_nothing(running: Served, seed: int, tmp_path: Path) -> None:
+    """What the schema allows is accepted, what it forbids is refused, every answer is one that it names."""
+    command = [sys.executable, "-m", "schemathesis.cli", "run", f"{running.address}/openapi.json"]
+    options = ["--checks", "all", "--max-examples", EXAMPLES, "--seed", str(seed), "--no-color"]
+    environment = {**os.environ, "SCHEMATHESIS_HOOKS": "support.pictures_for_schemathesis"}
+    environment["PYTHONPATH"] = os.pathsep.join(
+        [str(Path(__file__).parents[1]), environment.get("PYTHONPATH", "")]
+    )
+    done = subprocess.run(
+        [*command, *options], env=environment, cwd=tmp_path, capture_output=True, text=True, timeout=1200
+    )
+    assert done.returncode == 0, done.stdout[-5000:] + done.stderr[-2000:]
+    assert "6 selected / 6 total" in done.stdout

@@ -1,0 +1,397 @@
+"""`digits adapt`: a made-up writer's odd digits are learned, little is forgotten, nothing done by halves."""
+
+import json
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+import pytest
+import torch
+from PIL import Image
+from support.strokefont import sheet
+
+from digits import files
+from digits.cli.main import main
+from digits.data import loading, synthetic
+from digits.data.dataset import Digits
+from digits.data.pen import render
+from digits.data.splits import Splits
+from digits.errors import CheckpointError, DataError, OptionError, RunError
+from digits.networks import model_file
+from digits.networks.bundled import model_path
+from digits.networks.ensemble import Ensemble
+from digits.networks.mlp import MLP
+from digits.networks.model_file import load_single
+from digits.networks.network import Network
+from digits.reading.reader import Reader
+from digits.training import adapting, custom_digits
+from digits.training.options import AdaptOptions
+
+Pixels = npt.NDArray[np.uint8]
+
+
+def boxed_four(numbers: np.random.Generator) -> synthetic.Path:
+    """A 4 that is closed above by a bar, which everybody else would call a 9."""
+    return [[(0.0, 0.0), (0.0, 0.5), (0.6, 0.5)], [(0.6, 0.0), (0.6, 1.0)], [(0.0, 0.0), (0.6, 0.0)]]
+
+
+def odd_digits(each: int, seed: int) -> Iterator[tuple[int, Pixels]]:
+    """Digits of a writer with that one odd habit, in MNIST's form."""
+    numbers = np.random.default_rng(seed)
+    for digit in range(10):
+        for _ in range(each):
+            habit = boxed_four if digit == 4 else synthetic.HABITS[digit][-1]
+            image = render(synthetic.written(habit(numbers), numbers), pen=float(numbers.uniform(2, 3)))
+            yield digit, np.asarray(np.rint(image * 255), dtype=np.uint8)
+
+
+def write_folder(folder: Path, digits: Iterator[tuple[int, Pixels]]) -> Path:
+    """A folder per digit, numbered PNG files."""
+    for number, (digit, pixels) in enumerate(digits):
+        (folder / str(digit)).mkdir(parents=True, exist_ok=True)
+        Image.fromarray(pixels).save(folder / str(digit) / f"{number}.png")
+    return folder
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    """Twenty digits of that writer."""
+    return write_folder(tmp_path / "mine", odd_digits(2, seed=1))
+
+
+@pytest.fixture(scope="module")
+def adapted(sample_file: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The folder of the command's run for sixty digits of that writer, MNIST's being the sample's."""
+    place = tmp_path_factory.mktemp("adapt")
+    mine = write_folder(place / "mine", odd_digits(6, seed=1))
+    (mine / "3" / "notes.txt").write_text("no picture")
+    assert main(["adapt", str(mine), "--data", str(sample_file), "--out", str(place / "runs")]) == 0
+    return place / "runs" / "adapt-1"
+
+
+# ------------------------------------------------------------------------------------------ what it learns
+
+
+def test_an_odd_habit_is_learned_and_little_is_forgotten(adapted: Path) -> None:
+    """Held-back digits gain beyond chance; MNIST's lose less than one in a hundred."""
+    figures = json.loads((adapted / "adapt.json").read_text())
+    own = figures["own"]
+    assert own["after"]["total"] == own["before"]["total"] == 60
+    assert own["after"]["accuracy"] >= own["before"]["accuracy"] + 0.05
+    assert own["p"] < 0.05
+    for part in ("validation", "test"):
+        assert figures[part]["after"]["accuracy"] >= figures[part]["before"]["accuracy"] - 0.01
+
+
+def test_new_digits_of_that_writer_are_read(adapted: Path) -> None:
+    """The saved network reads digits that were not there when it learned, as `digits predict` does."""
+    fours = [pixels for digit, pixels in odd_digits(20, seed=2) if digit == 4]
+    before = [Reader.load("cnn").read(pixels, single=True).digits[0].digit for pixels in fours]
+    reader = Reader.load(str(adapted))
+    after = [reader.read(pixels, single=True).digits[0].digit for pixels in fours]
+    assert before.count(4) <= 5
+    assert after.count(4) >= 18
+
+
+def test_the_file_says_what_it_is(adapted: Path) -> None:
+    """What the network was made from stands in it, beside all that it said before."""
+    _, before = load_single(model_path("cnn"))
+    network, meta = load_single(adapted / "model.npz")
+    assert meta["data"] == before["data"]
+    assert meta["adapted"]["model"] == "cnn"
+    assert meta["adapted"]["per_digit"] == [6] * 10
+    assert 0.3 < float(network.temperature) < 3
+    assert sorted(path.name for path in adapted.iterdir()) == ["adapt.json", "model.npz"]
+
+
+def test_it_can_be_evaluated(adapted: Path, mnist_folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """`digits evaluate` takes the run's folder."""
+    assert main(["evaluate", str(adapted), "--data", str(mnist_folder), "--json"]) == 0
+    assert json.loads(capsys.readouterr().out)["accuracy"] > 0.985
+
+
+def test_what_is_printed(folder: Path, sample_file: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch,
+                         capsys: pytest.CaptureFixture[str]) -> None:  # fmt: skip
+    """Yours, what was skipped, a table that lines up, and where the network is; or one JSON object."""
+    monkeypatch.setattr(adapting, "STEPS", 2)
+    for i in range(7):
+        (folder / "5" / f"a{i}\n.png").write_bytes(b"no picture")
+    arguments = ["adapt", str(folder), "--data", str(sample_file), "--out", str(tmp_path), "--model", "mlp"]
+    assert main(arguments) == 0
+    out = capsys.readouterr().out
+    assert "20 pictures in" in out
+    assert out.count("skipped ") == 5
+    assert "and 2 more" in out
+    assert "a0?.png is no picture" in out
+    names = ("read right", "yours, ", "MNIST, ")
+    header, *rows = [line for line in out.splitlines() if line.startswith(names)]
+    assert len(rows) == 3
+    assert {line.index("% (") for line in rows} == {rows[0].index("% (")}
+    assert {len(line) for line in rows} == {len(header)}
+    assert f"digits predict --model {tmp_path}/adapt-1" in out
+    assert main([*arguments, "--json", "--name", "again"]) == 0
+    found = json.loads(capsys.readouterr().out)
+    assert found["folder"] == str(tmp_path / "again")
+    assert len(found["skipped"]) == 7
+
+
+def test_the_same_seed_gives_the_same_bits(
+    folder: Path, sample: Digits, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Twice the same network from the same seed; another seed, another network; the original stays."""
+    monkeypatch.setattr(adapting, "STEPS", 3)
+    own = custom_digits.load_custom_digits(folder).digits
+    network, _ = load_single(model_path("cnn"))
+    before = {name: tensor.clone() for name, tensor in network.state_dict().items()}
+    splits = Splits(sample, sample, sample)
+    tuned = [adapting.fine_tune(network, own, splits, seed, 0).state_dict() for seed in (0, 0, 1)]
+    assert all(torch.equal(tuned[0][name], tuned[1][name]) for name in before)
+    assert not all(torch.equal(tuned[0][name], tuned[2][name]) for name in before)
+    assert all(torch.equal(tensor, before[name]) for name, tensor in network.state_dict().items())
+
+
+def test_the_weights_end_halfway() -> None:
+    """Each weight is the mean of before and after; the temperature is left alone."""
+    first, second = MLP(3, 4), MLP(3, 4)
+    second.temperature.fill_(3)
+    expected = (first.hidden1.weight + second.hidden1.weight) / 2
+    between = adapting._between(first, second)
+    assert isinstance(between, MLP)
+    assert torch.allclose(between.hidden1.weight, expected)
+    assert float(between.temperature) == 3
+
+
+# ---------------------------------------------------------------------------------------- what is held back
+
+
+@pytest.mark.parametrize("each", [1, 2, 7])
+def test_few_digits_are_each_held_back_once(each: int) -> None:
+    """Five parts that make up the whole, every digit spread evenly; the same seed, the same parts."""
+    labels = torch.arange(10).repeat(each)
+    parts = adapting.held_back(labels, 0)
+    assert torch.equal(torch.cat(parts).sort().values, torch.arange(10 * each))
+    assert max(map(len, parts)) - min(map(len, parts)) <= 1
+    for part in parts:
+        counts = torch.bincount(labels[part], minlength=10)
+        assert counts.max() <= -(-each // 5)
+    assert all(map(torch.equal, parts, adapting.held_back(labels, 0)))
+    assert len(adapting.held_back(torch.tensor([3, 4, 5]), 0)) == 3
+
+
+def test_a_fifth_of_many_digits_is_held_back() -> None:
+    """One part, in proportion."""
+    labels = torch.arange(10).repeat(40)
+    (part,) = adapting.held_back(labels, 0)
+    assert torch.bincount(labels[part]).tolist() == [8] * 10
+
+
+@pytest.mark.parametrize("each", [2, 30])
+def test_nothing_held_back_is_learned(
+    each: int, sample_file: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Networks that are asked have seen none of the digits asked about; nor MNIST's validation and test."""
+    asked: list[tuple[set[bytes], Splits]] = []
+
+    def learn_nothing(network: Network, own: Digits, splits: Splits, *_: object) -> Network:
+        asked.append(({image.numpy().tobytes() for image in own.images}, splits))
+        return network
+
+    monkeypatch.setattr(adapting, "fine_tune", learn_nothing)
+    own = custom_digits.load_custom_digits(write_folder(tmp_path / "mine", odd_digits(each, seed=3)))
+    collection = loading.load("mnist", sample_file)
+    found = adapting.adapt_network(AdaptOptions(tmp_path), adapting.load_start("mlp"), own, collection)
+    everything = {image.numpy().tobytes() for image in own.digits.images}
+    if each < 25:
+        assert found.folds == len(asked) - 1 == 5
+        held = [everything - seen for seen, _ in asked[:-1]]
+        assert sum(map(len, held)) == len(everything) == found.own.after.total
+        assert set.union(*held) == everything
+        assert asked[-1][0] == everything
+    else:
+        assert found.folds == len(asked) == 1
+        assert len(everything - asked[0][0]) == found.own.after.total == 60
+    assert (found.own.compared.first, found.own.compared.second) == (0, 0)
+    splits = asked[0][1]
+    learned = {image.numpy().tobytes() for image in splits.train.images}
+    for part in (splits.val, splits.test):
+        assert not learned & {image.numpy().tobytes() for image in part.images}
+
+
+def test_of_many_digits_all_kinds_are_learned(sample: Digits, monkeypatch: pytest.MonkeyPatch) -> None:
+    """There is room for 960 of one's own: of 1,500 that lie in order of their labels each kind is learned."""
+    learned: list[Digits] = []
+
+    def only_look(_: object, mixed: Digits, *__: object, **___: object) -> Iterator[None]:
+        learned.append(mixed)
+        return iter(())
+
+    monkeypatch.setattr(adapting, "train", only_look)
+    own = Digits(torch.full((1500, 28, 28), 7, dtype=torch.uint8), torch.arange(1500) // 150)
+    adapting.fine_tune(adapting.load_start("mlp").network, own, Splits(sample, sample, sample), 0, 0)
+    mine = learned[0].images.flatten(1).eq(7).all(dim=1)
+    assert mine.sum() == 960
+    assert torch.bincount(learned[0].labels[mine], minlength=10).min() > 60
+
+
+def test_an_adaptation_that_changes_nothing_changes_no_figure(
+    sample_file: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Before and after are measured alike: as calibrated as the network that is kept."""
+    monkeypatch.setattr(adapting, "train", lambda *_, **__: iter(()))
+    own = custom_digits.load_custom_digits(write_folder(tmp_path / "mine", odd_digits(2, seed=1)))
+    found = adapting.adapt_network(
+        AdaptOptions(tmp_path), adapting.load_start("mlp"), own, loading.load("mnist", sample_file)
+    )
+    for change in (found.own, found.val, found.test):
+        assert change.after.loss == pytest.approx(change.before.loss, rel=1e-4)
+        assert change.after.ece == pytest.approx(change.before.ece, abs=1e-5)
+
+
+def test_a_network_that_knows_drawn_digits_repeats_some(sample: Digits) -> None:
+    """As many drawn digits join those that are repeated, in proportion, as it was trained with."""
+    collection = loading.Collection("mnist", sample, None, "here", published=False)
+    about = {"train_images": 58_000, "drawn_images": 14_500, "val_images": 2000, "split_seed": 0}
+    splits, notices = adapting.splits_as_trained(collection, {"data": about})
+    assert splits.drawn == (len(splits.train) - splits.drawn) // 4
+    assert len(splits.val) == 2000
+    assert len(notices) == 1
+    assert adapting.splits_as_trained(collection, {})[0].drawn == 0
+
+
+# --------------------------------------------------------------------------------------- your own pictures
+
+
+def test_stored_digits_are_taken_as_they_are(folder: Path) -> None:
+    """What the page and MNIST store, (28, 28) white on black in its form, comes back pixel by pixel."""
+    own = custom_digits.load_custom_digits(folder)
+    expected = {pixels.tobytes() for _, pixels in odd_digits(2, seed=1)}
+    assert {image.numpy().tobytes() for image in own.digits.images} == expected
+    assert own.skipped == ()
+
+
+def test_photos_are_brought_into_that_form(tmp_path: Path) -> None:
+    """Any picture will do: the digit is found, boxed and centred as `digits predict` does it."""
+    for digit in "37":
+        (tmp_path / digit).mkdir()
+        sheet(digit, ink=40, colour=210).save(tmp_path / digit / "photo.jpg")
+    own = custom_digits.load_custom_digits(tmp_path)
+    assert own.digits.labels.tolist() == [3, 7]
+    seen = Reader.load("cnn").read(tmp_path / "3" / "photo.jpg", single=True).digits[0].image
+    assert np.array_equal(own.digits.images[0].numpy(), np.rint(seen * 255).astype(np.uint8))
+
+
+def test_what_cannot_be_used_is_named(folder: Path) -> None:
+    """No picture, no ink, twice the same, under two digits: skipped, each with its reason."""
+    (folder / "2" / "a.txt").write_text("no picture")
+    Image.new("L", (50, 50), 255).save(folder / "2" / "b.png")
+    first = min((folder / "3").iterdir())
+    (folder / "3" / "z.png").write_bytes(first.read_bytes())
+    (folder / "9" / "z.png").write_bytes(first.read_bytes())
+    (folder / "2" / ".hidden").write_text("not looked at")
+    own = custom_digits.load_custom_digits(folder)
+    assert len(own.digits) == 20
+    reasons = sorted(own.skipped)
+    assert "a.txt is no picture" in reasons[0]
+    assert "b.png holds no ink" in reasons[1]
+    assert reasons[2].endswith(f"is the same picture as {first}")
+    assert reasons[3].endswith(f"is the same picture as {first}, which is said to be a 3")
+
+
+def test_progress_is_told(folder: Path, sample_file: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Picture by picture, and step by step."""
+    monkeypatch.setattr(adapting, "STEPS", 2)
+    told: list[tuple[int, int]] = []
+    own = custom_digits.load_custom_digits(folder, lambda done, total: told.append((done, total)))
+    assert told == [(i, 20) for i in range(1, 21)]
+    told.clear()
+    start, collection = adapting.load_start("mlp"), loading.load("mnist", sample_file)
+    adapting.adapt_network(
+        AdaptOptions(folder), start, own, collection, lambda done, total: told.append((done, total))
+    )
+    assert told == [(i, 12) for i in range(1, 13)]
+
+
+# ------------------------------------------------------------------------------------------- what goes wrong
+
+
+def test_too_little_to_learn_from(tmp_path: Path) -> None:
+    """No folder, no pictures, only blank ones, only one digit: what was found, and what to do."""
+    with pytest.raises(DataError, match="no folder; expected a folder for each digit"):
+        custom_digits.load_custom_digits(tmp_path / "nothing")
+    (tmp_path / "photos").mkdir()
+    (tmp_path / "7").mkdir()
+    with pytest.raises(DataError, match="no pictures in folders named 0 to 9"):
+        custom_digits.load_custom_digits(tmp_path)
+    Image.new("L", (50, 50), 255).save(tmp_path / "7" / "blank.png")
+    with pytest.raises(
+        DataError, match=r"no picture that can be used \(1 skipped: .*blank.png holds no ink\)"
+    ):
+        custom_digits.load_custom_digits(tmp_path)
+    sheet("7").save(tmp_path / "7" / "a.png")
+    with pytest.raises(DataError, match=r"pictures of 7 alone.*expected pictures of at least two digits"):
+        custom_digits.load_custom_digits(tmp_path)
+
+
+def test_networks_that_cannot_be_adapted(tmp_path: Path) -> None:
+    """An ensemble, or one that knows shoes, is refused before anything is learned."""
+    shoes, ensemble = tmp_path / "shoes.npz", tmp_path / "ensemble.npz"
+    small = {"name": "mlp", "hidden": [4, 4]}
+    model_file.save_model(shoes, MLP(4, 4).state_dict(), small, {"classes": ["shoe", "bag"]})
+    members = Ensemble([MLP(4, 4)]).state_dict()
+    model_file.save_model(ensemble, members, {"name": "ensemble", "members": [small]}, {})
+    with pytest.raises(OptionError, match="does not know the digits"):
+        adapting.load_start(str(shoes))
+    with pytest.raises(CheckpointError, match="expected a single network"):
+        adapting.load_start(str(ensemble))
+
+
+@pytest.fixture
+def quick(
+    folder: Path, sample_file: Path, monkeypatch: pytest.MonkeyPatch
+) -> tuple[AdaptOptions, adapting.Adaptation]:
+    """An adaptation that has hardly learned, not saved yet."""
+    monkeypatch.setattr(adapting, "STEPS", 1)
+    options = AdaptOptions(folder, out=folder.parent / "runs")
+    own, collection = custom_digits.load_custom_digits(folder), loading.load("mnist", sample_file)
+    return options, adapting.adapt_network(options, adapting.load_start("mlp"), own, collection)
+
+
+def test_each_run_has_a_folder_of_its_own(quick: tuple[AdaptOptions, adapting.Adaptation]) -> None:
+    """adapt-1, adapt-2; a name that is taken is refused, and so is a place where no folder can be."""
+    options, found = quick
+    assert [adapting.save(found, options).name for _ in range(2)] == ["adapt-1", "adapt-2"]
+    with pytest.raises(RunError, match="is there already; choose another --name"):
+        adapting.save(found, AdaptOptions(options.folder, out=options.out, name="adapt-1"))
+    (options.out / "file").write_text("")
+    with pytest.raises(RunError, match="choose another --out"):
+        adapting.save(found, AdaptOptions(options.folder, out=options.out / "file", name="a"))
+
+
+def test_nothing_is_saved_by_halves(
+    quick: tuple[AdaptOptions, adapting.Adaptation], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """If the second file cannot be written, the first one and the folder are gone as well."""
+    options, found = quick
+
+    def full(path: Path, content: bytes) -> None:
+        raise OSError(28, "No space left on device", str(path))
+
+    monkeypatch.setattr(files, "atomic_write", full)
+    with pytest.raises(RunError, match=r"could not write .*adapt.json: No space left"):
+        adapting.save(found, options)
+    assert list(options.out.iterdir()) == []
+
+
+def test_an_interrupted_adaptation_leaves_nothing(
+    folder: Path, sample_file: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Ctrl-C while it learns: exit code 130, and no folder."""
+
+    def interrupt(*_: object) -> Network:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(adapting, "fine_tune", interrupt)
+    out = tmp_path / "runs"
+    assert main(["adapt", str(folder), "--data", str(sample_file), "--out", str(out)]) == 130
+    assert not out.exists()
