@@ -210,7 +210,7 @@ def main() -> None:
     command = ["python", "benchmarks/handwriting.py", "--data", "FOLDER", "--model", arguments.model]
     about = circumstances(command)
     reader = Reader.load(arguments.model, threshold=arguments.threshold)
-    about |= {"threshold": arguments.threshold, "doubt": reader.doubt is not None}
+    about |= {"threshold": arguments.threshold, "rejection": reader.rejection is not None}
     results: dict[str, Any] = {}
     for name, samples, single in sets(arguments.data):
         if not samples or (arguments.sets and name not in arguments.sets):

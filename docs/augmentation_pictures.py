@@ -231,7 +231,7 @@ def together_figure() -> Figure:
 
 
 def habits_figure() -> Figure:
-    """Fifteen images of each kind of digit that `--drawn` adds most of."""
+    """Fifteen images of each kind of digit that `--synthetic` adds most of."""
     text = (
         "A pen's path, with a writer's chance: points missed a little, leaning, wide or narrow, thin or bold."
     )

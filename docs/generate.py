@@ -13,7 +13,7 @@ from typing import Any
 DOCS = Path(__file__).parent
 README = DOCS.parent / "README.md"
 RESULTS = DOCS.parent / "benchmarks" / "results"
-RECIPES = ("classic", "fast", "plain", "mlp", "fast-cnn", "cnn", "ensemble")
+RECIPES = ("classic", "fast", "baseline", "mlp", "fast-cnn", "cnn", "ensemble")
 # The rows of the table of handwriting: what they are called, set and share of benchmarks/handwriting.py.
 HANDWRITING = (
     ("single digits, best guess right", "single", "best guess"),
@@ -43,7 +43,7 @@ COMMANDS = (
 def help_text(command: tuple[str, ...]) -> str:
     """What `digits COMMAND --help` prints on a screen of 100 columns without colours."""
     environment = {**os.environ, "COLUMNS": "100", "NO_COLOR": "1", "TERM": "dumb"}
-    run = [sys.executable, "-m", "digits.cli", *command, "--help"]
+    run = [sys.executable, "-m", "digits", *command, "--help"]
     answer = subprocess.run(run, env=environment, capture_output=True, text=True, check=True)
     return "\n".join(line.rstrip() for line in answer.stdout.strip().splitlines())
 

@@ -51,7 +51,7 @@ def test_impossible_value_is_refused_and_its_option_named(name: str, values: lis
     [
         ({"momentum": 0.9, "optimizer": "adam"}, "--momentum belongs to sgd and rmsprop; adam"),
         ({"momentum": 0.9, "optimizer": "adamw"}, "--momentum belongs to sgd and rmsprop; adamw"),
-        ({"view": "turns"}, "--view turns needs --ensemble 2 or more"),
+        ({"view": "alternate"}, "--view alternate needs --ensemble 2 or more"),
         ({"nesterov": True}, "--nesterov needs --optimizer sgd and a --momentum above 0"),
         ({"nesterov": True, "momentum": 0.9, "optimizer": "rmsprop"}, "--nesterov needs --optimizer sgd"),
     ],

@@ -61,7 +61,7 @@ def test_the_wheel_works_by_itself(wheel: Path, tmp_path: Path) -> None:
         for name in archive.namelist():
             archive.extract(name, tmp_path)
     for argument in ("--help", "--version"):
-        command = [sys.executable, "-m", "digits.cli", argument]
+        command = [sys.executable, "-m", "digits", argument]
         done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, timeout=60)
         assert done.returncode == 0, done.stderr
         assert "digits" in done.stdout

@@ -20,9 +20,9 @@ Device = Literal["auto", "cpu", "cuda", "mps"]
 Precision = Literal["auto", "float32", "bfloat16"]
 Model = Literal["mlp", "cnn"]
 View = Literal["as-is", "upright"]
-Views = Literal[View, "turns"]
+Views = Literal[View, "alternate"]
 Keep = Literal["best", "last"]
-Recipe = Literal["classic", "fast", "plain", "mlp", "fast-cnn", "cnn", "ensemble"]
+Recipe = Literal["classic", "fast", "baseline", "mlp", "fast-cnn", "cnn", "ensemble"]
 VIEWS: tuple[View, ...] = get_args(View)
 SGD_RATE = 0.01  # the mission's learning rate
 ADAPTIVE_RATE = 0.001  # Adam, AdamW and RMSprop: the default of Kingma & Ba 2015, algorithm 1
@@ -102,7 +102,7 @@ class TrainOptions:
     split_seed: int = 0
     """Seed of the split; apart from --seed, so that different seeds are compared on the same images."""
 
-    drawn: int = 0
+    synthetic: int = 0
     """Digits drawn in code that join MNIST's training images (no other data's): European 1, crossed 7 ..."""
 
     model: Model = "mlp"
@@ -112,7 +112,7 @@ class TrainOptions:
     channels: tuple[int, int, int] = (32, 64, 128)
     """Channels of the cnn's three pairs of convolutions."""
     view: Views = "as-is"
-    """What a network sees: digits as they are, or upright. turns: an ensemble's networks take turns."""
+    """What a network sees: digits as they are, or upright; alternate: upright for every second network."""
     dropout: float = 0.0
     """Probability of silencing a hidden neuron while training; for the cnn, those before the output."""
     input_dropout: float = 0.0
@@ -194,7 +194,8 @@ class TrainOptions:
             at_least(name, min(getattr(self, name)), 1)
         for name in ("epochs", "batch_size", "threads", "ensemble"):
             at_least(name, getattr(self, name), 1)
-        for name in ("patience", "drawn", "checkpoint_every", "seed", "split_seed", "weight_decay", "clip"):
+        counts = ("patience", "synthetic", "checkpoint_every", "seed", "split_seed")
+        for name in (*counts, "weight_decay", "clip"):
             at_least(name, getattr(self, name), 0)
         for name in ("momentum", "dropout", "input_dropout", "label_smoothing", "ema"):
             _fraction(name, getattr(self, name))
@@ -217,13 +218,13 @@ class TrainOptions:
             raise OptionError("--nesterov needs --optimizer sgd and a --momentum above 0")
         if self.input_dropout and self.model != "mlp":
             raise OptionError("--input-dropout belongs to the mlp; use --erasing for the cnn")
-        if self.view == "turns" and self.ensemble == 1:
-            raise OptionError("--view turns needs --ensemble 2 or more; a single network has one view")
+        if self.view == "alternate" and self.ensemble == 1:
+            raise OptionError("--view alternate needs --ensemble 2 or more; a single network has one view")
         check_name(self.name)
 
     def view_of(self, number: int) -> View:
         """What an ensemble's network `number`, counted from 0, sees; a single network is number 0."""
-        return VIEWS[number % len(VIEWS)] if self.view == "turns" else self.view
+        return VIEWS[number % len(VIEWS)] if self.view == "alternate" else self.view
 
     @property
     def learning_rate(self) -> float:

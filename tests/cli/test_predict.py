@@ -257,8 +257,8 @@ def test_what_is_no_picture_makes_nothing_happen(tmp_path: Path) -> None:
         (tmp_path / case.name).write_bytes(case.content)
     program = (
         "import sys\n"
-        "from digits.main import main\n"
-        "from digits import reader, readout, pictures\n"
+        "from digits.cli.main import main\n"
+        "from digits.cli import predict_output; from digits.reading import reader, image_files\n"
         "import PIL.Image; PIL.Image.init()\n"
         "def watch(event, details):\n"
         "    if event.startswith(('socket.', 'subprocess', 'os.system', 'os.exec', 'os.posix_spawn')):\n"
@@ -522,7 +522,7 @@ def test_it_works_without_pytorch_and_starts_fast(tmp_path: Path) -> None:
     sheet("3").save(picture)
     program = (
         "import sys\n"
-        "from digits.main import main\n"
+        "from digits.cli.main import main\n"
         "assert main(['predict', sys.argv[1], '--explain', sys.argv[2]]) == 0\n"
         "assert 'torch' not in sys.modules\n"
     )
@@ -551,7 +551,7 @@ def test_a_large_photo_costs_little(tmp_path: Path) -> None:
     sheet("4073", size=(4000, 3000), height=700).convert("RGB").save(photo_file, quality=90)
     program = (
         "import sys\n"
-        "from digits.main import main\n"
+        "from digits.cli.main import main\n"
         "assert main(['predict', sys.argv[1]]) == 0\n"
         "(peak,) = (line.split()[1] for line in open('/proc/self/status') if line.startswith('VmHWM'))\n"
         "print(int(peak) // 1024)\n"

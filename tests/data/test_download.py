@@ -487,9 +487,10 @@ def test_wrong_file_put_there_by_hand_is_named_and_kept(tmp_path: Path) -> None:
 CHILD = """
 import json, sys
 from pathlib import Path
-from digits.download import Limits, RemoteFile, fetch
+from digits.data.catalogue import RemoteFile
+from digits.data.download import DownloadLimits, fetch
 row, folder, url = json.loads(sys.argv[1]), Path(sys.argv[2]), sys.argv[3]
-print(fetch(RemoteFile(**row), folder, mirrors=[url], limits=Limits(total=30.0), local=True))
+print(fetch(RemoteFile(**row), folder, mirrors=[url], limits=DownloadLimits(total=30.0), local=True))
 """
 
 

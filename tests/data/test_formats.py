@@ -26,7 +26,7 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as arrays
 
 import digits
-from digits.data.formats import content
+from digits.data.formats import content as content_module
 from digits.data.formats.arrays import check_pair
 from digits.data.formats.content import CHUNK
 from digits.data.formats.csv import read_csv
@@ -90,7 +90,7 @@ def test_idx_round_trip(folder: Path, array: npt.NDArray[Any], level: int | None
     content = idx(array)
     path = written(folder, content if level is None else gzip.compress(content, level))
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(content, "CHUNK", chunk)
+        patch.setattr(content_module, "CHUNK", chunk)
         read = read_idx(path)
     np.testing.assert_array_equal(read.array, array)
     assert read.array.dtype == array.dtype
@@ -257,7 +257,9 @@ STATUS = Path("/proc/self/status")
 MEASURE = f"""
 import json, re, sys, time
 from pathlib import Path
-from digits import formats
+from digits.data.formats.csv import read_csv
+from digits.data.formats.idx import read_idx
+from digits.data.formats.npz import read_npz
 from digits.errors import DataError
 
 def peak():  # in bytes; getrusage's would begin with the peak of the process that started this one
@@ -265,7 +267,7 @@ def peak():  # in bytes; getrusage's would begin with the peak of the process th
 
 before, start = peak(), time.perf_counter()
 try:
-    getattr(formats, sys.argv[1])(Path(sys.argv[2]))
+    globals()[sys.argv[1]](Path(sys.argv[2]))
     message = None
 except DataError as error:
     message = str(error)
@@ -345,7 +347,7 @@ def test_bombs_are_refused(tmp_path: Path, kind: str) -> None:
 
 def test_a_csv_that_unpacks_too_far_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Text has no header to claim anything: unpacking itself stops at the limit."""
-    monkeypatch.setattr(content, "SMALL", 100_000)
+    monkeypatch.setattr(content_module, "SMALL", 100_000)
     row = b"7," + b"0," * 783 + b"0\n"
     with pytest.raises(DataError, match=r"holds more than the 2\d\d,\d{3} bytes that a file of its size"):
         read_csv(written(tmp_path, gzip.compress(row * 1_000, 9)))
@@ -613,7 +615,7 @@ def test_csv_round_trip(
     content = (b"\xef\xbb\xbf" if mark else b"") + (text + close).encode()
     path = written(folder, gzip.compress(content, 1) if packed else content)
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(content, "CHUNK", chunk)
+        patch.setattr(content_module, "CHUNK", chunk)
         read = read_csv(path)
     np.testing.assert_array_equal(read.images, images, strict=True)
     np.testing.assert_array_equal(read.labels, labels, strict=True)

@@ -22,7 +22,7 @@ from sklearn.model_selection import StratifiedShuffleSplit
 from support.made_up import FOUR_FILES, MakeFolder, made_up
 from torch.utils.data import DataLoader
 
-from digits.data import catalogue, download, sample
+from digits.data import catalogue
 from digits.data.batches import Batches
 from digits.data.dataset import Digits, as_fractions
 from digits.data.formats import idx
@@ -31,7 +31,6 @@ from digits.data.splits import split
 from digits.data.writers import load_writers
 from digits.errors import DataError, DownloadError
 from digits.seeds import generator
-from digits.training.distributed import World
 
 FASHION = Path("/usr/share/datasets/fashion-mnist")  # Debian's package dataset-fashion-mnist
 needs_fashion = pytest.mark.skipif(not FASHION.is_dir(), reason="needs Debian's dataset-fashion-mnist")
@@ -135,9 +134,9 @@ def forbid_downloads(monkeypatch: pytest.MonkeyPatch) -> None:
     def unreachable(*_: Any, **__: Any) -> Any:
         raise DownloadError("no mirror answers")
 
-    monkeypatch.setattr(download, "fetch_all", unreachable)
-    monkeypatch.setattr(sample, "fetch_sample", unreachable)
-    monkeypatch.setattr(download, "fetch", unreachable)
+    monkeypatch.setattr("digits.data.download.fetch_all", unreachable)
+    monkeypatch.setattr("digits.data.sample.fetch_sample", unreachable)
+    monkeypatch.setattr("digits.data.download.fetch", unreachable)
 
 
 def test_data_argument_comes_first(make_folder: MakeFolder, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -178,7 +177,7 @@ def test_cache_or_mirrors_come_next(tiny_folder: Path, monkeypatch: pytest.Monke
         folder.mkdir(parents=True, exist_ok=True)
         return [Path(shutil.copy(tiny_folder / file.name, folder)) for file in files]
 
-    monkeypatch.setattr(download, "fetch_all", fetch_all)
+    monkeypatch.setattr("digits.data.download.fetch_all", fetch_all)
     empty = tiny_folder.parent / "empty"
     empty.mkdir()
     monkeypatch.setenv("DIGITS_DATA", str(empty))
@@ -194,7 +193,7 @@ def test_cache_or_mirrors_come_next(tiny_folder: Path, monkeypatch: pytest.Monke
 def test_sample_comes_last(sample_file: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """When no mirror answers, 5,000 genuine digits are used, with a plain notice of what they are not."""
     forbid_downloads(monkeypatch)
-    monkeypatch.setattr(sample, "fetch_sample", lambda folder, **_: sample_file)
+    monkeypatch.setattr("digits.data.sample.fetch_sample", lambda folder, **_: sample_file)
     found = load("mnist")
     assert torch.bincount(found.train.labels).tolist() == [500] * 10
     assert found.test is None
@@ -437,7 +436,7 @@ def test_fashion_mnist_is_not_taken_for_mnist() -> None:
 def test_the_variable_may_hold_another_set(monkeypatch: pytest.MonkeyPatch, sample_file: Path) -> None:
     """$DIGITS_DATA set to Fashion-MNIST does not stand in the way of MNIST: it is looked for further on."""
     forbid_downloads(monkeypatch)
-    monkeypatch.setattr(sample, "fetch_sample", lambda *_, **__: sample_file)
+    monkeypatch.setattr("digits.data.sample.fetch_sample", lambda *_, **__: sample_file)
     monkeypatch.setenv("DIGITS_DATA", str(FASHION))
     found = load("mnist")
     assert found.notices[0] == f"$DIGITS_DATA: no mnist data in {FASHION}; looked further"
@@ -515,7 +514,7 @@ def test_damage_in_the_cache_is_detected(
     nobody = tuple(dataclasses.replace(file, urls=()) for file in catalogue.CATALOGUE["mnist"])
     monkeypatch.setitem(catalogue.CATALOGUE, "mnist", nobody)
     write_csv(tmp_path / "stand-in.csv", *made_up(30, seed=3))
-    monkeypatch.setattr(sample, "fetch_sample", lambda folder, **_: tmp_path / "stand-in.csv")
+    monkeypatch.setattr("digits.data.sample.fetch_sample", lambda folder, **_: tmp_path / "stand-in.csv")
     found = load("mnist")
     assert not found.published
     assert len(found.train) == 30
@@ -741,7 +740,7 @@ def test_table_is_downloaded_where_it_is_nowhere(
         asked.append((file.name, folder))
         return next(writer_table.glob(f"{file.name}*"))
 
-    monkeypatch.setattr(download, "fetch", fetch)
+    monkeypatch.setattr("digits.data.download.fetch", fetch)
     assert len(load_writers(mnist, tmp_path)) == 60_000
     assert asked == [("qmnist-train-labels-idx2-int", Path(os.environ["DIGITS_CACHE"]) / "qmnist")]
 
@@ -866,7 +865,7 @@ def test_an_epoch_can_be_entered_in_the_middle(start: int) -> None:
 def test_processes_share_each_batch(size: int) -> None:
     """The shares of all processes make up the batch that one process would have, row by row."""
     digits = numbered(torch.arange(100) % 10)
-    shares = [list(Batches(digits, 30, world=World(rank, size)).epoch(1)) for rank in range(size)]
+    shares = [list(Batches(digits, 30, rank=rank, processes=size).epoch(1)) for rank in range(size)]
     for step, (images, labels) in enumerate(Batches(digits, 30).epoch(1)):
         whole = torch.empty_like(images)
         for rank in range(size):

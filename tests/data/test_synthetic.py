@@ -124,10 +124,10 @@ def test_curves_go_through_their_points() -> None:
 
 
 def test_drawn_digits_join_the_training_images_alone(tiny_folder: Path) -> None:
-    """`--drawn 40`: forty more to learn from, marked as drawn; validation and test as they were."""
-    plain, joined = (run.load_splits(TrainOptions(data=tiny_folder, drawn=count))[1] for count in (0, 40))
+    """`--synthetic 40`: forty more to learn from, marked as drawn; validation and test as they were."""
+    plain, joined = (run.load_splits(TrainOptions(data=tiny_folder, synthetic=count))[1] for count in (0, 40))
     assert len(joined.train) == len(plain.train) + 40
-    assert (plain.drawn, joined.drawn) == (0, 40)
+    assert (plain.synthetic, joined.synthetic) == (0, 40)
     assert np.array_equal(joined.train.images[-40:].numpy(), synthetic_digits(40, 0)[0])
     assert joined.val.sha256() == plain.val.sha256()
     assert joined.test.sha256() == plain.test.sha256()
@@ -135,5 +135,5 @@ def test_drawn_digits_join_the_training_images_alone(tiny_folder: Path) -> None:
 
 def test_drawn_digits_do_not_join_clothes(tiny_folder: Path) -> None:
     """Shirts and shoes are learned without digits among them."""
-    options = TrainOptions(dataset="fashion-mnist", data=tiny_folder, drawn=40)
-    assert run.load_splits(options)[1].drawn == 0
+    options = TrainOptions(dataset="fashion-mnist", data=tiny_folder, synthetic=40)
+    assert run.load_splits(options)[1].synthetic == 0

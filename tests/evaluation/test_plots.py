@@ -215,10 +215,10 @@ def test_figures_and_saved_files_agree(tmp_path: Path) -> None:
 DRAW = """
 import hashlib, sys
 from pathlib import Path
-from digits import plots
+from digits.evaluation.plots import curves
 import test_plots
 path = Path(sys.argv[1])
-plots.curves(test_plots.history(5), path)
+curves.curves(test_plots.history(5), path)
 print(hashlib.sha256(path.read_bytes()).hexdigest())
 print("matplotlib.pyplot" in sys.modules)
 """
@@ -227,7 +227,7 @@ print("matplotlib.pyplot" in sys.modules)
 def test_the_same_numbers_give_the_same_bytes_without_pyplot(tmp_path: Path) -> None:
     """A picture drawn in another process is the same file, and pyplot's global state was never touched."""
     curves.curves(history(5), tmp_path / "here.png")
-    paths = os.pathsep.join([str(Path(__file__).parent), *sys.path])
+    paths = os.pathsep.join([str(Path(__file__).parent), str(Path(__file__).parents[1]), *sys.path])
     environment = {**os.environ, "PYTHONPATH": paths, "PYTHONHASHSEED": "7", "MPLBACKEND": "TkAgg"}
     command = [sys.executable, "-c", DRAW, str(tmp_path / "there.png")]
     digest, pyplot = subprocess.run(

@@ -473,7 +473,7 @@ def bombs() -> dict[str, bytes]:
 WEIGH = """
 import gc, json, re, sys, time
 from pathlib import Path
-from digits.checkpoint import load_model
+from digits.networks.model_file import load_model
 from digits.cli.main import main
 from digits.errors import CheckpointError
 

@@ -93,7 +93,7 @@ def test_a_file_that_does_not_fit_is_refused(changes: dict[str, Any], message: s
         {},
         {"name": "rnn"},
         {"name": "cnn", "channels": [4, "6", 10]},
-        {"name": "mlp", "hidden": [4, 4], "view": "turns"},
+        {"name": "mlp", "hidden": [4, 4], "view": "alternate"},
     ],
 )
 def test_an_unknown_architecture_is_refused(about: Any, tmp_path: Path) -> None:

@@ -32,7 +32,8 @@ def endure(place: Path, epochs: int) -> Endurance:
     data, notes = trainer.write_data(place / "data.npz", images=IMAGES), place / "notes"
     note = functools.partial(_note, notes)
     moments = [
-        Moment("digits.training:State.finish_epoch", at, note) for at in (max(epochs // WARM_UP, 1), epochs)
+        Moment("digits.training.state:State.finish_epoch", at, note)
+        for at in (max(epochs // WARM_UP, 1), epochs)
     ]
     ended = trainer.Trainer(command(data, place / "long", "--epochs", str(epochs)), *moments).wait(3600)
     assert ended.code == 0, ended.output

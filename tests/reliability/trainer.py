@@ -162,7 +162,13 @@ def _server() -> ForkServerContext:
     server = multiprocessing.get_context("forkserver")
     # The first optimiser that PyTorch makes imports _dynamo, for more than a second.
     server.set_forkserver_preload(
-        ["torch._dynamo", "digits.cli", "digits.runs", "digits.terminal", "digits.search"]
+        [
+            "torch._dynamo",
+            "digits.cli.main",
+            "digits.training.run",
+            "digits.cli.train_output",
+            "digits.tuning.study",
+        ]
     )
     return server
 
@@ -202,6 +208,9 @@ def _arm(moment: Moment) -> None:
         return original(*args, **kwargs)
 
     setattr(owner, name, counted)
+    for user in [m for n, m in sys.modules.items() if n.startswith("digits.")]:
+        if not classes and getattr(user, name, None) is original:  # imported by name
+            setattr(user, name, counted)
 
 
 def _state(pid: int) -> str:

@@ -22,7 +22,6 @@ from digits.errors import DataError, PhotoError
 from digits.reading.image_files import PictureLimits
 from digits.reading.reader import Reader
 from digits.reading.results import Reading
-from digits.serving import messages
 from digits.serving.app import application, networks
 from digits.serving.corrections import Corrections, default_folder
 from digits.serving.options import ServeOptions
@@ -529,7 +528,7 @@ def test_a_bug_is_noted_without_telling_the_client(
     def broken(*_: Any) -> Any:
         raise ZeroDivisionError("secret\n/usr/lib")
 
-    monkeypatch.setattr(messages, "read_json", broken)
+    monkeypatch.setattr("digits.serving.app.read_json", broken)
     app = application(ServeOptions(), 80)
     with pytest.raises(ZeroDivisionError):  # what the client gets was sent before
         asyncio.run(_asked(app, "POST", "/api/predict", json={"strokes": STROKES}))

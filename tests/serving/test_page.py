@@ -81,17 +81,17 @@ def site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
 
 
 @pytest.fixture(scope="module")
-def doubtful_site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
-    """With networks of every kind and a doubt network, all of chance."""
+def uncertain_site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
+    """With networks of every kind and a rejection network, all of chance."""
     models = []
     for kind in ("mlp", "cnn", "upright", "ensemble"):
         folder = tmp_path_factory.mktemp("runs") / f"my-{kind}"
         folder.mkdir()
         save_network(kind, folder)
         models.append(str(folder))
-    doubt = Classifier.load(save_network("eleven", tmp_path_factory.mktemp("doubt")))
+    rejection = Classifier.load(save_network("eleven", tmp_path_factory.mktemp("rejection")))
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(reader, "_doubt", lambda: doubt)
+        patch.setattr(reader, "_rejection", lambda: rejection)
         yield from _serve(tmp_path_factory.mktemp("corrections"), tuple(models))
 
 
@@ -170,14 +170,14 @@ def keep(page: "Page", name: str) -> None:
 
 # ------------------------------------------------------------------------------------------- agreement
 
-IN_PAGE = """async ([name, drawings, withDoubt]) => {
+IN_PAGE = """async ([name, drawings, withRejection]) => {
   const { characters, render } = await import("/static/drawing.js");
   const { Network, answer, judge } = await import("/static/network.js");
   const load = async (which) => new Network(await (await fetch(`/api/network/${which}`)).arrayBuffer());
-  const network = await load(name), doubt = withDoubt ? await load("doubt") : null;
+  const network = await load(name), rejection = withRejection ? await load("rejection") : null;
   return drawings.map((strokes) => judge(characters(strokes).map((numbers) => {
     const image = render(numbers.map((i) => strokes[i]));
-    return { ...answer(network, doubt, image), image };
+    return { ...answer(network, rejection, image), image };
   })).map(({ digit, accepted, reason, probabilities, image }) => (
     { digit, accepted, reason, probabilities: [...probabilities], image: [...image] })));
 }"""
@@ -199,15 +199,15 @@ def scribbles() -> list[Strokes]:
 
 
 @pytest.mark.parametrize("name", ["cnn", "mlp", "my-mlp", "my-cnn", "my-upright", "my-ensemble"])
-def test_the_page_computes_what_python_computes(opened: Open, doubtful_site: Site, name: str) -> None:
+def test_the_page_computes_what_python_computes(opened: Open, uncertain_site: Site, name: str) -> None:
     """Same strokes, same groups, same images, probabilities within 1e-4: every network, with doubt."""
-    page = opened(doubtful_site)
+    page = opened(uncertain_site)
     drawings = scribbles()
     answers = page.evaluate(IN_PAGE, [name, drawings, True])
-    model = next((path for path in doubtful_site.models if Path(path).name == name), name)
+    model = next((path for path in uncertain_site.models if Path(path).name == name), name)
     classifier = Classifier.load(model)
-    doubt = reader._doubt()
-    python = Reader(classifier, doubt)
+    rejection = reader._rejection()
+    python = Reader(classifier, rejection)
     largest = 0.0
     for strokes, marks in zip(drawings, answers, strict=True):
         reading = python.read_strokes(pen.as_strokes(strokes))
@@ -305,9 +305,9 @@ def test_nothing_is_wider_than_the_screen(opened: Open, options: dict[str, Any])
     assert fits()
 
 
-def test_many_networks_are_not_wider_than_the_screen(opened: Open, doubtful_site: Site) -> None:
+def test_many_networks_are_not_wider_than_the_screen(opened: Open, uncertain_site: Site) -> None:
     """Six of them on a phone: the choice scrolls, the page does not."""
-    page = opened(doubtful_site, **PHONE)
+    page = opened(uncertain_site, **PHONE)
     assert page.locator("#networks label").count() == 6
     assert page.evaluate("document.documentElement.scrollWidth") <= PHONE["viewport"]["width"]
 
@@ -322,9 +322,9 @@ COPY = """(which) => {  // of a canvas, 28 x 28: reading one itself twice makes 
 }"""
 
 
-def test_what_an_upright_network_sees_is_shown(opened: Open, doubtful_site: Site) -> None:
+def test_what_an_upright_network_sees_is_shown(opened: Open, uncertain_site: Site) -> None:
     """Beside the bars as among the layers: the drawing set upright, for that network alone."""
-    page = opened(doubtful_site)
+    page = opened(uncertain_site)
     leaning = [[[x - 0.5 * y, y] for x, y in stroke] for stroke in written("4", x=150)]
     draw(page, leaning)
     drawn = pen.render(pen.as_strokes(leaning))
@@ -389,9 +389,9 @@ def test_fingers_and_pens_draw(opened: Open) -> None:
         text(page, "–")
 
 
-def test_doubt_is_said(opened: Open, doubtful_site: Site) -> None:
+def test_doubt_is_said(opened: Open, uncertain_site: Site) -> None:
     """What is no digit is not called one; its row tells how probable that is."""
-    page = opened(doubtful_site)
+    page = opened(uncertain_site)
     draw(page, written("3"))
     page.wait_for_function("() => document.querySelector('#bars li.none em').textContent.includes('%')")
     page.wait_for_function("() => document.getElementById('text').textContent === '?'")

@@ -193,13 +193,14 @@ def test_a_short_load_is_answered_without_an_error_and_without_growing(tmp_path:
 
 def test_a_missing_extra_is_said_with_its_line() -> None:
     """B2: `digits serve` without FastAPI; --help needs neither FastAPI nor NumPy nor torch."""
-    block = "import sys; sys.modules['fastapi'] = None; from digits import cli; sys.exit(main({}))"
+    block = "import sys; sys.modules['fastapi'] = None; from digits.cli.main import main; sys.exit(main({}))"
     run = [sys.executable, "-c", block.format(["serve"])]
     done = subprocess.run(run, capture_output=True, text=True, timeout=60)
     assert done.returncode == 1
-    assert "pip install fastapi uvicorn httptools prometheus-client" in done.stderr
+    assert "pip install 'digits[serve]'" in done.stderr
     helped = (
-        "import sys; from digits import cli\ntry: main(['serve', '--help'])\nexcept SystemExit: pass\n"
+        "import sys; from digits.cli.main import main\n"
+        "try: main(['serve', '--help'])\nexcept SystemExit: pass\n"
         "print({'fastapi', 'uvicorn', 'torch', 'numpy'} & set(sys.modules), file=sys.stderr)"
     )
     done = subprocess.run([sys.executable, "-c", helped], capture_output=True, text=True, timeout=60)
@@ -210,8 +211,8 @@ def test_a_missing_extra_is_said_with_its_line() -> None:
 def test_the_server_imports_no_torch() -> None:
     """It starts in the time of NumPy, and fits where PyTorch does not."""
     code = (
-        "import sys; from digits import listen; from digits.options import ServeOptions\n"
-        "from digits.server import application; application(ServeOptions(), 1)\n"
+        "import sys; from digits.serving import server; from digits.serving.options import ServeOptions\n"
+        "from digits.serving.app import application; application(ServeOptions(), 1)\n"
         "print('torch' in sys.modules)"
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=60)

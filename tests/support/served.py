@@ -50,7 +50,7 @@ class Served:
 @contextlib.contextmanager
 def served(*arguments: object, **environment: str) -> Iterator[Served]:
     """`digits serve` on a free port, until the end of the block."""
-    command = [sys.executable, "-m", "digits.cli", "serve", "--port", "0", *map(str, arguments)]
+    command = [sys.executable, "-m", "digits", "serve", "--port", "0", *map(str, arguments)]
     process = subprocess.Popen(
         command,
         env={**os.environ, "OMP_NUM_THREADS": "1", **environment},

@@ -253,10 +253,10 @@ def test_a_network_that_knows_drawn_digits_repeats_some(sample: Digits) -> None:
     collection = loading.Collection("mnist", sample, None, "here", published=False)
     about = {"train_images": 58_000, "drawn_images": 14_500, "val_images": 2000, "split_seed": 0}
     splits, notices = adapting.splits_as_trained(collection, {"data": about})
-    assert splits.drawn == (len(splits.train) - splits.drawn) // 4
+    assert splits.synthetic == (len(splits.train) - splits.synthetic) // 4
     assert len(splits.val) == 2000
     assert len(notices) == 1
-    assert adapting.splits_as_trained(collection, {})[0].drawn == 0
+    assert adapting.splits_as_trained(collection, {})[0].synthetic == 0
 
 
 # --------------------------------------------------------------------------------------- your own pictures

@@ -204,7 +204,7 @@ def test_resume_under_a_teacher(place: Path, whole: Reference, tmp_path: Path) -
 )
 def test_resume_of_an_ensemble(place: Path, whole: Reference, tmp_path: Path, moment: Moment) -> None:
     """K4: wherever an ensemble is cut off, it goes on to the same networks, the finished ones included."""
-    kind = ("--ensemble", "2", "--view", "turns")
+    kind = ("--ensemble", "2", "--view", "alternate")
     folder = tmp_path / "run"
     ended = trainer.run(command(place / "data.npz", folder, *kind), moment)
     assert ended.code in (-signal.SIGKILL, 128 + signal.SIGTERM), ended.output

@@ -94,7 +94,7 @@ def epochs_trained(monkeypatch: pytest.MonkeyPatch) -> list[int]:
             yield epoch
 
     original = loop.train
-    monkeypatch.setattr("digits.search.train", counted)
+    monkeypatch.setattr("digits.tuning.study.train", counted)
     return numbers
 
 
@@ -461,17 +461,18 @@ def test_wrong_options_are_named(
 def test_without_optuna_there_is_a_line_that_installs_it() -> None:
     """The missing extra is one sentence, not a traceback."""
     program = (
-        "import sys; sys.modules['optuna'] = None; from digits.main import main; sys.exit(main(['tune']))"
+        "import sys; sys.modules['optuna'] = None; from digits.cli.main import main; sys.exit(main(['tune']))"
     )
     answer = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True)
-    assert (answer.returncode, answer.stdout) == (2, "")
-    assert answer.stderr == "digits: digits tune needs Optuna: pip install optuna\n"
+    assert (answer.returncode, answer.stdout) == (1, "")
+    assert "digits tune needs the package optuna" in answer.stderr
+    assert answer.stderr.endswith("pip install 'digits[tune]'\n")
 
 
 def test_help_imports_nothing_heavy() -> None:
     """`digits tune --help` loads neither PyTorch nor Optuna."""
     program = (
-        "import sys\nfrom digits.main import main\n"
+        "import sys\nfrom digits.cli.main import main\n"
         "try: main(['tune', '--help'])\n"
         "except SystemExit: print({'torch', 'optuna', 'matplotlib'} & set(sys.modules))"
     )

@@ -25,7 +25,7 @@ def _entry(name: Recipe) -> str:
 VIEWED = {
     "as-is": "",
     "upright": "upright digits",
-    "turns": "upright digits for every second network",
+    "alternate": "upright digits for every second network",
 }
 OPTIMIZERS = {"sgd": "SGD", "adam": "Adam", "adamw": "AdamW", "rmsprop": "RMSprop"}
 
@@ -61,7 +61,7 @@ def training(o: TrainOptions) -> str:
         if o.teacher
         else "",
         f"patience {o.patience}" if o.patience else "",
-        f"{o.drawn:,} drawn digits" if o.drawn else "",
+        f"{o.synthetic:,} synthetic digits" if o.synthetic else "",
         VIEWED[o.view],
         *(f"{name} {strength:g}" for name, strength in strengths.items() if strength),
     ]

@@ -8,7 +8,6 @@ from torch import Tensor
 from digits.data.dataset import Digits, as_fractions
 from digits.errors import DataError
 from digits.seeds import generator
-from digits.training.distributed import World
 
 
 class Batches:
@@ -27,11 +26,12 @@ class Batches:
         drop_last: bool = False,
         seed: int = 0,
         device: torch.device | str = "cpu",
-        world: World | None = None,
+        rank: int = 0,
+        processes: int = 1,
     ) -> None:
         self.images, self.labels = digits.images.to(device), digits.labels.to(device)
         self.batch_size, self.shuffle, self.drop_last, self.seed = batch_size, shuffle, drop_last, seed
-        self.world = world or World()
+        self.rank, self.processes = rank, processes
         self._next_epoch = 0
         if batch_size < 1 or len(self) == 0:
             raise DataError(
@@ -63,7 +63,7 @@ class Batches:
     def epoch(self, epoch: int, start: int = 0) -> Iterator[tuple[Tensor, Tensor]]:
         """The batches of one epoch, from batch number `start` on."""
         for batch in self.order(epoch).split(self.batch_size)[start:]:
-            indices = self.world.share(batch).to(self.images.device)
+            indices = batch[self.rank :: self.processes].to(self.images.device)
             images = as_fractions(self.images.index_select(0, indices)).unsqueeze(1)
             yield images, self.labels.index_select(0, indices)
 

@@ -25,7 +25,7 @@ class Splits:
     train: Digits
     val: Digits
     test: Digits
-    drawn: int = 0  # of the training images: made in code, not published
+    synthetic: int = 0  # of the training images: made in code, not published
 
 
 def join(splits: Splits, images: npt.NDArray[np.uint8], labels: npt.NDArray[np.int64]) -> Splits:
@@ -35,7 +35,7 @@ def join(splits: Splits, images: npt.NDArray[np.uint8], labels: npt.NDArray[np.i
         torch.cat([splits.train.labels, torch.from_numpy(labels)]),
         splits.train.transform,
     )
-    return dataclasses.replace(splits, train=train, drawn=splits.drawn + len(images))
+    return dataclasses.replace(splits, train=train, synthetic=splits.synthetic + len(images))
 
 
 def split(

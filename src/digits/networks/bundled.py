@@ -5,7 +5,7 @@ from pathlib import Path
 from digits.errors import CheckpointError
 
 BUNDLED = {"cnn", "mlp"}  # networks that come with the package: MODEL_CARD.md
-REJECTION = "doubt"  # the network beside them that tells digits from other things
+REJECTION = "rejection"  # the network beside them that tells digits from other things
 
 
 def model_path(name: str) -> Path:

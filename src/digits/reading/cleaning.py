@@ -8,17 +8,6 @@ from digits.reading.components import Component, gap
 from digits.reading.page_edges import is_edge, is_outline
 
 
-def unless_noise(strokes: list[Component], shape: tuple[int, ...]) -> list[Component]:
-    """Nothing, if the ink is all grains: paper in dim light has hundreds, and none as long as a stroke."""
-    if len(strokes) <= 50:
-        return strokes
-    sizes = np.array([s.size for s in strokes])
-    order = np.argsort(sizes)
-    ink = np.cumsum(np.array([s.area for s in strokes])[order])
-    typical = sizes[order][np.searchsorted(ink, ink[-1] / 2)]
-    return [] if typical < max(6, 0.012 * max(shape)) else strokes
-
-
 def without_clutter(strokes: list[Component], shape: tuple[int, ...]) -> list[Component]:
     """Without the picture's rim, frames, creases and specks."""
     inside = [s for s in strokes if not is_edge(s, shape) and not _is_frame(s, strokes, shape)]

@@ -154,3 +154,14 @@ def _boxes(
     np.maximum.at(bottom, names, row + 1)
     np.maximum.at(right, names, start - 1 + runs[1] - runs[0])
     return top, left, bottom, right
+
+
+def unless_noise(strokes: list[Component], shape: tuple[int, ...]) -> list[Component]:
+    """Nothing, if the ink is all grains: paper in dim light has hundreds, and none as long as a stroke."""
+    if len(strokes) <= 50:
+        return strokes
+    sizes = np.array([s.size for s in strokes])
+    order = np.argsort(sizes)
+    ink = np.cumsum(np.array([s.area for s in strokes])[order])
+    typical = sizes[order][np.searchsorted(ink, ink[-1] / 2)]
+    return [] if typical < max(6, 0.012 * max(shape)) else strokes

@@ -9,9 +9,9 @@ import numpy.typing as npt
 from PIL import Image
 
 from digits.mnist import BOX, SIDE
-from digits.reading.cleaning import unless_noise, without_clutter
+from digits.reading.cleaning import without_clutter
 from digits.reading.close_up import Sheet, close_up
-from digits.reading.components import Component, components_of, extent, union
+from digits.reading.components import Component, components_of, extent, union, unless_noise
 from digits.reading.filters import Array, Mask
 from digits.reading.image_files import Picture, PictureLimits, Source, open_picture
 from digits.reading.ink import contrast_of, ink_of, stroke_width

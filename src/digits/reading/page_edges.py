@@ -4,8 +4,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from digits.reading.cleaning import unless_noise
-from digits.reading.components import Component, components_of
+from digits.reading.components import Component, components_of, unless_noise
 from digits.reading.filters import Array, Mask, running
 from digits.reading.ink import INK, Ink, ink_of
 

@@ -4,7 +4,7 @@
     reader.read("photo.jpg").text         # "4071"
 
 The path of a picture: `photo` finds the marks and makes each MNIST-like, a `Classifier` says which digit it
-would be, the doubt network whether it is a digit at all. No PyTorch is needed.
+would be, the rejection network whether it is a digit at all. No PyTorch is needed.
 """
 
 import time
@@ -37,9 +37,9 @@ class Reader:
     """Reads pictures, drawings and arrays with one network; safe to use from several threads."""
 
     def __init__(
-        self, classifier: Classifier, doubt: Classifier | None = None, *, threshold: float = THRESHOLD
+        self, classifier: Classifier, rejection: Classifier | None = None, *, threshold: float = THRESHOLD
     ) -> None:
-        self.classifier, self.doubt, self.threshold = classifier, doubt, threshold
+        self.classifier, self.rejection, self.threshold = classifier, rejection, threshold
 
     @classmethod
     def load(cls, model: str = "cnn", *, threshold: float = THRESHOLD) -> "Reader":
@@ -49,7 +49,7 @@ class Reader:
         if tuple(classes) != DIGITS:
             known = ", ".join(map(str, classes))[:80]
             raise OptionError(f"{model} knows {known}; expected a network that knows the digits 0 to 9")
-        return cls(classifier, _doubt(), threshold=threshold)
+        return cls(classifier, _rejection(), threshold=threshold)
 
     def read(
         self,
@@ -120,9 +120,9 @@ class Reader:
     def probabilities(self, images: Array) -> npt.NDArray[np.floating]:
         """(N, 28, 28) to the probabilities (N, 10) of being each digit; the rest is that of being none."""
         found = self.classifier.probabilities(images)
-        if self.doubt is None:
+        if self.rejection is None:
             return found
-        return np.asarray(found * (1 - self.doubt.probabilities(images)[:, -1:]))
+        return np.asarray(found * (1 - self.rejection.probabilities(images)[:, -1:]))
 
     def _page(
         self, source: Source, single: bool, explain: bool, limits: PictureLimits | None, name: str
@@ -189,6 +189,6 @@ def _box(strokes: Sequence[Points]) -> tuple[int, int, int, int]:
     return int(left), int(top), max(1, int(right - left)), max(1, int(bottom - top))
 
 
-def _doubt() -> Classifier:
+def _rejection() -> Classifier:
     """The network that tells digits from other things; it comes with the package."""
     return Classifier.load(REJECTION)

@@ -64,7 +64,7 @@ from digits.serving.request_checks import (
 
 LIMITS = PictureLimits(file_bytes=BODY, pixels=25_000_000, side=20_000)
 BUNDLED = ("cnn", "mlp")
-REJECTION = "doubt"  # the name under which the page finds the network that knows what is no digit
+REJECTION = "rejection"  # the name under which the page finds the network that knows what is no digit
 STATUS = {"format": 415, "limit": 413, "damaged": 400}
 WORDS = {
     "format": "this is no picture that can be read here; send PNG, JPEG, WebP, GIF, TIFF or BMP",
@@ -254,8 +254,8 @@ def _api(
         summary="The networks there are",
     )
     async def model() -> Response:
-        doubt = next(iter(known.values())).reader.doubt is not None
-        return _said({"models": [network.about for network in known.values()], "doubt": doubt})
+        rejection = next(iter(known.values())).reader.rejection is not None
+        return _said({"models": [network.about for network in known.values()], "rejection": rejection})
 
     @app.get(
         "/api/health", responses={200: {"model": Health}, **error_responses()}, summary="Whether all is well"
@@ -279,11 +279,13 @@ def _kind(request: Request) -> str:
 
 def _files(app: FastAPI, known: dict[str, ServedNetwork]) -> None:
     """The page and the networks, from memory."""
-    doubts = [network.reader.doubt for network in known.values() if network.reader.doubt is not None]
+    rejections = [
+        network.reader.rejection for network in known.values() if network.reader.rejection is not None
+    ]
     files = page.assets()
     binaries = {name: network.asset for name, network in known.items()}
-    if doubts:
-        binaries[REJECTION] = _binary(doubts[0])
+    if rejections:
+        binaries[REJECTION] = _binary(rejections[0])
     marks = {asset: asset.etag for asset in (*files.values(), *binaries.values())}
 
     def send(asset: Asset | None, request: Request) -> Response:

@@ -70,7 +70,7 @@ class Models(BaseModel):
     """The networks there are; the first one reads if none is named."""
 
     models: list[About]
-    doubt: Annotated[bool, Field(description="whether a second network says what is no digit at all")]
+    rejection: Annotated[bool, Field(description="whether a second network says what is no digit at all")]
 
 
 class Kept(BaseModel):

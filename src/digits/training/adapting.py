@@ -238,7 +238,8 @@ def splits_as_trained(collection: Collection, meta: dict[str, Any]) -> tuple[Spl
     """MNIST's images, split as when the network was trained, with as many drawn ones among them as then."""
     about = meta.get("data")
     about = about if isinstance(about, dict) else {}
-    size, seed, drawn = (about.get(name) for name in ("val_images", "split_seed", "drawn_images"))
+    size, seed = (about.get(name) for name in ("val_images", "split_seed"))
+    drawn = about.get("synthetic_images", about.get("drawn_images"))  # as the bundled networks call it
     size = size if isinstance(size, int) and 0 < size <= len(collection.train) // 2 else None
     seed = seed if isinstance(seed, int) else 0
     splits = split(collection, val_size=size, seed=seed)

@@ -54,7 +54,8 @@ def train(
         drop_last=options.drop_last,
         seed=options.seed,
         device=state.device,
-        world=world,
+        rank=world.rank,
+        processes=world.size,
     )
     total = options.epochs * len(batches)
     one_hot = torch.eye(train_set.classes, device=state.device)

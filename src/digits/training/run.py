@@ -107,8 +107,8 @@ def load_splits(options: TrainOptions, progress: Progress | None = None) -> tupl
         seed=options.split_seed,
         writers=writers,
     )
-    if options.drawn and options.dataset == "mnist":
-        splits = join(splits, *synthetic.synthetic_digits(options.drawn, options.split_seed))
+    if options.synthetic and options.dataset == "mnist":
+        splits = join(splits, *synthetic.synthetic_digits(options.synthetic, options.split_seed))
     return collection, splits
 
 
@@ -526,8 +526,8 @@ def _describe(collection: Collection, splits: Splits, options: TrainOptions) -> 
         "own_test_set": collection.test is not None,
         "test_size": options.test_size,
         "split_seed": options.split_seed,
-        "train_images": len(splits.train) - splits.drawn,
-        "drawn_images": splits.drawn,
+        "train_images": len(splits.train) - splits.synthetic,
+        "synthetic_images": splits.synthetic,
         "val_images": len(splits.val),
         "test_images": len(splits.test),
         "val_sha256": splits.val.sha256(),

@@ -18,7 +18,7 @@ const view = new View({
 });
 const loaded = new Map(); // networks by name
 let about = []; // what /api/model says of them
-let doubt = null; // the network that knows what is no digit, if there is one
+let rejection = null; // the network that knows what is no digit, if there is one
 let name = ""; // of the network that reads
 let marks = []; // what is read: { image, box, digit, probability, probabilities, accepted, reason, label }
 let chosen = 0; // the mark that is looked at
@@ -46,7 +46,7 @@ function readMarks(before = []) {
   let asked = 0;
   for (const mark of marks) {
     const same = before.find((old) => old.key !== undefined && old.key === mark.key && old.by === name);
-    Object.assign(mark, same ? pick(same) : answer(loaded.get(name), doubt, mark.image), { by: name });
+    Object.assign(mark, same ? pick(same) : answer(loaded.get(name), rejection, mark.image), { by: name });
     if (!same) asked += 1;
   }
   judge(marks);
@@ -101,9 +101,9 @@ function showText() {
 function said(mark) {
   const strong = (text, className = "") => Object.assign(document.createElement(className ? "span" : "strong"), { textContent: text, className });
   if (mark.accepted) return [strong(`${percent(mark.probability)} sure`), ` that this is a ${mark.digit}.`];
-  if (mark.reason === "not a digit") return [strong("Not a digit", "doubtful"), `, as far as it can tell. If it must be one: a ${mark.digit}.`];
+  if (mark.reason === "not a digit") return [strong("Not a digit", "uncertain"), `, as far as it can tell. If it must be one: a ${mark.digit}.`];
   const [first, second] = ranked(mark);
-  return [strong(`Unclear: ${first} or ${second}?`, "doubtful")];
+  return [strong(`Unclear: ${first} or ${second}?`, "uncertain")];
 }
 
 function ranked(mark) {
@@ -153,10 +153,10 @@ function showBars(mark) {
     const p = mark?.probabilities[digit] ?? 0, [, bar, number] = rows[digit].children;
     bar.style.setProperty("--p", p.toFixed(4));
     number.textContent = mark ? percent(p) : "";
-    rows[digit].className = mark?.digit === digit ? `best${mark.accepted ? "" : " doubtful"}` : "";
+    rows[digit].className = mark?.digit === digit ? `best${mark.accepted ? "" : " uncertain"}` : "";
   }
-  rows[10].hidden = !doubt;
-  if (doubt) rows[10].lastChild.textContent = mark ? percent(Math.max(0, 1 - mark.probabilities.reduce((a, b) => a + b))) : "";
+  rows[10].hidden = !rejection;
+  if (rejection) rows[10].lastChild.textContent = mark ? percent(Math.max(0, 1 - mark.probabilities.reduce((a, b) => a + b))) : "";
 }
 
 /** Where each digit is: a tag over the strokes, or a box on the photo. */
@@ -166,13 +166,13 @@ function showTags() {
   $("tags").replaceChildren(...(many ? marks.map((mark, i) => {
     const tag = document.createElement("span"), around = paper.pen / 2 + 5, [x, y, w, h] = mark.box;
     Object.assign(tag.style, { left: `${x - around}px`, top: `${y - around}px`, width: `${w + 2 * around}px`, height: `${h + 2 * around}px` });
-    tag.className = `${i === chosen ? "chosen" : ""} ${mark.accepted ? "" : "doubtful"}`;
+    tag.className = `${i === chosen ? "chosen" : ""} ${mark.accepted ? "" : "uncertain"}`;
     tag.append(Object.assign(document.createElement("b"), { textContent: mark.accepted ? mark.digit : "?" }));
     return tag;
   }) : []));
   for (const [i, box] of [...$("boxes").querySelectorAll("button")].entries()) {
     const mark = marks[i];
-    box.className = mark.accepted ? "" : "doubtful";
+    box.className = mark.accepted ? "" : "uncertain";
     box.firstChild.textContent = mark.accepted ? mark.digit : "?";
     box.setAttribute("aria-label", `Mark ${i + 1} of ${marks.length}: ${spoken(mark)}`);
     box.setAttribute("aria-pressed", String(i === chosen));
@@ -409,7 +409,7 @@ async function start() {
     const offered = await (await fetch("/api/model")).json();
     about = offered.models;
     offerNetworks();
-    if (offered.doubt) doubt = await load("doubt");
+    if (offered.rejection) rejection = await load("rejection");
     for (const each of about) {
       loaded.set(each.name, await load(each.name));
       const input = [...$("networks").querySelectorAll("input")].find(({ value }) => value === each.name);

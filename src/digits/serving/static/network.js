@@ -39,11 +39,11 @@ const THRESHOLD = 0.9; // of the probability, from which a mark is an accepted d
 const COMPANY = 1 / 3, IN_COMPANY = 0.1; // of a row, and of the probability to be a digit in such a row (reader.py)
 
 /** What reader.Reader says of an image: probabilities of 0 to 9, of which the rest to 1 is that of no digit. */
-export function answer(network, doubt, image) {
+export function answer(network, rejection, image) {
   const result = network.run(image);
   let { probabilities } = result;
-  if (doubt) {
-    const said = doubt.run(image).probabilities, isDigit = 1 - said[said.length - 1];
+  if (rejection) {
+    const said = rejection.run(image).probabilities, isDigit = 1 - said[said.length - 1];
     probabilities = probabilities.map((p) => p * isDigit);
   }
   const digit = probabilities.indexOf(Math.max(...probabilities));

@@ -1,6 +1,6 @@
-"""Train the doubt network: is this a digit at all? Writes src/digits/weights/doubt.npz.
+"""Train the rejection network: is this a digit at all? Writes src/digits/weights/rejection.npz.
 
-    python benchmarks/doubt.py
+    python benchmarks/rejection.py
 
 A small convolutional network with eleven classes, the last one "no digit". It learns from MNIST's training
 images, from digits drawn in code (`digits.handwriting`) and from what is no digit, made in code as well
