@@ -1,7 +1,7 @@
 """What is no digit, made in code: letters, doodles, scribbles, pieces of digits, in MNIST's form.
 
 `benchmarks/rejection.py` trains the rejection network on them. Nothing is collected: letters are written by
-the pen of `digits.data.synthetic` or set in the fonts that come with Matplotlib; doodles and scribbles are paths;
+the pen of `digits.data.synthetic` or set in fonts that come with Matplotlib; doodles and scribbles are paths;
 pieces, pairs and turned digits are made of MNIST's training images. What looks like a digit is left out.
 """
 

@@ -29,6 +29,7 @@ from digits.evaluation.epoch import Epoch
 from digits.evaluation.logits import probabilities
 from digits.evaluation.metrics import Evaluation, evaluate_logits, most_confident_mistakes
 from digits.evaluation.plots import confusion, curves, first_layer, mistakes, predictions
+from digits.figure_style import save_png
 from digits.mnist import DIGITS
 from digits.options import TrainOptions
 from digits.tuning.figure import tuning_figure
@@ -182,15 +183,12 @@ def test_pictures_are_as_wide_as_a_column_and_no_longer_than_two_screens(name: s
 
 
 def test_saved_pictures_are_whole_png_files(tmp_path: Path) -> None:
-    """Each function writes the picture of its figure as a PNG, and nothing else."""
-    curves.curves(history(3), tmp_path / "curves.png")
-    confusion.confusion(evaluate_logits(LOGITS, LABELS), DIGITS, tmp_path / "confusion.png")
-    mistakes.mistakes(IMAGES, LABELS, LOGITS, DIGITS, tmp_path / "mistakes.png")
-    first_layer.first_layer(perceptron(16), tmp_path / "first.png")
-    predictions.predictions(IMAGES, LABELS, LOGITS, DIGITS, tmp_path / "predictions.png")
+    """`save_png` writes each figure as one PNG file, without date or version, and nothing else."""
+    for name in ("curves", "confusion", "mistakes", "first layer", "predictions"):
+        save_png(PICTURES[name](), tmp_path / f"{name}.png")
     saved = sorted(tmp_path.iterdir())
     assert [path.name for path in saved] == [
-        *("confusion.png", "curves.png", "first.png", "mistakes.png", "predictions.png")
+        *("confusion.png", "curves.png", "first layer.png", "mistakes.png", "predictions.png")
     ]
     for path in saved:
         with Image.open(path) as picture:
@@ -203,7 +201,7 @@ def test_saved_pictures_are_whole_png_files(tmp_path: Path) -> None:
 
 def test_figures_and_saved_files_agree(tmp_path: Path) -> None:
     """A mistake's image stands in the file pixel by pixel, enlarged by a whole number."""
-    mistakes.mistakes(IMAGES, LABELS, LOGITS, DIGITS, tmp_path / "mistakes.png")
+    save_png(PICTURES["mistakes"](), tmp_path / "mistakes.png")
     image = canvas_of(PICTURES["mistakes"]()).images[0]
     left, right, bottom, top = map(int, image.get_extent())
     with Image.open(tmp_path / "mistakes.png") as picture:
@@ -216,9 +214,10 @@ DRAW = """
 import hashlib, sys
 from pathlib import Path
 from digits.evaluation.plots import curves
+from digits.figure_style import save_png
 import test_plots
 path = Path(sys.argv[1])
-curves.curves(test_plots.history(5), path)
+save_png(curves.curves_figure(test_plots.history(5)), path)
 print(hashlib.sha256(path.read_bytes()).hexdigest())
 print("matplotlib.pyplot" in sys.modules)
 """
@@ -226,7 +225,7 @@ print("matplotlib.pyplot" in sys.modules)
 
 def test_the_same_numbers_give_the_same_bytes_without_pyplot(tmp_path: Path) -> None:
     """A picture drawn in another process is the same file, and pyplot's global state was never touched."""
-    curves.curves(history(5), tmp_path / "here.png")
+    save_png(curves.curves_figure(history(5)), tmp_path / "here.png")
     paths = os.pathsep.join([str(Path(__file__).parent), str(Path(__file__).parents[1]), *sys.path])
     environment = {**os.environ, "PYTHONPATH": paths, "PYTHONHASHSEED": "7", "MPLBACKEND": "TkAgg"}
     command = [sys.executable, "-c", DRAW, str(tmp_path / "there.png")]
@@ -239,11 +238,11 @@ def test_the_same_numbers_give_the_same_bytes_without_pyplot(tmp_path: Path) -> 
 
 def test_threads_do_not_disturb_each_other(tmp_path: Path) -> None:
     """Pictures drawn at the same time are the ones drawn alone."""
-    found = evaluate_logits(LOGITS, LABELS)
-    confusion.confusion(found, FASHION, tmp_path / "alone.png")
+    draw = PICTURES["confusion, fashion"]
+    save_png(draw(), tmp_path / "alone.png")
     paths = [tmp_path / f"{i}.png" for i in range(4)]
     with ThreadPoolExecutor(4) as pool:
-        list(pool.map(lambda path: confusion.confusion(found, FASHION, path), paths))
+        list(pool.map(lambda path: save_png(draw(), path), paths))
     assert {path.read_bytes() for path in paths} == {(tmp_path / "alone.png").read_bytes()}
 
 

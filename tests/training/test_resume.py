@@ -291,7 +291,7 @@ def test_signals_stop_after_saving(
 
 
 @pytest.mark.parametrize(
-    "function", [PREDICT, "digits.evaluation.plots.mistakes:mistakes"], ids=["test", "drawing"]
+    "function", [PREDICT, "digits.evaluation.plots.mistakes:mistakes_figure"], ids=["test", "drawing"]
 )
 @pytest.mark.parametrize("number", SIGNALS, ids=lambda number: number.name)
 def test_signals_after_training_lose_nothing(
@@ -364,7 +364,7 @@ WRITES = {
     "checkpoint.npz": ("digits.training.state:State.finish_epoch", 2),
     "metrics.csv": ("digits.training.run:Run._write_table", 2),
     "model.npz": ("digits.networks.model_file:save_model", 2),
-    "curves.png": ("digits.evaluation.plots.curves:curves", 1),
+    "curves.png": ("digits.evaluation.plots.curves:curves_figure", 1),
     "summary.json": ("digits.evaluation.metrics:evaluate_logits", 1),
 }
 

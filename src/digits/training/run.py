@@ -305,24 +305,27 @@ class Run:
         test: Evaluation,
         history: list[Epoch],
     ) -> tuple[Path, ...]:
-        # Matplotlib takes half a second to import
-        from digits.evaluation.plots.confusion import confusion
-        from digits.evaluation.plots.curves import curves
-        from digits.evaluation.plots.first_layer import first_layer
-        from digits.evaluation.plots.mistakes import mistakes
-        from digits.evaluation.plots.predictions import predictions
+        # Matplotlib takes half a second to import.
+        from digits.evaluation.plots.confusion import confusion_figure
+        from digits.evaluation.plots.curves import curves_figure
+        from digits.evaluation.plots.first_layer import first_layer_figure
+        from digits.evaluation.plots.mistakes import mistakes_figure
+        from digits.evaluation.plots.predictions import predictions_figure
+        from digits.figure_style import save_png
 
-        names = ("curves", "confusion", "mistakes", "predictions", "weights")
-        paths = tuple(self.path(f"{name}.png") for name in names)
         images, labels, classes = splits.test.images, splits.test.labels, collection.classes
-        curves(history, paths[0])
-        confusion(test, classes, paths[1])
-        mistakes(images, labels, logits, classes, paths[2])
-        predictions(images, labels, logits, classes, paths[3])
-        if isinstance(model, Ensemble):  # which of its networks' first layers should it be?
-            return paths[:-1]
-        first_layer(model.first_layer(), paths[4])
-        return paths
+        figures = {
+            "curves": curves_figure(history),
+            "confusion": confusion_figure(test, classes),
+            "mistakes": mistakes_figure(images, labels, logits, classes),
+            "predictions": predictions_figure(images, labels, logits, classes),
+        }
+        if not isinstance(model, Ensemble):  # an ensemble has several first layers
+            figures["weights"] = first_layer_figure(model.first_layer())
+        paths = {name: self.path(f"{name}.png") for name in figures}
+        for name, figure in figures.items():
+            save_png(figure, paths[name])
+        return tuple(paths.values())
 
     def _assemble(self, splits: Splits, collection: Collection) -> None:
         """Write the ensemble's model and table: mean figures of the members, its own in validation."""

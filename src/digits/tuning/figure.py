@@ -2,7 +2,6 @@
 
 import math
 from collections.abc import Mapping, Sequence
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -23,17 +22,10 @@ from digits.figure_style import (
     WIDTH,
     open_sheet,
     percent,
-    save_png,
     whole_percent,
     write,
 )
 from digits.tuning.trials import Trial
-
-
-def tuning(trials: Sequence[Trial], importances: Mapping[str, float], path: Path) -> None:
-    """Save `tuning_figure` as the PNG `path`."""
-    save_png(tuning_figure(trials, importances), path)
-
 
 ACCURACIES = (0.1, 0.5, 0.8, 0.9, 0.95, 0.97, 0.98, 0.99, 0.993, 0.995, 0.997, 0.998, 0.999)  # for ticks
 BEST_ERROR = 1e-4  # the accuracy of trials without a mistake is drawn as if they had made one in 10,000

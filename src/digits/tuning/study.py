@@ -402,9 +402,11 @@ class Study:
         text = json.dumps(summary, indent=2, allow_nan=False) + "\n"
         files.atomic_write(self.folder / "study.json", text.encode())
         if report.picture:
-            from digits.tuning.figure import tuning  # Matplotlib takes half a second to import
+            # Matplotlib takes half a second to import.
+            from digits.figure_style import save_png
+            from digits.tuning.figure import tuning_figure
 
-            tuning(report.trials, report.importances, report.picture)
+            save_png(tuning_figure(report.trials, report.importances), report.picture)
 
 
 def _pruner(name: str, epochs: int) -> optuna.pruners.BasePruner:

@@ -1,7 +1,6 @@
 """Plot the confusion matrix."""
 
 from collections.abc import Sequence
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -26,17 +25,11 @@ from digits.figure_style import (
     hundredths,
     open_sheet,
     percent,
-    save_png,
     wrapped,
     write,
 )
 
 MISTAKES = LinearSegmentedColormap.from_list("mistakes", [PAPER, "#fbd9bd", "#f0a06a", VERMILLION])
-
-
-def confusion(evaluation: Evaluation, class_names: Sequence[str], path: Path) -> None:
-    """Save `confusion_figure` as the PNG `path`."""
-    save_png(confusion_figure(evaluation, class_names), path)
 
 
 ROW, HEADER, SLANTED_HEADER = 66, 64, 130  # px

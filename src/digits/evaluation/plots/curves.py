@@ -2,7 +2,6 @@
 
 import math
 from collections.abc import Callable, Sequence
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -21,14 +20,8 @@ from digits.figure_style import (
     Array,
     open_sheet,
     percent,
-    save_png,
     write,
 )
-
-
-def curves(epochs: Sequence[Epoch], path: Path) -> None:
-    """Save `curves_figure` as the PNG `path`."""
-    save_png(curves_figure(epochs), path)
 
 
 def curves_figure(epochs: Sequence[Epoch]) -> Figure:

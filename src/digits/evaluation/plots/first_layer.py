@@ -1,24 +1,18 @@
 """Plot the weights of the first layer as images."""
 
 import math
-from pathlib import Path
 
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from torch import Tensor
 
-from digits.figure_style import GREY, MARGIN, SMALL, WIDTH, draw_image, grid, open_sheet, save_png, write
+from digits.figure_style import GREY, MARGIN, SMALL, WIDTH, draw_image, grid, open_sheet, write
 from digits.mnist import SIDE
 
 WEIGHTS = "RdBu_r"  # white at 0; safe for colour-blind eyes: Harrower and Brewer, "ColorBrewer.org", 2003
 MAX_NEURONS = 64
 UNSATURATED = 0.9995  # of the weights; a few extreme ones would leave all others pale
-
-
-def first_layer(weights: Tensor, path: Path) -> None:
-    """Save `first_layer_figure` as the PNG `path`."""
-    save_png(first_layer_figure(weights), path)
 
 
 def first_layer_figure(weights: Tensor) -> Figure:

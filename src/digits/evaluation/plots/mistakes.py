@@ -2,7 +2,6 @@
 
 import math
 from collections.abc import Sequence
-from pathlib import Path
 
 from matplotlib.figure import Figure
 from matplotlib.patches import Circle
@@ -20,18 +19,12 @@ from digits.figure_style import (
     grid,
     open_sheet,
     percent,
-    save_png,
     write,
 )
 from digits.mnist import SIDE
 
 MAX_MISTAKES = 25
 SHORT_NAME = 1  # character; longer class names need wider columns
-
-
-def mistakes(images: Tensor, labels: Tensor, logits: Tensor, class_names: Sequence[str], path: Path) -> None:
-    """Save `mistakes_figure` as the PNG `path`."""
-    save_png(mistakes_figure(images, labels, logits, class_names), path)
 
 
 def mistakes_figure(images: Tensor, labels: Tensor, logits: Tensor, class_names: Sequence[str]) -> Figure:

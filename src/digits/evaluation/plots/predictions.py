@@ -2,7 +2,6 @@
 
 import math
 from collections.abc import Sequence
-from pathlib import Path
 
 import numpy as np
 from matplotlib.axes import Axes
@@ -24,20 +23,12 @@ from digits.figure_style import (
     draw_image,
     grid,
     open_sheet,
-    save_png,
     whole_percent,
     write,
 )
 from digits.mnist import SIDE
 
 MAX_PREDICTIONS = 24
-
-
-def predictions(
-    images: Tensor, labels: Tensor, logits: Tensor, class_names: Sequence[str], path: Path
-) -> None:
-    """Save `predictions_figure` as the PNG `path`."""
-    save_png(predictions_figure(images, labels, logits, class_names), path)
 
 
 BAR = 32  # px
