@@ -1,5 +1,5 @@
-# make check: everything that must pass before a commit. make docs: write the generated pages anew.
-.PHONY: check lint docs reliability
+# make check: everything that must pass before a commit. make docs: write the generated pages again.
+.PHONY: check lint coverage docs reliability
 
 check: lint
 	python -m pytest
@@ -8,6 +8,10 @@ lint:
 	ruff format --check .
 	ruff check .
 	mypy
+
+# Which lines of the package no test reaches. What runs in processes that the tests start is not counted.
+coverage:
+	python -m pytest -m "slow or not slow" --cov=digits --cov-report=term-missing:skip-covered
 
 docs:
 	python docs/generate.py

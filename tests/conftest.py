@@ -27,6 +27,14 @@ hypothesis.settings.register_profile("digits", deadline=None)  # the machine may
 hypothesis.settings.load_profile("digits")
 
 
+@pytest.hookimpl(tryfirst=True)  # before pytest selects tests by their markers
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Mark the tests that read the full MNIST, so that `-m mnist` selects them."""
+    for item in items:
+        if "mnist_folder" in getattr(item, "fixturenames", ()):
+            item.add_marker("mnist")
+
+
 @pytest.fixture(scope="session", autouse=True)
 def one_thread() -> None:
     """Results and times that do not depend on how many processors there are."""
