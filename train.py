@@ -1,9 +1,9 @@
-"""Train a network on MNIST: the same as `digits train`, and it takes the same options."""
+"""Train a network on MNIST: the same as `digits train`, with the same options."""
 
 import sys
 from pathlib import Path
 
-sys.path.insert(0, str(Path(__file__).parent / "src"))  # so that it runs from a clone, nothing installed
+sys.path.insert(0, str(Path(__file__).parent / "src"))  # works in a clone without an installation
 
 from digits.cli.main import main
 

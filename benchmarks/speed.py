@@ -38,7 +38,6 @@ from digits.data import (
 )
 from digits.errors import DigitsError
 from digits.options import (
-    Recipe,
     TrainOptions,
 )
 from digits.recipes import RECIPES
@@ -286,7 +285,7 @@ class Contestant:
 def ours(
     root: Path,
     *,
-    recipe: Recipe = "classic",
+    recipe: str = "classic",
     seed: int = 0,
     epochs: int = 0,
     threads: int = DEFAULT_THREADS,

@@ -1,4 +1,4 @@
-"""Write what is generated: docs/cli.md from `--help`, the README's tables from benchmarks/results.
+"""Write docs/cli.md from `--help`, and the README's tables and recipes.json from benchmarks/results.
 
 `tests/test_docs.py` fails when they are stale.
 """
@@ -10,10 +10,16 @@ import sys
 from pathlib import Path
 from typing import Any
 
+sys.path.insert(0, str(Path(__file__).parent.parent / "src"))  # so that it runs without an installation
+
+from digits.cli import main
+from digits.recipes import FIGURES_FILE, RECIPES
+
 DOCS = Path(__file__).parent
 README = DOCS.parent / "README.md"
 RESULTS = DOCS.parent / "benchmarks" / "results"
-RECIPES = ("classic", "fast", "baseline", "mlp", "fast-cnn", "cnn", "ensemble")
+# The cnn has no result of its own: every network of the ensemble that sees digits as they are is one.
+MEASURED_IN_ENSEMBLE = {"cnn": ("ensemble", "as-is")}  # recipe -> benchmarked recipe, view of its networks
 # The rows of the table of handwriting: what they are called, set and share of benchmarks/handwriting.py.
 HANDWRITING = (
     ("single digits, best guess right", "single", "best guess"),
@@ -27,17 +33,7 @@ HANDWRITING = (
     ("scribbles, letters, signs: taken for digits", "none", "accepted"),
     ("… without `--single`", "none, as pages", "accepted"),
 )
-COMMANDS = (
-    (),
-    ("train",),
-    ("recipes",),
-    ("tune",),
-    ("evaluate",),
-    ("compare",),
-    ("predict",),
-    ("serve",),
-    ("adapt",),
-)
+COMMANDS = ((), *((name,) for name in main.COMMANDS))
 
 
 def help_text(command: tuple[str, ...]) -> str:
@@ -67,21 +63,44 @@ def readme() -> str:
     return page
 
 
+def summary_of(recipe: str) -> dict[str, dict[str, float]] | None:
+    """Return mean, deviation and so on of each column of a recipe's benchmark; None if it was not run."""
+    benchmarked, view = MEASURED_IN_ENSEMBLE.get(recipe, (recipe, None))
+    file = RESULTS / f"accuracy-{benchmarked}.json"
+    if not file.exists():
+        return None
+    content = json.loads(file.read_text())
+    found: dict[str, dict[str, float]] = (content["members"][view] if view else content)["summary"]
+    return found
+
+
+def recipe_figures() -> str:
+    """Return the content of recipes.json: what `digits recipes` says of each benchmarked recipe."""
+    figures = {}
+    for recipe in RECIPES:
+        if summary := summary_of(recipe):
+            test = summary["test_accuracy"]
+            figures[recipe] = {
+                "seeds": test["n"],
+                "test": round(test["mean"], 4),
+                "deviation": round(test.get("deviation", 0.0), 4),
+                "seconds": round(summary["train_seconds"]["mean"], 1),
+            }
+    return json.dumps(figures, indent=2) + "\n"
+
+
 def accuracy_table() -> str:
-    """Mean and deviation over the seeds of every recipe. The cnn's are every second of the ensemble."""
+    """Return the table of all benchmarked recipes: mean and standard deviation over the seeds."""
     rows: list[tuple[str, ...]] = [
         ("recipe", "seeds", "training", "validation", "test", "undisputed", "seconds")
     ]
     for recipe in RECIPES:
-        name = "ensemble" if recipe == "cnn" else recipe
-        content = json.loads((RESULTS / f"accuracy-{name}.json").read_text())
-        summary = (content["members"]["as-is"] if recipe == "cnn" else content)["summary"]
-        cells = [
-            _with_deviation(summary[f"{part}_accuracy"]) for part in ("train", "val", "test", "undisputed")
-        ]
-        seconds = summary["train_seconds"]["mean"]
-        time = f"{seconds:.1f}" if seconds < 60 else f"{seconds:,.0f}"
-        rows.append((f"`{recipe}`", str(summary["test_accuracy"]["n"]), *cells, time))
+        if summary := summary_of(recipe):
+            parts = ("train", "val", "test", "undisputed")
+            cells = [_with_deviation(summary[f"{part}_accuracy"]) for part in parts]
+            seconds = summary["train_seconds"]["mean"]
+            time = f"{seconds:.1f}" if seconds < 60 else f"{seconds:,.0f}"
+            rows.append((f"`{recipe}`", str(summary["test_accuracy"]["n"]), *cells, time))
     return _table(rows)
 
 
@@ -106,5 +125,6 @@ def _table(rows: list[tuple[str, ...]]) -> str:
 
 
 if __name__ == "__main__":
+    FIGURES_FILE.write_text(recipe_figures())
     (DOCS / "cli.md").write_text(cli_page())
     README.write_text(readme())

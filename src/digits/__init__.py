@@ -2,16 +2,16 @@
 
     >>> import digits
     >>> digits.read("photo.jpg").text                         # the digits in a picture
-    >>> result = digits.run(digits.TrainOptions(epochs=5))    # all that `digits train --epochs 5` does
+    >>> result = digits.run(digits.TrainOptions(epochs=5))    # the same as `digits train --epochs 5`
     >>> model = digits.load(result.folder)                    # a torch.nn.Module
-    >>> model.probabilities(images)                           # images (B, 1, 28, 28) in [0, 1]
+    >>> model.probabilities(images)                           # images: (B, 1, 28, 28), float in [0, 1]
 
-`dir(digits)` lists every public name. PyTorch and NumPy are imported when a name that needs them is first
-used, so `import digits` takes a few milliseconds.
+`dir(digits)` lists all public names. A name that needs PyTorch or NumPy imports it when it is first used, so
+that `import digits` takes a few milliseconds.
 """
 
 from importlib import import_module
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NoReturn
 
 from digits.errors import DigitsError
 from digits.extras import missing_package
@@ -49,7 +49,7 @@ __all__ = [
     "tune",
 ]
 
-_HOMES = {  # name -> where it is defined, and under which name
+_SOURCES = {  # public name -> the module that defines it, its name there
     "Batches": ("digits.data.batches", "Batches"),
     "Reader": ("digits.reading.reader", "Reader"),
     "adapt": ("digits.training.adapting", "adapt"),
@@ -66,20 +66,31 @@ _HOMES = {  # name -> where it is defined, and under which name
 
 
 def __dir__() -> list[str]:
-    """The public names: what completion offers."""
+    """Return the public names, for `dir` and tab completion."""
     return __all__
 
 
-if not TYPE_CHECKING:  # a type checker shall know the names above and no others
+if not TYPE_CHECKING:  # type checkers read the imports above; with this function they would accept any name
 
     def __getattr__(name: str) -> object:
-        """Import a public name when it is first used (PEP 562)."""
-        if name not in _HOMES:
+        """Import a public name when it is first used (PEP 562).
+
+        If an optional package is missing, return a function that raises MissingPackageError when it is
+        called, because tab completion evaluates names that are never used.
+        """
+        if name not in _SOURCES:
             raise AttributeError(f"module 'digits' has no attribute {name!r}")
-        module, attribute = _HOMES[name]
+        module, attribute = _SOURCES[name]
         try:
             found = getattr(import_module(module), attribute)
         except ModuleNotFoundError as error:
-            raise (missing_package(error, f"digits.{name}") or error) from None
+            missing = missing_package(error, f"digits.{name}")
+            if missing is None:
+                raise
+
+            def unavailable(*_: object, **__: object) -> NoReturn:
+                raise missing
+
+            return unavailable
         globals()[name] = found
         return found

@@ -1,4 +1,4 @@
-"""`python -m digits` is the command `digits`."""
+"""`python -m digits` runs the command `digits`."""
 
 import sys
 

@@ -1,12 +1,14 @@
-"""Optional packages: which extra of the package installs each, said where one is missing.
+"""Optional packages, and the message that names the pip command for a missing one.
 
-`pip install digits` brings what reading pictures needs. Training, serving and tuning need more, and name
-it when it is not there.
+`pip install digits` installs what reading pictures needs. Training, serving and tuning need more packages.
+The command line and `digits/__init__.py` use `missing_package` to report a failed import.
 """
+
+import importlib.util
 
 from digits.errors import MissingPackageError
 
-EXTRAS = {  # an imported package -> the extra of pyproject.toml that installs it
+EXTRAS = {  # imported package -> the extra in pyproject.toml that installs it
     "torch": "train",
     "matplotlib": "train",
     "tensorboard": "tensorboard",
@@ -22,9 +24,13 @@ EXTRAS = {  # an imported package -> the extra of pyproject.toml that installs i
 
 
 def missing_package(error: ModuleNotFoundError, what: str) -> MissingPackageError | None:
-    """The error to show instead of `error`, raised while `what` was imported; None for our own bugs."""
+    """Return the error to raise instead of `error` if an optional package is not installed.
+
+    `what` is the command or function that needs the package, such as "digits tune". Returns None for any
+    other failed import, such as a damaged installation of an optional package or a mistake in our own code.
+    """
     package = (error.name or "").partition(".")[0]
-    if package not in EXTRAS:
+    if package not in EXTRAS or importlib.util.find_spec(package) is not None:
         return None
     return MissingPackageError(
         f"{what} needs the package {package}, which is not installed; "

@@ -1,8 +1,7 @@
-"""Files appear whole or not at all.
+"""Write files atomically, and lock them between processes.
 
-`atomic_write` promises: whenever the process is killed or the disk fills up, the path holds either the
-complete old content or the complete new content, and after the function returned, the new content
-survives a power cut.
+If the process is killed or the disk is full during `atomic_write`, the file still has either its complete old
+content or its complete new content. Once the function has returned, the new content survives a power cut.
 """
 
 import contextlib
@@ -16,21 +15,22 @@ import filelock
 
 from digits.errors import RunError
 
-NO_HARD_LINKS = {errno.EPERM, errno.EOPNOTSUPP, errno.ENOSYS, errno.EMLINK}  # FAT, some network drives
-TEMPORARY = ".part"  # suffix of a file in the making; anything so named is rubbish after a kill
+# Errors of file systems without hard links, such as FAT and some network drives.
+NO_HARD_LINKS = {errno.EPERM, errno.EOPNOTSUPP, errno.ENOSYS, errno.EMLINK}
+TEMPORARY = ".part"  # suffix of files that are being written; a killed process leaves them behind
 
 
 def atomic_write(path: Path, content: bytes, *, previous: Path | None = None) -> None:
-    """Replace `path` by `content`; `previous`, if given, keeps what stood there before.
+    """Write `content` to the file `path`; move its old content to the file `previous` if that is given.
 
-    Raises OSError (disk full, no permission) whose `filename` is `path`, with the old content of both paths
-    untouched or already moved on: `path` or `previous` is always complete.
+    Raises OSError, with `path` as its `filename`, if the disk is full or permission is missing. Both files
+    are complete even then: each has its content from before or after the call.
     """
     try:
         _replace(path, content, previous)
         _sync_folder(path.parent)
     except OSError as error:
-        error.filename, error.filename2 = str(path), None  # write() and fsync() leave the reader to guess
+        error.filename, error.filename2 = str(path), None  # errors of write() and fsync() have no file name
         raise
 
 
@@ -45,13 +45,13 @@ def _replace(path: Path, content: bytes, previous: Path | None) -> None:
             _keep(path, previous)
         os.replace(temporary, path)
     except BaseException:
-        with contextlib.suppress(OSError):  # the first error is the one to report; `sweep` takes the rest
+        with contextlib.suppress(OSError):  # report the first error; `sweep` removes the file later
             temporary.unlink(missing_ok=True)
         raise
 
 
 def _keep(path: Path, previous: Path) -> None:
-    """Make `previous` a second name of the file at `path`, without a moment in which neither is there."""
+    """Make `previous` a second name of the file `path`, so that there is always a complete file."""
     link = previous.with_name(f".{previous.name}.{os.getpid()}{TEMPORARY}")
     link.unlink(missing_ok=True)
     try:
@@ -64,11 +64,11 @@ def _keep(path: Path, previous: Path) -> None:
         os.replace(link, previous)
     finally:
         with contextlib.suppress(OSError):
-            link.unlink()  # there if the renaming failed, or did nothing: after a kill both may be one file
+            link.unlink()  # still there if renaming failed, or did nothing because both names are one file
 
 
 def _sync_folder(folder: Path) -> None:
-    """Make the renaming itself survive a power cut; Windows cannot open folders and needs none of it."""
+    """Make a renaming in `folder` survive a power cut. Windows cannot open folders and does not need this."""
     if os.name != "posix":
         return
     handle = os.open(folder, os.O_RDONLY)
@@ -79,12 +79,15 @@ def _sync_folder(folder: Path) -> None:
 
 
 def printable(text: str) -> str:
-    """What a terminal shows as it is; line breaks, escape codes and broken bytes become question marks."""
+    """Return `text` with line breaks, escape codes and undecodable bytes replaced by question marks."""
     return "".join(c if c.isprintable() else "?" for c in text)
 
 
 def sweep(folder: Path) -> list[str]:
-    """Remove what killed processes left half-written in `folder`; call it while holding the folder's lock."""
+    """Remove the half-written files of killed processes from `folder`, and return their names.
+
+    Call it only while holding the folder's lock, so that no other process is writing there.
+    """
     stale = sorted(folder.glob(f".*{TEMPORARY}"))
     for path in stale:
         path.unlink(missing_ok=True)
@@ -93,9 +96,11 @@ def sweep(folder: Path) -> list[str]:
 
 @contextlib.contextmanager
 def locked(path: Path, what: str, *, timeout: float = 0.0) -> Iterator[None]:
-    """Hold the lock file `path`, or raise RunError naming the holder after `timeout` seconds.
+    """Hold the lock file `path` inside a `with` block.
 
-    The operating system lets go of the lock when its holder dies, however it dies: nothing is ever stale.
+    `what` is the thing that is locked, for error messages. Raises RunError, naming the process that holds
+    the lock, after waiting `timeout` seconds. The operating system releases the lock when its process ends,
+    so that a killed process never leaves a lock behind.
     """
     lock = filelock.FileLock(path, timeout=timeout)
     try:
@@ -108,8 +113,8 @@ def locked(path: Path, what: str, *, timeout: float = 0.0) -> Iterator[None]:
     except OSError as error:
         raise RunError(f"could not lock {path}: {error.strerror or error}; choose another --out") from error
     try:
-        if os.name == "posix":  # Windows lets nobody, not even us, write to a locked file
-            with contextlib.suppress(OSError):  # a courtesy to whoever finds the lock taken
+        if os.name == "posix":  # Windows does not allow writing to a locked file
+            with contextlib.suppress(OSError):  # only used in the message of a process that waits
                 path.write_text(f"process {os.getpid()} on {socket.gethostname()}\n")
         yield
     finally:

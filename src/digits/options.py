@@ -1,7 +1,7 @@
-"""Every option once: its name, type, default, help and check.
+"""Options of `digits train`: name, type, default, help text and check, each written once.
 
-The command line, the Python API and the files in a run's folder are all made from these dataclasses.
-The text under a field is what `digits train --help` shows.
+The command line, the Python API and `options.json` in a run's folder are all made from these dataclasses.
+The string under a field is the text that `digits train --help` shows for it.
 """
 
 import dataclasses
@@ -22,17 +22,16 @@ Model = Literal["mlp", "cnn"]
 View = Literal["as-is", "upright"]
 Views = Literal[View, "alternate"]
 Keep = Literal["best", "last"]
-Recipe = Literal["classic", "fast", "baseline", "mlp", "fast-cnn", "cnn", "ensemble"]
 VIEWS: tuple[View, ...] = get_args(View)
-SGD_RATE = 0.01  # the mission's learning rate
-ADAPTIVE_RATE = 0.001  # Adam, AdamW and RMSprop: the default of Kingma & Ba 2015, algorithm 1
-RANGES = {  # of the strengths of augmentation; far beyond what is of use
+SGD_RATE = 0.01  # learning rate of the textbook run, `digits train` without options
+ADAPTIVE_RATE = 0.001  # for Adam, AdamW and RMSprop; the default in Kingma & Ba 2015, algorithm 1
+AUGMENTATION_RANGES = {  # lowest and highest value of each strength; generous limits against typing errors
     "rotation": (0, 180),
     "scaling": (0, 1),
     "shear": (0, 60),
     "translation": (0, 28),
     "elastic": (0, 1000),
-    "smoothness": (1, 28),  # below 1 pixel there is nothing smooth about the noise
+    "smoothness": (1, 28),  # below 1 pixel the noise is not smoothed at all
     "thickness": (0, 1),
     "sharpness": (0, 20),
     "erasing": (0, 1),
@@ -41,153 +40,154 @@ RANGES = {  # of the strengths of augmentation; far beyond what is of use
 
 @dataclass(frozen=True)
 class Augmentation:
-    """How strongly a batch is changed; every strength at 0 leaves the images as they are."""
+    """Strengths of the random changes to training images. With the defaults no image is changed."""
 
     rotation: float = 0.0
-    """Turn by up to so many degrees, either way."""
+    """Rotate by a random angle, at most this many degrees in either direction."""
     scaling: float = 0.0
-    """Widen or narrow, and independently heighten or flatten, by up to this fraction: 0.1 is 1/1.1 to 1.1."""
+    """Stretch width and height by independent random factors. 0.1: factors from 1/1.1 to 1.1."""
     shear: float = 0.0
-    """Slant by up to so many degrees, either way."""
+    """Slant by a random angle, at most this many degrees in either direction."""
     translation: float = 0.0
-    """Move by up to so many pixels, across and along."""
+    """Shift horizontally and vertically by at most this many pixels."""
     elastic: float = 0.0
-    """Elastic distortion: alpha of Simard et al. 2003, who took 34 pixels."""
+    """Strength of elastic distortion in pixels: alpha in Simard et al. 2003, who used 34."""
     smoothness: float = 4.0
-    """Pixels over which elastic distortion is smooth: sigma of Simard et al. 2003."""
+    """Smoothness of elastic distortion in pixels: sigma in Simard et al. 2003."""
     thickness: float = 0.0
-    """Move the edges of strokes out or in by up to so many pixels, at most 1."""
+    """Make strokes thicker or thinner: move their edges by at most this many pixels, up to 1."""
     sharpness: float = 0.0
-    """Make the soft edges of strokes steeper by up to this fraction: 4 is 1 to 5 times."""
+    """Sharpen the soft edges of strokes. 4: a random contrast factor from 1 to 5."""
     erasing: float = 0.0
-    """Probability of covering a random rectangle."""
+    """Probability of erasing a random rectangle of an image."""
 
     def __post_init__(self) -> None:
-        for name, (lowest, highest) in RANGES.items():
+        for name, (lowest, highest) in AUGMENTATION_RANGES.items():
             value = getattr(self, name)
-            if not lowest <= value <= highest:  # so that NaN fails too
+            if not lowest <= value <= highest:  # written this way round, NaN fails too
                 raise OptionError(f"--{name} is {value}; expected a number from {lowest} to {highest}")
 
     @property
     def warps(self) -> bool:
-        """Whether pixels move."""
+        """True if a geometric change is on: rotation, scaling, shear, translation or elastic distortion."""
         return any((self.rotation, self.scaling, self.shear, self.translation, self.elastic))
 
     @property
     def changes(self) -> bool:
-        """Whether anything is done at all."""
+        """True if at least one change is on."""
         return self.warps or any((self.thickness, self.sharpness, self.erasing))
 
 
 @dataclass(frozen=True)
 class TrainOptions:
-    """Train a network on handwritten digits, test it once, and keep everything in runs/NAME."""
+    """Train a network on handwritten digits, test it once, and save everything in runs/NAME."""
 
-    recipe: Recipe = "classic"
-    """Named defaults; `digits recipes` lists them with their figures."""
+    recipe: str = "classic"
+    """Named set of defaults. `digits recipes` shows each with its measured accuracy."""
 
     dataset: Dataset = "mnist"
-    """Which ten classes to learn."""
+    """Data set to learn; each has ten classes."""
     data: Path | None = None
-    """Folder or file (IDX, .npz, .csv). Default: $DIGITS_DATA, else the user's cache, else a download."""
+    """Folder or file with the data (IDX, .npz, .csv). Default: $DIGITS_DATA, the cache, or a download."""
     unverified: bool = False
-    """Accept files of the published sizes whose content is not the published one."""
+    """Accept data files of the published size even if their checksum differs from the published one."""
 
     split: Split = "random"
-    """How validation images are chosen: at random within each class, or whole writers at a time."""
+    """How to choose validation images: at random within each class, or by writer."""
     val_size: int | None = None
-    """Images held out for validation. Default: a sixth, 10,000 of MNIST's 60,000."""
+    """Number of validation images. Default: a sixth, which is 10,000 of MNIST's 60,000."""
     test_size: int | None = None
-    """Images held out for the test where the data has no test set of its own. Default: a fifth."""
+    """Number of test images, for data that has no test set. Default: a fifth."""
     split_seed: int = 0
-    """Seed of the split; apart from --seed, so that different seeds are compared on the same images."""
+    """Seed of the split. Separate from --seed, so that runs with different seeds use the same images."""
 
     synthetic: int = 0
-    """Digits drawn in code that join MNIST's training images (no other data's): European 1, crossed 7 ..."""
+    """Number of synthetic digits, such as a crossed 7, to add to MNIST's training images."""
 
     model: Model = "mlp"
-    """Two hidden layers (mlp), or convolutions with batch normalisation (cnn)."""
+    """mlp: two hidden layers. cnn: convolutions with batch normalisation."""
     hidden: tuple[int, int] = (128, 64)
-    """Neurons in the first and in the second hidden layer of the mlp."""
+    """Neurons in the first and second hidden layer of the mlp."""
     channels: tuple[int, int, int] = (32, 64, 128)
-    """Channels of the cnn's three pairs of convolutions."""
+    """Channels in the three pairs of convolutions of the cnn."""
     view: Views = "as-is"
-    """What a network sees: digits as they are, or upright; alternate: upright for every second network."""
+    """Input of the network: digits as they are, or with their slant removed (upright).
+    alternate: every second network of an ensemble gets upright digits."""
     dropout: float = 0.0
-    """Probability of silencing a hidden neuron while training; for the cnn, those before the output."""
+    """Dropout probability of hidden neurons; in the cnn, of the features before the output layer."""
     input_dropout: float = 0.0
-    """Probability of silencing a pixel while training the mlp."""
+    """Dropout probability of input pixels, for the mlp."""
     ensemble: int = 1
-    """Networks to train, from seeds --seed, --seed + 1 ..., that answer as one."""
+    """Number of networks to train, with seeds --seed, --seed + 1, ...; their probabilities are averaged."""
 
     epochs: int = 25
-    """How often every training image is seen."""
+    """Number of passes over the training images."""
     batch_size: int = 64
-    """Images a step."""
+    """Images in one training step."""
     shuffle: bool = True
-    """Draw a new order of the training images for every epoch."""
+    """Shuffle the training images before every epoch."""
     drop_last: bool = False
-    """Leave out the last batch of an epoch when it is not full."""
+    """Skip the last batch of an epoch if it is not full."""
 
     optimizer: Optimizer = "sgd"
-    """Rule that turns gradients into steps."""
+    """Optimizer that updates the weights."""
     lr: float | None = None
-    """Learning rate (the highest one, for a schedule). Default: 0.01 for sgd, 0.001 for the others."""
+    """Learning rate; with a schedule, the highest one. Default: 0.01 for sgd, 0.001 for the others."""
     momentum: float = 0.0
-    """Momentum of sgd and rmsprop, from 0 to below 1."""
+    """Momentum of sgd and rmsprop: 0 or more, below 1."""
     nesterov: bool = False
-    """Nesterov's form of momentum, for sgd."""
+    """Use Nesterov momentum, for sgd."""
     weight_decay: float = 0.0
-    """Pull of every weight towards zero: an L2 penalty, decoupled for adamw."""
+    """Weight decay: an L2 penalty; decoupled from the gradient in adamw."""
     schedule: Schedule = "constant"
-    """Course of the learning rate over the run."""
+    """How the learning rate changes during the run."""
     warmup: float | None = None
-    """Share of the steps in which the learning rate rises. Default: 0.3 for one-cycle, 0 otherwise."""
+    """Fraction of the steps during which the learning rate rises. Default: 0.3 for one-cycle, else 0."""
     clip: float = 0.0
-    """Shorten the gradient to this length where it is longer; 0 never does."""
+    """Clip the gradient's L2 norm to this value; 0: no clipping."""
     label_smoothing: float = 0.0
-    """Share of every target that is spread over all classes."""
+    """Label smoothing: fraction of each target that is spread evenly over all classes."""
     ema: float = 0.0
-    """Validate and keep an exponential moving average of the weights, with this decay; 0: the weights."""
+    """Decay of an exponential moving average of the weights, which is validated and saved; 0: no average."""
     teacher: str | None = None
-    """Learn from this network's answers too: a run's folder, a model file or a bundled network's name."""
+    """Distil knowledge from this network: a run's folder, a model file or the name of a bundled network."""
     teacher_weight: float = 0.9
-    """Share of the loss that is the teacher's."""
+    """Weight of the distillation loss, from 0 to 1. The loss on the labels has the rest."""
     temperature: float = 2.0
-    """Softens the answers of teacher and pupil: the higher, the more its second guesses count."""
+    """Distillation temperature. Higher values give the teacher's less likely classes more weight."""
     keep: Keep = "best"
-    """Which epoch's network to save: the one with the best validation accuracy, or the last one."""
+    """Save the network of the epoch with the best validation accuracy, or of the last epoch."""
     patience: int = 0
-    """Stop after so many epochs without a better validation accuracy; 0 never stops early."""
+    """Stop after this many epochs without a better validation accuracy; 0: never stop early."""
 
     seed: int = 0
-    """Seed of the first weights and of the order of images: same seed, same machine, same bits."""
+    """Random seed. Two runs with the same seed on the same machine give identical weights."""
     threads: int = 1
-    """Processor threads. Networks this small gain little from a second one and stall when it is not free."""
+    """Number of CPU threads. More than one rarely helps networks this small."""
     device: Device = "auto"
-    """Where to compute; auto takes cuda, else cpu."""
+    """Device to train on. auto: cuda if there is one, else cpu."""
     precision: Precision = "auto"
-    """Numbers to compute with; auto: bfloat16 for the cnn on processors made for it, else float32."""
+    """Number format. auto: bfloat16 for the cnn on CPUs that support it in hardware, else float32."""
 
     out: Path = Path("runs")
     """Folder that holds the runs."""
     name: str | None = None
-    """Name of this run's folder. Default: the recipe and the next free number."""
+    """Name of this run's folder. Default: the recipe and the next free number, such as classic-1."""
     resume: bool = False
-    """Go on with the run --name, or with the newest unfinished one, exactly where it was cut off."""
+    """Resume the run --name, or else the newest unfinished run, exactly where it stopped."""
     allow_inexact: bool = False
-    """Resume although something changed (options, threads, versions, data), so the last bits may differ."""
+    """Resume even if options, threads, versions or data changed. The weights may then differ slightly."""
     checkpoint_every: int = 0
-    """Save a checkpoint every so many steps as well as after each epoch; 0: after each epoch only."""
+    """Also save a checkpoint every this many steps; 0: only after each epoch."""
     plots: bool = True
-    """Draw the pictures at the end."""
+    """Save plots of the training and of the mistakes at the end."""
     augmentation: Augmentation = Augmentation()
-    """Change the training images a little every time they are seen; docs/augmentation.md has pictures."""
+    """Random changes to the training images, new in every epoch. Examples: docs/augmentation.md."""
 
     autograd: bool = False
-    """Have PyTorch differentiate instead of using the formulas in backprop.py: slower, same figures."""
+    """Compute gradients with PyTorch's autograd instead of our formulas. Slower, same results."""
     tensorboard: bool = False
-    """Write TensorBoard event files as well (needs: pip install tensorboard)."""
+    """Also write TensorBoard event files. Needs: pip install 'digits[tensorboard]'."""
 
     def __post_init__(self) -> None:
         for name in ("hidden", "channels"):
@@ -197,8 +197,8 @@ class TrainOptions:
         counts = ("patience", "synthetic", "checkpoint_every", "seed", "split_seed")
         for name in (*counts, "weight_decay", "clip"):
             at_least(name, getattr(self, name), 0)
-        for name in ("momentum", "dropout", "input_dropout", "label_smoothing", "ema"):
-            _fraction(name, getattr(self, name))
+        for name in ("momentum", "dropout", "input_dropout", "label_smoothing", "ema", "warmup"):
+            _check_fraction(name, getattr(self, name))
         for name in ("val_size", "test_size"):
             if getattr(self, name) is not None:
                 at_least(name, getattr(self, name), 1)
@@ -206,64 +206,66 @@ class TrainOptions:
             raise OptionError(f"--seed is {self.seed}; expected a whole number below 2^64")
         if not 0 < self.learning_rate < float("inf"):
             raise OptionError(f"--lr is {self.lr}; expected a number above 0, such as 0.01")
-        if self.warmup is not None:
-            _fraction("warmup", self.warmup)
         if not 0 <= self.teacher_weight <= 1:
             raise OptionError(f"--teacher-weight is {self.teacher_weight}; expected a number from 0 to 1")
         if not 0 < self.temperature < float("inf"):
             raise OptionError(f"--temperature is {self.temperature}; expected a number above 0, such as 2")
+        self._check_combinations()
+        check_name(self.name)
+        check_name(self.recipe, "recipe")
+
+    def _check_combinations(self) -> None:
+        """Raise OptionError if two options do not go together."""
         if self.momentum and self.optimizer not in ("sgd", "rmsprop"):
-            raise OptionError(f"--momentum belongs to sgd and rmsprop; {self.optimizer} has its own")
+            raise OptionError(
+                f"--momentum works with sgd and rmsprop, not with {self.optimizer}; leave it out"
+            )
         if self.nesterov and (self.optimizer != "sgd" or not self.momentum):
             raise OptionError("--nesterov needs --optimizer sgd and a --momentum above 0")
         if self.input_dropout and self.model != "mlp":
-            raise OptionError("--input-dropout belongs to the mlp; use --erasing for the cnn")
+            raise OptionError("--input-dropout works with the mlp only; use --erasing for the cnn")
         if self.view == "alternate" and self.ensemble == 1:
             raise OptionError("--view alternate needs --ensemble 2 or more; a single network has one view")
-        check_name(self.name)
 
     def view_of(self, number: int) -> View:
-        """What an ensemble's network `number`, counted from 0, sees; a single network is number 0."""
+        """Return the view of an ensemble's network `number`, counted from 0. A single network is number 0."""
         return VIEWS[number % len(VIEWS)] if self.view == "alternate" else self.view
 
     @property
     def learning_rate(self) -> float:
-        """The rate in force: --lr, or the optimiser's usual one."""
+        """The learning rate to use: --lr, or the optimizer's default."""
         if self.lr is not None:
             return self.lr
         return SGD_RATE if self.optimizer == "sgd" else ADAPTIVE_RATE
 
 
-@dataclass(frozen=True)
-class RecipesOptions:
-    """List the recipes with what they reach."""
-
-    json: bool = False
-    """Print one JSON object, every option included, instead of a table."""
-
-
-def check_name(name: str | None) -> None:
+def check_name(name: str | None, option: str = "name") -> None:
+    """Raise OptionError unless `name` is None or can be the name of a folder inside another folder."""
     if name is not None and (name in ("", "..") or Path(name).name != name or "\0" in name):
-        raise OptionError(f"--name is {name!r}; expected a folder name without slashes; use --out DIR")
+        raise OptionError(f"--{option} is {name!r}; expected a folder name without slashes; use --out DIR")
 
 
-def _fraction(name: str, value: float) -> None:
-    if not 0 <= value < 1:  # so that NaN fails too
-        raise OptionError(f"--{name.replace('_', '-')} is {value}; expected 0 or more and below 1")
+def _check_fraction(option: str, value: float | None) -> None:
+    if value is not None and not 0 <= value < 1:  # written this way round, NaN fails too
+        raise OptionError(f"--{option.replace('_', '-')} is {value}; expected 0 or more and below 1")
 
 
-def at_least(name: str, value: float, least: int) -> None:
-    if not least <= value < float("inf"):  # so that NaN fails too
-        raise OptionError(f"--{name.replace('_', '-')} is {value}; expected {least} or more")
+def at_least(option: str, value: float, least: int) -> None:
+    """Raise OptionError unless `value` is finite and not below `least`. `option` is its field's name."""
+    if not least <= value < float("inf"):  # written this way round, NaN fails too
+        raise OptionError(f"--{option.replace('_', '-')} is {value}; expected {least} or more")
 
 
 def to_json(options: TrainOptions) -> str:
-    """The options as a JSON object, one line an option, paths as text."""
+    """Return the options as a JSON object with one line per option; paths become strings."""
     return json.dumps(dataclasses.asdict(options), indent=2, default=str) + "\n"
 
 
 def from_json(text: str) -> TrainOptions:
-    """Read what `to_json` wrote; unknown, missing or wrong entries raise OptionError with their name."""
+    """Return the options that `to_json` wrote.
+
+    Raises OptionError that names each entry which is unknown, missing or of the wrong type.
+    """
     try:
         values = json.loads(text)
     except (ValueError, RecursionError) as error:
@@ -275,16 +277,17 @@ Kind = TypeVar("Kind", TrainOptions, Augmentation)
 
 
 def _from_dict(kind: type[Kind], values: Any) -> Kind:
+    """Return the dataclass `kind` with the field values of a parsed JSON object."""
     names = {field.name for field in dataclasses.fields(kind)}
     if not isinstance(values, dict) or set(values) != names:
         wrong = sorted(names.symmetric_difference(values)) if isinstance(values, dict) else ["not an object"]
         raise OptionError(f"the options do not fit this version of digits: {', '.join(map(str, wrong))}")
     hints = get_type_hints(kind)
-    return kind(**{name: _revive(name, hints[name], value) for name, value in values.items()})
+    return kind(**{name: _value_from_json(name, hints[name], value) for name, value in values.items()})
 
 
-def _revive(name: str, hint: Any, value: Any) -> Any:
-    """One value of a JSON object as the type that its option has."""
+def _value_from_json(name: str, hint: Any, value: Any) -> Any:
+    """Return a JSON value as the type of its option: a list as a tuple, a string as a path."""
     choices = getattr(hint, "__args__", (hint,))
     if hint is Augmentation:
         return _from_dict(Augmentation, value)
@@ -301,7 +304,7 @@ def _revive(name: str, hint: Any, value: Any) -> Any:
 
 
 def differences(old: TrainOptions, new: TrainOptions, ignore: frozenset[str]) -> list[str]:
-    """'--lr 0.01 is now 0.1' for every option that differs, those in `ignore` apart."""
+    """Return a text such as '--lr 0.01 is now 0.1' for every option that differs and is not in `ignore`."""
     before, after = flat(old), flat(new)
     return [
         f"--{name.replace('_', '-')} {before[name]} is now {after[name]}"
@@ -311,6 +314,6 @@ def differences(old: TrainOptions, new: TrainOptions, ignore: frozenset[str]) ->
 
 
 def flat(options: TrainOptions) -> dict[str, Any]:
-    """Every option by the name it has on the command line."""
+    """Return all options by field name, with those of `augmentation` on the same level."""
     values = {field.name: getattr(options, field.name) for field in dataclasses.fields(options)}
     return {**dataclasses.asdict(values.pop("augmentation")), **values}

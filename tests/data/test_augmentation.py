@@ -38,7 +38,7 @@ from digits.data.augmentation import (
 from digits.data.dataset import Digits, as_fractions
 from digits.errors import DataError, OptionError
 from digits.networks.mlp import MLP
-from digits.options import RANGES, Augmentation
+from digits.options import AUGMENTATION_RANGES, Augmentation
 
 Array = npt.NDArray[np.float64]
 
@@ -437,7 +437,9 @@ def test_small_batches(images: Tensor, count: int) -> None:
 
 def strengths() -> st.SearchStrategy[Augmentation]:
     """Any augmentation that is accepted."""
-    return st.builds(Augmentation, **{name: st.floats(*limits) for name, limits in RANGES.items()})
+    return st.builds(
+        Augmentation, **{name: st.floats(*limits) for name, limits in AUGMENTATION_RANGES.items()}
+    )
 
 
 @given(strengths(), st.integers(0, 2**32))
@@ -450,10 +452,10 @@ def test_images_stay_images(how: Augmentation, seed: int) -> None:
     assert ((result >= 0) & (result <= 1)).all()  # false for NaN
 
 
-@pytest.mark.parametrize("name", RANGES)
+@pytest.mark.parametrize("name", AUGMENTATION_RANGES)
 def test_strengths_out_of_range_are_refused(name: str) -> None:
     """Below, above and not a number: refused with name, value and range."""
-    lowest, highest = RANGES[name]
+    lowest, highest = AUGMENTATION_RANGES[name]
     Augmentation(**{name: lowest})
     Augmentation(**{name: highest})
     for value in (lowest - 0.1, highest * 1.01, math.nan, math.inf):

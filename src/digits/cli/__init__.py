@@ -1,1 +1,1 @@
-"""The command line: a module for each group of commands parses, calls and prints."""
+"""The command line: one module per command, which parses options, calls the package and prints."""

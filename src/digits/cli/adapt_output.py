@@ -1,4 +1,4 @@
-"""What `digits adapt` prints."""
+"""Text that `digits adapt` prints."""
 
 from pathlib import Path
 
@@ -9,47 +9,49 @@ from digits.cli.console import show_line
 from digits.cli.evaluate_output import significance
 from digits.evaluation.metrics import Evaluation
 from digits.files import printable
+from digits.mnist import CLASSES
 from digits.training.adapting import Adaptation, Change
 from digits.training.custom_digits import CustomDigits
 
-NAMED = 5  # skipped pictures that are named; the others are counted
+SHOWN_SKIPPED = 5  # skipped pictures that are named; further ones are only counted
 
 
-def show_own(console: Console, own: CustomDigits, folder: Path) -> None:
-    """How many pictures of each digit there are, and which could not be used."""
-    counts = torch.bincount(own.digits.labels, minlength=10).tolist()
-    show_line(console, "yours", f"{len(own.digits):,} pictures in {printable(str(folder))}")
+def show_custom_digits(console: Console, custom: CustomDigits, folder: Path) -> None:
+    """Print the number of pictures of each digit, and which pictures could not be used."""
+    counts = torch.bincount(custom.digits.labels, minlength=CLASSES).tolist()
+    show_line(console, "yours", f"{len(custom.digits):,} pictures in {printable(str(folder))}")
     show_line(console, "", " · ".join(f"{n:,} of {digit}" for digit, n in enumerate(counts) if n))
     missing = [str(digit) for digit, n in enumerate(counts) if not n]
     if missing:
         show_line(console, "", f"none of {', '.join(missing)}")
-    for reason in own.skipped[:NAMED]:
+    for reason in custom.skipped[:SHOWN_SKIPPED]:
         show_line(console, "skipped", printable(reason))
-    if len(own.skipped) > NAMED:
-        show_line(console, "", f"and {len(own.skipped) - NAMED:,} more")
+    if len(custom.skipped) > SHOWN_SKIPPED:
+        show_line(console, "", f"and {len(custom.skipped) - SHOWN_SKIPPED:,} more")
 
 
-def show_adaptation(console: Console, found: "Adaptation", folder: Path) -> None:
-    """Before and after, on your digits and on MNIST's, and where the network is."""
+def show_adaptation(console: Console, found: Adaptation, folder: Path) -> None:
+    """Print the accuracy before and after on custom digits and on MNIST, and where the network is saved."""
     for notice in found.notices:
         console.print(f"note: {notice}")
     how = (
-        f"in {found.folds} parts, each read by a network that learned the others"
+        f"in {found.folds} folds, each tested on a network that was trained without it"
         if found.folds > 1
-        else "a fifth, which was not learned"
+        else "a fifth, which was not trained on"
     )
-    show_line(console, "held back", f"{found.own.after.total:,} of yours, {how}")
+    show_line(console, "held out", f"{found.own.after.total:,} of yours, {how}")
     show_line(console, "MNIST", found.origin)
     console.print(f"\n{'read right':<19}{'before':>7}{'after':>26}{'gained':>25}  lost")
-    rows = (("yours, held back", found.own), ("MNIST, validation", found.val), ("MNIST, test", found.test))
+    rows = (("yours, held out", found.own), ("MNIST, validation", found.val), ("MNIST, test", found.test))
     for name, change in rows:
         sides = "".join(f"{_with_interval(side):<26}" for side in (change.before, change.after))
         console.print(f"{name:<19}{sides}{change.compared.second:6,d}{change.compared.first:6,d}")
-    console.print(f"\n{_changed(found.own)}")
-    console.print(f"yours: {significance(found.own.compared)}\n")
+    console.print(f"\n{_changed_digits(found.own)}")
+    verdict = "a gain" if found.own.compared.second > found.own.compared.first else "a loss"
+    console.print(f"yours: {significance(found.own.compared, verdict)}\n")
     show_line(console, "saved in", str(folder))
-    show_line(console, "", f"model.npz       the network, after {found.seconds:.1f} s of learning")
-    show_line(console, "", "adapt.json      these figures and more")
+    show_line(console, "", f"model.npz       the network, after {found.seconds:.1f} s of training")
+    show_line(console, "", "adapt.json      these results and more")
     console.print(f"\n  digits predict --model {folder} photo.jpg")
 
 
@@ -58,8 +60,8 @@ def _with_interval(side: Evaluation) -> str:
     return f"{side.accuracy:7.2%} ({low:.1%} to {high:.1%})"
 
 
-def _changed(own: "Change") -> str:
-    """The digits of yours that are read better or worse than before."""
+def _changed_digits(own: Change) -> str:
+    """Return how many held-out pictures of each digit were read right before and after."""
     pairs = zip(own.before.per_class, own.after.per_class, strict=True)
     words = [
         f"{digit} from {round(before.recall * before.support)} to {round(after.recall * after.support)}"
@@ -67,4 +69,4 @@ def _changed(own: "Change") -> str:
         for digit, (before, after) in enumerate(pairs)
         if before.recall != after.recall
     ]
-    return f"digit by digit: {', '.join(words)}" if words else "digit by digit: as many as before"
+    return f"digit by digit: {', '.join(words)}" if words else "digit by digit: no change"

@@ -1,4 +1,4 @@
-"""The console and its progress bars."""
+"""The console on standard output, and progress bars."""
 
 import contextlib
 import sys
@@ -10,32 +10,40 @@ from rich.progress import BarColumn, DownloadColumn, Progress, TaskID, TextColum
 
 from digits.training.state import State
 
-REFRESH = 0.1  # seconds between two drawings of a bar
-ANNOUNCED = 1.0  # seconds after which a pipe is told that work goes on
+REFRESH = 0.1  # seconds between two updates of a bar
+ANNOUNCED = 1.0  # seconds after which a line replaces the bar where output is not a terminal
 
 
 class PlainConsole(Console):
-    """A console that leaves a reader who has gone to the caller, where rich would exit by itself."""
+    """A console that raises BrokenPipeError when the reader has gone; rich would exit the process."""
 
     def on_broken_pipe(self) -> None:
-        """Raise the error that is being handled."""
-        raise  # rich calls this while it handles the BrokenPipeError
+        """Raise the BrokenPipeError that rich is handling."""
+        raise
 
 
-def make_console() -> Console:
-    """Standard output; what its encoding cannot show becomes a question mark, not an error."""
+def make_console(*, quiet: bool = False) -> Console:
+    """Return a console on standard output. With `quiet`, it prints nothing.
+
+    Characters that the output's encoding does not have become question marks.
+    """
     if hasattr(sys.stdout, "reconfigure"):
         sys.stdout.reconfigure(errors="replace")
-    return PlainConsole(highlight=False, markup=False, emoji=False, soft_wrap=True)
+    return PlainConsole(quiet=quiet, highlight=False, markup=False, emoji=False, soft_wrap=True)
 
 
 def show_line(console: Console, label: str, text: str) -> None:
+    """Print `text` in a column to the right of `label`."""
     console.print(f"{label:<11}{text}")
 
 
 @contextlib.contextmanager
-def download_bar(console: Console) -> Iterator[Callable[[str, int, int | None], None] | None]:
-    """A bar for each file that is downloaded; on a pipe, a line when a file begins."""
+def download_bar(console: Console) -> Iterator[Callable[[str, int, int | None], None]]:
+    """Show a bar for each file that is downloaded.
+
+    Yields a function to call with a file's name, the bytes received and the bytes expected (None if unknown).
+    If output is not a terminal, each file has a line instead of a bar.
+    """
     if not console.is_terminal:
         named: set[str] = set()
 
@@ -65,7 +73,10 @@ def download_bar(console: Console) -> Iterator[Callable[[str, int, int | None], 
 
 @contextlib.contextmanager
 def counting_bar(console: Console, what: str, unit: str) -> Iterator[Callable[[int, int], None]]:
-    """A bar over things counted as (done, of how many); on a pipe, a line when it takes over a second."""
+    """Show a bar for `what`, counted in `unit`. Yields a function to call with the number done and the total.
+
+    If output is not a terminal, print one line, and only if the work takes longer than a second.
+    """
     started, named = time.monotonic(), False
 
     def announce(done: int, total: int) -> None:
@@ -89,7 +100,10 @@ def counting_bar(console: Console, what: str, unit: str) -> Iterator[Callable[[i
 
 @contextlib.contextmanager
 def epoch_bar(console: Console, steps: int) -> Iterator[Callable[[State], None] | None]:
-    """A bar over the steps of the current epoch, below the table; nothing on a pipe."""
+    """Show a bar below the table for the steps of the current epoch; `steps` is their number.
+
+    Yields a function to call after each step, or None if output is not a terminal.
+    """
     if not console.is_terminal:
         yield None
         return

@@ -2,32 +2,31 @@
 
 import dataclasses
 import json
-import sys
 
+from digits.cli.messages import note
 from digits.cli.parsing import parse
 from digits.evaluation.options import CompareOptions, EvaluateOptions
 
 
 def evaluate(arguments: list[str]) -> int:
-    """Run `digits evaluate`; returns the exit code."""
+    """Run `digits evaluate` and return the exit code."""
     options = parse(EvaluateOptions, arguments, "digits evaluate")
     import torch
 
-    from digits.cli import console as consoles
+    from digits.cli.console import download_bar, make_console
     from digits.cli.evaluate_output import show_test
     from digits.evaluation import saved_models
 
     torch.set_num_threads(options.threads)
-    console = consoles.make_console()
-    console.quiet = options.json
-    with consoles.download_bar(console) as fetching:
+    console = make_console(quiet=options.json)
+    with download_bar(console) as progress:
         found = saved_models.evaluate(
-            options.model, options.data, unverified=options.unverified, progress=fetching
+            options.model, options.data, unverified=options.unverified, progress=progress
         )
     for notice in found.collection.notices:
-        print(f"note: {notice}", file=sys.stderr)
+        note(notice)
     if not found.same_images:
-        print("note: these are not the test images of the model's own run", file=sys.stderr)
+        note("these are not the test images of the model's own run")
     if options.json:
         about = {"model": str(found.model), "data": found.collection.origin}
         undisputed = found.undisputed and found.undisputed.to_json()
@@ -38,22 +37,21 @@ def evaluate(arguments: list[str]) -> int:
 
 
 def compare(arguments: list[str]) -> int:
-    """Run `digits compare`; returns the exit code."""
+    """Run `digits compare` and return the exit code."""
     options = parse(CompareOptions, arguments, "digits compare")
     import torch
 
-    from digits.cli import console as consoles
+    from digits.cli.console import download_bar, make_console
     from digits.cli.evaluate_output import show_comparison
     from digits.evaluation import saved_models
 
     torch.set_num_threads(options.threads)
-    console = consoles.make_console()
-    console.quiet = options.json
+    console = make_console(quiet=options.json)
     names = options.first, options.second
-    with consoles.download_bar(console) as fetching:
-        found = saved_models.compare(*names, options.data, unverified=options.unverified, progress=fetching)
+    with download_bar(console) as progress:
+        found = saved_models.compare(*names, options.data, unverified=options.unverified, progress=progress)
     for notice in found.collection.notices:
-        print(f"note: {notice}", file=sys.stderr)
+        note(notice)
     if options.json:
         about = {"first_model": names[0], "second_model": names[1], "data": found.collection.origin}
         counts = dataclasses.asdict(found.comparison)

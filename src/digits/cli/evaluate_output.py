@@ -1,4 +1,4 @@
-"""What `digits evaluate` and `digits compare` print."""
+"""Text that `digits evaluate` and `digits compare` print."""
 
 from rich.console import Console
 
@@ -7,13 +7,16 @@ from digits.data.loading import Collection
 from digits.evaluation.comparison import Comparison
 from digits.evaluation.metrics import Evaluation
 
-SIGNIFICANT = 0.05  # Fisher 1925: a difference that chance brings less often than one time in twenty
+SIGNIFICANT = 0.05  # p-value below which a difference counts as real; the usual level since Fisher 1925
 
 
 def show_test(
     console: Console, test: Evaluation, undisputed: Evaluation | None, collection: Collection, what: str
 ) -> None:
-    """A test's figures, the whole and class by class."""
+    """Print the results of a test, overall and per class.
+
+    `undisputed` are the results without images whose labels are disputed; `what` names the network.
+    """
     low, high = test.interval
     show_line(console, "test", f"{test.accuracy:.2%} of {test.total:,} images read right by {what}")
     show_line(console, "", f"95 % interval {low:.2%} to {high:.2%} · loss {test.loss:.4f}")
@@ -33,21 +36,18 @@ def show_test(
 
 
 def show_comparison(console: Console, found: Comparison, names: tuple[str, str]) -> None:
-    """Which images one network reads right and the other does not, and whether that may be chance."""
+    """Print the accuracy of two networks, the images that only one reads right, and McNemar's test."""
     total = found.both + found.first + found.second + found.neither
     width = max(map(len, (*names, "network")))
     console.print(f"{'network':<{width}}      right  only it")
     for name, alone in zip(names, (found.first, found.second), strict=True):
         console.print(f"{name:<{width}}  {(found.both + alone) / total:9.2%}  {alone:7,d}")
     console.print(f"\nboth right {found.both:,} · both wrong {found.neither:,} of {total:,} images")
-    p = "less than 0.0001" if found.p_value < 0.0001 else f"{found.p_value:.4f}"
-    verdict = "a difference" if found.p_value < SIGNIFICANT else "no difference that could not be chance"
-    console.print(f"McNemar's exact test: p = {p}, {verdict}")
+    console.print(significance(found, "the networks differ"))
 
 
-def significance(found: Comparison) -> str:
-    """Whether the difference may be chance."""
-    p = "less than 0.0001" if found.p_value < 0.0001 else f"{found.p_value:.4f}"
-    if found.p_value >= SIGNIFICANT:
-        return f"McNemar's exact test: p = {p}, no difference that could not be chance"
-    return f"McNemar's exact test: p = {p}, a {'gain' if found.second > found.first else 'loss'}"
+def significance(found: Comparison, verdict: str) -> str:
+    """Return the result of McNemar's test; `verdict` is used if the difference is significant."""
+    p = "p < 0.0001" if found.p_value < 0.0001 else f"p = {found.p_value:.4f}"
+    meaning = verdict if found.p_value < SIGNIFICANT else "the difference may be chance"
+    return f"McNemar's exact test: {p}, {meaning}"

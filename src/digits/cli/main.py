@@ -1,7 +1,7 @@
-"""The command `digits`: choose the command, run it, turn errors into one sentence.
+"""The command `digits`: find the command, run it, and print errors as one sentence.
 
-Exit codes: 0 done, 1 it could not be done, 2 the command line is wrong, 128 + n stopped by signal n after
-saving (130 for Ctrl-C, 143 for SIGTERM). A server that was told to stop ends with 0.
+Exit codes: 0 success; 1 the command failed; 2 the command line is wrong; 128 + n stopped by signal n after
+saving, such as 130 for Ctrl-C and 143 for SIGTERM. A server that is stopped by a signal exits with 0.
 """
 
 import os
@@ -15,7 +15,8 @@ import tyro
 from digits import __version__
 from digits.cli.adapt import adapt
 from digits.cli.evaluate import compare, evaluate
-from digits.cli.parsing import CONFIG, complain
+from digits.cli.messages import complain
+from digits.cli.parsing import CONFIG
 from digits.cli.predict import predict
 from digits.cli.recipes import RecipesOptions, recipes
 from digits.cli.serve import serve
@@ -30,7 +31,7 @@ from digits.serving.options import ServeOptions
 from digits.training.options import AdaptOptions
 from digits.tuning.options import TuneOptions
 
-COMMANDS: dict[str, tuple[Callable[[list[str]], int], type]] = {  # name -> what runs it, its options
+COMMANDS: dict[str, tuple[Callable[[list[str]], int], type]] = {  # name -> its function, its options
     "train": (train, TrainOptions),
     "recipes": (recipes, RecipesOptions),
     "tune": (tune, TuneOptions),
@@ -40,10 +41,11 @@ COMMANDS: dict[str, tuple[Callable[[list[str]], int], type]] = {  # name -> what
     "serve": (serve, ServeOptions),
     "adapt": (adapt, AdaptOptions),
 }
+CLOSED_PIPE = 141  # exit code 128 + SIGPIPE, a signal that Windows does not define
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Run one command and return its exit code."""
+    """Run one command and return its exit code. `arguments` replaces those of the process."""
     arguments = list(sys.argv[1:] if arguments is None else arguments)
     try:
         return _dispatch(arguments)
@@ -58,17 +60,18 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return complain(missing, 1)
     except KeyboardInterrupt:
         return 128 + signal.SIGINT
-    except BrokenPipeError:  # `digits ... | head`: the reader has closed the pipe, which is no error
+    except BrokenPipeError:  # the reader has closed the pipe, as `head` does in `digits ... | head`
         _discard_output()
-        return 141  # 128 + SIGPIPE, which Windows does not define
+        return CLOSED_PIPE
     except OSError as error:
-        if error.filename is not None:  # a file: its module should have said more, so show the traceback
+        if error.filename is not None:  # a file that our code should have handled: show the traceback
             raise
         _discard_output()
         return complain(f"could not write the output: {error.strerror}", 1)
 
 
 def _dispatch(arguments: list[str]) -> int:
+    """Run the command that the first argument names. Without one, show the help."""
     if arguments[:1] == ["--version"]:
         print(f"digits {__version__}")
         return 0
@@ -81,5 +84,5 @@ def _dispatch(arguments: list[str]) -> int:
 
 
 def _discard_output() -> None:
-    """Discard the rest of standard output: Python would fail again when it flushes it at exit."""
+    """Redirect standard output to nowhere: at exit, Python would fail again to write what is left of it."""
     os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())

@@ -1,13 +1,12 @@
-"""Parse command lines into option objects, and print errors."""
+"""Parse command lines into option objects."""
 
 import dataclasses
-import sys
 from typing import Any, TypeVar, get_type_hints
 
 import tyro
 
 from digits.options import TrainOptions
-from digits.recipes import RECIPES
+from digits.recipes import RECIPES, find_recipe
 
 Parsed = TypeVar("Parsed")
 
@@ -18,15 +17,17 @@ CONFIG = (
 FIRST = ("recipe", "out", "name", "resume")  # they decide the defaults of the other options of `digits train`
 
 
-def parse(kind: type[Parsed], arguments: list[str], prog: str, default: Parsed | None = None) -> Parsed:
-    """The options of one command. `default` replaces the defaults of the class."""
-    if default is None:
-        return tyro.cli(kind, args=arguments, prog=prog, config=CONFIG)
-    return tyro.cli(kind, args=arguments, prog=prog, config=CONFIG, default=default)
+def parse(kind: type[Parsed], arguments: list[str], prog: str) -> Parsed:
+    """Return the options of one command as an object of the dataclass `kind`.
+
+    `prog` is the command's name in help and errors. With --help, and for an unknown option or a value of the
+    wrong type, tyro prints a text and raises SystemExit.
+    """
+    return tyro.cli(kind, args=arguments, prog=prog, config=CONFIG)
 
 
 def parse_first(arguments: list[str], prog: str) -> Any:
-    """The options named in FIRST alone, with the defaults they have in TrainOptions."""
+    """Return an object with only the options in FIRST; all other arguments are ignored."""
     hints = get_type_hints(TrainOptions)
     fields = [(f.name, hints[f.name], f.default) for f in dataclasses.fields(TrainOptions) if f.name in FIRST]
     kind = dataclasses.make_dataclass("FirstOptions", fields, frozen=True)
@@ -35,12 +36,10 @@ def parse_first(arguments: list[str], prog: str) -> Any:
     return found
 
 
-def parse_train_options(arguments: list[str], prog: str) -> TrainOptions:
-    """The options of `digits train`, on top of those of the recipe that `arguments` names."""
-    return parse(TrainOptions, arguments, prog, RECIPES[parse_first(arguments, prog).recipe])
-
-
-def complain(what: object, code: int) -> int:
-    """Print one sentence on standard error; returns the exit code."""
-    print(f"digits: {what}", file=sys.stderr)
-    return code
+def parse_train_options(arguments: list[str], prog: str, default: TrainOptions | None = None) -> TrainOptions:
+    """Return the options of `digits train`. `default` has the defaults; without it, the named recipe."""
+    default = default or find_recipe(parse_first(arguments, prog).recipe)
+    about = f"{TrainOptions.__doc__}\n\nRecipes: {', '.join(RECIPES)}."
+    return tyro.cli(
+        TrainOptions, args=arguments, prog=prog, config=CONFIG, default=default, description=about
+    )

@@ -7,7 +7,8 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from digits.cli.parsing import complain, parse
+from digits.cli.messages import complain
+from digits.cli.parsing import parse
 from digits.errors import OptionError, PhotoError
 from digits.reading.options import PredictOptions
 
@@ -17,9 +18,9 @@ if TYPE_CHECKING:
 
 
 def predict(arguments: list[str]) -> int:
-    """Run `digits predict`: one line per picture. Returns 1 if a picture could not be read."""
+    """Run `digits predict` and return the exit code: 1 if a picture could not be read."""
     options = parse(PredictOptions, arguments, "digits predict")
-    # Read when NumPy is imported; two threads stall each other on a busy machine.
+    # NumPy reads this variable when it is imported. On a busy machine, two threads wait for each other.
     os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
     from digits.cli import predict_output
     from digits.reading.image_files import files_in
@@ -50,7 +51,7 @@ def predict(arguments: list[str]) -> int:
 def _explained(
     reader: "Reader", paths: Sequence[Path], target: Path, *, single: bool
 ) -> "Iterator[Reading | PhotoError]":
-    """Read the only picture and draw how it was read."""
+    """Read the only picture of `paths`, save the explanation as the file `target`, and yield the reading."""
     from digits.reading.explanation import explain
 
     path, *others = paths

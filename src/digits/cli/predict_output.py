@@ -1,12 +1,12 @@
-"""Readings as lines of text: aligned ones for people, one JSON object each for programs.
+"""Text that `digits predict` prints: aligned lines, or one JSON object per picture.
 
     photo.jpg   4071   4 >99 %  0  98 %  7  97 %  1 >99 %
     page.png    12     1 >99 %  2  99 %  5?  31 % unclear
                 38     3  99 %  8 >99 %
     notes.txt   error: it is no picture that can be read here; save it as PNG or JPEG
 
-Name, accepted digits, and every mark with its best guess; one that was not accepted has a question mark and
-the reason. A line of writing is a line.
+A line has the picture's name, the accepted digits of one row of handwriting, and each mark with its most
+likely digit and probability. A mark that is not accepted has a question mark and the reason.
 """
 
 import json
@@ -18,36 +18,36 @@ from digits.errors import PhotoError
 from digits.files import printable
 from digits.reading.results import BLANK, Digit, Reading
 
-WIDEST_NAME = 40  # columns; longer names have a line of their own
-TEXT = 5  # columns at least for the accepted digits
+WIDEST_NAME = 40  # columns; a longer name is printed on a separate line
+TEXT = 5  # columns for the accepted digits, at least
 
 
 def as_json(path: Path, answer: Reading | PhotoError) -> str:
-    """One object on one line, in ASCII."""
+    """Return a picture's result as a JSON object on one line, in ASCII."""
     if isinstance(answer, PhotoError):
         return json.dumps({"path": str(path), "error": str(answer), "kind": answer.kind})
     return json.dumps({"path": str(path), **answer.to_json()})
 
 
 def name_width(paths: Sequence[Path]) -> int:
-    """Columns for the names of these pictures."""
+    """Return the number of columns to use for the names of these pictures."""
     lengths = (len(printable(str(path))) for path in paths)
     return max((length for length in lengths if length <= WIDEST_NAME), default=1)
 
 
 def as_lines(path: Path, answer: Reading | PhotoError, *, names: int, columns: int) -> str:
-    """A picture's lines, its name in `names` columns, folded so that they fit into `columns`."""
+    """Return a picture's lines: the name takes `names` columns, and lines are wrapped at `columns`."""
     name, lines = printable(str(path)), []
     if len(name) > names:
         lines, name = [name], ""
     for start, parts in _lines_of(path, answer):
-        lines.append(_folded(f"{name:<{names}}   {start}", parts, columns))
+        lines.append(_wrapped(f"{name:<{names}}   {start}", parts, columns))
         name = ""
     return "\n".join(lines)
 
 
 def _without_name(message: str, path: str) -> str:
-    """An error's sentence about "it": the file's name stands before it already."""
+    """Return an error message with "it" instead of the file's name, which is printed before it."""
     for start in ("", "could not read "):
         if message.startswith(start + path):
             return f"{start}it{message.removeprefix(start + path)}"
@@ -55,7 +55,7 @@ def _without_name(message: str, path: str) -> str:
 
 
 def _lines_of(path: Path, answer: Reading | PhotoError) -> Iterator[tuple[str, list[str]]]:
-    """The beginning of each line, and what follows and may be folded."""
+    """Yield the start of each line and the parts after it, between which the line may be wrapped."""
     if isinstance(answer, PhotoError):
         yield "", [f"error: {printable(_without_name(str(answer), str(path)))}"]
         return
@@ -68,7 +68,7 @@ def _lines_of(path: Path, answer: Reading | PhotoError) -> Iterator[tuple[str, l
 
 
 def percent(probability: float) -> str:
-    """In the least room; 0 and 100 % are said of 0 and 1 only."""
+    """Return a short percentage. Only the probabilities 0 and 1 become "0 %" and "100 %"."""
     if 0 < probability < 0.01:
         return "<1 %"
     if 0.99 < probability < 1:
@@ -83,8 +83,8 @@ def _mark(digit: Digit) -> str:
     return f"{digit.digit} {chance:>5}" if digit.accepted else f"{digit.digit}? {chance:>4} {digit.reason}"
 
 
-def _folded(start: str, parts: Sequence[str], columns: int) -> str:
-    """Parts after `start`, going on below the first one where a line is full."""
+def _wrapped(start: str, parts: Sequence[str], columns: int) -> str:
+    """Return `start` and `parts` as lines of at most `columns`, aligned with the first part."""
     words = parts if len(parts) > 1 else parts[0].split(" ")
     between = "  " if len(parts) > 1 else " "
     lines = [start + words[0]]

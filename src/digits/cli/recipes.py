@@ -1,32 +1,56 @@
-"""`digits recipes`: the recipes with their measured figures."""
+"""`digits recipes`: list the recipes with their measured results."""
 
 import dataclasses
 import json
+import textwrap
 from dataclasses import dataclass
 
-from digits.cli.describe import listing
+from digits.cli.describe import describe_network, describe_training
 from digits.cli.parsing import parse
 from digits.options import to_json
-from digits.recipes import FIGURES, RECIPES
+from digits.recipes import PURPOSES, RECIPES, load_figures
+
+WIDTH = 98  # columns of the list
 
 
 @dataclass(frozen=True)
 class RecipesOptions:
-    """List the recipes with what they reach."""
+    """List the recipes with their measured results."""
 
     json: bool = False
-    """Print one JSON object, every option included, instead of a table."""
+    """Print one JSON object, with every option of each recipe, instead of a list."""
 
 
 def recipes(arguments: list[str]) -> int:
-    """Run `digits recipes`; returns the exit code."""
+    """Run `digits recipes` and return the exit code."""
     options = parse(RecipesOptions, arguments, "digits recipes")
     if options.json:
-        table = {
-            name: {**dataclasses.asdict(FIGURES[name]), "options": json.loads(to_json(recipe))}
-            for name, recipe in RECIPES.items()
-        }
-        print(json.dumps(table, indent=2))
+        print(json.dumps({name: _as_json(name) for name in RECIPES}, indent=2))
     else:
-        print(listing(), end="")
+        print("\n".join(map(_as_text, RECIPES)), end="")
     return 0
+
+
+def _as_json(name: str) -> dict[str, object]:
+    figures = load_figures().get(name)
+    return {
+        "purpose": PURPOSES[name],
+        **(dataclasses.asdict(figures) if figures else {}),
+        "options": json.loads(to_json(RECIPES[name])),
+    }
+
+
+def _as_text(name: str) -> str:
+    """Return the lines about one recipe: purpose, results, network, training."""
+    lines = [_results(name), describe_network(RECIPES[name]), describe_training(RECIPES[name])]
+    wrapped = [textwrap.fill(line, WIDTH, initial_indent="  ", subsequent_indent="    ") for line in lines]
+    return "\n".join([f"{name:<10}{PURPOSES[name]}", *wrapped, ""])
+
+
+def _results(name: str) -> str:
+    figures = load_figures().get(name)
+    if figures is None:
+        return "not measured yet"
+    spread = f" ± {figures.deviation:.2%}" if figures.deviation else ""
+    time = f"{figures.seconds:.1f} s" if figures.seconds < 60 else f"{figures.seconds / 60:.0f} min"
+    return f"{figures.test:.2%}{spread} of the test images read right after {time} of training"

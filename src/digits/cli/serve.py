@@ -1,4 +1,4 @@
-"""`digits serve`: the page and the HTTP API."""
+"""`digits serve`: the web page and the HTTP API."""
 
 import os
 
@@ -9,12 +9,11 @@ from digits.serving.options import ServeOptions
 
 
 def serve(arguments: list[str]) -> int:
-    """Run `digits serve` until it is told to stop; returns the exit code."""
+    """Run `digits serve` until a signal stops it, and return the exit code."""
     repeated = (*CONFIG, tyro.conf.UseAppendAction)  # `--model A --model B`
     options = tyro.cli(ServeOptions, args=arguments, prog="digits serve", config=repeated)
-    os.environ.setdefault(
-        "OPENBLAS_NUM_THREADS", "1"
-    )  # NumPy reads it at import; every worker has its own core
+    # NumPy reads this variable when it is imported. Every worker process has one core, so one thread is best.
+    os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
     from digits.serving import server
 
     server.serve(options)

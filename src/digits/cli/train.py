@@ -1,9 +1,10 @@
-"""`digits train`: from files to a tested, plotted, saved network."""
+"""`digits train`: train, test, plot and save a network."""
 
 import dataclasses
 from typing import TYPE_CHECKING
 
-from digits.cli.parsing import complain, parse, parse_first, parse_train_options
+from digits.cli.messages import complain
+from digits.cli.parsing import parse_first, parse_train_options
 from digits.options import TrainOptions
 
 if TYPE_CHECKING:
@@ -17,22 +18,21 @@ PROG = "digits train"
 
 
 def train(arguments: list[str]) -> int:
-    """Run `digits train`; returns the exit code."""
+    """Run `digits train` and return the exit code."""
     options = train_options(arguments)
     import torch
 
-    from digits.cli import console as consoles
     from digits.cli import train_output
+    from digits.cli.console import download_bar, make_console
     from digits.training.devices import pick_device
     from digits.training.distributed import join_world
     from digits.training.interrupts import Stopped
     from digits.training.run import load_splits, open_run
 
     torch.set_num_threads(options.threads)
-    console = consoles.make_console()
     with join_world(pick_device(options.device).type) as world:
-        console.quiet = not world.first
-        with consoles.download_bar(console) as fetching:
+        console = make_console(quiet=not world.first)
+        with download_bar(console) as fetching:
             collection, splits = load_splits(options, fetching)
         train_output.show_data(console, collection, splits)
         with open_run(options, world) as run:
@@ -47,17 +47,18 @@ def train(arguments: list[str]) -> int:
 
 
 def train_options(arguments: list[str]) -> TrainOptions:
-    """The options on the command line, on top of the recipe's, or with --resume of those of the old run."""
+    """Return the options of the command line. The recipe, or with --resume the old run, has the defaults."""
     first = parse_first(arguments, PROG)
     if not first.resume or {"-h", "--help"} & set(arguments):
         return parse_train_options(arguments, PROG)
     from digits.training.run_folder import find_unfinished
 
     stored = find_unfinished(first.out, first.name)
-    return parse(TrainOptions, arguments, PROG, dataclasses.replace(stored, allow_inexact=False))
+    return parse_train_options(arguments, PROG, dataclasses.replace(stored, allow_inexact=False))
 
 
 def _train_epochs(console: "Console", run: "Run", collection: "Collection", splits: "Splits") -> None:
+    """Train, and print one line per epoch."""
     from digits.cli import train_output
     from digits.cli.console import epoch_bar
     from digits.training.interrupts import Interrupts

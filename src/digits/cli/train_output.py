@@ -1,11 +1,11 @@
-"""What `digits train` prints."""
+"""Text that `digits train` prints."""
 
 import statistics
 
 from rich.console import Console
 
 from digits.cli.console import show_line
-from digits.cli.describe import network, training
+from digits.cli.describe import describe_network, describe_training
 from digits.cli.evaluate_output import show_test
 from digits.data.loading import Collection
 from digits.data.splits import Splits
@@ -14,7 +14,7 @@ from digits.training.run import Result, Run
 
 
 def show_data(console: Console, collection: Collection, splits: Splits) -> None:
-    """Where the data came from and how it is split."""
+    """Print where the data came from and the sizes of its parts."""
     for notice in collection.notices:
         console.print(f"note: {notice}\n")
     verified = ", SHA-256 as published" if collection.published else ""
@@ -24,16 +24,16 @@ def show_data(console: Console, collection: Collection, splits: Splits) -> None:
 
 
 def show_run(console: Console, run: Run) -> None:
-    """What is going to be trained, and how."""
+    """Print the network, the training options and the run's folder."""
     o = run.options
     each = "" if o.ensemble == 1 else f"{o.ensemble} networks, each "
-    show_line(console, "network", each + network(o))
-    show_line(console, "training", training(o))
+    show_line(console, "network", each + describe_network(o))
+    show_line(console, "training", describe_training(o))
     show_line(console, "run", f"{run.folder}")
 
 
 def show_notices(console: Console, run: Run) -> None:
-    """What happened while the run was opened: a resume, a damaged checkpoint."""
+    """Print what happened when the run was opened, such as a resume or a damaged checkpoint."""
     for notice in run.notices:
         console.print(f"note: {notice}")
     if run.resumed_at:
@@ -43,7 +43,7 @@ def show_notices(console: Console, run: Run) -> None:
 
 
 def show_header(console: Console, run: Run) -> None:
-    """The table's two lines of names; in an ensemble, which of the networks it is about."""
+    """Print the head of the table of epochs; in an ensemble, after the name of the network."""
     console.print()
     if run.member:
         o = run.member.options
@@ -54,7 +54,7 @@ def show_header(console: Console, run: Run) -> None:
 
 
 def show_epoch(console: Console, epoch: Epoch, best: bool) -> None:
-    """One line of the table; a star marks the best validation accuracy of this network so far."""
+    """Print one line of the table; a star marks the best validation accuracy so far."""
     console.print(
         f"{epoch.number:5d}  {epoch.train_loss:8.4f}  {epoch.train_accuracy:8.2%}"
         f" {epoch.val_loss:8.4f}  {epoch.val_accuracy:8.2%}{'*' if best else ' '}"
@@ -63,15 +63,17 @@ def show_epoch(console: Console, epoch: Epoch, best: bool) -> None:
 
 
 def show_result(console: Console, result: Result, collection: Collection) -> None:
-    """The test, and where everything is."""
+    """Print the test results and the files of the run."""
     seconds = sum(epoch.seconds for epoch in result.history)
     console.print(f"      * best validation accuracy; {seconds:.1f} s of training\n")
     best = result.best
     if result.members:
         alone = statistics.fmean(result.members)
-        show_line(console, "members", f"{alone:.2%} of the test images read right by one, on average")
-        show_line(console, "validation", f"{best.val_accuracy:.2%} as one")
-        what = f"{len(result.members)} networks as one"
+        show_line(
+            console, "members", f"{alone:.2%} of the test images read right by a single network, on average"
+        )
+        show_line(console, "validation", f"{best.val_accuracy:.2%} together")
+        what = f"{len(result.members)} networks together"
     else:
         what = f"the network of epoch {best.number}"
     show_test(console, result.test, result.undisputed, collection, what)
@@ -80,10 +82,10 @@ def show_result(console: Console, result: Result, collection: Collection) -> Non
     for names, what in (
         ("model.npz", "the networks" if result.members else f"the network of epoch {best.number}"),
         ("metrics.csv", "the table above"),
-        ("summary.json", "the test in full"),
+        ("summary.json", "all test results"),
         ("member-1 ...", "the runs of the networks")
         if result.members
-        else ("checkpoint.npz", "all that --resume needs"),
+        else ("checkpoint.npz", "the state for --resume"),
     ):
         show_line(console, "", f"{names:<16}{what}")
     if result.pictures:

@@ -1,10 +1,11 @@
-"""`digits tune`: search for better options, judged by the validation images."""
+"""`digits tune`: search for options with a better validation accuracy."""
 
 import signal
 
 import tyro
 
-from digits.cli.parsing import CONFIG, complain, parse_train_options
+from digits.cli.messages import complain
+from digits.cli.parsing import CONFIG, parse_train_options
 from digits.options import TrainOptions
 from digits.tuning.options import TuneOptions
 
@@ -12,22 +13,22 @@ PROG = "digits tune"
 
 
 def tune(arguments: list[str]) -> int:
-    """Run `digits tune`; returns the exit code."""
+    """Run `digits tune` and return the exit code."""
     options, start = tune_options(arguments)
     import torch
 
-    from digits.cli import console as consoles
     from digits.cli import train_output, tune_output
+    from digits.cli.console import download_bar, make_console
     from digits.training.interrupts import Interrupts
     from digits.training.run import load_splits
     from digits.tuning.study import open_study
 
     torch.set_num_threads(start.threads)
-    console = consoles.make_console()
-    with consoles.download_bar(console) as fetching:
+    console = make_console()
+    with download_bar(console) as fetching:
         collection, splits = load_splits(start, fetching)
     train_output.show_data(console, collection, splits)
-    with open_study(options, start, splits.train, splits.val) as study:  # the test images stay out
+    with open_study(options, start, splits.train, splits.val) as study:
         tune_output.show_study(console, study)
         with Interrupts() as interrupts, tune_output.trial_bar(console, study) as advance:
             for trial in study.search(lambda: bool(interrupts.number)):
@@ -36,11 +37,11 @@ def tune(arguments: list[str]) -> int:
         tune_output.show_report(console, study, study.report())
     if interrupts.number:
         name = signal.Signals(interrupts.number).name
-        return complain(f"stopped by {name}; the same command goes on", 128 + interrupts.number)
+        return complain(f"stopped by {name}; run the same command again to continue", 128 + interrupts.number)
     return 0
 
 
 def tune_options(arguments: list[str]) -> tuple[TuneOptions, TrainOptions]:
-    """The options of the search, and those of `digits train` that it starts from."""
+    """Return the options of the search, and the training options that it starts from."""
     options, rest = tyro.cli(TuneOptions, args=arguments, prog=PROG, config=CONFIG, return_unknown_args=True)
     return options, parse_train_options(rest, PROG)

@@ -1,4 +1,4 @@
-"""What `digits tune` prints."""
+"""Text that `digits tune` prints."""
 
 import contextlib
 from collections.abc import Callable, Iterator
@@ -11,14 +11,15 @@ from digits.cli.describe import OPTIMIZERS
 from digits.tuning.study import Study
 from digits.tuning.trials import Report, Trial
 
-SHOWN_BEST = 5  # trials beside each other
+SHOWN_BEST = 5  # trials in the final table
+NOTES = {"complete": "", "pruned": "pruned", "failed": "failed"}  # shown after a trial without a note
 
 
-def show_study(console: Console, study: "Study") -> None:
-    """What is searched, from where, and how long."""
+def show_study(console: Console, study: Study) -> None:
+    """Print what is searched, from where, and the budget."""
     o, start, done = study.options, study.start, len(study.trials)
     limits = [
-        f"{study.options.budget} trials" if o.budget is not None else "",
+        f"{o.budget} trials" if o.budget is not None else "",
         f"{o.minutes:g} minutes" if o.minutes is not None else "",
         f"up to {start.epochs} epoch{'s' * (start.epochs > 1)} each",
         f"{o.pruner} pruning" if o.pruner != "none" else "no pruning",
@@ -31,44 +32,43 @@ def show_study(console: Console, study: "Study") -> None:
     console.print("trial  validation   epochs      time      layers  optimizer        lr  momentum  batch")
 
 
-def show_trial(console: Console, study: "Study", trial: "Trial") -> None:
-    """One line; a star marks the best whole trial so far."""
+def show_trial(console: Console, study: Study, trial: Trial) -> None:
+    """Print one line of the table; a star marks the best complete trial so far."""
     o = trial.options
     star = "*" if study.best and study.best.number == trial.number else " "
     accuracy = f"{trial.accuracy:.2%}" if trial.accuracies else "-"
     epochs = f"{len(trial.accuracies)}/{o.epochs}"
     layers = o.hidden if o.model == "mlp" else o.channels
-    note = trial.note or {"complete": "", "pruned": "pruned", "failed": "failed"}[trial.state]
     console.print(
         f"{trial.number:5d}  {accuracy:>9}{star}  {epochs:>7}  {trial.seconds:6.1f} s"
         f"  {'-'.join(map(str, layers)):>10}  {OPTIMIZERS[o.optimizer]:>9}  {o.learning_rate:8.4g}"
-        f"  {f'{o.momentum:.4g}' if o.momentum else '-':>8}  {o.batch_size:5d}  {note}".rstrip()
+        f"  {f'{o.momentum:.4g}' if o.momentum else '-':>8}  {o.batch_size:5d}"
+        f"  {trial.note or NOTES[trial.state]}".rstrip()
     )
 
 
-def show_report(console: Console, study: "Study", report: "Report") -> None:
-    """The best trials beside each other, what mattered, and the command to train with the best options."""
+def show_report(console: Console, study: Study, report: Report) -> None:
+    """Print the best trials, the importances, and a command that trains with the best options."""
     for notice in study.notices:
         console.print(f"note: {notice}")
     states = [trial.state for trial in report.trials]
-    console.print("      * best validation accuracy of a whole trial so far\n")
-    counts = (
-        f"{states.count(state)} {state}" for state in ("complete", "pruned", "failed") if state in states
-    )
+    console.print("      * best validation accuracy of a complete trial so far\n")
+    counts = (f"{states.count(state)} {state}" for state in NOTES if state in states)
     show_line(console, "trials", ", ".join(counts) or "none")
     if not report.best:
-        show_line(console, "", "none was complete, so there is no best; give it more --trials or --minutes")
+        show_line(console, "", "no trial is complete; increase --trials or --minutes")
         return
     _show_best(console, study, report)
     console.print("\ntrain with the best options, and test once:\n")
     console.print(f"  {report.command}\n")
     show_line(console, "saved in", str(report.folder))
-    names = {"tune.png": "all of this as a picture"} if report.picture else {}
+    names = {"tune.png": "the same as a picture"} if report.picture else {}
     for name, what in {"study.json": "this report", "trials.csv": "every trial", **names}.items():
         show_line(console, "", f"{name:<16}{what}")
 
 
-def _show_best(console: Console, study: "Study", report: "Report") -> None:
+def _show_best(console: Console, study: Study, report: Report) -> None:
+    """Print a table with one column per trial and one row per searched option."""
     best = report.best[:SHOWN_BEST]
     console.print()
     console.print(f"{'best trials':<14}" + "".join(f"{f'#{t.number}':>11}" for t in best) + "   importance")
@@ -82,8 +82,11 @@ def _show_best(console: Console, study: "Study", report: "Report") -> None:
 
 
 @contextlib.contextmanager
-def trial_bar(console: Console, study: "Study") -> Iterator[Callable[[], None]]:
-    """A bar over the trials, below the table; nothing on a pipe."""
+def trial_bar(console: Console, study: Study) -> Iterator[Callable[[], None]]:
+    """Show a bar below the table, and yield a function to call after each trial.
+
+    If output is not a terminal, there is no bar.
+    """
     if not console.is_terminal:
         yield lambda: None
         return
