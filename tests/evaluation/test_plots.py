@@ -24,7 +24,7 @@ from matplotlib.transforms import Affine2D, Bbox
 from PIL import Image
 from torch import Tensor
 
-from digits.data.catalogue import CLASS_NAMES
+from digits.data.catalogue import DATASETS
 from digits.evaluation.epoch import Epoch
 from digits.evaluation.logits import probabilities
 from digits.evaluation.metrics import Evaluation, evaluate_logits, most_confident_mistakes
@@ -36,7 +36,7 @@ from digits.tuning.figure import tuning_figure
 from digits.tuning.trials import Trial
 
 State = Literal["complete", "pruned", "failed"]
-FASHION = CLASS_NAMES["fashion-mnist"]
+FASHION = DATASETS["fashion-mnist"].classes
 NARROW = "\u202f"  # the space between a number and its unit
 
 
@@ -115,12 +115,12 @@ PICTURES: dict[str, Callable[[], Figure]] = {
     "confusion, 60,000": lambda: confusion.confusion_figure(evaluation(np.full((10, 10), 6000)), DIGITS),
     "confusion, fashion": lambda: confusion.confusion_figure(evaluate_logits(LOGITS, LABELS), FASHION),
     "confusion, kmnist": lambda: confusion.confusion_figure(
-        evaluate_logits(LOGITS, LABELS), CLASS_NAMES["kmnist"]
+        evaluate_logits(LOGITS, LABELS), DATASETS["kmnist"].classes
     ),
     "confusion, perfect": lambda: confusion.confusion_figure(evaluation(np.eye(10, dtype=int)), FASHION),
     "mistakes": lambda: mistakes.mistakes_figure(IMAGES, LABELS, LOGITS, DIGITS),
     "mistakes, fashion": lambda: mistakes.mistakes_figure(IMAGES, LABELS, LOGITS, FASHION),
-    "mistakes, kmnist": lambda: mistakes.mistakes_figure(IMAGES, LABELS, LOGITS, CLASS_NAMES["kmnist"]),
+    "mistakes, kmnist": lambda: mistakes.mistakes_figure(IMAGES, LABELS, LOGITS, DATASETS["kmnist"].classes),
     "mistakes, none": lambda: mistakes.mistakes_figure(*PERFECT, DIGITS),
     "first layer": lambda: first_layer.first_layer_figure(perceptron(128)),
     "first layer, 3": lambda: first_layer.first_layer_figure(perceptron(3)),

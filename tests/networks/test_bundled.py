@@ -8,7 +8,7 @@ import pytest
 import torch
 
 import digits
-from digits.data.loading import Collection
+from digits.data.collection import Collection
 from digits.evaluation import metrics
 from digits.evaluation.logits import compute_logits
 from digits.networks.bundled import BUNDLED, model_path

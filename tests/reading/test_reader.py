@@ -195,7 +195,7 @@ def test_the_reason_is_the_larger_doubt() -> None:
 def test_networks_of_other_things_do_not_read(tmp_path: Path) -> None:
     """Shoes are no digits."""
     path = tmp_path / "shoes.npz"
-    classes = {"classes": list(catalogue.CLASS_NAMES["fashion-mnist"])}
+    classes = {"classes": list(catalogue.DATASETS["fashion-mnist"].classes)}
     model_file.save_model(path, MLP(4, 4).state_dict(), {"name": "mlp", "hidden": [4, 4]}, classes)
     with pytest.raises(OptionError, match="expected a network that knows the digits"):
         Reader.load(str(path))

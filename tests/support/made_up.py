@@ -10,7 +10,7 @@ import numpy.typing as npt
 
 from digits.data import catalogue
 
-FOUR_FILES = [file.name for file in catalogue.CATALOGUE["mnist"]]
+FOUR_FILES = [file.name for file in catalogue.DATASETS["mnist"].files]
 MakeFolder = Callable[..., Path]
 
 

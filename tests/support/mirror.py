@@ -183,9 +183,9 @@ def hangs(handler: _Handler) -> None:
 
 
 def drips_headers(handler: _Handler) -> None:
-    """A header line now and then, for ever: each within any time-out of a single read."""
+    """Send one header line after another without end, each within any timeout of a single read."""
     handler.wfile.write(b"HTTP/1.0 200 OK\r\n")
-    while not handler.owner.closing.wait(0.1):
+    while not handler.owner.closing.wait(0.005):
         handler.send(b"X-Wait: a little longer\r\n")
 
 

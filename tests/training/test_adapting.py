@@ -14,6 +14,7 @@ from support.strokefont import sheet
 from digits import files
 from digits.cli.main import main
 from digits.data import loading, synthetic
+from digits.data.collection import Collection
 from digits.data.dataset import Digits
 from digits.data.pen import render
 from digits.data.splits import Splits
@@ -250,7 +251,7 @@ def test_an_adaptation_that_changes_nothing_changes_no_figure(
 
 def test_a_network_that_knows_drawn_digits_repeats_some(sample: Digits) -> None:
     """As many drawn digits join those that are repeated, in proportion, as it was trained with."""
-    collection = loading.Collection("mnist", sample, None, "here", published=False)
+    collection = Collection("mnist", sample, None, "here", published=False)
     about = {"train_images": 58_000, "drawn_images": 14_500, "val_images": 2000, "split_seed": 0}
     splits, notices = adapting.splits_as_trained(collection, {"data": about})
     assert splits.synthetic == (len(splits.train) - splits.synthetic) // 4

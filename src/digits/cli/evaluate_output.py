@@ -3,7 +3,7 @@
 from rich.console import Console
 
 from digits.cli.console import show_line
-from digits.data.loading import Collection
+from digits.data.collection import Collection
 from digits.evaluation.comparison import Comparison
 from digits.evaluation.metrics import Evaluation
 

@@ -10,7 +10,7 @@ from digits.options import TrainOptions
 if TYPE_CHECKING:
     from rich.console import Console
 
-    from digits.data.loading import Collection
+    from digits.data.collection import Collection
     from digits.data.splits import Splits
     from digits.training.run import Run
 

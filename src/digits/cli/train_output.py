@@ -7,7 +7,7 @@ from rich.console import Console
 from digits.cli.console import show_line
 from digits.cli.describe import describe_network, describe_training
 from digits.cli.evaluate_output import show_test
-from digits.data.loading import Collection
+from digits.data.collection import Collection
 from digits.data.splits import Splits
 from digits.evaluation.epoch import Epoch
 from digits.training.run import Result, Run

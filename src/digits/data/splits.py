@@ -8,8 +8,8 @@ import numpy.typing as npt
 import torch
 from torch import Tensor
 
+from digits.data.collection import Collection
 from digits.data.dataset import Digits
-from digits.data.loading import Collection
 from digits.errors import DataError
 from digits.options import Split
 from digits.seeds import generator

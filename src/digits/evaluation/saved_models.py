@@ -6,9 +6,9 @@ from pathlib import Path
 import torch
 
 from digits.data import catalogue, loading, splits
+from digits.data.collection import Collection
 from digits.data.dataset import Digits
 from digits.data.download import Progress
-from digits.data.loading import Collection
 from digits.errors import CheckpointError, DataError
 from digits.evaluation import comparison, logits, metrics
 from digits.evaluation.comparison import Comparison
@@ -112,7 +112,7 @@ def _answers(
     known = {"dataset": str, "split_seed": int, "test_sha256": str}
     if not isinstance(about, dict) or not all(isinstance(about.get(k), kind) for k, kind in known.items()):
         raise CheckpointError(f"{path} does not say what it was trained on; expected a model of digits train")
-    if about["dataset"] not in catalogue.CLASS_NAMES:
+    if about["dataset"] not in catalogue.DATASETS:
         raise CheckpointError(f"{path} was trained on {about['dataset'][:80]!r}, which is not known here")
     collection = loading.load(
         about["dataset"], Path(folder) if folder else None, unverified=unverified, progress=progress

@@ -25,8 +25,8 @@ from torch import Tensor
 
 from digits import files
 from digits.data import loading, synthetic
+from digits.data.collection import Collection
 from digits.data.dataset import Digits
-from digits.data.loading import Collection
 from digits.data.splits import Splits, join, split
 from digits.errors import OptionError, RunError
 from digits.evaluation import calibration, comparison, logits, metrics

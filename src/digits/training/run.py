@@ -29,8 +29,8 @@ import torch
 
 from digits import __version__, files
 from digits.data import loading, synthetic
+from digits.data.collection import Collection
 from digits.data.download import Progress
-from digits.data.loading import Collection
 from digits.data.splits import Splits, join, split
 from digits.data.writers import load_writers
 from digits.errors import CheckpointError, OptionError, RunError
