@@ -1,9 +1,9 @@
-"""Photograph the page of `digits serve` for the README and docs/serving.md, with Chromium.
+"""Take the screenshots of the page for the README and docs/serving.md, with Chromium.
 
     python docs/page_pictures.py [FOLDER]
 
-FOLDER is docs/pictures unless named. The digits are drawn here, with a mouse. Needs what requirements-dev.txt
-installs, and Chromium.
+FOLDER is docs/pictures if left out. The digits are drawn with simulated mouse movements. Needs Chromium and
+the packages of requirements-dev.txt.
 """
 
 import argparse
@@ -16,12 +16,12 @@ from playwright.sync_api import Page, sync_playwright
 FOLDER = Path(__file__).parent / "pictures"
 sys.path.append(str(FOLDER.parents[1] / "tests"))
 
-from support.served import served  # tests/served.py, found through the line above
+from support.served import served  # in tests/, found through the line above
 from support.strokefont import FONT
 
 
 def draw(page: Page, digits: str, size: float, left: float, top: float) -> None:
-    """Digits beside each other on the page's paper, `size` px high."""
+    """Draw digits side by side on the page's paper, each `size` pixels high, and wait for the answer."""
     box = page.locator("#paper").bounding_box() or {"x": 0.0, "y": 0.0}
     for i, digit in enumerate(digits):
         for stroke in FONT[int(digit)]:

@@ -1,12 +1,9 @@
 """The page in a real Chromium: drawing, reading, photos, corrections, keys, and agreement with Python."""
 
-import asyncio
 import io
 import itertools
 import re
 import shutil
-import socket
-import threading
 import zipfile
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -16,28 +13,25 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import numpy.typing as npt
 import pytest
-import uvicorn
 from PIL import Image
 from support.hostile import saved
 from support.saved_network import saved as save_network
-from support.served import overloaded
+from support.served import Served, overloaded, served_in_thread
 from support.strokefont import FONT, sheet
 
 from digits.data import pen
 from digits.networks.numpy_inference import Classifier
 from digits.networks.numpy_layers import Upright
-from digits.reading import reader
 from digits.reading.options import THRESHOLD
 from digits.reading.reader import IN_COMPANY, Reader
-from digits.serving import http_protocol
 from digits.serving.app import application
 from digits.serving.options import ServeOptions
-from digits.serving.page import assets
+from digits.serving.page_files import page_files
 
 if TYPE_CHECKING:
     from playwright.sync_api import Browser, FilePayload, Page
 
-ARTIFACTS = Path(__file__).parents[1] / "artifacts"
+ARTIFACTS = Path(__file__).parents[2] / "artifacts"
 CHROMIUM = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
 DESKTOP: dict[str, Any] = {"viewport": {"width": 1280, "height": 900}}
 PHONE: dict[str, Any] = {"viewport": {"width": 390, "height": 844}, "has_touch": True, "is_mobile": True}
@@ -52,51 +46,31 @@ Open = Callable[..., "Page"]
 
 @dataclass(frozen=True)
 class Site:
-    """A server in this process: its address, its folder of corrections, its networks."""
+    """A server with a rejection network that gives random answers, and readers of all kinds of networks."""
 
     address: str
-    corrections: Path
-    models: tuple[str, ...]
-    server: uvicorn.Server
+    readers: dict[str, Reader]
 
 
-def _serve(corrections: Path, models: tuple[str, ...] = ()) -> Iterator[Site]:
-    listening = socket.create_server(("127.0.0.1", 0))
-    port = listening.getsockname()[1]
-    app = application(ServeOptions(model=models, corrections=corrections), port)
-    server = uvicorn.Server(
-        uvicorn.Config(app, http=http_protocol.DeadlineProtocol, ws="none", log_level="critical")
-    )
-    thread = threading.Thread(target=lambda: asyncio.run(server._serve([listening])))
-    thread.start()
-    yield Site(f"http://127.0.0.1:{port}", corrections, models, server)
-    server.should_exit = True
-    thread.join(10)
-
-
-@pytest.fixture(scope="module")
-def site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
-    """With the bundled networks."""
-    yield from _serve(tmp_path_factory.mktemp("corrections"))
-
-
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="session")
 def uncertain_site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
-    """With networks of every kind and a rejection network, all of chance."""
-    models = []
-    for kind in ("mlp", "cnn", "upright", "ensemble"):
-        folder = tmp_path_factory.mktemp("runs") / f"my-{kind}"
-        folder.mkdir()
-        save_network(kind, folder)
-        models.append(str(folder))
-    rejection = Classifier.load(save_network("eleven", tmp_path_factory.mktemp("rejection")))
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(reader, "_rejection", lambda: rejection)
-        yield from _serve(tmp_path_factory.mktemp("corrections"), tuple(models))
+    """The bundled networks and untrained ones of every kind."""
+    folder = tmp_path_factory.mktemp("networks")
+    rejection = Classifier.load(save_network("eleven", folder))
+    classifiers = {
+        f"my-{kind}": Classifier.load(save_network(kind, folder))
+        for kind in ("mlp", "cnn", "upright", "ensemble")
+    }
+    classifiers |= {name: Classifier.load(name) for name in ("cnn", "mlp")}
+    readers = {name: Reader(classifier, rejection) for name, classifier in classifiers.items()}
+    options = ServeOptions(corrections=folder / "corrections")
+    with served_in_thread(lambda port: application(options, port, readers=readers)) as port:
+        yield Site(f"http://127.0.0.1:{port}", readers)
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="session")
 def browser() -> Iterator["Browser"]:
+    """One Chromium for all tests; each opens its pages in a context without history."""
     from playwright.sync_api import sync_playwright
 
     with sync_playwright() as playwright:
@@ -106,12 +80,12 @@ def browser() -> Iterator["Browser"]:
 
 
 @pytest.fixture
-def opened(browser: "Browser", site: Site) -> Iterator[Open]:
+def opened(browser: "Browser", running: Served) -> Iterator[Open]:
     """Open the page; at the end, nothing was asked elsewhere and nothing complained on the console."""
     complaints: list[str] = []
     contexts = []
 
-    def open_page(at: Site = site, *, quiet: bool = True, **options: Any) -> "Page":
+    def open_page(address: str = running.address, *, quiet: bool = True, **options: Any) -> "Page":
         context = browser.new_context(**(options or DESKTOP))
         contexts.append(context)
         page = context.new_page()
@@ -121,11 +95,11 @@ def opened(browser: "Browser", site: Site) -> Iterator[Open]:
             page.on("console", lambda message: complaints.append(message.text))
 
         def asked(url: str) -> None:
-            if not url.startswith((at.address, "blob:", "data:")):
+            if not url.startswith((address, "blob:", "data:")):
                 complaints.append(f"asked {url}")
 
         page.on("request", lambda request: asked(request.url))
-        page.goto(at.address)
+        page.goto(address)
         page.wait_for_selector("body[data-ready]")
         return page
 
@@ -200,14 +174,11 @@ def scribbles() -> list[Strokes]:
 
 @pytest.mark.parametrize("name", ["cnn", "mlp", "my-mlp", "my-cnn", "my-upright", "my-ensemble"])
 def test_the_page_computes_what_python_computes(opened: Open, uncertain_site: Site, name: str) -> None:
-    """Same strokes, same groups, same images, probabilities within 1e-4: every network, with doubt."""
-    page = opened(uncertain_site)
+    """Same groups, images and reasons, probabilities within 1e-4: for every network, with rejection."""
+    page = opened(uncertain_site.address)
     drawings = scribbles()
     answers = page.evaluate(IN_PAGE, [name, drawings, True])
-    model = next((path for path in uncertain_site.models if Path(path).name == name), name)
-    classifier = Classifier.load(model)
-    rejection = reader._rejection()
-    python = Reader(classifier, rejection)
+    python = uncertain_site.readers[name]
     largest = 0.0
     for strokes, marks in zip(drawings, answers, strict=True):
         reading = python.read_strokes(pen.as_strokes(strokes))
@@ -224,7 +195,7 @@ def test_the_page_computes_what_python_computes(opened: Open, uncertain_site: Si
     assert largest < AGREE
 
 
-def test_the_page_agrees_without_doubt(opened: Open) -> None:
+def test_the_page_agrees_without_rejection(opened: Open) -> None:
     """The networks of the package by themselves."""
     page = opened()
     drawings = scribbles()
@@ -307,7 +278,7 @@ def test_nothing_is_wider_than_the_screen(opened: Open, options: dict[str, Any])
 
 def test_many_networks_are_not_wider_than_the_screen(opened: Open, uncertain_site: Site) -> None:
     """Six of them on a phone: the choice scrolls, the page does not."""
-    page = opened(uncertain_site, **PHONE)
+    page = opened(uncertain_site.address, **PHONE)
     assert page.locator("#networks label").count() == 6
     assert page.evaluate("document.documentElement.scrollWidth") <= PHONE["viewport"]["width"]
 
@@ -324,7 +295,7 @@ COPY = """(which) => {  // of a canvas, 28 x 28: reading one itself twice makes 
 
 def test_what_an_upright_network_sees_is_shown(opened: Open, uncertain_site: Site) -> None:
     """Beside the bars as among the layers: the drawing set upright, for that network alone."""
-    page = opened(uncertain_site)
+    page = opened(uncertain_site.address)
     leaning = [[[x - 0.5 * y, y] for x, y in stroke] for stroke in written("4", x=150)]
     draw(page, leaning)
     drawn = pen.render(pen.as_strokes(leaning))
@@ -389,9 +360,9 @@ def test_fingers_and_pens_draw(opened: Open) -> None:
         text(page, "–")
 
 
-def test_doubt_is_said(opened: Open, uncertain_site: Site) -> None:
+def test_a_rejection_is_shown(opened: Open, uncertain_site: Site) -> None:
     """What is no digit is not called one; its row tells how probable that is."""
-    page = opened(uncertain_site)
+    page = opened(uncertain_site.address)
     draw(page, written("3"))
     page.wait_for_function("() => document.querySelector('#bars li.none em').textContent.includes('%')")
     page.wait_for_function("() => document.getElementById('text').textContent === '?'")
@@ -629,25 +600,22 @@ def test_what_is_no_photo_is_said(opened: Open) -> None:
 # ------------------------------------------------------------------------------- corrections, no network
 
 
-def _corrections(folder: Path) -> dict[str, npt.NDArray[np.uint8]]:
-    files = sorted(folder.glob("*/*.png"))
-    return {path.parent.name: np.asarray(Image.open(path)) for path in files}
-
-
-def test_a_correction_is_kept(opened: Open, site: Site) -> None:
+def test_a_correction_is_kept(opened: Open, corrections_folder: Path) -> None:
     """'That was wrong: it is a 9': the picture that the network saw is under 9 in the folder."""
     page = opened()
     strokes = written("4", height=230, x=200)
+    before = set(corrections_folder.glob("9/*.png"))
     draw(page, strokes)
     text(page, "4")
     page.locator("#labels button").nth(9).click()
     page.wait_for_function("() => document.getElementById('kept').textContent.startsWith('Kept as a 9')")
     assert page.locator("#labels button").nth(9).get_attribute("aria-pressed") == "true"
-    image = _corrections(site.corrections)["9"]
+    (new,) = set(corrections_folder.glob("9/*.png")) - before
+    image = np.asarray(Image.open(new)).astype(int)
     assert np.abs(image / 255 - pen.render(pen.as_strokes(strokes))).max() < 0.15
 
 
-def test_without_the_network_drawing_goes_on(opened: Open, site: Site) -> None:
+def test_without_the_network_drawing_goes_on(opened: Open, corrections_folder: Path) -> None:
     """All networks read; corrections stay in the browser, can be downloaded, and are sent when it is back."""
     page = opened(quiet=False)  # a failed request is noted on the console
     page.context.set_offline(True)
@@ -670,31 +638,28 @@ def test_without_the_network_drawing_goes_on(opened: Open, site: Site) -> None:
     page.wait_for_function(
         "() => document.getElementById('sentence').textContent.includes('does not answer')"
     )
-    before = set(site.corrections.glob("3/*.png"))
+    before = set(corrections_folder.glob("3/*.png"))
     page.context.set_offline(False)
     page.wait_for_function("() => localStorage.getItem('digits-corrections') === '[]'")
-    (new,) = set(site.corrections.glob("3/*.png")) - before
+    (new,) = set(corrections_folder.glob("3/*.png")) - before
     assert np.array_equal(np.asarray(Image.open(new)), image)
 
 
-def test_the_page_says_when_the_server_has_gone(browser: "Browser", tmp_path: Path) -> None:
+def test_the_page_says_when_the_server_has_gone(browser: "Browser", running: Served) -> None:
     """Half-loaded is said, not shown as an empty page."""
-    serving = _serve(tmp_path)
-    site = next(serving)
     context = browser.new_context()
     page = context.new_page()
     page.route("**/api/model", lambda route: route.abort())
-    page.goto(site.address)
+    page.goto(running.address)
     page.wait_for_function(
         "() => document.getElementById('ready').textContent.includes('could not be loaded')"
     )
     context.close()
-    next(serving, None)
 
 
 def test_the_files_of_the_page_are_small_and_name_no_other_place() -> None:
     """Less than 100 kB, and no address but those of the standards in them."""
-    content = {address: asset.content.decode() for address, asset in assets().items()}
+    content = {address: asset.content.decode() for address, asset in page_files().items()}
     assert set(content) >= {"/", "/static/main.js", "/static/style.css", "/static/icon.svg"}
     assert sum(map(len, content.values())) < 100_000
     for address, body in content.items():

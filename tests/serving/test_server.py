@@ -1,7 +1,5 @@
-"""`digits serve` as a process: where it listens, how long it waits, how it ends."""
+"""`digits serve` as a process: where it listens, how it starts and ends."""
 
-import asyncio
-import contextlib
 import re
 import shutil
 import signal
@@ -10,21 +8,17 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Iterator
 from pathlib import Path
 
 import httpx
 import pytest
-import uvicorn
 from support.hostile import saved
-from support.served import raw, served, status
+from support.served import served
 from support.strokefont import sheet
 
 import digits
 from digits.cli.main import main
 from digits.errors import OptionError
-from digits.serving import http_protocol
-from digits.serving.app import application
 from digits.serving.options import ServeOptions
 
 LISTENING = re.compile(r"^\s*\d+: ([0-9A-F]+):([0-9A-F]{4}) \S+ 0A ", re.MULTILINE)  # 0A: LISTEN
@@ -217,107 +211,3 @@ def test_the_server_imports_no_torch() -> None:
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=60)
     assert done.stdout.strip() == "False", done.stderr
-
-
-# -------------------------------------------------------------------------------------------- patience
-
-
-@pytest.fixture
-def hasty(monkeypatch: pytest.MonkeyPatch) -> Iterator[int]:
-    """The port of a server in this process that waits for one second where the real one waits for ten."""
-    monkeypatch.setattr(http_protocol, "RECEIVE", 1.0)
-    monkeypatch.setattr(http_protocol.DeadlineProtocol._expect, "__defaults__", (1.0,))
-    monkeypatch.setattr(http_protocol, "SEND", 1.0)
-    monkeypatch.setattr(http_protocol, "CONNECTIONS", 400)
-    listening = socket.create_server(("127.0.0.1", 0), backlog=500)
-    port = listening.getsockname()[1]
-    app = application(ServeOptions(), port)
-    config = uvicorn.Config(
-        app, http=http_protocol.DeadlineProtocol, ws="none", log_level="critical", timeout_keep_alive=1
-    )
-    server = uvicorn.Server(config)
-    thread = threading.Thread(target=lambda: asyncio.run(server._serve([listening])))
-    thread.start()
-    yield port
-    server.should_exit = True
-    thread.join(10)
-
-
-def _closed(connection: socket.socket, seconds: float) -> bool:
-    """Whether the server ends this connection in that time, whatever it says before."""
-    connection.settimeout(seconds)
-    try:
-        while connection.recv(65536):
-            pass
-    except TimeoutError:
-        return False
-    except OSError:
-        return True
-    return True
-
-
-def _host(port: int) -> bytes:
-    return f"Host: 127.0.0.1:{port}\r\n".encode()
-
-
-@pytest.mark.parametrize("part", ["nothing", "half a head", "half a body", "after an answer"])
-def test_slow_senders_lose_their_place(hasty: int, part: str) -> None:
-    """S4: 100 connections each that send nothing, half of a head or of a body: all closed, others served."""
-    start = {
-        "nothing": b"",
-        "half a head": b"GET / HTTP/1.1\r\n" + _host(hasty),
-        "half a body": b"POST /api/predict HTTP/1.1\r\n" + _host(hasty) + b"Content-Length: 100\r\n\r\nabc",
-        "after an answer": b"GET /api/health HTTP/1.1\r\n" + _host(hasty) + b"\r\n",
-    }[part]
-    with contextlib.ExitStack() as stack:
-        slow = [stack.enter_context(socket.create_connection(("127.0.0.1", hasty))) for _ in range(100)]
-        for connection in slow:
-            connection.sendall(start)
-        seconds = []
-        for _ in range(10):
-            begun = time.perf_counter()
-            assert httpx.get(f"http://127.0.0.1:{hasty}/api/health").status_code == 200
-            seconds.append(time.perf_counter() - begun)
-        assert sorted(seconds)[5] < 1
-        deadline = time.monotonic() + 8
-        for connection in slow:
-            assert _closed(connection, max(0.1, deadline - time.monotonic()))
-
-
-def test_a_trickle_is_cut_off(hasty: int) -> None:
-    """S4: a byte now and then does not start the clock again."""
-    with socket.create_connection(("127.0.0.1", hasty)) as connection:
-        begun = time.monotonic()
-        with contextlib.suppress(OSError):
-            for byte in b"GET / HTTP/1.1\r\n" + _host(hasty) + b"X: " + b"a" * 100:
-                connection.sendall(bytes([byte]))
-                time.sleep(0.1)
-        assert time.monotonic() - begun < 6
-        with contextlib.suppress(OSError):
-            assert status(connection.recv(1000)) == 408
-
-
-def test_slow_readers_lose_their_place(hasty: int) -> None:
-    """S4: whoever asks for megabytes and takes none is cut off."""
-    with socket.socket() as connection:
-        connection.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
-        connection.connect(("127.0.0.1", hasty))
-        request = b"GET /api/network/mlp HTTP/1.1\r\n" + _host(hasty) + b"\r\n"
-        connection.sendall(request * 5)
-        time.sleep(2.5)
-        received = 0
-        connection.settimeout(5)
-        with contextlib.suppress(OSError):
-            while part := connection.recv(2**20):
-                received += len(part)
-        assert received < 3_800_000
-
-
-def test_one_connection_too_many_is_told(hasty: int) -> None:
-    """503 at once, and room again when the others have gone."""
-    with contextlib.ExitStack() as stack:
-        for _ in range(400):
-            stack.enter_context(socket.create_connection(("127.0.0.1", hasty)))
-        assert status(raw(hasty, b"GET /api/health HTTP/1.1\r\n" + _host(hasty) + b"\r\n")) == 503
-    time.sleep(0.3)
-    assert httpx.get(f"http://127.0.0.1:{hasty}/api/health").status_code == 200

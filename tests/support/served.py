@@ -1,5 +1,6 @@
-"""A real `digits serve` in a process of its own, and sockets to talk to it without good manners."""
+"""Servers for the tests: `digits serve` in another process or a thread, and raw sockets to talk to them."""
 
+import asyncio
 import contextlib
 import os
 import re
@@ -8,16 +9,26 @@ import socket
 import subprocess
 import sys
 import threading
-from collections.abc import Iterator
+import time
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
+
+import httpx
+import uvicorn
+from fastapi import FastAPI
+
+from digits.serving.http_protocol import DeadlineProtocol
+from digits.serving.request_checks import Application, RequestChecks
+from digits.serving.server import SETTINGS
 
 TIMEOUT = 60.0  # s to start on a busy machine
 
 
 @dataclass
 class Served:
-    """A running server; `said` collects what it prints, line by line."""
+    """A running `digits serve`; `said` collects the lines that it prints."""
 
     port: int
     process: "subprocess.Popen[str]"
@@ -28,12 +39,15 @@ class Served:
         return f"http://127.0.0.1:{self.port}"
 
     def memory(self) -> float:
-        """Resident megabytes of the process."""
+        """Return the process's resident memory in megabytes."""
         status = Path(f"/proc/{self.process.pid}/status").read_text()
         return int(re.findall(r"VmRSS:\s+(\d+)", status)[0]) / 1024
 
     def processor_seconds(self) -> float:
-        """Of the process and its workers, so far: what a request costs, however busy the machine is."""
+        """Return the processor time of the process and its workers so far, in seconds.
+
+        The cost of a request, unlike its duration, does not depend on how busy the machine is.
+        """
         children = Path(f"/proc/{self.process.pid}/task/{self.process.pid}/children").read_text().split()
         total = 0.0
         for pid in (self.process.pid, *children):
@@ -42,14 +56,14 @@ class Served:
         return total
 
     def stop(self, number: int = signal.SIGTERM) -> int:
-        """Ask it to stop; its exit code."""
+        """Send a signal and return the exit code."""
         self.process.send_signal(number)
         return self.process.wait(10)
 
 
 @contextlib.contextmanager
 def served(*arguments: object, **environment: str) -> Iterator[Served]:
-    """`digits serve` on a free port, until the end of the block."""
+    """Run `digits serve` with these arguments on a free port until the end of the block."""
     command = [sys.executable, "-m", "digits", "serve", "--port", "0", *map(str, arguments)]
     process = subprocess.Popen(
         command,
@@ -66,7 +80,7 @@ def served(*arguments: object, **environment: str) -> Iterator[Served]:
         assert process.stdout is not None
         for line in process.stdout:
             said.append(line.rstrip("\n"))
-            if "draw at" in line:
+            if "to draw digits" in line:
                 started.set()
         started.set()
 
@@ -74,7 +88,7 @@ def served(*arguments: object, **environment: str) -> Iterator[Served]:
     reader.start()
     try:
         assert started.wait(TIMEOUT), said
-        ports = [found[1] for line in said if (found := re.search(r"draw at http://.*:(\d+)/", line))]
+        ports = [found[1] for line in said if (found := re.search(r"open http://.*:(\d+)/ to draw", line))]
         assert ports, said
         yield Served(int(ports[0]), process, said)
     finally:
@@ -89,8 +103,30 @@ def served(*arguments: object, **environment: str) -> Iterator[Served]:
         process.stdout.close()
 
 
+@contextlib.contextmanager
+def served_in_thread(
+    application: Callable[[int], Application], *, protocol: type[DeadlineProtocol] = DeadlineProtocol
+) -> Iterator[int]:
+    """Serve `application(port)` in a thread of this process until the end of the block; yield the port."""
+    with socket.create_server(("127.0.0.1", 0), backlog=500) as listening:
+        port = listening.getsockname()[1]
+        settings = {**SETTINGS, "http": protocol, "log_level": "critical", "timeout_keep_alive": 1}
+        app = application(port)
+        server = uvicorn.Server(uvicorn.Config(lambda: app, **settings))
+        thread = threading.Thread(target=lambda: asyncio.run(server.serve([listening])))
+        thread.start()
+        while not server.started:
+            assert thread.is_alive()
+            time.sleep(0.01)
+        try:
+            yield port
+        finally:
+            server.should_exit = True
+            thread.join(10)
+
+
 def raw(port: int, request: bytes, *, timeout: float = 20.0) -> bytes:
-    """What the server answers to these bytes until it closes, or falls silent."""
+    """Send bytes and return the answer, until the server closes the connection or sends nothing more."""
     with socket.create_connection(("127.0.0.1", port), timeout) as connection:
         with contextlib.suppress(OSError):  # it may have answered and closed before all was sent
             connection.sendall(request)
@@ -103,12 +139,36 @@ def raw(port: int, request: bytes, *, timeout: float = 20.0) -> bytes:
         return answer
 
 
+def request_bytes(
+    path: bytes = b"/api/health", *headers: bytes, method: bytes = b"GET", body: bytes = b""
+) -> bytes:
+    """Return an HTTP request with exactly these headers."""
+    return b"\r\n".join([method + b" " + path + b" HTTP/1.1", *headers, b"", body])
+
+
+def host_header(port: int) -> bytes:
+    """Return the Host header of a server on this machine."""
+    return f"Host: 127.0.0.1:{port}".encode()
+
+
+async def asked(app: RequestChecks, method: str, path: str, **more: Any) -> httpx.Response:
+    """Send one request to an application in this process and return its answer."""
+    fastapi = app.app
+    assert isinstance(fastapi, FastAPI)
+    transport = httpx.ASGITransport(app)
+    async with (
+        fastapi.router.lifespan_context(fastapi),
+        httpx.AsyncClient(transport=transport, base_url="http://127.0.0.1") as client,
+    ):
+        return await client.request(method, path, **more)
+
+
 def overloaded() -> bool:
-    """Whether others take so much of this machine that nothing can be said of times by the clock."""
+    """Return True if other programs keep this machine so busy that durations mean nothing."""
     return os.getloadavg()[0] > 1.5 * (os.cpu_count() or 1)
 
 
 def status(answer: bytes) -> int:
-    """The status of a raw answer; 0 if there was none."""
+    """Return the status of a raw answer; 0 if there is none."""
     found = re.match(rb"HTTP/1\.1 (\d{3}) ", answer)
     return int(found[1]) if found else 0

@@ -4,102 +4,123 @@ import asyncio
 
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
-from digits.serving.request_checks import SECURITY, refusal
+from digits.serving.error_answers import BUSY, error_body
+from digits.serving.limits import MAX_CONNECTIONS, MAX_HEAD, RECEIVE_SECONDS, SEND_SECONDS
+from digits.serving.security_headers import SECURITY_HEADERS
 
-RECEIVE = 10.0  # s from a request's first byte, or from the connection, until it must be here as a whole
-SEND = 20.0  # s that a reader of an answer may let us wait
-HEAD = 64 * 1024  # bytes of a request before its body
-LARGE_HEAD = f"the request's head is larger than {HEAD:,} bytes"
-CONNECTIONS = 1_000
+LARGE_HEAD = f"the request's headers are larger than {MAX_HEAD:,} bytes"
+HEADER_EXTRA = 4  # bytes of a header line besides name and value: colon, space and line end
 
 
 class DeadlineProtocol(HttpToolsProtocol):
-    """uvicorn's HTTP, with an end to patience: who sends or takes byte after byte must not hold a place."""
+    """One HTTP connection of uvicorn that is closed when the client is too slow or its request too large.
+
+    A subclass may set other limits, as the tests do.
+    """
+
+    receive_seconds = RECEIVE_SECONDS
+    send_seconds = SEND_SECONDS
+    max_connections = MAX_CONNECTIONS
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
-        """A client comes."""
+        """Start the deadline for the first request, or refuse if too many connections are open."""
         super().connection_made(transport)
-        self.deadline: asyncio.TimerHandle | None = None
-        self.patience: asyncio.TimerHandle | None = None
-        self.head = self.parts = 0  # bytes since a head began, and those of its headers that are complete
-        if len(self.connections) > CONNECTIONS:
-            self._end(503, "busy", "the server is busy; try again in a second")
+        self.receive_timer: asyncio.TimerHandle | None = None
+        self.send_timer: asyncio.TimerHandle | None = None
+        self.head_bytes = 0  # received since the request began
+        self.header_bytes = 0  # of its complete headers: thousands may arrive in one piece
+        self.in_body = False
+        if len(self.connections) > self.max_connections:
+            self._refuse(503, "busy", BUSY)
         else:
-            self._expect()
+            self._start_receive_timer()
 
     def connection_lost(self, exc: Exception | None) -> None:
-        """It has gone."""
-        self._expect(None)
+        """Stop the timers."""
+        self._stop_receive_timer()
         self.resume_writing()
         super().connection_lost(exc)
 
     def data_received(self, data: bytes) -> None:
-        """Some of a request."""
+        """Pass on a piece of a request, and refuse the request if its head becomes too large."""
         if self.transport.is_closing():
             return
-        if self.deadline is None and self._is_waiting():
-            self._expect()
-        self.head += len(data)
+        if self.receive_timer is None and self._is_idle():
+            self._start_receive_timer()
+        self.head_bytes += len(data)
         super().data_received(data)
-        if self.head > HEAD and not self.transport.is_closing():
-            self._end(431, "limit", LARGE_HEAD)
+        if not self.in_body and self.head_bytes > MAX_HEAD and not self.transport.is_closing():
+            self._refuse(431, "limit", LARGE_HEAD)
 
     def on_header(self, name: bytes, value: bytes) -> None:
-        """A part of it. Thousands may come in one piece, so each is counted."""
-        self.parts += len(name) + len(value) + 4
-        if self.parts > HEAD:
-            raise ValueError("too large")  # the parser stops, and calls send_400_response
+        """Count a header. Raises ValueError if there are too many: then the parser refuses the request."""
+        self.header_bytes += len(name) + len(value) + HEADER_EXTRA
+        if self.header_bytes > MAX_HEAD:
+            raise ValueError("headers are too large")
         super().on_header(name, value)
 
     def on_headers_complete(self) -> None:
-        """The head is here; what follows is a body, whose length the guard looks at."""
-        self.head, self.parts = -(2**62), 0
+        """Stop counting the head: a body follows, whose length `request_checks` compares with its limit."""
+        self.in_body = True
+        self.header_bytes = 0
         super().on_headers_complete()
 
     def on_message_complete(self) -> None:
-        """The request is here."""
-        self.head = 0
-        self._expect(None)
+        """Stop the deadline: the request has arrived. The next piece of data begins another one."""
+        self.in_body = False
+        self.head_bytes = 0
+        self._stop_receive_timer()
         super().on_message_complete()
 
     def pause_writing(self) -> None:
-        """The client does not take its answer."""
-        self.patience = self.loop.call_later(SEND, self.transport.abort)
+        """Start the deadline for an answer that the client does not take."""
+        self.send_timer = self.loop.call_later(self.send_seconds, self.transport.abort)
         super().pause_writing()
 
     def resume_writing(self) -> None:
-        """It goes on."""
-        if self.patience is not None:
-            self.patience.cancel()
-            self.patience = None
+        """Stop that deadline: the client takes its answer."""
+        if self.send_timer is not None:
+            self.send_timer.cancel()
+            self.send_timer = None
         super().resume_writing()
 
     def send_400_response(self, msg: str) -> None:
-        """To what is no HTTP, or has too large a head."""
-        if self.parts > HEAD:
-            self._end(431, "limit", LARGE_HEAD)
+        """Refuse what the parser could not read, or stopped reading because of `on_header`."""
+        if self.header_bytes > MAX_HEAD:
+            self._refuse(431, "limit", LARGE_HEAD)
         else:
-            self._end(400, "http", "this is no HTTP request")
+            self._refuse(400, "http", "this is not an HTTP request")
 
-    def _is_waiting(self) -> bool:
+    def _is_idle(self) -> bool:
+        """Return True if no request is being received, so that the next byte begins one."""
         return self.cycle is None or not self.cycle.more_body or self.cycle.response_complete
 
-    def _expect(self, seconds: float | None = RECEIVE) -> None:
-        if self.deadline is not None:
-            self.deadline.cancel()
-        self.deadline = self.loop.call_later(seconds, self._late) if seconds is not None else None
+    def _start_receive_timer(self) -> None:
+        self._stop_receive_timer()
+        self.receive_timer = self.loop.call_later(self.receive_seconds, self._too_slow)
 
-    def _late(self) -> None:
+    def _stop_receive_timer(self) -> None:
+        if self.receive_timer is not None:
+            self.receive_timer.cancel()
+            self.receive_timer = None
+
+    def _too_slow(self) -> None:
+        """Close the connection: without a word if an answer has begun, with status 408 otherwise."""
         if self.cycle is not None and not self.cycle.response_complete and self.cycle.response_started:
             self.transport.abort()
         else:
-            self._end(408, "late", f"the request was not here within {RECEIVE:g} seconds")
+            self._refuse(408, "late", f"the request did not arrive within {self.receive_seconds:g} seconds")
 
-    def _end(self, status: int, kind: str, text: str) -> None:
-        """A last answer, written by hand: the application is not asked any more."""
-        self._expect(None)
-        body = refusal(text, kind)
-        lines = [(b"content-type", b"application/json"), (b"content-length", b"%d" % len(body)), *SECURITY]
-        head = b"".join(b"%s: %s\r\n" % line for line in [*lines, (b"connection", b"close")])
-        self.transport.write(b"HTTP/1.1 %d \r\n%s\r\n%s" % (status, head, body))
+    def _refuse(self, status: int, kind: str, message: str) -> None:
+        """Send an error answer without asking the application, and close the connection."""
+        self._stop_receive_timer()
+        body = error_body(message, kind)
+        headers = [
+            (b"content-type", b"application/json"),
+            (b"content-length", b"%d" % len(body)),
+            *SECURITY_HEADERS,
+            (b"connection", b"close"),
+        ]
+        lines = b"".join(b"%s: %s\r\n" % header for header in headers)
+        self.transport.write(b"HTTP/1.1 %d \r\n%s\r\n%s" % (status, lines, body))
         self.transport.close()

@@ -11,20 +11,20 @@ LOOPBACK = ("127.0.0.1", "::1", "localhost")  # addresses that only this machine
 
 @dataclass(frozen=True)
 class ServeOptions:
-    """Serve the page to draw on, and an API that reads pictures, on this machine."""
+    """Serve a page to draw digits on, and an API that reads pictures, on this machine."""
 
     model: tuple[str, ...] = ()
-    """One of your networks, a run's folder or a model file, beside the bundled ones; may be repeated."""
+    """One of your networks, as a run's folder or a model file, added to the bundled ones; may be repeated."""
     host: str = "127.0.0.1"
-    """Address to listen on. Any other than this machine's own needs --allowed-host."""
+    """Address to listen on. Any address that other machines can reach also needs --allowed-host."""
     port: int = 8000
     """Port to listen on; 0 takes a free one."""
     allowed_host: tuple[str, ...] = ()
-    """Name, or NAME:PORT, under which browsers and proxies may ask for this server; may be repeated."""
+    """Host name, as NAME or NAME:PORT, that requests may use besides this machine's own; may be repeated."""
     workers: int = 1
-    """Processes that answer; each has the networks in its memory."""
+    """Number of processes that answer requests; each loads the networks into its memory."""
     corrections: Path | None = None
-    """Folder for the pictures that were corrected in the page. Default: in the user's data folder."""
+    """Folder for corrected pictures. Default: digits/corrections in the user's data folder."""
     open: bool = False
     """Open the page in the browser."""
 
@@ -34,6 +34,6 @@ class ServeOptions:
             raise OptionError(f"--port is {self.port}; expected a whole number from 0 to 65535")
         if self.host not in LOOPBACK and not self.allowed_host:
             raise OptionError(
-                f"--host {self.host} lets other machines in; say by which name they may ask, such as "
+                f"--host {self.host} lets other machines in; add the host name that they will use, such as "
                 "--allowed-host digits.example.org"
             )

@@ -1,7 +1,7 @@
-"""One thread that reads, so that whoever waits for requests never waits for a network.
+"""The reading queue: one thread decodes and classifies, so that the event loop never waits for a network.
 
-Pictures that wait at the same moment for the same network are classified together: the more is asked, the
-less each costs. What cannot be done in time is refused while it is still cheap to refuse.
+Small pictures that wait at the same moment for the same network are classified together, which costs less
+for each. A job is refused at once when too many wait, and given up when it waits for too long.
 """
 
 import asyncio
@@ -14,93 +14,100 @@ from typing import Any, TypeVar
 from digits.reading.image_files import PictureLimits
 from digits.reading.reader import Reader
 from digits.reading.results import Reading
+from digits.serving.limits import ANSWER_SECONDS, MAX_JOBS
 
-WAITING = 64  # jobs; at 400 a second that is a sixth of a second
-TOGETHER = 4  # pictures classified at once: docs/log.md
-SMALL = 20_000  # bytes of a picture that may wait for others; a photo takes its turn alone
-PATIENCE = 10.0  # s until an answer is given up
+PICTURES_AT_ONCE = 4  # classified together; more only made the first one wait, measured in docs/log.md
+SMALL_PICTURE = 20_000  # bytes; larger files, such as photos, are read one by one
 Result = TypeVar("Result")
 
 
 class BusyError(Exception):
-    """More is asked than can be answered."""
+    """Too many jobs wait, or one waited for too long."""
 
 
 @dataclass(eq=False)
 class _Job:
-    """Work for the thread and the future that waits for it; `picture` may be read together with others."""
+    """Work for the thread and the future that waits for its result.
 
-    do: Callable[[], Any]
-    answer: "asyncio.Future[Any]"
+    With a `reader`, the job is to read `picture`, which may be done together with other jobs.
+    """
+
+    work: Callable[[], Any]
+    future: "asyncio.Future[Any]"
     reader: Reader | None = None
     picture: bytes = b""
     single: bool = False
 
-    def goes_with(self, other: "_Job") -> bool:
-        """Whether one look of one network can answer both."""
+    def fits(self, other: "_Job") -> bool:
+        """Return True if both jobs can be read together: same network, same kind of reading."""
         return self.reader is not None and (self.reader, self.single) == (other.reader, other.single)
 
 
 class ReadingQueue:
-    """Jobs in, results out, in order. It starts and stops with the server."""
+    """A queue of jobs and the thread that does them in order.
 
-    def __init__(self, limits: PictureLimits, *, waiting: int = WAITING, patience: float = PATIENCE) -> None:
-        self.limits, self.most, self.patience = limits, waiting, patience
-        self.waiting = 0  # jobs that are not answered yet; only the event loop counts
+    At most `max_jobs` wait at a time, and each for at most `seconds`.
+    """
+
+    def __init__(
+        self, limits: PictureLimits, *, max_jobs: int = MAX_JOBS, seconds: float = ANSWER_SECONDS
+    ) -> None:
+        self.limits, self.max_jobs, self.seconds = limits, max_jobs, seconds
+        self.waiting = 0  # jobs without a result; changed by the event loop only
         self._jobs: queue.SimpleQueue[_Job | None] = queue.SimpleQueue()
 
     def start(self) -> None:
-        """Begin to work."""
-        threading.Thread(target=self._work, name="reading", daemon=True).start()
+        """Start the thread."""
+        threading.Thread(target=self._run, name="reading", daemon=True).start()
 
     def stop(self) -> None:
-        """Finish what waits, then end."""
+        """Let the thread end after the jobs that wait."""
         self._jobs.put(None)
 
     async def read(self, reader: Reader, picture: bytes, *, single: bool) -> Reading:
-        """`reader.read`. Raises PhotoError, BusyError."""
+        """Return `reader.read(picture)`. Raises PhotoError, or BusyError if it is refused or given up."""
         job = _Job(
             lambda: reader.read(picture, single=single, limits=self.limits),
             asyncio.get_running_loop().create_future(),
-            *((reader, picture, single) if len(picture) <= SMALL else ()),
+            *((reader, picture, single) if len(picture) <= SMALL_PICTURE else ()),
         )
-        reading: Reading = await self._answer(job)
+        reading: Reading = await self._result(job)
         return reading
 
     async def do(self, work: Callable[[], Result]) -> Result:
-        """Anything else that takes time. Raises BusyError, and what `work` raises."""
-        result: Result = await self._answer(_Job(work, asyncio.get_running_loop().create_future()))
+        """Return `work()`, called in the thread. Raises what `work` raises, or BusyError."""
+        result: Result = await self._result(_Job(work, asyncio.get_running_loop().create_future()))
         return result
 
-    async def _answer(self, job: _Job) -> Any:
-        if self.waiting >= self.most:
+    async def _result(self, job: _Job) -> Any:
+        if self.waiting >= self.max_jobs:
             raise BusyError
         self.waiting += 1
-        job.answer.add_done_callback(self._answered)
+        job.future.add_done_callback(self._count_done)
         self._jobs.put(job)
         try:
-            return await asyncio.wait_for(job.answer, self.patience)
-        except (asyncio.TimeoutError, TimeoutError):  # the same from Python 3.11 on
+            return await asyncio.wait_for(job.future, self.seconds)
+        except (asyncio.TimeoutError, TimeoutError):  # the same class from Python 3.11 on
             raise BusyError from None
 
-    def _answered(self, _: "asyncio.Future[Any]") -> None:
+    def _count_done(self, _: "asyncio.Future[Any]") -> None:
         self.waiting -= 1
 
-    # ------------------------------------------------------------------------------- in the thread
+    # ------------------------------------------------------------------------- called in the thread
 
-    def _work(self) -> None:
+    def _run(self) -> None:
         job = self._jobs.get()
         while job is not None:
-            jobs, job = self._alike(job)
-            jobs = [j for j in jobs if not j.answer.done()]  # given up while it waited
+            jobs, job = self._take_fitting(job)
+            jobs = [j for j in jobs if not j.future.done()]  # leave out those given up while they waited
             if jobs:
-                jobs[0].answer.get_loop().call_soon_threadsafe(_deliver, jobs, self._results(jobs))
+                jobs[0].future.get_loop().call_soon_threadsafe(_deliver, jobs, self._do_all(jobs))
             job = job or self._jobs.get()
 
-    def _alike(self, first: _Job) -> tuple[list[_Job], _Job | None]:
-        """`first`, what waits behind it and goes with it, and the first that does not."""
+    def _take_fitting(self, first: _Job) -> tuple[list[_Job], _Job | None]:
+        """Return `first` with the jobs behind it that fit, and the next job if it was taken but does not."""
         jobs = [first]
-        while first.reader is not None and len(jobs) < TOGETHER:
+        while first.reader is not None and len(jobs) < PICTURES_AT_ONCE:
             try:
                 job = self._jobs.get_nowait()
             except queue.Empty:
@@ -108,23 +115,24 @@ class ReadingQueue:
             if job is None:
                 self._jobs.put(None)
                 break
-            if not job.goes_with(first):
+            if not job.fits(first):
                 return jobs, job
             jobs.append(job)
         return jobs, None
 
-    def _results(self, jobs: Sequence[_Job]) -> list[Any]:
+    def _do_all(self, jobs: Sequence[_Job]) -> list[Any]:
+        """Return the result of each job, or the exception that it raised."""
         reader = jobs[0].reader
         if reader is not None and len(jobs) > 1:
             pictures = [job.picture for job in jobs]
             try:
                 return list(reader.read_many(pictures, single=jobs[0].single, limits=self.limits))
-            except Exception:  # a bug that one picture met: the others shall not suffer for it
-                return [_result(job.do) for job in jobs]
-        return [_result(job.do) for job in jobs]
+            except Exception:  # a bug with one of the pictures: read alone, the others get their answers
+                return [_do(job.work) for job in jobs]
+        return [_do(job.work) for job in jobs]
 
 
-def _result(work: Callable[[], Any]) -> Any:
+def _do(work: Callable[[], Any]) -> Any:
     try:
         return work()
     except Exception as error:
@@ -132,10 +140,11 @@ def _result(work: Callable[[], Any]) -> Any:
 
 
 def _deliver(jobs: Sequence[_Job], results: Sequence[Any]) -> None:
+    """Set each job's future to its result or exception; called in the event loop."""
     for job, result in zip(jobs, results, strict=True):
-        if job.answer.done():
+        if job.future.done():
             continue
         if isinstance(result, Exception):
-            job.answer.set_exception(result)
+            job.future.set_exception(result)
         else:
-            job.answer.set_result(result)
+            job.future.set_result(result)

@@ -3,19 +3,12 @@
 import os
 import subprocess
 import sys
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from support.served import Served, served
+from support.served import Served
 
 EXAMPLES = os.environ.get("DIGITS_EXAMPLES", "25")  # a thousand before a release
-
-
-@pytest.fixture(scope="module")
-def running(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
-    with served("--corrections", tmp_path_factory.mktemp("corrections")) as running:
-        yield running
 
 
 @pytest.mark.parametrize("seed", [1, 2, 3] if int(EXAMPLES) > 100 else [1])

@@ -1,0 +1,98 @@
+"""Files that the browser loads: the page's HTML, CSS and JavaScript, and the networks as bytes.
+
+All are read into memory once, so that no request ever opens a file.
+"""
+
+import functools
+import hashlib
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from fastapi import APIRouter, HTTPException, Request, Response
+
+from digits.networks.bundled import REJECTION
+from digits.networks.numpy_inference import Classifier
+from digits.reading.reader import Reader
+from digits.serving.answers import error_responses
+from digits.serving.browser_network import network_bytes
+from digits.serving.request_bodies import BINARY_SCHEMA, BYTES
+
+STATIC = Path(__file__).parent / "static"
+CONTENT_TYPES = {
+    ".html": "text/html; charset=utf-8",
+    ".css": "text/css; charset=utf-8",
+    ".js": "text/javascript; charset=utf-8",
+    ".svg": "image/svg+xml",
+}
+
+
+@dataclass(frozen=True)
+class MemoryFile:
+    """The content of a file and its Content-Type."""
+
+    content: bytes
+    content_type: str
+
+    @functools.cached_property
+    def etag(self) -> str:
+        """HTTP's ETag: a hash of the content, by which a browser asks whether its copy is still the same."""
+        return f'"{hashlib.sha256(self.content).hexdigest()[:20]}"'
+
+
+def page_files() -> dict[str, MemoryFile]:
+    """Return the files of the page by their address: "/" and "/static/NAME"."""
+    paths = [path for path in STATIC.iterdir() if path.suffix in CONTENT_TYPES]
+    files = {
+        f"/static/{path.name}": MemoryFile(path.read_bytes(), CONTENT_TYPES[path.suffix]) for path in paths
+    }
+    return {"/": files.pop("/static/index.html"), **files}
+
+
+def network_files(readers: Mapping[str, Reader]) -> dict[str, MemoryFile]:
+    """Return the readers' networks, and their rejection network, as "/api/network/NAME"."""
+    networks: dict[str, Classifier] = {name: reader.classifier for name, reader in readers.items()}
+    rejection = next((reader.rejection for reader in readers.values() if reader.rejection is not None), None)
+    if rejection is not None:
+        networks[REJECTION] = rejection
+    return {
+        f"/api/network/{name}": MemoryFile(network_bytes(network), BYTES)
+        for name, network in networks.items()
+    }
+
+
+def file_routes(files: Mapping[str, MemoryFile]) -> APIRouter:
+    """Return routes that answer with `files`, by their address."""
+    router = APIRouter()
+
+    def answer(request: Request, address: str) -> Response:
+        file = files.get(address)
+        if file is None:
+            raise HTTPException(404)
+        headers = {"ETag": file.etag, "Cache-Control": "no-cache"}  # keep a copy, but ask whether it changed
+        if request.headers.get("if-none-match") == file.etag:
+            return Response(None, 304, headers)
+        return Response(file.content, 200, headers, media_type=file.content_type)
+
+    @router.get("/", include_in_schema=False)
+    async def index(request: Request) -> Response:
+        return answer(request, "/")
+
+    @router.get("/static/{name}", include_in_schema=False)
+    async def static(request: Request, name: str) -> Response:
+        return answer(request, f"/static/{name}")
+
+    @router.get(
+        "/api/network/{name}",
+        responses={
+            200: {"content": {BYTES: {"schema": BINARY_SCHEMA}}},
+            304: {"description": "The copy in the browser is still the same"},
+            **error_responses(404),
+        },
+        response_class=Response,
+        summary="A network's weights, for the page to compute with",
+    )
+    async def network(request: Request, name: str) -> Response:
+        return answer(request, f"/api/network/{name}")
+
+    return router

@@ -1,0 +1,215 @@
+"""The API: reading, corrections, networks, metrics; pictures and addresses made to do harm."""
+
+import asyncio
+import base64
+import re
+from pathlib import Path
+
+import httpx
+import numpy as np
+import pytest
+from PIL import Image
+from support.hostile import DAMAGED, FORMAT, LIMIT, READ, Hostile, hostile_pictures, saved
+from support.served import Served, asked, host_header, overloaded, raw, request_bytes, status
+from support.strokefont import FONT, sheet
+
+from digits.reading.reader import Reader
+from digits.serving.app import application
+from digits.serving.limits import MAX_BODY
+from digits.serving.options import ServeOptions
+
+STROKES = [[[100 * x, 100 * y] for x, y in stroke] for stroke in FONT[4]]
+
+CODES = {READ: 200, FORMAT: 415, LIMIT: 413, DAMAGED: 400}
+
+PNG = {"content-type": "image/png"}
+
+
+def test_a_picture_is_read_as_python_reads_it(client: httpx.Client, reader: Reader) -> None:
+    """The raw bytes of a picture; the answer is Reading.to_json()."""
+    picture = saved(sheet("407", size=(600, 300)), "PNG")
+    for kind in ("image/png", "application/octet-stream", "IMAGE/PNG; charset=x"):
+        answer = client.post("/api/predict", content=picture, headers={"content-type": kind})
+        assert (answer.status_code, answer.json()) == (200, reader.read(picture).to_json())
+    assert client.post("/api/predict", content=picture).json()["text"] == "407"
+
+
+def test_a_parameter_chooses_network_detail_and_a_single_digit(client: httpx.Client) -> None:
+    """?model=mlp&single=true&detail=true."""
+    picture = saved(sheet("3"), "PNG")
+    answer = client.post(
+        "/api/predict?model=mlp&single=true&detail=true", content=picture, headers=PNG
+    ).json()
+    wanted = Reader.load("mlp").read(picture, single=True)
+    (mark,) = answer["digits"]
+    assert (answer["text"], answer["width"], answer["height"]) == ("3", 400, 300)
+    assert mark["probabilities"] == pytest.approx(wanted.digits[0].probabilities, abs=1e-6)
+    seen = np.frombuffer(base64.b64decode(mark["image"]), np.uint8).reshape(28, 28)
+    assert np.abs(seen / 255 - wanted.digits[0].image).max() < 0.01
+    blank = saved(Image.new("L", (60, 60), 255), "PNG")
+    assert client.post("/api/predict", content=blank, headers=PNG).json() == {"text": "", "digits": []}
+    (mark,) = client.post("/api/predict?single=true", content=blank, headers=PNG).json()["digits"]
+    assert (mark["accepted"], mark["reason"]) == (False, "blank")
+
+
+def test_strokes_and_arrays_are_read(client: httpx.Client, reader: Reader) -> None:
+    """JSON with strokes as the page draws them, or with an image in MNIST's form."""
+    answer = client.post("/api/predict", json={"strokes": STROKES})
+    assert answer.json() == reader.read_strokes([np.array(s) for s in STROKES]).to_json()
+    image = reader.read_strokes([np.array(s) for s in STROKES]).digits[0].image
+    answer = client.post("/api/predict", json={"image": image.tolist()})
+    assert answer.json() == reader.read_image(image).to_json()
+    assert client.post("/api/predict", json={"strokes": []}).json() == {"text": "", "digits": []}
+
+
+def test_ten_thousand_points_are_read_quickly(client: httpx.Client, running: Served) -> None:
+    """The largest drawing allowed."""
+    begun = running.processor_seconds()
+    angle = np.linspace(0, 50, 10_000)
+    stroke = np.stack([100 * np.cos(angle), 120 * np.sin(angle)], axis=1).round(2).tolist()
+    answer = client.post("/api/predict", json={"strokes": [stroke]})
+    assert answer.status_code == 200
+    assert running.processor_seconds() - begun < 3
+
+
+def test_the_networks_are_listed_and_given(client: httpx.Client) -> None:
+    """/api/model names them, /api/network gives each as bytes, which a browser may keep."""
+    models = client.get("/api/model").json()["models"]
+    assert [model["name"] for model in models] == ["cnn", "mlp"]
+    assert [model["parameters"] > 100_000 for model in models] == [True, True]
+    answer = client.get("/api/network/cnn")
+    assert len(answer.content) > 4 * models[0]["parameters"]
+    again = client.get("/api/network/cnn", headers={"if-none-match": answer.headers["etag"]})
+    assert (again.status_code, again.content) == (304, b"")
+    assert client.get("/api/network/resnet").status_code == 404
+
+
+def test_health_metrics_and_schema(client: httpx.Client) -> None:
+    """For whoever watches: all is well, counters that count, a description for programs."""
+    assert client.get("/api/health").json() == {"status": "ok"}
+
+    def count() -> float:
+        lines = client.get("/metrics").text.splitlines()
+        name = 'digits_requests_total{method="POST",route="/api/predict",status="200"}'
+        return sum(float(line.split()[-1]) for line in lines if line.startswith(name))
+
+    before = count()
+    client.post("/api/predict", json={"strokes": STROKES})
+    client.get("/strange/" + "x" * 50)
+    assert count() == before + 1
+    text = client.get("/metrics").text
+    assert 'digits_marks_total{accepted="true",digit="4",network="cnn"}' in text
+    assert 'route="other"' in text
+    assert "strange" not in text
+    schema = client.get("/openapi.json").json()
+    assert set(schema["paths"]["/api/predict"]["post"]["requestBody"]["content"]) >= {
+        "image/png",
+        "application/json",
+    }
+
+
+def test_corrections_over_http(client: httpx.Client, running: Served, tmp_path: Path) -> None:
+    """201 and the name; wrong labels and shapes are refused; a folder that cannot be written is said."""
+    image = np.eye(28).tolist()
+    answer = client.post("/api/corrections", json={"image": image, "label": 7})
+    assert answer.status_code == 201
+    assert answer.json()["kept"].startswith("7/")
+    for label in (-1, 10, 7.5, "7", True, None, [7]):
+        assert client.post("/api/corrections", json={"image": image, "label": label}).status_code == 422
+    assert client.post("/api/corrections", json={"image": image}).status_code == 422
+    assert client.post("/api/corrections", content=b"7", headers=PNG).status_code == 415
+    (tmp_path / "file").write_text("")
+    app = application(ServeOptions(corrections=tmp_path / "file"), 80)
+    answer = asyncio.run(asked(app, "POST", "/api/corrections", json={"image": image, "label": 7}))
+    assert (answer.status_code, answer.json()["kind"]) == (507, "full")
+    assert str(tmp_path) not in answer.text
+
+
+@pytest.mark.parametrize("picture", hostile_pictures(), ids=lambda picture: picture.name)
+def test_hostile_pictures_get_their_answer(client: httpx.Client, running: Served, picture: Hostile) -> None:
+    """200, 400, 413 or 415 as each must, in little time, and a body that gives nothing away (I1, S16)."""
+    begun = running.processor_seconds()
+    answer = client.post("/api/predict", content=picture.content, headers=PNG)
+    allowed = {CODES[kind] for kind in picture.expected}
+    if len(picture.content) > MAX_BODY:
+        allowed = {413}
+    if not picture.content:
+        allowed = {415}
+    if answer.status_code == 503 and overloaded():
+        pytest.skip("needs a machine that is less busy")
+    assert answer.status_code in allowed
+    assert running.processor_seconds() - begun < 3
+    _gives_nothing_away(answer.text)
+
+
+def _gives_nothing_away(text: str) -> None:
+    assert not re.search(r"Traceback|File \"|/(usr|home|tmp|root|src)/|\.py\b|\d+\.\d+\.\d+", text), text
+
+
+@pytest.mark.parametrize(
+    ("kind", "code"),
+    [
+        ("application/x-www-form-urlencoded", 415),
+        ("multipart/form-data; boundary=x", 415),
+        ("text/plain", 415),
+        ("text/html", 415),
+        ("image/svg+xml", 200),  # what it says does not matter, what it is does
+    ],
+)
+def test_forms_are_not_read(client: httpx.Client, kind: str, code: int) -> None:
+    """What a page of another site could send without asking is refused (S10)."""
+    picture = saved(sheet("3"), "PNG")
+    assert client.post("/api/predict", content=picture, headers={"content-type": kind}).status_code == code
+
+
+def test_networks_are_chosen_by_name_only(client: httpx.Client) -> None:
+    """M6: a name from outside never becomes a path."""
+    for name in ("../../x", "/etc/passwd", "cnn\0", "x" * 10_000, "runs/classic-1", "cnn.npz", "doubt2", ""):
+        answer = client.post("/api/predict", params={"model": name}, json={"strokes": STROKES})
+        assert answer.status_code == 404, name
+
+
+@pytest.mark.parametrize(
+    "method", ["GET", "HEAD", "POST", "PUT", "DELETE", "OPTIONS", "TRACE", "PATCH", "FOO"]
+)
+def test_methods_that_are_not_meant_get_405(running: Served, method: str) -> None:
+    """S15: with the right Allow, and HEAD where there is GET."""
+    host = host_header(running.port)
+    lines = (host, b"Content-Length: 0", b"Connection: close")
+    for path, allow in ((b"/api/health", b"GET, HEAD"), (b"/api/predict", b"POST")):
+        answer = raw(running.port, request_bytes(path, *lines, method=method.encode()))
+        if method == "FOO":
+            assert status(answer) in (400, 405)
+        elif method in allow.decode().split(", "):
+            assert status(answer) == (200 if path == b"/api/health" else 415)
+            assert answer.endswith(b"\r\n\r\n") == (method == "HEAD")
+        else:
+            assert status(answer) == 405
+            assert b"allow: " + allow + b"\r\n" in answer
+
+
+PATHS = [b"/../../etc/passwd", b"/static/../server.py", b"/static/%2e%2e/server.py",
+         b"/static/..%2fserver.py", b"/static/..%5cserver.py", b"/static/..\\server.py", b"/static/%00",
+         b"/static/index.html%00.js",
+         b"/static/\xc0\xae\xc0\xae/server.py", b"/static/%c0%ae%c0%ae/server.py", b"//etc/passwd",
+         b"/static//main.js", b"/static/.hidden", b"/.git/config", b"/static/", b"/" + b"a" * 60_000,
+         b"/api/network/..%2f..%2fweights%2fcnn.npz", b"/api/network/%00", b"http://evil.com/",
+         b"*"]  # fmt: skip
+
+
+@pytest.mark.parametrize("path", PATHS, ids=lambda path: repr(path)[:40])
+def test_paths_lead_nowhere_else(running: Served, path: bytes) -> None:
+    """S8: no file but the page's is ever given, because none is ever opened."""
+    host = host_header(running.port)
+    answer = raw(running.port, request_bytes(path, host, b"Connection: close"))
+    assert status(answer) in ({200, 404, 400} if path == b"http://evil.com/" else {400, 404, 431})
+    assert b"root:" not in answer
+    assert b"import" not in answer.split(b"\r\n\r\n")[-1] or status(answer) != 200
+
+
+def test_the_log_is_short_and_says_nothing_odd(running: Served) -> None:
+    """S16: after all that came before, no line is long, none shows a traceback or a control character."""
+    for line in running.said:
+        assert len(line) < 1000
+        assert line.isprintable()
+        assert "Traceback" not in line

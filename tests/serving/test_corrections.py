@@ -1,0 +1,62 @@
+"""The folder of corrections."""
+
+import re
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from digits.errors import DataError
+from digits.serving.corrections import Corrections, default_folder
+
+
+def test_a_correction_is_kept_under_its_digit(tmp_path: Path) -> None:
+    """As DIR/7/HASH.png; the same picture once, and the last word counts."""
+    kept = Corrections(tmp_path / "new")
+    image = np.zeros((28, 28), np.uint8)
+    image[4:24, 14] = 200
+    name = kept.add(image, 7)
+    assert re.fullmatch(r"7/[0-9a-f]{16}\.png", name)
+    with Image.open(kept.folder / name) as picture:
+        assert np.array_equal(np.asarray(picture), image)
+    assert kept.add(image, 7) == name
+    moved = kept.add(image, 1)
+    assert [path.relative_to(kept.folder).as_posix() for path in kept.folder.rglob("*.png")] == [moved]
+
+
+def test_a_full_folder_takes_no_more(tmp_path: Path) -> None:
+    """But what is there may still change its digit."""
+    kept = Corrections(tmp_path, most=2)
+    images = [np.full((28, 28), shade, np.uint8) for shade in (1, 2, 3)]
+    kept.add(images[0], 0)
+    kept.add(images[1], 1)
+    with pytest.raises(DataError, match="full: it holds 2 pictures"):
+        kept.add(images[2], 2)
+    kept.add(images[1], 5)
+    assert kept.count() == 2
+
+
+def test_a_folder_that_is_a_file_is_said(tmp_path: Path) -> None:
+    """The reason, as a DataError."""
+    (tmp_path / "file").write_text("")
+    with pytest.raises(DataError, match="could not be saved"):
+        Corrections(tmp_path / "file").add(np.zeros((28, 28), np.uint8), 3)
+
+
+@pytest.mark.parametrize(
+    ("system", "variable", "end"),
+    [
+        ("linux", "XDG_DATA_HOME", "there/digits/corrections"),
+        ("win32", "LOCALAPPDATA", "there/digits/corrections"),
+        ("darwin", "", "Library/Application Support/digits/corrections"),
+    ],
+)
+def test_the_default_folder_is_the_systems(
+    system: str, variable: str, end: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Where applications keep their user's data."""
+    monkeypatch.setattr("sys.platform", system)
+    if variable:
+        monkeypatch.setenv(variable, "there")
+    assert default_folder().as_posix().endswith(end)
