@@ -230,7 +230,7 @@ def test_file_that_could_not_be_read_back_is_not_written(
 ) -> None:
     """A network too large for the format's limit is refused when saving, not when it is wanted again."""
     before = model_file.read_bytes()
-    monkeypatch.setattr(tensor_file, "LIMIT", len(before) - 1)
+    monkeypatch.setattr(tensor_file, "MAX_FILE_BYTES", len(before) - 1)
     with pytest.raises(CheckpointError, match="choose a smaller --hidden"):
         save_model(model_file, weights(), ARCHITECTURE, META)
     assert model_file.read_bytes() == before

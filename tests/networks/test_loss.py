@@ -56,10 +56,10 @@ def test_the_weight_mixes_both_losses() -> None:
 def test_the_slope_is_autograds(
     batch: int, seed: int, weight: float, temperature: float, taught: bool
 ) -> None:
-    """What backprop.py starts from is what autograd finds, for any teacher, weight and temperature."""
+    """What backpropagation.py starts from is what autograd finds, for any teacher, weight and temperature."""
     logits, teacher, labels = problem(batch, seed)
     targets = smoothed(torch.eye(10, dtype=torch.float64)[labels], 0.1)
     loss = Loss(targets, teacher if taught else None, weight, temperature)
     logits.requires_grad_()
     (expected,) = torch.autograd.grad(loss.summed(logits), logits)
-    assert torch.allclose(loss.slope(logits.detach()), expected, rtol=1e-10, atol=1e-12)
+    assert torch.allclose(loss.gradient(logits.detach()), expected, rtol=1e-10, atol=1e-12)

@@ -22,7 +22,7 @@ from digits.networks.numpy_layers import Pool, softmax
 
 
 @pytest.mark.parametrize("kind", sorted(KINDS))
-@pytest.mark.parametrize("count", [0, 1, 7, numpy_inference.BATCH + 3])
+@pytest.mark.parametrize("count", [0, 1, 7, numpy_inference.IMAGES_AT_A_TIME + 3])
 def test_numpy_gives_pytorchs_logits(kind: str, count: int, tmp_path: Path) -> None:
     """Every kind of network, in no batch, one and several, on images that differ in every pixel."""
     images = np.random.default_rng(0).random((count, 28, 28), np.float32) ** 3

@@ -29,7 +29,7 @@ KINDS: dict[str, dict[str, Any]] = {
 def trained(kind: str) -> Network | Ensemble:
     """A network of that kind whose statistics and temperature are anything but those of a new one."""
     torch.manual_seed(3)
-    network = model_file.build(KINDS[kind])
+    network = model_file.build_network(KINDS[kind])
     for module in network.modules():
         if isinstance(module, nn.BatchNorm2d):
             for tensor in (module.running_mean, module.bias):

@@ -1,15 +1,19 @@
-"""Dropout with masks drawn from a given generator."""
+"""Dropout whose masks are computed from a given random generator."""
 
 import torch
 from torch import Tensor, nn
 
 
 class Dropout(nn.Module):
-    """Dropout whose masks are drawn beforehand, from a generator that is passed in.
+    """Dropout that multiplies its input by a mask that was made beforehand.
 
-    While training, each number is zeroed with probability `p` and the others are divided by 1 - p, so that
-    the expected sum stays (Srivastava et al. 2014, section 10, "inverted"). Otherwise, and with p = 0,
-    nothing happens.
+    Before each training step, set `mask` to the result of `draw`. In training mode each input is zeroed with
+    probability `p`, and the others are divided by 1 - p, which keeps the expected sum ("inverted dropout":
+    Srivastava et al. 2014, section 10). In evaluation mode, or with p = 0, the input passes unchanged.
+
+    Args:
+        features: length of the vectors (B, features) that are masked.
+        p: probability of zeroing a number, 0 <= p < 1.
     """
 
     def __init__(self, features: int, p: float) -> None:
@@ -18,12 +22,12 @@ class Dropout(nn.Module):
         self.mask = torch.ones(1, features)
 
     def draw(self, count: int, generator: torch.Generator) -> Tensor:
-        """A mask (count, features) for a batch: 0 or 1 / (1 - p)."""
+        """Return a random mask (count, features) for a batch of `count` images; values 0 or 1 / (1 - p)."""
         kept = torch.empty(count, self.features, device=generator.device).bernoulli_(
             1 - self.p, generator=generator
         )
         return kept.div_(1 - self.p)
 
     def forward(self, x: Tensor) -> Tensor:
-        """x (B, features), as it is or under the mask."""
+        """Return x (B, features), multiplied by the mask in training mode."""
         return x * self.mask if self.training and self.p else x

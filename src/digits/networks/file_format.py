@@ -1,9 +1,10 @@
-"""The one file format, without PyTorch: .npz archives of named arrays that nothing is executed from.
+"""The file format of models and checkpoints: a checked .npz archive, read without PyTorch or pickle.
 
-A file is an ordinary NumPy archive (`numpy.load` opens it without pickle) of named arrays and one entry
-`meta`, JSON as bytes. The zip's comment holds the SHA-256 of everything before it, so that a single
-changed bit anywhere is refused. Reading checks, in this order: size, digest, the list of members, each
-array's header against the bytes that are there, and finite numbers.
+A file is a NumPy archive, which `numpy.load` opens too. It holds named arrays and an entry "meta": JSON,
+stored as an array of bytes. The comment of the zip archive holds the SHA-256 of all bytes before it, so a
+single changed bit is noticed. Reading never executes anything from a file. It checks, in this order, the
+file's size, its digest, the list of entries, each array's header against its bytes, and that all numbers
+are finite.
 """
 
 import hashlib
@@ -22,40 +23,54 @@ from numpy.typing import NDArray
 from digits.errors import CheckpointError
 
 Kind = Literal["model", "checkpoint"]
-FORMAT = 1
-LIMIT = 256 * 2**20  # bytes; the default network's checkpoint is a hundred times smaller
-META_LIMIT = 2 * 2**20  # bytes; room for 10,000 epochs, and JSON of this length is parsed within a second
-ENTRIES = 1000  # at most; every one costs time and memory before its name is known
-ENTRY = b"PK\1\2"  # each entry of a zip's directory starts so (APPNOTE.TXT, section 4.3.12)
+FORMAT = 1  # version of the format; files of another version are refused
+MAX_FILE_BYTES = 256 * 2**20  # generous: a checkpoint of the default network has 1 to 2 MB
+MAX_META_BYTES = 2 * 2**20  # room for 10,000 epochs; JSON of this length is parsed within a second
+MAX_ENTRIES = 1000  # arrays in an archive, generous: zipfile spends time and memory on each of them
+DIRECTORY_ENTRY = b"PK\1\2"  # start of each entry in a zip archive's directory: APPNOTE.TXT, section 4.3.12
 # What NumPy writes before an array of the five types used here; reading evaluates none of it.
 HEADER = re.compile(
     rb"\x93NUMPY\x01\x00(..)\{'descr': '(<f2|<f4|<f8|<i8|\|u1)', 'fortran_order': False, "
     rb"'shape': \((|\d{1,18},|\d{1,18}(?:, \d{1,18}){1,3})\), \} *\n",
     re.DOTALL,
 )
-LABEL = b"sha256="
-COMMENT = len(LABEL) + 64  # bytes of the zip's comment
+DIGEST_LABEL = b"sha256="
+COMMENT_BYTES = len(DIGEST_LABEL) + 64  # the zip archive's comment: the label and 64 hexadecimal digits
 
 
 def pack(kind: Kind, meta: dict[str, Any], arrays: Mapping[str, NDArray[Any]]) -> bytes:
-    """The file's bytes: the same content always gives the same bytes."""
+    """Return the bytes of a file; the same content always gives the same bytes.
+
+    Args:
+        kind: "model" or "checkpoint".
+        meta: JSON values to store with the arrays.
+        arrays: float16, float32, float64, int64 or uint8, all numbers finite.
+
+    Raises CheckpointError if the meta data are too long to be read again.
+    """
     text = json.dumps({"kind": kind, "format": FORMAT, **meta}, allow_nan=False, sort_keys=True)
-    if len(text) > META_LIMIT:
+    if len(text) > MAX_META_BYTES:
         raise CheckpointError(
-            f"the table of epochs takes {len(text):,} bytes; expected at most {META_LIMIT:,}: lower --epochs"
+            f"the table of epochs takes {len(text):,} bytes; expected at most {MAX_META_BYTES:,}: "
+            "lower --epochs"
         )
     buffer = io.BytesIO()
     np.savez(buffer, meta=np.frombuffer(text.encode(), np.uint8), **arrays)  # type: ignore[arg-type]  # numpy's stub
-    body = buffer.getvalue()[:-2] + struct.pack("<H", COMMENT)  # the last two bytes: length of the comment
-    return body + LABEL + hashlib.sha256(body).hexdigest().encode()
+    body = buffer.getvalue()[:-2] + struct.pack(
+        "<H", COMMENT_BYTES
+    )  # the last two bytes: length of the comment
+    return body + DIGEST_LABEL + hashlib.sha256(body).hexdigest().encode()
 
 
 def read(path: Path, kind: Kind) -> tuple[dict[str, Any], dict[str, NDArray[Any]]]:
-    """The meta data and the arrays of a file that `pack` made. Raises CheckpointError, with the reason."""
+    """Return the meta data and the arrays of a file written by `pack`; the arrays are read-only.
+
+    Raises CheckpointError, with the reason, if the file is missing, damaged or not of this kind.
+    """
     try:
         size = path.stat().st_size
-        if size > LIMIT:
-            raise CheckpointError(f"{path} has {size:,} bytes; expected at most {LIMIT:,}")
+        if size > MAX_FILE_BYTES:
+            raise CheckpointError(f"{path} has {size:,} bytes; expected at most {MAX_FILE_BYTES:,}")
         content = path.read_bytes()
     except OSError as error:
         raise CheckpointError(f"could not read {path}: {error.strerror or error}") from error
@@ -66,10 +81,11 @@ def read(path: Path, kind: Kind) -> tuple[dict[str, Any], dict[str, NDArray[Any]
 
 
 def _unpack(content: bytes, kind: Kind) -> tuple[dict[str, Any], dict[str, NDArray[Any]]]:
-    body, comment = memoryview(content)[:-COMMENT], content[-COMMENT:]
-    if not content.startswith(b"PK") or not comment.startswith(LABEL):
+    """Check the bytes of a file; return its meta data and its arrays."""
+    body, comment = memoryview(content)[:-COMMENT_BYTES], content[-COMMENT_BYTES:]
+    if not content.startswith(b"PK") or not comment.startswith(DIGEST_LABEL):
         raise CheckpointError("is damaged, cut off or of another kind")
-    if comment[len(LABEL) :] != hashlib.sha256(body).hexdigest().encode():
+    if comment[len(DIGEST_LABEL) :] != hashlib.sha256(body).hexdigest().encode():
         raise CheckpointError("is damaged: its content does not match its SHA-256")
     members = _members(content)
     meta = _meta(members.pop("meta", b""))
@@ -79,9 +95,13 @@ def _unpack(content: bytes, kind: Kind) -> tuple[dict[str, Any], dict[str, NDArr
 
 
 def _members(content: bytes) -> dict[str, bytes]:
-    """The archive's entries by name, stored one after the other: a bomb needs compression or overlaps."""
-    if content.count(ENTRY) > ENTRIES:
-        raise CheckpointError(f"has more than {ENTRIES} entries")
+    """Return the bytes of each entry of the zip archive, by name without ".npy".
+
+    Compressed entries, and entries that share bytes, are refused: with either of them a small file could
+    unpack to gigabytes.
+    """
+    if content.count(DIRECTORY_ENTRY) > MAX_ENTRIES:
+        raise CheckpointError(f"has more than {MAX_ENTRIES} entries")
     try:
         with zipfile.ZipFile(io.BytesIO(content)) as archive:
             entries = {entry.filename.removesuffix(".npy"): entry for entry in archive.infolist()}
@@ -106,8 +126,9 @@ def _members(content: bytes) -> dict[str, bytes]:
 
 
 def _meta(data: bytes) -> dict[str, Any]:
+    """Return the JSON object in the entry "meta"."""
     array = _array("meta", data)
-    if array.dtype != np.uint8 or array.size > META_LIMIT:
+    if array.dtype != np.uint8 or array.size > MAX_META_BYTES:
         raise CheckpointError(f"has meta data of type {array.dtype} and {array.size:,} values")
     try:
         meta = json.loads(array.tobytes())
@@ -119,6 +140,7 @@ def _meta(data: bytes) -> dict[str, Any]:
 
 
 def _finite(name: str, data: bytes) -> NDArray[Any]:
+    """Return the array in an entry; NaN and infinity are refused."""
     array = _array(name, data)
     if array.dtype.kind == "f" and not np.isfinite(array).all():
         raise CheckpointError(f"has numbers that are not finite in {brief(name)}")
@@ -144,5 +166,5 @@ def _array(name: str, data: bytes) -> NDArray[Any]:
 
 
 def brief(what: object) -> str:
-    """What a file says, for a message: it may be megabytes long."""
+    """Return repr(what), cut off after 80 characters, for a message: a file may hold megabytes of text."""
     return repr(what)[:80]

@@ -1,4 +1,4 @@
-"""The fully connected network: two hidden layers with ReLU."""
+"""The multilayer perceptron (MLP): two fully connected hidden layers with ReLU."""
 
 import torch
 from torch import Tensor, nn
@@ -10,7 +10,16 @@ from digits.options import View
 
 
 class MLP(Network):
-    """A fully connected network, 784 -> hidden1 -> hidden2 -> classes, with ReLU between the layers."""
+    """A fully connected network, 784 -> hidden1 -> hidden2 -> classes, with ReLU between the layers.
+
+    Args:
+        hidden1: neurons in the first hidden layer.
+        hidden2: neurons in the second hidden layer.
+        classes: number of outputs.
+        mean, std, view: as for `Network`.
+        dropout: probability of zeroing a hidden neuron during training.
+        input_dropout: probability of zeroing a pixel during training.
+    """
 
     def __init__(
         self,
@@ -32,7 +41,7 @@ class MLP(Network):
         self.dropout2 = Dropout(hidden2, dropout)
 
     def forward(self, images: Tensor) -> Tensor:
-        """Logits (B, classes) of images (B, 1, 28, 28) in [0, 1]."""
+        """Return the logits (B, classes) of images (B, 1, 28, 28) in [0, 1]."""
         x = self.dropout0(self.normalise(images).flatten(1))  # (B, 784)
         x = self.dropout1(torch.relu(self.hidden1(x)))  # (B, hidden1)
         x = self.dropout2(torch.relu(self.hidden2(x)))  # (B, hidden2)
@@ -40,5 +49,5 @@ class MLP(Network):
         return logits
 
     def first_layer(self) -> Tensor:
-        """What each neuron of the first hidden layer looks for, (hidden1, 28, 28)."""
+        """Return the weights of the first hidden layer as images (hidden1, 28, 28)."""
         return self.hidden1.weight.detach().view(-1, SIDE, SIDE)

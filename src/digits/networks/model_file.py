@@ -10,15 +10,51 @@ from torch import Tensor
 
 from digits import __version__
 from digits.errors import CheckpointError
-from digits.mnist import CLASSES
-from digits.networks.architecture import MEMBERS, sizes, view
+from digits.networks.architecture import Architecture, read_architecture
 from digits.networks.bundled import model_path
 from digits.networks.cnn import CNN
 from digits.networks.ensemble import Ensemble
-from digits.networks.file_format import brief
 from digits.networks.mlp import MLP
 from digits.networks.network import Network
 from digits.networks.tensor_file import check_fit, load_tensors, save_tensors
+
+
+def load(name: str | Path) -> Network | Ensemble:
+    """Load a trained network as a `torch.nn.Module` in evaluation mode, on the CPU.
+
+    `name` is a bundled network ("cnn" or "mlp"), the folder of a run, or a model file. The network maps
+    images (B, 1, 28, 28), float32 in [0, 1] with white digits on black, to logits (B, classes); its method
+    `probabilities` returns their softmax. Raises CheckpointError if the file is missing or damaged.
+    """
+    return load_model(model_path(str(name)))[0]
+
+
+def load_model(path: Path) -> tuple[Network | Ensemble, dict[str, Any]]:
+    """Load a model file; return its network in evaluation mode, and its meta data.
+
+    The meta data say how the network was trained: "architecture", "classes", "data", "epoch" and others,
+    as they were given to `save_model`. Raises CheckpointError if the file is damaged or of another kind.
+    """
+    meta, tensors = load_tensors(path, "model")
+    try:
+        # Tensors on the meta device have a shape but no memory: a huge claimed size costs nothing.
+        with torch.device("meta"):
+            network = build_network(meta.get("architecture"))
+    except CheckpointError as error:
+        raise CheckpointError(f"{path} {error}") from None
+    tensors = {name: t.float() if t.dtype == torch.float16 else t for name, t in tensors.items()}
+    check_fit(tensors, network.state_dict(), str(path))
+    network.load_state_dict(tensors, assign=True)
+    network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]  # torch's stub lacks it
+    return network.eval(), meta
+
+
+def load_single(path: Path) -> tuple[Network, dict[str, Any]]:
+    """Load a model file as `load_model` does; raise CheckpointError if it holds an ensemble."""
+    network, meta = load_model(path)
+    if isinstance(network, Ensemble):
+        raise CheckpointError(f"{path} holds an ensemble; expected a single network")
+    return network, meta
 
 
 def save_model(
@@ -29,74 +65,45 @@ def save_model(
     *,
     half: bool = False,
 ) -> None:
-    """Write a network with all that is needed to use it: its kind and size, its normalisation, its classes.
+    """Write a model file, whole or not at all.
 
-    `half` writes every weight in 16 bits (IEEE 754 binary16) instead of 32.
+    Args:
+        tensors: the network's `state_dict()`.
+        architecture: its description, as in `digits.networks.architecture`.
+        meta: what else to record, as JSON values: classes, training data, versions.
+        half: write floating-point tensors with 16 bits instead of 32.
+
+    Raises CheckpointError if the file cannot be written.
     """
     if half:
         tensors = {name: t.half() if t.is_floating_point() else t for name, t in tensors.items()}
     save_tensors(path, "model", {"architecture": architecture, **meta}, tensors)
 
 
-def load_model(path: Path) -> tuple[Network | Ensemble, dict[str, Any]]:
-    """The network in `path`, ready to predict, and its meta data."""
-    meta, tensors = load_tensors(path, "model")
-    try:
-        with torch.device("meta"):  # shapes without memory: what the file claims costs nothing until it fits
-            skeleton = build(meta.get("architecture"))
-    except CheckpointError as error:
-        raise CheckpointError(f"{path} {error}") from None
-    tensors = {name: t.float() if t.dtype == torch.float16 else t for name, t in tensors.items()}
-    check_fit(tensors, skeleton.state_dict(), str(path))
-    skeleton.load_state_dict(tensors, assign=True)
-    skeleton.to(memory_format=torch.channels_last)  # type: ignore[call-overload]  # torch's stub lacks it
-    return skeleton.eval(), meta
+def build_network(description: Any) -> Network | Ensemble:
+    """Return an untrained network with the described architecture.
+
+    `description` is a dictionary as in `digits.networks.architecture`; anything else, as a damaged file may
+    hold, raises CheckpointError.
+    """
+    found = read_architecture(description)
+    return Ensemble([_build(member) for member in found]) if isinstance(found, tuple) else _build(found)
 
 
-def load_single(path: Path) -> tuple[Network, dict[str, Any]]:
-    """As `load_model`, where an ensemble will not do."""
-    network, meta = load_model(path)
-    if isinstance(network, Ensemble):
-        raise CheckpointError(f"{path} holds an ensemble; expected a single network")
-    return network, meta
-
-
-def build(architecture: Any) -> Network | Ensemble:
-    """The network that a file's `architecture` describes, not trained. Raises CheckpointError."""
-    name = _name(architecture)
-    if name == "mlp":
-        hidden1, hidden2 = sizes(architecture, "hidden", 2)
-        return MLP(hidden1, hidden2, view=view(architecture))
-    if name == "cnn":
-        first, second, third = sizes(architecture, "channels", 3)
-        (classes,) = sizes({"classes": [architecture.get("classes", CLASSES)]}, "classes", 1)
-        return CNN((first, second, third), classes, view=view(architecture))
-    if name == "ensemble":
-        members = architecture.get("members")
-        if (
-            isinstance(members, list)
-            and 0 < len(members) <= MEMBERS
-            and "ensemble" not in map(_name, members)
-        ):
-            networks = [build(member) for member in members]
-            return Ensemble([network for network in networks if isinstance(network, Network)])
-    raise CheckpointError(f"holds a network {brief(architecture)}; expected an mlp, a cnn or an ensemble")
-
-
-def _name(architecture: Any) -> Any:
-    return architecture.get("name") if isinstance(architecture, dict) else None
+def _build(architecture: Architecture) -> Network:
+    """Return an untrained MLP or CNN."""
+    if architecture.kind == "mlp":
+        hidden1, hidden2 = architecture.sizes
+        return MLP(hidden1, hidden2, architecture.classes, view=architecture.view)
+    first, second, third = architecture.sizes
+    return CNN((first, second, third), architecture.classes, view=architecture.view)
 
 
 def versions() -> dict[str, str]:
-    """Of what a model file depends on."""
+    """Return the versions of digits, PyTorch, NumPy and Python, to be recorded in a model file."""
     return {
         "digits": __version__,
         "torch": torch.__version__,
         "numpy": np.__version__,
         "python": platform.python_version(),
     }
-
-
-def load(name: str | Path) -> Network | Ensemble:
-    """The trained network of a run's folder, a model file or a bundled name ("cnn"), ready to predict."""
-    return load_model(model_path(str(name)))[0]

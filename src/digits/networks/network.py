@@ -1,4 +1,4 @@
-"""What every network here has in common: normalisation, temperature and probabilities."""
+"""The base class of the MLP and the CNN."""
 
 from abc import ABC, abstractmethod
 
@@ -11,9 +11,15 @@ from digits.options import View
 
 
 class Network(nn.Module, ABC):
-    """What all networks here share: normalised input, probabilities on demand.
+    """Base class of the MLP and the CNN: normalises the input and scales the logits by a temperature.
 
-    `view` is what the layers see of the images, in training as in use.
+    A network maps images (B, 1, 28, 28), float32 in [0, 1], to logits (B, classes). The mean and standard
+    deviation of the training images and the temperature are buffers: they are saved with the weights.
+
+    Args:
+        mean: mean of all pixels of the training images, in [0, 1].
+        std: their standard deviation.
+        view: "as-is", or "upright" to remove the slant of each digit before the first layer.
     """
 
     mean: Tensor
@@ -26,19 +32,26 @@ class Network(nn.Module, ABC):
         self.view = view
         self.register_buffer("mean", torch.tensor(mean))
         self.register_buffer("std", torch.tensor(std))
-        self.register_buffer("temperature", torch.tensor(1.0))  # 1 until training is over: see `evaluate`
+        # 1 during training; afterwards `digits.evaluation.calibration.fit_temperature` chooses it.
+        self.register_buffer("temperature", torch.tensor(1.0))
 
     def normalise(self, images: Tensor) -> Tensor:
-        """Images (B, 1, 28, 28) in [0, 1] -> mean 0 and deviation 1 over the training images."""
+        """Subtract the mean from images (B, 1, 28, 28) in [0, 1] and divide by the standard deviation.
+
+        With the view "upright", the slant of the digits is removed first.
+        """
         seen = upright(images) if self.view == "upright" else images
         return (seen - self.mean).div_(self.std)
 
     @abstractmethod
     def first_layer(self) -> Tensor:
-        """What the neurons of the first layer look for, as pictures (neurons, height, width)."""
+        """Return the weights of the first layer as one image per neuron: (neurons, height, width)."""
 
     @torch.inference_mode()
     def probabilities(self, images: Tensor) -> Tensor:
-        """Softmax of the logits: (B, classes), every row sums to 1."""
+        """Return the class probabilities (B, classes) of images (B, 1, 28, 28) in [0, 1].
+
+        They are the softmax of the logits: each row sums to 1.
+        """
         probabilities: Tensor = self(images).softmax(dim=1)
         return probabilities

@@ -1,4 +1,4 @@
-"""Run trained networks with NumPy alone."""
+"""Load trained networks and predict with NumPy alone: reading and serving work without PyTorch."""
 
 import math
 from dataclasses import dataclass, replace
@@ -9,8 +9,10 @@ import numpy as np
 import numpy.typing as npt
 
 from digits.errors import CheckpointError
-from digits.mnist import SIDE
-from digits.networks import architecture, bundled, file_format
+from digits.mnist import PIXELS, SIDE
+from digits.networks import file_format
+from digits.networks.architecture import Architecture, read_architecture
+from digits.networks.bundled import model_path
 from digits.networks.file_format import brief
 from digits.networks.numpy_layers import (
     Array,
@@ -25,87 +27,100 @@ from digits.networks.numpy_layers import (
 )
 
 Tensors: TypeAlias = dict[str, npt.NDArray[Any]]
-BATCH = 32  # images at a time: what lies between two layers stays in the processor's cache
-EPSILON = 1e-5  # of torch.nn.BatchNorm2d, below the variance
+IMAGES_AT_A_TIME = 32  # so few that the numbers between two layers stay in the processor's cache
+BATCH_NORM_EPSILON = 1e-5  # added to the variance; default of torch.nn.BatchNorm2d, which trained the network
+LEAST_PROBABILITY = 1e-38  # about the smallest float32; the logarithm of 0 would be infinite
 
 
 @dataclass(frozen=True)
 class Classifier:
-    """A trained network, or several that answer as one; `meta` is what its file says of its training."""
+    """A trained network or ensemble, ready to classify images; made by `load`."""
 
-    members: tuple[Layers, ...]
-    temperature: float  # of an ensemble's mean; a single network has it in its last layer
+    members: tuple[Layers, ...]  # the layers of each network; one network is an ensemble of one
+    temperature: float  # of the ensemble; that of a single network is part of its last layer
     classes: int
-    meta: dict[str, Any]
+    meta: dict[str, Any]  # the model file's meta data: "architecture", "classes", "data", "epoch" and others
 
     @classmethod
     def load(cls, name: str | Path) -> "Classifier":
-        """The network of a model file, a run's folder or a bundled name. Raises CheckpointError."""
-        path = bundled.model_path(str(name))
+        """Load a network for prediction.
+
+        `name` is a bundled network ("cnn" or "mlp"), the folder of a run, or a model file. Raises
+        CheckpointError if the file is missing, damaged or impossible.
+        """
+        path = model_path(str(name))
         meta, tensors = file_format.read(path, "model")
         try:
-            return cls._compiled(meta, tensors)
+            return _classifier(meta, {name: _as_float32(array) for name, array in tensors.items()})
         except CheckpointError as error:
             raise CheckpointError(f"{path} {error}") from None
 
-    @classmethod
-    def _compiled(cls, meta: dict[str, Any], tensors: Tensors) -> "Classifier":
-        tensors = {name: _as_float32(array) for name, array in tensors.items()}
-        about = meta.get("architecture")
-        if isinstance(about, dict) and about.get("name") == "ensemble":
-            kinds = about.get("members")
-            if not isinstance(kinds, list) or not 0 < len(kinds) <= architecture.MEMBERS:
-                raise CheckpointError(f"holds an ensemble of {brief(kinds)}")
-            members = tuple(_layers(kind, _Taken(tensors, f"members.{i}.")) for i, kind in enumerate(kinds))
-            temperature = _positive(_Taken(tensors, "").take("temperature"))
-        else:
-            members, temperature = (_layers(about, _Taken(tensors, "")),), 1.0
-        if tensors:
-            raise CheckpointError(
-                f"has an unknown tensor {brief(min(tensors))}; it belongs to another network"
-            )
-        classes = {len(layers[-1].bias) for layers in members if isinstance(layers[-1], Dense)}
-        if len(classes) > 1:
-            raise CheckpointError("holds an ensemble whose members know different classes")
-        known = classes.pop()
-        names = meta.get("classes", [""] * known)
-        if not isinstance(names, list) or len(names) != known or known == 0:
-            raise CheckpointError(f"knows {known} classes and calls them {brief(names)}")
-        return cls(members, temperature, known, meta)
-
     def logits(self, images: Array) -> Array:
-        """Logits (N, classes) of images (N, 28, 28) in [0, 1]; their softmax is honest, see `temperature`."""
+        """Return the logits (N, classes), float32, of images (N, 28, 28) in [0, 1], white on black.
+
+        They are divided by the temperature, so their softmax is calibrated. Raises ValueError if the
+        images have another shape.
+        """
         images = np.asarray(images, np.float32)
         if images.shape[1:] != (SIDE, SIDE):
             raise ValueError(f"images are {images.shape}; expected (N, {SIDE}, {SIDE})")
-        parts = [self._answer(images[i : i + BATCH, ..., None]) for i in range(0, len(images), BATCH)]
+        starts = range(0, len(images), IMAGES_AT_A_TIME)
+        parts = [self._logits(images[i : i + IMAGES_AT_A_TIME, ..., None]) for i in starts]
         return np.concatenate(parts) if parts else np.zeros((0, self.classes), np.float32)
 
     def probabilities(self, images: Array) -> Array:
-        """Softmax of the logits: (N, classes), every row sums to 1."""
+        """Return the class probabilities (N, classes) of images (N, 28, 28) in [0, 1]; rows sum to 1."""
         return softmax(self.logits(images))
 
-    def _answer(self, x: Array) -> Array:
+    def _logits(self, x: Array) -> Array:
+        """Return the logits (N, classes) of a small batch of images (N, 28, 28, 1)."""
         answers = [forward(layers, x) for layers in self.members]
         if len(answers) == 1:
             return answers[0]
         mean = np.mean([softmax(answer) for answer in answers], axis=0)
-        return np.asarray(np.log(np.maximum(mean, 1e-38)) / self.temperature, dtype=np.float32)
+        return np.asarray(np.log(np.maximum(mean, LEAST_PROBABILITY)) / self.temperature, dtype=np.float32)
+
+
+def _classifier(meta: dict[str, Any], tensors: Tensors) -> Classifier:
+    """Return the classifier made of a model file's content; the tensors are removed from the dictionary.
+
+    Raises CheckpointError if tensors are missing, left over or do not fit the architecture.
+    """
+    found = read_architecture(meta.get("architecture"))
+    if isinstance(found, tuple):
+        members = tuple(_layers(each, _Tensors(tensors, f"members.{i}.")) for i, each in enumerate(found))
+        temperature = _positive(_Tensors(tensors, "").take("temperature"))
+    else:
+        members, temperature = (_layers(found, _Tensors(tensors, "")),), 1.0
+    if tensors:
+        raise CheckpointError(f"has an unknown tensor {brief(min(tensors))}; it belongs to another network")
+    classes = {len(layers[-1].bias) for layers in members if isinstance(layers[-1], Dense)}
+    if len(classes) > 1:
+        raise CheckpointError("holds an ensemble whose members know different classes")
+    known = classes.pop()
+    names = meta.get("classes", [""] * known)
+    if not isinstance(names, list) or len(names) != known or known == 0:
+        raise CheckpointError(f"knows {known} classes and calls them {brief(names)}")
+    return Classifier(members, temperature, known, meta)
 
 
 def _as_float32(array: npt.NDArray[Any]) -> npt.NDArray[Any]:
-    with np.errstate(over="ignore"):  # what becomes infinite is refused where it is taken
+    """Return floating-point numbers as float32, other arrays as they are."""
+    with np.errstate(over="ignore"):  # a number too large becomes infinite and is refused by `take`
         return array.astype(np.float32) if array.dtype.kind == "f" else array
 
 
-class _Taken:
-    """Tensors of one network, each taken out once under the shape it must have."""
+class _Tensors:
+    """The tensors of one network in a model file; each is taken out once and checked."""
 
     def __init__(self, tensors: Tensors, prefix: str) -> None:
         self.tensors, self.prefix = tensors, prefix
 
     def take(self, name: str, *shape: int) -> Array:
-        """The tensor of that shape; -1 stands for any size."""
+        """Remove a tensor from the file's tensors and return it.
+
+        Raises CheckpointError if it is missing, not finite or of another shape; -1 stands for any size.
+        """
         name = self.prefix + name
         if name not in self.tensors:
             raise CheckpointError(f"has no tensor {brief(name)}; it belongs to another network")
@@ -121,53 +136,54 @@ class _Taken:
         return array
 
 
-def _layers(about: Any, taken: _Taken) -> Layers:
-    """The layers that `about`, a file's architecture, describes."""
-    name = about.get("name") if isinstance(about, dict) else None
-    if name not in ("mlp", "cnn"):
-        raise CheckpointError(f"holds a network {brief(about)}; expected an mlp, a cnn or an ensemble")
-    seen: Layers = (Upright(),) if architecture.view(about) == "upright" else ()
-    if name == "mlp":
-        return seen + _mlp(taken, *architecture.sizes(about, "hidden", 2))
-    return seen + _cnn(taken, *architecture.sizes(about, "channels", 3))
+def _layers(architecture: Architecture, tensors: _Tensors) -> Layers:
+    """Return the layers of a single network."""
+    first: Layers = (Upright(),) if architecture.view == "upright" else ()
+    if architecture.kind == "mlp":
+        return first + _mlp(tensors, *architecture.sizes)
+    return first + _cnn(tensors, *architecture.sizes)
 
 
-def _mlp(taken: _Taken, first: int, second: int) -> Layers:
+def _mlp(tensors: _Tensors, hidden1: int, hidden2: int) -> Layers:
     return (
-        _normalising(taken, _dense(taken, "hidden1", SIDE * SIDE, first)),
-        _dense(taken, "hidden2", first, second),
-        _output(taken, second),
+        _with_normalisation(tensors, _dense(tensors, "hidden1", PIXELS, hidden1)),
+        _dense(tensors, "hidden2", hidden1, hidden2),
+        _output(tensors, hidden2),
     )
 
 
-def _cnn(taken: _Taken, a: int, b: int, c: int) -> Layers:
-    """As models.CNN, layer by layer; numbers count what stands in its sequences."""
+def _cnn(tensors: _Tensors, a: int, b: int, c: int) -> Layers:
+    """Return the layers of `digits.networks.cnn.CNN` with channels (a, b, c).
+
+    The numbers 0 and 3 are places in its `nn.Sequential`s: convolution, batch normalisation and ReLU, twice.
+    """
     return (
-        _normalising(taken, _convolution(taken, "stem", 0, 1, a, 5)),
-        _convolution(taken, "stem", 3, a, a, 2, stride=2),
-        _convolution(taken, "middle", 0, a, b, 3, padding=1),
-        _convolution(taken, "middle", 3, b, b, 3),
+        _with_normalisation(tensors, _convolution(tensors, "stem", 0, 1, a, 5)),
+        _convolution(tensors, "stem", 3, a, a, 2, stride=2),
+        _convolution(tensors, "middle", 0, a, b, 3, padding=1),
+        _convolution(tensors, "middle", 3, b, b, 3),
         Pool(),
-        _convolution(taken, "top", 0, b, c, 3, padding=1),
-        _convolution(taken, "top", 3, c, c, 3),
+        _convolution(tensors, "top", 0, b, c, 3, padding=1),
+        _convolution(tensors, "top", 3, c, c, 3),
         Mean(),
-        _output(taken, c),
+        _output(tensors, c),
     )
 
 
-def _dense(taken: _Taken, name: str, inputs: int, outputs: int) -> Dense:
-    weights = taken.take(f"{name}.weight", outputs, inputs)
-    return Dense(np.ascontiguousarray(weights.T), taken.take(f"{name}.bias", len(weights)), relu=True)
+def _dense(tensors: _Tensors, name: str, inputs: int, outputs: int) -> Dense:
+    """Return a fully connected layer with ReLU."""
+    weights = tensors.take(f"{name}.weight", outputs, inputs)
+    return Dense(np.ascontiguousarray(weights.T), tensors.take(f"{name}.bias", len(weights)), relu=True)
 
 
-def _output(taken: _Taken, inputs: int) -> Dense:
-    """The last layer, divided by the temperature."""
-    layer, temperature = _dense(taken, "output", inputs, -1), _positive(taken.take("temperature"))
+def _output(tensors: _Tensors, inputs: int) -> Dense:
+    """Return the last layer, with weights and bias divided by the temperature."""
+    layer, temperature = _dense(tensors, "output", inputs, -1), _positive(tensors.take("temperature"))
     return Dense(layer.weights / temperature, layer.bias / temperature, relu=False)
 
 
 def _convolution(
-    taken: _Taken,
+    tensors: _Tensors,
     part: str,
     at: int,
     inputs: int,
@@ -177,17 +193,21 @@ def _convolution(
     stride: int = 1,
     padding: int = 0,
 ) -> Convolution:
-    """A convolution and the batch normalisation behind it as one."""
-    kernels = taken.take(f"{part}.{at}.weight", outputs, inputs, size, size)
+    """Return a convolution that includes the batch normalisation after it.
+
+    Batch normalisation maps x to (x - mean) / sqrt(variance + epsilon) * scale + shift. After training that
+    is a factor and a bias for each channel, so both layers together are one convolution.
+    """
+    kernels = tensors.take(f"{part}.{at}.weight", outputs, inputs, size, size)
     norm = f"{part}.{at + 1}."
     scale, shift, mean, variance = (
-        taken.take(norm + name, outputs).astype(np.float64)
+        tensors.take(norm + name, outputs).astype(np.float64)
         for name in ("weight", "bias", "running_mean", "running_var")
     )
-    taken.take(norm + "num_batches_tracked")
+    tensors.take(norm + "num_batches_tracked")
     if variance.min(initial=0) < 0:
         raise CheckpointError(f"has a variance below 0 in {brief(norm)}")
-    factor = scale / np.sqrt(variance + EPSILON)
+    factor = scale / np.sqrt(variance + BATCH_NORM_EPSILON)
     folded = np.ascontiguousarray(kernels.transpose(2, 3, 1, 0) * factor, np.float32)
     return Convolution(folded, (shift - mean * factor).astype(np.float32), stride, padding)
 
@@ -195,9 +215,13 @@ def _convolution(
 First = TypeVar("First", Dense, Convolution)
 
 
-def _normalising(taken: _Taken, layer: First) -> First:
-    """The first layer, made to take images in [0, 1]: w ((x - mean) / std) = (w / std) x - (w / std) mean."""
-    mean, std = float(taken.take("mean")), _positive(taken.take("std"))
+def _with_normalisation(tensors: _Tensors, layer: First) -> First:
+    """Return the first layer, changed so that it takes images in [0, 1] instead of normalised ones.
+
+    It uses w ((x - mean) / std) + b = (w / std) x + (b - (w / std) mean), which also holds in a convolution
+    as long as it does not pad its input.
+    """
+    mean, std = float(tensors.take("mean")), _positive(tensors.take("std"))
     name = "kernels" if isinstance(layer, Convolution) else "weights"
     weights = getattr(layer, name) / np.float64(std)
     bias = layer.bias - mean * weights.reshape(-1, len(layer.bias)).sum(axis=0)
@@ -205,6 +229,7 @@ def _normalising(taken: _Taken, layer: First) -> First:
 
 
 def _positive(number: Array) -> float:
+    """Return a standard deviation or temperature as a float. Raises CheckpointError unless it is above 0."""
     if not 0 < number < math.inf:
         raise CheckpointError(f"has a deviation or temperature of {number}; expected a number above 0")
     return float(number)

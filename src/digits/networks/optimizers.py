@@ -1,8 +1,8 @@
-"""Four rules that turn a gradient into a step, on one vector of weights.
+"""Optimizers: SGD with momentum, Adam, AdamW and RMSprop, on one vector of weights.
 
-Written out because they are short, and because the first optimiser of `torch.optim` imports PyTorch's
-compiler, which costs a second at every start. `tests/test_training.py` holds them to torch.optim's own, bit
-for bit.
+They are written out because they are short, and because importing `torch.optim` also imports PyTorch's
+compiler, which takes about a second at every start. tests/training/test_loop.py checks that they give the
+same bits as torch.optim.
 """
 
 import math
@@ -10,52 +10,72 @@ import math
 import torch
 from torch import Tensor
 
-from digits.options import TrainOptions
+from digits.options import Optimizer as Rule
 
-BETA1, BETA2 = 0.9, 0.999  # Kingma and Ba 2015, algorithm 1
-ALPHA = 0.99  # Hinton 2012, lecture 6e has 0.9; torch.optim.RMSprop's default
-EPSILON = 1e-8  # Kingma and Ba 2015; torch.optim's default for all three
+BETA1, BETA2 = 0.9, 0.999  # decay of Adam's two averages: Kingma and Ba 2015, algorithm 1
+ALPHA = 0.99  # decay of RMSprop's average: torch.optim.RMSprop's default (Hinton 2012, lecture 6e, has 0.9)
+EPSILON = 1e-8  # keeps a divisor above 0: Kingma and Ba 2015; the default of torch.optim
 
 
 class Optimizer:
-    """`step` moves `weights` against `gradient` by the rule of the options; both are vectors (N,).
+    """Moves a vector of weights against its gradient, one `step` at a time.
 
-    `memory` is all that is carried from step to step. A weight decay is added to the gradient as that of
-    an L2 penalty, but for adamw, which shrinks the weights directly (Loshchilov and Hutter 2019).
+    Args:
+        rule: "sgd", "adam", "adamw" or "rmsprop".
+        weights: (N,), changed in place by `step`.
+        gradient: (N,), read by `step`.
+        momentum: of sgd and rmsprop, from 0 to below 1.
+        nesterov: use Nesterov's form of momentum (sgd only).
+        weight_decay: L2 penalty, added to the gradient; for adamw the weights are multiplied by
+            1 - rate * weight_decay instead (Loshchilov and Hutter 2019, "Decoupled weight decay").
+
+    `memory` holds the tensors that a checkpoint must save: running averages (N,) and the number of steps.
     """
 
-    def __init__(self, options: TrainOptions, weights: Tensor, gradient: Tensor) -> None:
-        self.options, self.weights, self.gradient = options, weights, gradient
-        self._rule = {"sgd": self._sgd, "adam": self._adam, "adamw": self._adam, "rmsprop": self._rmsprop}
+    def __init__(
+        self,
+        rule: Rule,
+        weights: Tensor,
+        gradient: Tensor,
+        *,
+        momentum: float = 0.0,
+        nesterov: bool = False,
+        weight_decay: float = 0.0,
+    ) -> None:
+        self.rule, self.weights, self.gradient = rule, weights, gradient
+        self.momentum, self.nesterov, self.weight_decay = momentum, nesterov, weight_decay
         names = {
-            "sgd": ["momentum"] if options.momentum else [],
+            "sgd": ["momentum"] if momentum else [],
             "adam": ["mean", "square"],
             "adamw": ["mean", "square"],
-            "rmsprop": ["square", "momentum"] if options.momentum else ["square"],
-        }[options.optimizer]
+            "rmsprop": ["square", "momentum"] if momentum else ["square"],
+        }[rule]
         self.memory = {name: torch.zeros_like(weights) for name in names}
         self.memory["steps"] = torch.zeros((), dtype=torch.int64)
 
     def step(self, rate: float) -> None:
-        """One step with the learning rate `rate`."""
+        """Change the weights by one step with the learning rate `rate`."""
         self.memory["steps"] += 1
-        gradient, decay = self.gradient, self.options.weight_decay
-        if decay and self.options.optimizer == "adamw":
-            self.weights.mul_(1 - rate * decay)
-        elif decay:
-            gradient = gradient.add(self.weights, alpha=decay)
-        self._rule[self.options.optimizer](gradient, rate)
+        gradient = self.gradient
+        if self.weight_decay and self.rule == "adamw":
+            self.weights.mul_(1 - rate * self.weight_decay)
+        elif self.weight_decay:
+            gradient = gradient.add(self.weights, alpha=self.weight_decay)
+        update = {"sgd": self._sgd, "adam": self._adam, "adamw": self._adam, "rmsprop": self._rmsprop}
+        update[self.rule](gradient, rate)
 
     def _sgd(self, gradient: Tensor, rate: float) -> None:
-        """Momentum as in Sutskever et al. 2013, in PyTorch's form: the rate is applied to the sum."""
-        momentum = self.options.momentum
-        if momentum:
-            velocity = self.memory["momentum"].mul_(momentum).add_(gradient)
-            gradient = gradient.add(velocity, alpha=momentum) if self.options.nesterov else velocity
+        """Apply stochastic gradient descent with momentum: Sutskever et al. 2013.
+
+        As in PyTorch, the learning rate multiplies the whole velocity instead of each gradient in it.
+        """
+        if self.momentum:
+            velocity = self.memory["momentum"].mul_(self.momentum).add_(gradient)
+            gradient = gradient.add(velocity, alpha=self.momentum) if self.nesterov else velocity
         self.weights.add_(gradient, alpha=-rate)
 
     def _adam(self, gradient: Tensor, rate: float) -> None:
-        """Kingma and Ba 2015, algorithm 1."""
+        """Apply Adam: Kingma and Ba 2015, algorithm 1."""
         steps = int(self.memory["steps"])
         mean = self.memory["mean"].lerp_(gradient, 1 - BETA1)
         square = self.memory["square"].mul_(BETA2).addcmul_(gradient, gradient, value=1 - BETA2)
@@ -63,11 +83,11 @@ class Optimizer:
         self.weights.addcdiv_(mean, deviation, value=-rate / (1 - BETA1**steps))
 
     def _rmsprop(self, gradient: Tensor, rate: float) -> None:
-        """Hinton 2012, lecture 6e."""
+        """Apply RMSprop, with or without momentum: Hinton 2012, lecture 6e."""
         square = self.memory["square"].mul_(ALPHA).addcmul_(gradient, gradient, value=1 - ALPHA)
         deviation = square.sqrt().add_(EPSILON)
-        if self.options.momentum:
-            velocity = self.memory["momentum"].mul_(self.options.momentum).addcdiv_(gradient, deviation)
+        if self.momentum:
+            velocity = self.memory["momentum"].mul_(self.momentum).addcdiv_(gradient, deviation)
             self.weights.add_(velocity, alpha=-rate)
         else:
             self.weights.addcdiv_(gradient, deviation, value=-rate)

@@ -1,27 +1,28 @@
-"""Remove the slant of digits before the network sees them."""
+"""Remove the slant of digits ("deslanting") before a network sees them."""
 
 import torch
 from torch import Tensor
 
 from digits.data.augmentation import warp
 from digits.mnist import SIDE
-
-FAINT = 1e-6  # divides where there is no ink
+from digits.networks.numpy_layers import LEAST_INK
 
 
 def upright(images: Tensor) -> Tensor:
-    """Images (B, 1, 28, 28) in [0, 1], their rows moved sideways so that the digits do not lean.
+    """Return images (B, 1, 28, 28) in [0, 1] sheared horizontally so that each digit stands upright.
 
-    A row moves in proportion to its height above the ink's centre, by as much as leaves no correlation
-    between how far right and how high a pixel of ink is; by at most a pixel a row, which is 45 degrees.
-    Between pixels, and from the paper beside them, linearly. LeCun et al. 1998, section III.A: "deslanted".
+    Each row moves sideways by its distance from the centre of mass of the ink, times the slope of the line
+    that predicts a pixel's x from its y (least squares, weighted by ink). The slope is limited to 1 pixel
+    per row, that is 45 degrees. Values between pixels are interpolated linearly; outside the image there is
+    no ink. Source: LeCun et al. 1998, "Gradient-based learning applied to document recognition", section
+    III.A. `numpy_layers.Upright` computes the same with NumPy.
     """
     place = torch.arange(SIDE, device=images.device, dtype=images.dtype) - (SIDE - 1) / 2
     image = images.squeeze(1)  # (B, 28, 28)
-    rows, right = image.sum(dim=2), (image * place).sum(dim=2)  # (B, 28): ink, and how far right it is
-    ink = rows.sum(dim=1, keepdim=True).clamp(min=FAINT)  # (B, 1)
-    high = place - (rows * place).sum(dim=1, keepdim=True) / ink  # (B, 28): rows from the ink's centre
-    spread = (rows * high**2).sum(dim=1, keepdim=True).clamp(min=FAINT)
-    lean = ((right * high).sum(dim=1, keepdim=True) / spread).clamp(-1, 1)  # (B, 1): pixels a row
-    x = place + (lean * high).unsqueeze(2)  # (B, 28, 28): where each pixel is taken from
+    rows, right = image.sum(dim=2), (image * place).sum(dim=2)  # (B, 28): ink per row, and times its x
+    ink = rows.sum(dim=1, keepdim=True).clamp(min=LEAST_INK)  # (B, 1)
+    high = place - (rows * place).sum(dim=1, keepdim=True) / ink  # (B, 28): rows from the centre of mass
+    spread = (rows * high**2).sum(dim=1, keepdim=True).clamp(min=LEAST_INK)
+    slope = ((right * high).sum(dim=1, keepdim=True) / spread).clamp(-1, 1)  # (B, 1): pixels per row
+    x = place + (slope * high).unsqueeze(2)  # (B, 28, 28): the x that each pixel is taken from
     return warp(images, torch.stack([x, place.unsqueeze(1).expand_as(x)], dim=1) * (2 / SIDE))

@@ -79,7 +79,14 @@ class State:
         self.average_weights = _as_one(self.average)[0] if self.average else self.weights
         self.dropouts = [layer for layer in self.model.modules() if isinstance(layer, Dropout) and layer.p]
         self.dtype = pick_precision(self.options.precision, self.options.model, self.device)
-        self.optimizer = Optimizer(self.options, self.weights, self.gradient)
+        self.optimizer = Optimizer(
+            self.options.optimizer,
+            self.weights,
+            self.gradient,
+            momentum=self.options.momentum,
+            nesterov=self.options.nesterov,
+            weight_decay=self.options.weight_decay,
+        )
         self.totals = torch.zeros(3, dtype=torch.int64)  # this epoch's: see _totals
         self._pending: list[tuple[Tensor, Tensor]] = []  # logits and labels not yet in the totals
         self._spent = 0.0  # seconds of this epoch, up to when the clock was last stopped
