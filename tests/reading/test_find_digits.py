@@ -13,10 +13,15 @@ from scipy import ndimage
 from support.strokefont import shaded, sheet, write
 
 from digits.mnist import BOX, SIDE
-from digits.reading.components import extent, label
+from digits.reading.candidates import Classify
+from digits.reading.components import extent
+from digits.reading.contrast import contrast_of, ink_is_lighter
 from digits.reading.filters import otsu, quantile, running, smooth
-from digits.reading.find_digits import Page, read_page
-from digits.reading.ink import contrast_of, ink_of, is_light, stroke_width
+from digits.reading.find_digits import find
+from digits.reading.image_files import Source, open_picture
+from digits.reading.ink import ink_from_contrast, stroke_width
+from digits.reading.labelling import label
+from digits.reading.marks import PictureMarks
 from digits.reading.mnist_form import centre_of_mass, mnist_form, scaled
 
 Array = npt.NDArray[np.float32]
@@ -49,7 +54,14 @@ def probabilities(images: Array) -> Array:
     return np.asarray(np.clip(likeness, 0, 1) ** 4 * weights / weights.sum(1, keepdims=True))
 
 
-def text(page: Page) -> str:
+def found_in(
+    source: Source, *, single: bool = False, classify: Classify | None = None, explain: bool = False
+) -> PictureMarks:
+    """Open a picture and find its digits."""
+    return find(open_picture(source), single=single, classify=classify, explain=explain)
+
+
+def text(page: PictureMarks) -> str:
     """The best guesses, rows joined by a slash."""
     if not page.marks:
         return ""
@@ -62,7 +74,7 @@ def text(page: Page) -> str:
 
 def one(picture: Image.Image | Pixels | bytes) -> str:
     """What the only digit of a picture is taken for."""
-    page = read_page(picture, single=True)
+    page = found_in(picture, single=True)
     assert len(page.marks) == 1
     assert page.marks[0].image.shape == (SIDE, SIDE)
     return text(page)
@@ -227,14 +239,14 @@ def test_mnist_comes_out_as_it_went_in(change: Callable[[Pixels], Pixels]) -> No
     """A picture that is MNIST-like already, even inverted or in a larger one's corner, hardly changes."""
     for template in TEMPLATES:
         pixels = (template * 255).round().astype(np.uint8)
-        image = read_page(change(pixels), single=True).marks[0].image
+        image = found_in(change(pixels), single=True).marks[0].image
         assert np.abs(image - template).mean() < 0.02
 
 
 def test_form_is_that_of_mnist() -> None:
     """White on black in [0, 1], a box of 20 px, the centre of mass in the middle, strokes 2 to 4 px wide."""
     for digit in "0123456789":
-        image = read_page(sheet(digit, pen=0.03, at=(20, 40)), single=True).marks[0].image
+        image = found_in(sheet(digit, pen=0.03, at=(20, 40)), single=True).marks[0].image
         assert image.dtype == np.float32
         assert image.min() == 0
         assert image.max() == pytest.approx(1)
@@ -249,10 +261,10 @@ def test_form_is_that_of_mnist() -> None:
 def test_blank_paper_is_one_blank_mark(shape: tuple[int, int], value: int) -> None:
     """No ink: `single` says so with one blank mark, else there are no marks at all (I5)."""
     pixels = np.full(shape, value, np.uint8)
-    page = read_page(pixels, single=True)
+    page = found_in(pixels, single=True)
     assert [mark.blank for mark in page.marks] == [True]
     assert not page.marks[0].image.any()
-    assert read_page(pixels).marks == ()
+    assert found_in(pixels).marks == ()
 
 
 def test_noise_is_no_ink() -> None:
@@ -260,13 +272,13 @@ def test_noise_is_no_ink() -> None:
     grain = np.random.default_rng(0).normal(200, 6, (300, 400)).clip(0, 255).astype(np.uint8)
     shadow = shaded(Image.new("L", (400, 300), 230))
     for pixels in (grain, shadow):
-        assert read_page(pixels, single=True).marks[0].blank
+        assert found_in(pixels, single=True).marks[0].blank
 
 
 def test_boxes_are_in_pixels_of_the_original() -> None:
     """The box lies round the digit as it was drawn, also when the picture is read smaller than it is."""
     image = sheet("8", size=(4000, 3000), at=(2500, 1000), height=600)
-    x, y, width, height = read_page(image, single=True).marks[0].box
+    x, y, width, height = found_in(image, single=True).marks[0].box
     assert (x, y) == pytest.approx((2500, 1000), abs=60)
     assert (x + width, y + height) == pytest.approx((2920, 1600), abs=60)
 
@@ -276,7 +288,7 @@ def test_rows_are_read_from_top_to_bottom() -> None:
     paper = Image.new("L", (800, 600), 255)
     for row, digits in enumerate(("1472", "035", "869")):
         write(paper, digits, (60 + 40 * row, 50 + 180 * row), 100)
-    page = read_page(paper, classify=probabilities)
+    page = found_in(paper, classify=probabilities)
     assert text(page) == "1472/035/869"
     assert [mark.row for mark in page.marks] == [0] * 4 + [1] * 3 + [2] * 3
 
@@ -287,20 +299,20 @@ def test_slanting_rows_stay_rows(slope: float) -> None:
     paper = Image.new("L", (900, 600), 255)
     for row, digits in enumerate(("24370", "58269")):
         write(paper, digits, (60, 170 + 170 * row), 100, slope=slope)
-    assert text(read_page(paper, classify=probabilities)) == "24370/58269"
+    assert text(found_in(paper, classify=probabilities)) == "24370/58269"
 
 
 @pytest.mark.parametrize("way", [lined, with_specks, on_a_table, shaded])
 def test_rows_on_difficult_paper(way: Callable[[Image.Image], Image.Image | Pixels]) -> None:
     """Rules, specks, tables and shadows add no mark to a row of digits and take none away."""
-    assert text(read_page(way(sheet("40735", size=(700, 300), height=90)))) == "40735"
+    assert text(found_in(way(sheet("40735", size=(700, 300), height=90)))) == "40735"
 
 
 def test_a_line_under_several_digits_does_not_bind_them() -> None:
     """A thick line from border to border on which every digit of a narrow strip stands is taken away."""
     strip = sheet("446", size=(140, 100), at=(8, 20), height=60, space=0.1)
     ImageDraw.Draw(strip).line((0, 80, strip.width, 80), fill=0, width=4)
-    assert text(read_page(strip, classify=probabilities)) == "446"
+    assert text(found_in(strip, classify=probabilities)) == "446"
 
 
 @pytest.mark.parametrize("tall", ["1", "6"])
@@ -308,7 +320,7 @@ def test_small_zeros_behind_a_tall_digit_are_read(tall: str) -> None:
     """What is as high as the digits beside it is no dot, however high the first one is."""
     strip = sheet(tall, size=(800, 250), at=(40, 40), height=150)
     write(strip, "000", (200, 132), 58)
-    assert text(read_page(strip, classify=probabilities)) == f"{tall}000"
+    assert text(found_in(strip, classify=probabilities)) == f"{tall}000"
 
 
 @pytest.mark.parametrize("pair", ["00", "25", "33", "53", "80", "06", "38", "90"])
@@ -316,7 +328,7 @@ def test_touching_digits_are_parted(pair: str) -> None:
     """In a row, two digits that touch are two marks; with the classifier's help both are right."""
     row = sheet("7", size=(700, 300), at=(40, 60), height=150)
     write(row, pair, (200, 60), 150, space=-0.01)
-    assert text(read_page(row, classify=probabilities)) == f"7{pair}"
+    assert text(found_in(row, classify=probabilities)) == f"7{pair}"
 
 
 @pytest.mark.parametrize(("digits", "space"), [("000", -0.1), ("4000", -0.1), ("5006", -0.06)])
@@ -324,12 +336,12 @@ def test_digits_that_share_a_wall_both_keep_it(digits: str, space: float) -> Non
     """A ring is closed on both sides of a cut, whichever of the two digits the cut gave the wall to."""
     strip = sheet("7", size=(800, 250), at=(40, 60), height=110)
     write(strip, digits, (160, 60), 110, space=space)
-    assert text(read_page(strip, classify=probabilities)) == f"7{digits}"
+    assert text(found_in(strip, classify=probabilities)) == f"7{digits}"
 
 
 def test_touching_digits_are_parted_by_shape_alone() -> None:
     """Without a classifier, what is far wider than high is cut."""
-    assert len(read_page(sheet("000", size=(600, 300), height=150, space=-0.03)).marks) == 3
+    assert len(found_in(sheet("000", size=(600, 300), height=150, space=-0.03)).marks) == 3
 
 
 def test_dots_and_dashes_are_no_digits() -> None:
@@ -340,7 +352,7 @@ def test_dots_and_dashes_are_no_digits() -> None:
     draw.ellipse((290, 165, 306, 181), fill=0)
     draw.ellipse((735, 165, 751, 181), fill=0)
     draw.line((770, 120, 850, 120), fill=0, width=11)
-    assert text(read_page(paper, classify=probabilities)) == "12500"
+    assert text(found_in(paper, classify=probabilities)) == "12500"
 
 
 def test_a_cross_bar_is_no_ruled_line() -> None:
@@ -354,8 +366,8 @@ def test_a_cross_bar_is_no_ruled_line() -> None:
 
 def test_steps_are_kept_only_when_asked_for() -> None:
     """`explain` keeps the pictures of the steps as grey or colour bytes."""
-    assert read_page(sheet("3")).steps == {}
-    steps = read_page(sheet("3"), explain=True).steps
+    assert found_in(sheet("3")).steps == {}
+    steps = found_in(sheet("3"), explain=True).steps
     assert list(steps) == ["picture", "ink", "strokes"]
     assert all(step.dtype == np.uint8 and step.any() for step in steps.values())
 
@@ -432,19 +444,19 @@ def test_polarity_follows_the_ink() -> None:
     """Dark and light ink are told apart, in evenly lit and in shaded pictures."""
     for digit in "08":
         for pixels in (np.asarray(sheet(digit)), shaded(sheet(digit)), np.asarray(sheet(digit, pen=0.2))):
-            assert not is_light(pixels)
-            assert is_light(255 - pixels)
+            assert not ink_is_lighter(pixels)
+            assert ink_is_lighter(255 - pixels)
 
 
 def test_ink_is_full_on_strokes_and_none_on_paper() -> None:
     """The amount of ink nears 1 in the middle of strokes and 0 away from them, in shadow as in light."""
     image = sheet("4", ink=60)
     contrast, _ = contrast_of(shaded(image))
-    ink = ink_of(contrast)
+    ink = ink_from_contrast(contrast)
     stroke = ndimage.binary_erosion(np.asarray(image) < 100, iterations=3)
     paper = ~ndimage.binary_dilation(np.asarray(image) < 250, iterations=6)
-    assert ink.amount[stroke].min() > 0.7
-    assert ink.amount[paper].max() < 0.25
+    assert ink.strength[stroke].min() > 0.7
+    assert ink.strength[paper].max() < 0.25
 
 
 def test_ready_made_digits_are_found_fast() -> None:
@@ -452,7 +464,7 @@ def test_ready_made_digits_are_found_fast() -> None:
     generator = np.random.default_rng(0)
     pixels = np.zeros((28, 28), np.uint8)
     pixels[4:24, 9:19] = generator.integers(200, 256, (20, 10))
-    image = read_page(pixels, single=True).marks[0].image
+    image = found_in(pixels, single=True).marks[0].image
     assert np.array_equal((image * 255).round().astype(np.uint8), pixels)
 
 
@@ -462,7 +474,7 @@ def test_the_steps_of_a_card_lie_where_the_card_lies() -> None:
     draw = ImageDraw.Draw(picture)
     draw.rectangle((450, 100, 700, 400), fill=235)
     draw.line([(540, 160), (630, 160), (570, 340)], fill=30, width=12)
-    page = read_page(picture, single=True, explain=True)
+    page = found_in(picture, single=True, explain=True)
     x, y, width, height = page.marks[0].box
     assert {step.shape for step in page.steps.values()} == {(600, 800)}
     for name in ("ink", "strokes"):
@@ -478,5 +490,5 @@ def test_boxes_on_very_narrow_pictures(width: int, height: int, first: int, seco
     """Width and height are rounded apart when a picture is made smaller; boxes are where the marks are."""
     picture = Image.new("L", (width, height), 255)
     ImageDraw.Draw(picture).rectangle((0, first, width, second - 1), fill=0)  # so much that paper is the ink
-    boxes = [mark.box for mark in read_page(picture).marks]
+    boxes = [mark.box for mark in found_in(picture).marks]
     assert boxes == [(0, 0, width, first), (0, second, width, height - second)]

@@ -14,7 +14,7 @@ from support.hostile import READ, Hostile, hostile_pictures, png, saved
 from support.strokefont import sheet
 
 from digits.errors import DataError, PhotoError
-from digits.reading.find_digits import read_page
+from digits.reading.find_digits import find
 from digits.reading.image_files import PictureLimits, open_picture
 
 HOSTILE = hostile_pictures()
@@ -23,7 +23,7 @@ HOSTILE = hostile_pictures()
 def kind_of(content: bytes, name: str) -> str:
     """What became of a file on the whole way: read, or the kind of PhotoError."""
     try:
-        page = read_page(content, single=True, name=name)
+        page = find(open_picture(content, name=name), single=True)
     except PhotoError as error:
         return error.kind if str(error).startswith(name) else "an error that names no file"
     return READ if len(page.marks) == 1 else "no mark"

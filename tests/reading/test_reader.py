@@ -16,8 +16,8 @@ from digits.networks import model_file
 from digits.networks.mlp import MLP
 from digits.networks.numpy_inference import Classifier
 from digits.networks.numpy_layers import Array
+from digits.reading.decoding import Picture
 from digits.reading.find_digits import find
-from digits.reading.image_files import Picture
 from digits.reading.reader import Reader
 from digits.reading.results import Reading
 

@@ -23,7 +23,7 @@ from digits.data import pen
 from digits.networks.numpy_inference import Classifier
 from digits.networks.numpy_layers import Upright
 from digits.reading.options import THRESHOLD
-from digits.reading.reader import IN_COMPANY, Reader
+from digits.reading.reader import NUMBER_PROBABILITY, Reader
 from digits.serving.app import application
 from digits.serving.options import ServeOptions
 from digits.serving.page_files import page_files
@@ -189,7 +189,11 @@ def test_the_page_computes_what_python_computes(opened: Open, uncertain_site: Si
                 largest, float(np.abs(np.subtract(mark["probabilities"], digit.probabilities)).max())
             )
             is_digit, probability = sum(digit.probabilities), digit.probability
-            edges = (probability - THRESHOLD, is_digit - IN_COMPANY, is_digit * is_digit - probability)
+            edges = (
+                probability - THRESHOLD,
+                is_digit - NUMBER_PROBABILITY,
+                is_digit * is_digit - probability,
+            )
             if min(map(abs, edges)) > AGREE:
                 assert (mark["accepted"], mark["reason"]) == (digit.accepted, digit.reason)
     assert largest < AGREE

@@ -1,55 +1,73 @@
-"""Remove specks, frames, creases and noise."""
+"""Leave out components that are no writing: noise, specks, frames, creases, the picture's rim.
+
+All limits were chosen by eye on the development pictures; "side" is the picture's longer side in pixels.
+"""
 
 from collections.abc import Sequence
 
 import numpy as np
 
-from digits.reading.components import Component, gap
-from digits.reading.page_edges import is_edge, is_outline
+from digits.reading.components import Component, gap, typical_height
+from digits.reading.placement import is_edge, is_line, is_outline
+
+FEW_COMPONENTS = 50  # up to so many a page is not taken for noise
+GRAIN_SIZE = (6, 0.012)  # px, and of the side: components of noise are smaller
+SMALLEST_WRITING = 0.03  # of the side
+LINE_LENGTH = 2  # times the size of the largest component that is no line: longer lines are creases
+SPECK_SIZE = 0.12  # of the typical height
+TALLEST = 4  # typical heights
+RIM_DISTANCE = 0.02  # of the side, from the border
+RIM_LENGTH = 2.5  # times its thickness
+RIM_GAP = 0.5  # of its size to the next component
 
 
-def without_clutter(strokes: list[Component], shape: tuple[int, ...]) -> list[Component]:
-    """Without the picture's rim, frames, creases and specks."""
-    inside = [s for s in strokes if not is_edge(s, shape) and not _is_frame(s, strokes, shape)]
-    if max((s.size for s in inside), default=0) > 0.03 * max(shape):
-        strokes = inside
-    short = max((s.size for s in strokes if not is_line(s)), default=0)
-    strokes = [s for s in strokes if not is_line(s) or not short or s.size <= 2 * short]
-    if not strokes:
+def without_noise(components: list[Component], shape: tuple[int, ...]) -> list[Component]:
+    """Return the components, or none of them if most of the ink on the page is grain.
+
+    Paper in dim light shows hundreds of grains and no component as long as a stroke.
+    """
+    if len(components) <= FEW_COMPONENTS:
+        return components
+    sizes = np.array([c.size for c in components])
+    order = np.argsort(sizes)
+    ink = np.cumsum(np.array([c.area for c in components])[order])
+    typical = sizes[order][np.searchsorted(ink, ink[-1] / 2)]  # half of the ink is in smaller components
+    return [] if typical < max(GRAIN_SIZE[0], GRAIN_SIZE[1] * max(shape)) else components
+
+
+def without_clutter(components: list[Component], shape: tuple[int, ...]) -> list[Component]:
+    """Return the components of a page of `shape` (H, W) without its rim, frames, creases and specks."""
+    inside = [c for c in components if not is_edge(c, shape) and not _is_frame(c, components, shape)]
+    if max((c.size for c in inside), default=0) > SMALLEST_WRITING * max(shape):
+        components = inside
+    largest = max((c.size for c in components if not is_line(c)), default=0)
+    components = [c for c in components if not is_line(c) or not largest or c.size <= LINE_LENGTH * largest]
+    if not components:
         return []
-    strokes = [s for s in strokes if not _is_far_rim(s, strokes, shape)] or strokes
-    usual = usual_height(strokes)
-    return [s for s in strokes if s.size >= 0.12 * usual and s.height <= 4 * usual]
+    components = [c for c in components if not _is_far_rim(c, components, shape)] or components
+    typical = typical_height(components)
+    return [c for c in components if c.size >= SPECK_SIZE * typical and c.height <= TALLEST * typical]
 
 
-def is_line(s: Component) -> bool:
-    """Long and thin: a crease, an edge or a 1."""
-    return min(s.height, s.width) <= 0.15 * s.size
-
-
-def _is_frame(s: Component, others: Sequence[Component], shape: tuple[int, ...]) -> bool:
-    """Thin ink round half the picture with writing inside."""
-    if not is_outline(s, shape):
+def _is_frame(c: Component, others: Sequence[Component], shape: tuple[int, ...]) -> bool:
+    """Return True for thin ink around half of the picture that encloses writing."""
+    if not is_outline(c, shape):
         return False
     return any(
-        o is not s and o.size > 0.03 * max(shape) and s.top < o.top and o.bottom < s.bottom
-        and s.left < o.left and o.right < s.right
+        o is not c and o.size > SMALLEST_WRITING * max(shape)
+        and c.top < o.top and o.bottom < c.bottom and c.left < o.left and o.right < c.right
         for o in others
     )  # fmt: skip
 
 
-def _is_far_rim(s: Component, others: Sequence[Component], shape: tuple[int, ...]) -> bool:
-    """A thin line along the picture's border with no writing near: where the sheet or the light ends."""
-    near = 0.02 * max(shape)
-    upright = s.left <= near or s.right >= shape[1] - near
-    level = s.top <= near or s.bottom >= shape[0] - near
-    if not ((upright and s.height > 2.5 * s.width) or (level and s.width > 2.5 * s.height)):
-        return False
-    return all(o is s or gap(o, s) > 0.5 * s.size for o in others)
+def _is_far_rim(c: Component, others: Sequence[Component], shape: tuple[int, ...]) -> bool:
+    """Return True for a thin line along the picture's border with no other component near it.
 
-
-def usual_height(strokes: Sequence[Component]) -> float:
-    """The median height, counted by its square: many dots and dashes do not make it small."""
-    heights = np.sort([s.height for s in strokes])
-    weights = np.cumsum(heights.astype(np.float64) ** 2)
-    return float(heights[np.searchsorted(weights, weights[-1] / 2)])
+    This is where the sheet or the light ends.
+    """
+    near = RIM_DISTANCE * max(shape)
+    beside = c.left <= near or c.right >= shape[1] - near
+    above_or_below = c.top <= near or c.bottom >= shape[0] - near
+    vertical = beside and c.height > RIM_LENGTH * c.width
+    level = above_or_below and c.width > RIM_LENGTH * c.height
+    return (vertical or level) and all(o is c or gap(o, c) > RIM_GAP * c.size for o in others)

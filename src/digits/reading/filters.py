@@ -1,4 +1,7 @@
-"""Image filters in NumPy: running maximum and minimum, means, thresholds."""
+"""Filter images with NumPy: running maximum and minimum, local mean, fitted plane, Otsu's threshold.
+
+The results are those of SciPy and NumPy (the tests compare them); SciPy itself is not needed.
+"""
 
 import functools
 from collections.abc import Callable
@@ -7,28 +10,36 @@ from typing import Any, TypeAlias
 import numpy as np
 import numpy.typing as npt
 
-from digits.reading.image_files import Pixels
+from digits.reading.decoding import Pixels
 
 Array: TypeAlias = npt.NDArray[np.float32]
 Mask: TypeAlias = npt.NDArray[np.bool_]
-BINS = 128  # of the histogram in which a threshold is sought
+HISTOGRAM_BINS = 128  # in which Otsu's threshold is searched; it is exact to 1/128 of the largest value
+SMALL = 1e-9  # avoids division by zero where an image is constant
 
 
 def border_mean(values: npt.NDArray[Any]) -> float:
-    """The mean of the outermost pixels."""
+    """Return the mean of the outermost rows and columns of (H, W)."""
     return float(np.concatenate((values[0], values[-1], values[:, 0], values[:, -1])).mean())
 
 
 def skewness(values: Array) -> float:
-    away = values - quantile(np.sort(values, axis=None), 0.5)
-    square = away * away
-    spread = float(square.mean()) - float(away.mean()) ** 2
-    third = float((square * away).mean())
-    return third / float(max(spread, 0.0) ** 1.5 + 1e-9)
+    """Return the third moment about the median, divided by the cube of the standard deviation.
+
+    Positive: the values far from the median lie above it.
+    """
+    deviation = values - quantile(np.sort(values, axis=None), 0.5)
+    square = deviation * deviation
+    variance = float(square.mean()) - float(deviation.mean()) ** 2
+    third = float((square * deviation).mean())
+    return third / float(max(variance, 0.0) ** 1.5 + SMALL)
 
 
 def quantile(ordered: Array, share: float) -> float:
-    """Of sorted values, as NumPy's; many times faster for a few hundred of them."""
+    """Return the quantile of sorted values, (N,), N >= 1; `share` is from 0 to 1.
+
+    Equals `np.quantile`, and is many times faster for a few hundred values.
+    """
     place = share * (len(ordered) - 1)
     low = int(place)
     below, above = float(ordered[low]), float(ordered[min(low + 1, len(ordered) - 1)])
@@ -36,20 +47,20 @@ def quantile(ordered: Array, share: float) -> float:
 
 
 def fitted_plane(grey: Array) -> Array:
-    """The plane through a picture's brightness, by least squares."""
+    """Return the plane that fits the brightness of an image (H, W) best by least squares, as (H, W)."""
     height, width = grey.shape
     y = np.arange(height, dtype=np.float32) - np.float32((height - 1) / 2)
     x = np.arange(width, dtype=np.float32) - np.float32((width - 1) / 2)
     rows = grey.mean(1)
-    slope_y = float(rows @ y) / max(float(y @ y), 1e-9)
-    slope_x = float(grey.mean(0) @ x) / max(float(x @ x), 1e-9)
+    slope_y = float(rows @ y) / max(float(y @ y), SMALL)
+    slope_x = float(grey.mean(0) @ x) / max(float(x @ x), SMALL)
     return np.asarray((rows.mean() + slope_y * y)[:, None] + slope_x * x, dtype=np.float32)
 
 
 def closing(values: Pixels, window: int) -> Pixels:
-    """Grey closing by a square: what is darker than its surroundings and narrower than `window` is filled.
+    """Return the grey closing by a square: dark details narrower than `window` pixels are filled.
 
-    The margin of black lets brightness that falls towards the border stay as it is.
+    The image is surrounded by black first, so that brightness falling towards the border is not filled.
     """
     half = window // 2
     grown = running(np.maximum, with_margin(values, half), window)
@@ -57,7 +68,7 @@ def closing(values: Pixels, window: int) -> Pixels:
 
 
 def with_margin(values: npt.NDArray[Any], width: int) -> npt.NDArray[Any]:
-    """A picture with so many pixels of 0 all round."""
+    """Return the image (H, W) with `width` pixels of 0 added on all four sides."""
     framed = np.zeros((values.shape[0] + 2 * width, values.shape[1] + 2 * width), values.dtype)
     framed[width:-width, width:-width] = values
     return framed
@@ -66,32 +77,41 @@ def with_margin(values: npt.NDArray[Any], width: int) -> npt.NDArray[Any]:
 def running(
     extreme: Callable[..., Any], values: npt.NDArray[Any], window: int, axes: tuple[int, ...] = (0, 1)
 ) -> npt.NDArray[Any]:
-    """Maximum or minimum over a square of `window` pixels (made odd), by doubling: log2(window) passes."""
+    """Return the maximum or minimum over a square around each pixel, in the shape of `values` (H, W).
+
+    `extreme` is `np.maximum` or `np.minimum`; `window` is the side of the square in pixels, an even one
+    counting as one more; `axes` may restrict the square to a column (0,) or a row (1,). Values are repeated
+    beyond the border. The covered length doubles with each pass, so there are log2(window) passes.
+    """
     half = window // 2
     for axis in axes:
-        values = _with_edges(values, half, half, axis)
-        reach, full = 1, 2 * half + 1
-        while reach < full:
-            step = min(reach, full - reach)
+        values = _with_repeated_edges(values, half, half, axis)
+        covered, full = 1, 2 * half + 1
+        while covered < full:
+            step = min(covered, full - covered)
             if axis == 0:
                 values = extreme(values[:-step], values[step:])
             else:
                 values = extreme(values[:, :-step], values[:, step:])
-            reach += step
+            covered += step
     return values
 
 
-def _with_edges(values: npt.NDArray[Any], before: int, after: int, axis: int) -> npt.NDArray[Any]:
-    """A picture with its first and its last row (or column) repeated; np.pad takes five times as long."""
+def _with_repeated_edges(values: npt.NDArray[Any], before: int, after: int, axis: int) -> npt.NDArray[Any]:
+    """Return `np.pad(..., mode="edge")` along one axis; np.pad itself takes five times as long."""
     first, last = (values[:1], values[-1:]) if axis == 0 else (values[:, :1], values[:, -1:])
     return np.concatenate((first.repeat(before, axis), values, last.repeat(after, axis)), axis)
 
 
 def smooth(values: Array, window: int) -> Array:
-    """The mean over a square of `window` pixels (odd), edges repeated."""
+    """Return the mean over a square around each pixel; `window` is its odd side in pixels.
+
+    Values are repeated beyond the border.
+    """
     half = window // 2
     for axis in (0, 1):
-        total = np.cumsum(_with_edges(values, half + 1, half, axis), axis=axis, dtype=np.float64)
+        padded = _with_repeated_edges(values, half + 1, half, axis)
+        total = np.cumsum(padded, axis=axis, dtype=np.float64)
         upper, lower = (
             (total[window:], total[:-window]) if axis == 0 else (total[:, window:], total[:, :-window])
         )
@@ -100,6 +120,10 @@ def smooth(values: Array, window: int) -> Array:
 
 
 def block_maxima(values: Array, block: int) -> Array:
+    """Return the maximum of each square block of `block` pixels, as a flat array.
+
+    Rows and columns that do not fill a block are left out; an image smaller than a block is returned flat.
+    """
     if min(block, *values.shape) < max(block, 2):
         return values.ravel()
     height, width = (n // block * block for n in values.shape)
@@ -108,15 +132,18 @@ def block_maxima(values: Array, block: int) -> Array:
 
 
 def otsu(values: Array) -> float:
-    """The threshold that parts the values into the two classes of least variance within (Otsu, 1979)."""
-    top = float(values.max(initial=0.0))
-    if top <= 0:
+    """Return the threshold that splits values >= 0 into two classes with the least variance within each.
+
+    Otsu, "A threshold selection method from gray-level histograms", 1979. Returns 0 if no value is above 0.
+    """
+    largest = float(values.max(initial=0.0))
+    if largest <= 0:
         return 0.0
-    numbers = np.minimum(values * np.float32(BINS / top), BINS - 1).astype(np.intp)
-    counts = np.bincount(numbers, minlength=BINS)
+    bins = np.minimum(values * np.float32(HISTOGRAM_BINS / largest), HISTOGRAM_BINS - 1).astype(np.intp)
+    counts = np.bincount(bins, minlength=HISTOGRAM_BINS)
     below = np.cumsum(counts)
-    total = np.cumsum(counts * (np.arange(BINS) + 0.5))
+    total = np.cumsum(counts * (np.arange(HISTOGRAM_BINS) + 0.5))
     above = below[-1] - below
     between = (total[-1] * below - total * below[-1]) ** 2 / np.maximum(below * above, 1)
     best = np.flatnonzero(between == between.max())
-    return top * (1 + int(best[len(best) // 2])) / BINS
+    return largest * (1 + int(best[len(best) // 2])) / HISTOGRAM_BINS

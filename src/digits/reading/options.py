@@ -5,7 +5,8 @@ from pathlib import Path
 
 from digits.errors import OptionError
 
-THRESHOLD = 0.9  # of the probability, from which a mark is an accepted digit: docs/photos.md says why
+# Probability from which a mark is accepted as a digit; chosen on the development pictures: docs/photos.md.
+THRESHOLD = 0.9
 
 
 @dataclass(frozen=True)
@@ -13,17 +14,17 @@ class PredictOptions:
     """Read handwritten digits in pictures: photos, scans, drawings."""
 
     images: tuple[Path, ...]
-    """Pictures, or folders of them: JPEG, PNG, WebP, GIF, TIFF, BMP, AVIF; HEIC if pillow-heif is there."""
+    """Pictures, or folders of pictures: JPEG, PNG, WebP, GIF, TIFF, BMP, AVIF; HEIC with pillow-heif."""
     json: bool = False
-    """Print one JSON object a line, with a box, a probability and a reason for every mark."""
+    """Print one JSON object per picture, with a box, a probability and a reason for every mark."""
     single: bool = False
     """Each picture holds one digit at most: exactly one mark is listed."""
     model: str = "cnn"
-    """Folder of a run, a model file, or the name of a bundled network: cnn, mlp."""
+    """Name of a bundled network (cnn, mlp), a run's folder or a model file."""
     threshold: float = THRESHOLD
-    """Accept a mark from this probability on; within a number, from less."""
+    """Accept a mark from this probability on, 0 to 1. Within a number, less is enough."""
     explain: Path | None = None
-    """Draw how the picture was read, step by step, as this PNG file; for one picture."""
+    """Draw the steps from the picture to the answer into this PNG file; for one picture only."""
 
     def __post_init__(self) -> None:
         if not self.images:

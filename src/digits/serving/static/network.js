@@ -36,7 +36,7 @@ export class Network {
 }
 
 const THRESHOLD = 0.9; // of the probability, from which a mark is an accepted digit (options.py)
-const COMPANY = 1 / 3, IN_COMPANY = 0.1; // of a row, and of the probability to be a digit in such a row (reader.py)
+const NUMBER_SHARE = 1 / 3, NUMBER_PROBABILITY = 0.1; // as in reader.py
 
 /** What reader.Reader says of an image: probabilities of 0 to 9, of which the rest to 1 is that of no digit. */
 export function answer(network, rejection, image) {
@@ -57,10 +57,10 @@ export function judge(marks) {
   for (const at of new Set(marks.map(rowOf))) {
     const row = marks.filter((mark) => rowOf(mark) === at);
     const sure = row.filter((mark) => mark.probability >= THRESHOLD).length;
-    const number = row.length > 1 && sure >= COMPANY * row.length;
+    const number = row.length > 1 && sure >= NUMBER_SHARE * row.length;
     for (const mark of row) {
       const isDigit = mark.probabilities.reduce((a, b) => a + b), which = mark.probability / Math.max(isDigit, 1e-9);
-      mark.accepted = mark.probability >= THRESHOLD || (number && isDigit >= IN_COMPANY);
+      mark.accepted = mark.probability >= THRESHOLD || (number && isDigit >= NUMBER_PROBABILITY);
       mark.reason = mark.accepted ? null : isDigit <= which ? "not a digit" : "unclear";
     }
   }

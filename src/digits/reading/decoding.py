@@ -1,0 +1,112 @@
+"""Decode an image that Pillow has opened into upright, opaque pixels of 8 bits."""
+
+from dataclasses import dataclass
+from typing import Any, TypeAlias
+
+import numpy as np
+import numpy.typing as npt
+from PIL import ExifTags, Image
+
+Pixels: TypeAlias = npt.NDArray[np.uint8]
+WORKING_SIDE = 1600  # px; a page of 50 hand-written lines still has digits of 20 px, as MNIST has
+OPAQUE, HALF, WHITE_16 = 255, 127, 65535  # values of a channel of 8 bits and of 16 bits
+
+_TURNS = {
+    2: Image.Transpose.FLIP_LEFT_RIGHT,
+    3: Image.Transpose.ROTATE_180,
+    4: Image.Transpose.FLIP_TOP_BOTTOM,
+    5: Image.Transpose.TRANSPOSE,
+    6: Image.Transpose.ROTATE_270,
+    7: Image.Transpose.TRANSVERSE,
+    8: Image.Transpose.ROTATE_90,
+}  # EXIF 2.3, tag 0x0112
+_SIDEWAYS = {_TURNS[value] for value in (5, 6, 7, 8)}
+
+
+@dataclass(frozen=True)
+class Picture:
+    """An opaque, upright picture, at most WORKING_SIDE pixels long.
+
+    `pixels` are (H, W) grey or (H, W, 3) RGB, uint8. `width` and `height` are those of the upright original
+    in pixels, which may be larger.
+    """
+
+    pixels: Pixels
+    width: int
+    height: int
+
+
+def decode(image: Image.Image, *, may_change: bool) -> Picture:
+    """Decode the first frame of an image and turn it upright.
+
+    `may_change`: JPEG may be decoded at a smaller size, which is faster but changes `image` itself.
+    """
+    width, height = image.size
+    if may_change:
+        image.draft("RGB", (WORKING_SIDE, WORKING_SIDE))
+    turn = _orientation(image)
+    image = _opaque(_eight_bits(image))
+    if max(image.size) > WORKING_SIDE:
+        scale = WORKING_SIDE / max(image.size)
+        smaller = (max(1, round(image.width * scale)), max(1, round(image.height * scale)))
+        image = image.resize(smaller, Image.Resampling.BOX)
+    if turn is not None:  # FLIP_LEFT_RIGHT is 0
+        image = image.transpose(turn)
+    if turn in _SIDEWAYS:
+        width, height = height, width
+    return Picture(_grey_if_colourless(np.asarray(image)), width, height)
+
+
+def _orientation(image: Image.Image) -> Image.Transpose | None:
+    """Return how to turn the stored pixels upright, from the EXIF data; None if it is missing or broken."""
+    try:
+        return _TURNS.get(image.getexif().get(ExifTags.Base.Orientation, 1))
+    except Exception:  # Pillow's parser raises errors of many types for broken EXIF data
+        return None
+
+
+def _eight_bits(image: Image.Image) -> Image.Image:
+    """Convert an image to mode L, RGB or RGBA.
+
+    Pillow's own conversion of 16 bits cuts off all values above 255, so that everything turns white.
+    """
+    if image.mode in ("L", "RGB", "RGBA"):
+        return image
+    if image.mode.startswith(("I", "F")):
+        return Image.fromarray(_scaled_to_bytes(np.asarray(image)))
+    if image.mode == "1":
+        return image.convert("L")
+    transparent = image.has_transparency_data or image.mode in ("LA", "La", "PA", "RGBa")
+    return image.convert("RGBA" if transparent else "RGB")
+
+
+def _scaled_to_bytes(values: npt.NDArray[Any]) -> Pixels:
+    """Scale (H, W) to bytes: 16 bits by their full range, all other numbers by their own range."""
+    if values.dtype.kind == "u" and values.dtype.itemsize == 2:  # of either byte order
+        return np.asarray((values.astype(np.uint32) + np.uint32(128)) // np.uint32(257), dtype=np.uint8)
+    numbers = np.nan_to_num(values.astype(np.float32), posinf=0.0, neginf=0.0)
+    low, high = float(numbers.min()), float(numbers.max())
+    if values.dtype.kind == "i" and low >= 0 and high <= WHITE_16:
+        low, high = 0.0, float(WHITE_16)
+    return np.asarray((numbers - low) * (255.0 / max(high - low, 1e-20)) + 0.5, dtype=np.uint8)
+
+
+def _opaque(image: Image.Image) -> Image.Image:
+    """Put a transparent image on white, or on black if its visible part is light."""
+    if image.mode != "RGBA":
+        return image
+    alpha = np.asarray(image.getchannel("A"))
+    if alpha.min() == OPAQUE:
+        return image.convert("RGB")
+    grey = np.asarray(image.convert("RGB").convert("L"))
+    visible = alpha > HALF
+    light = bool(visible.any()) and float(grey[visible].mean()) > HALF
+    paper = Image.new("RGBA", image.size, "black" if light else "white")
+    return Image.alpha_composite(paper, image).convert("RGB")
+
+
+def _grey_if_colourless(pixels: Pixels) -> Pixels:
+    """Return one channel (H, W) where all three are equal, which saves two thirds of the later work."""
+    if pixels.ndim == 3 and (pixels == pixels[..., :1]).all():
+        return np.ascontiguousarray(pixels[..., 0])
+    return pixels
