@@ -519,7 +519,7 @@ NPZ_REFUSED: dict[str, tuple[bytes, str]] = {
         with_member(
             "x.npy", npy(f"{{'descr': '|u1', 'fortran_order': False, 'shape': ({'1,' * 100})}}", b"1")
         ),
-        "1 to 4 numbers",
+        "at most 4 numbers",
     ),
     "header of 20,000 bytes": (
         with_member(

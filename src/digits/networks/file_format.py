@@ -10,7 +10,6 @@ are finite.
 import hashlib
 import io
 import json
-import re
 import struct
 import zipfile
 from collections.abc import Mapping
@@ -20,6 +19,7 @@ from typing import Any, Literal
 import numpy as np
 from numpy.typing import NDArray
 
+from digits.data.formats.npy import parse_npy
 from digits.errors import CheckpointError
 
 Kind = Literal["model", "checkpoint"]
@@ -28,12 +28,7 @@ MAX_FILE_BYTES = 256 * 2**20  # generous: a checkpoint of the default network ha
 MAX_META_BYTES = 2 * 2**20  # room for 10,000 epochs; JSON of this length is parsed within a second
 MAX_ENTRIES = 1000  # arrays in an archive, generous: zipfile spends time and memory on each of them
 DIRECTORY_ENTRY = b"PK\1\2"  # start of each entry in a zip archive's directory: APPNOTE.TXT, section 4.3.12
-# What NumPy writes before an array of the five types used here; reading evaluates none of it.
-HEADER = re.compile(
-    rb"\x93NUMPY\x01\x00(..)\{'descr': '(<f2|<f4|<f8|<i8|\|u1)', 'fortran_order': False, "
-    rb"'shape': \((|\d{1,18},|\d{1,18}(?:, \d{1,18}){1,3})\), \} *\n",
-    re.DOTALL,
-)
+DTYPES = ("<f2", "<f4", "<f8", "<i8", "|u1")  # of the arrays in a file: float16 to float64, int64, uint8
 DIGEST_LABEL = b"sha256="
 COMMENT_BYTES = len(DIGEST_LABEL) + 64  # the zip archive's comment: the label and 64 hexadecimal digits
 
@@ -148,21 +143,17 @@ def _finite(name: str, data: bytes) -> NDArray[Any]:
 
 
 def _array(name: str, data: bytes) -> NDArray[Any]:
-    """One array; its header is believed only where the bytes bear it out."""
-    header = HEADER.match(data)
-    if header is None or header.end() != 10 + int.from_bytes(header[1], "little"):
-        raise CheckpointError(
-            f"has an entry {brief(name)} that is no array of float16, float32, float64, int64 or uint8: "
-            f"{data[:80]!r}"
-        )
-    dtype, shape = np.dtype(header[2].decode()), tuple(map(int, re.findall(rb"\d+", header[3])))
+    """Return the array in one entry; its header is accepted only if the bytes are exactly as it says."""
     try:
-        return np.frombuffer(data, dtype, offset=header.end()).reshape(shape)
-    except ValueError:
-        rest = len(data) - header.end()
+        array = parse_npy(data)
+    except ValueError as error:
+        raise CheckpointError(f"has an entry {brief(name)} that cannot be read: {error}") from None
+    if array.dtype.str not in DTYPES or not array.flags.c_contiguous:
         raise CheckpointError(
-            f"has an entry {brief(name)} of type {dtype} and shape {brief(shape)} in {rest} bytes"
-        ) from None
+            f"has an entry {brief(name)} of type {array.dtype.str}; "
+            "expected float16, float32, float64, int64 or uint8 in C order"
+        )
+    return array
 
 
 def brief(what: object) -> str:
