@@ -15,15 +15,16 @@ from typing import TypeAlias
 import matplotlib
 import numpy as np
 import numpy.typing as npt
+from numpy.random import Generator
 from PIL import Image, ImageDraw, ImageFont
 
 from digits.data.pen import Points, render
-from digits.data.synthetic import PENS, Numbers, curve, written
+from digits.data.synthetic import PEN_WIDTHS, curve, handwritten
 from digits.reading.mnist_form import mnist_form
 
 Ink: TypeAlias = npt.NDArray[np.float32]
 Digits: TypeAlias = npt.NDArray[np.uint8]
-Maker: TypeAlias = Callable[[Numbers, Digits, npt.NDArray[np.int64]], Ink]
+Maker: TypeAlias = Callable[[Generator, Digits, npt.NDArray[np.int64]], Ink]
 
 # Paths as in digits.handwriting: (x, y) in a box of height 1, a point named twice is a corner.
 LETTERS = """
@@ -155,11 +156,11 @@ def letter_paths() -> list[list[list[tuple[float, float]]]]:
     return paths
 
 
-def letter(numbers: Numbers, images: Digits, labels: npt.NDArray[np.int64]) -> Ink:
+def letter(numbers: Generator, images: Digits, labels: npt.NDArray[np.int64]) -> Ink:
     """A letter or sign, written by hand."""
     paths = letter_paths()
-    strokes = written(paths[int(numbers.integers(len(paths)))], numbers)
-    return render(strokes, pen=float(numbers.uniform(*PENS)))
+    strokes = handwritten(paths[int(numbers.integers(len(paths)))], numbers)
+    return render(strokes, pen=float(numbers.uniform(*PEN_WIDTHS)))
 
 
 @functools.cache
@@ -187,7 +188,7 @@ def _font(name: str) -> ImageFont.FreeTypeFont:
     return ImageFont.truetype(Path(matplotlib.get_data_path()) / "fonts" / "ttf" / f"{name}.ttf", 60)
 
 
-def glyph(numbers: Numbers, images: Digits, labels: npt.NDArray[np.int64]) -> Ink:
+def glyph(numbers: Generator, images: Digits, labels: npt.NDArray[np.int64]) -> Ink:
     """A character of a font, slanted; now and then two of them, a word's beginning."""
     known = glyphs()
     font, text = known[int(numbers.integers(len(known)))]
@@ -202,11 +203,11 @@ def glyph(numbers: Numbers, images: Digits, labels: npt.NDArray[np.int64]) -> In
     return mnist_form(np.asarray(picture, np.float32) / np.float32(255))
 
 
-def _blob(numbers: Numbers, points: int, size: float = 1.0) -> Points:
+def _blob(numbers: Generator, points: int, size: float = 1.0) -> Points:
     return numbers.uniform(0, size, (points, 2))
 
 
-def scribble(numbers: Numbers, images: Digits, labels: npt.NDArray[np.int64]) -> Ink:
+def scribble(numbers: Generator, images: Digits, labels: npt.NDArray[np.int64]) -> Ink:
     """A line to and fro, without meaning."""
     strokes = []
     for _ in range(int(numbers.integers(1, 4))):
@@ -214,10 +215,10 @@ def scribble(numbers: Numbers, images: Digits, labels: npt.NDArray[np.int64]) ->
         if numbers.random() < 0.4:  # zigzag
             points[:, 0] = np.linspace(0, 1, len(points)) + numbers.normal(0, 0.03, len(points))
         strokes.append(curve(points) if numbers.random() < 0.6 else points)
-    return render(strokes, pen=float(numbers.uniform(*PENS)))
+    return render(strokes, pen=float(numbers.uniform(*PEN_WIDTHS)))
 
 
-def doodle(numbers: Numbers, images: Digits, labels: npt.NDArray[np.int64]) -> Ink:
+def doodle(numbers: Generator, images: Digits, labels: npt.NDArray[np.int64]) -> Ink:
     """Several rings, boxes, rays and lines, inside and beside each other, as doodles have them."""
     strokes: list[Points] = []
     for _ in range(int(numbers.integers(3, 8))):
@@ -226,7 +227,7 @@ def doodle(numbers: Numbers, images: Digits, labels: npt.NDArray[np.int64]) -> I
     return render(strokes, pen=float(numbers.uniform(1.0, 3.0)))
 
 
-def _figure(numbers: Numbers) -> list[Points]:
+def _figure(numbers: Generator) -> list[Points]:
     """A ring, a box, rays or a line, of about the size 1."""
     kind = int(numbers.integers(4))
     if kind == 0:
@@ -241,7 +242,7 @@ def _figure(numbers: Numbers) -> list[Points]:
     return [curve(_blob(numbers, int(numbers.integers(2, 6))))]
 
 
-def shape(numbers: Numbers, images: Digits, labels: npt.NDArray[np.int64]) -> Ink:
+def shape(numbers: Generator, images: Digits, labels: npt.NDArray[np.int64]) -> Ink:
     """Something filled: a blob, a sign, a bar that lies, dots, or what noise leaves."""
     picture = Image.new("L", (100, 100), 0)
     draw = ImageDraw.Draw(picture)
@@ -268,7 +269,7 @@ def shape(numbers: Numbers, images: Digits, labels: npt.NDArray[np.int64]) -> In
     return mnist_form(np.asarray(picture, np.float32) / np.float32(255))
 
 
-def turned(numbers: Numbers, images: Digits, labels: npt.NDArray[np.int64]) -> Ink:
+def turned(numbers: Generator, images: Digits, labels: npt.NDArray[np.int64]) -> Ink:
     """A digit on its side; a 3, 4 or 7 in a mirror; a 4 or 7 upside down, where a 3 stays a 3."""
     chance = numbers.random()
     if chance < 0.6:
@@ -279,7 +280,7 @@ def turned(numbers: Numbers, images: Digits, labels: npt.NDArray[np.int64]) -> I
     return mnist_form(_pick(numbers, images, labels, (4, 7))[::-1].copy())
 
 
-def pair(numbers: Numbers, images: Digits, labels: npt.NDArray[np.int64]) -> Ink:
+def pair(numbers: Generator, images: Digits, labels: npt.NDArray[np.int64]) -> Ink:
     """Two digits beside each other, or touching, taken for one."""
     left, right = (_trimmed(_pick(numbers, images, labels, range(10))) for _ in range(2))
     gap = int(numbers.integers(-2, 5))
@@ -291,7 +292,7 @@ def pair(numbers: Numbers, images: Digits, labels: npt.NDArray[np.int64]) -> Ink
     return mnist_form(joined)
 
 
-def piece(numbers: Numbers, images: Digits, labels: npt.NDArray[np.int64]) -> Ink:
+def piece(numbers: Generator, images: Digits, labels: npt.NDArray[np.int64]) -> Ink:
     """A part of a digit that was cut off; nothing as narrow as a 1."""
     image = _trimmed(_pick(numbers, images, labels, (0, 2, 3, 4, 5, 6, 8, 9)))
     at = int(image.shape[1] * numbers.uniform(0.35, 0.65))
@@ -301,7 +302,7 @@ def piece(numbers: Numbers, images: Digits, labels: npt.NDArray[np.int64]) -> In
     return mnist_form(part)
 
 
-def fragment(numbers: Numbers, images: Digits, labels: npt.NDArray[np.int64]) -> Ink:
+def fragment(numbers: Generator, images: Digits, labels: npt.NDArray[np.int64]) -> Ink:
     """A part of a letter, a sign or a doodle that was cut off, as where digits are looked for in one."""
     maker = (letter, glyph, doodle, flower)[int(numbers.integers(4))]
     image = _trimmed(maker(numbers, images, labels))
@@ -313,7 +314,7 @@ def fragment(numbers: Numbers, images: Digits, labels: npt.NDArray[np.int64]) ->
     return mnist_form(part)
 
 
-def flower(numbers: Numbers, images: Digits, labels: npt.NDArray[np.int64]) -> Ink:
+def flower(numbers: Generator, images: Digits, labels: npt.NDArray[np.int64]) -> Ink:
     """Petals or rays round a middle."""
     count, size = int(numbers.integers(3, 9)), numbers.uniform(0.1, 0.35)
     turns = np.linspace(0, 2 * math.pi, 16)
@@ -325,7 +326,7 @@ def flower(numbers: Numbers, images: Digits, labels: npt.NDArray[np.int64]) -> I
     return render(strokes, pen=float(numbers.uniform(1.0, 3.0)))
 
 
-def _pick(numbers: Numbers, images: Digits, labels: npt.NDArray[np.int64], wanted: Container[int]) -> Ink:
+def _pick(numbers: Generator, images: Digits, labels: npt.NDArray[np.int64], wanted: Container[int]) -> Ink:
     """One of the digits that are wanted, in [0, 1]."""
     while True:
         i = int(numbers.integers(len(images)))

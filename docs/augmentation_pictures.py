@@ -19,10 +19,10 @@ from matplotlib.figure import Figure
 from torch import Tensor
 
 from digits import figure_style
-from digits.data import synthetic
+from digits.data import digit_styles
 from digits.data.augmentation import AFFINE, UNIFORM, augment, distort
 from digits.data.pen import render
-from digits.data.synthetic import written
+from digits.data.synthetic import handwritten
 from digits.mnist import SIDE
 from digits.networks.upright import upright
 from digits.options import Augmentation
@@ -160,16 +160,16 @@ PICTURES = {
     ),
 }
 HABITS = {
-    "1 with an up-stroke": synthetic.one_with_upstroke,
-    "1 with a foot": synthetic.one_with_foot,
-    "7 with a bar": synthetic.seven_crossed,
-    "7 with a wave": synthetic.seven_waved,
-    "4, open": synthetic.four_open,
-    "4 with a low bar": synthetic.four_low,
-    "0 with a slash": synthetic.zero_slashed,
-    "0 with a tail": synthetic.zero_tailed,
-    "2, curled": synthetic.two_curled,
-    "9 like a lollipop": synthetic.nine_lollipop,
+    "1 with an up-stroke": digit_styles.one_with_upstroke,
+    "1 with a foot": digit_styles.one_with_foot,
+    "7 with a bar": digit_styles.seven_crossed,
+    "7 with a wave": digit_styles.seven_waved,
+    "4, open": digit_styles.four_open,
+    "4 with a low bar": digit_styles.four_low,
+    "0 with a slash": digit_styles.zero_slashed,
+    "0 with a tail": digit_styles.zero_tailed,
+    "2, curled": digit_styles.two_curled,
+    "9 like a lollipop": digit_styles.nine_lollipop,
 }
 MANY, SMALL_ENLARGED = 15, 2
 TOGETHER = Augmentation(rotation=10, scaling=0.15, shear=10, translation=1, elastic=34, thickness=0.4)
@@ -243,7 +243,7 @@ def habits_figure() -> Figure:
     for words, habit in HABITS.items():
         figure_style.write(canvas, figure_style.MARGIN, top + 26, words, weight="bold")
         for x, y in figure_style.grid(MANY, MANY, size, 0, top + CAPTION):
-            image = render(written(habit(numbers), numbers), pen=float(numbers.uniform(1.8, 3.4)))
+            image = render(handwritten(habit(numbers), numbers), pen=float(numbers.uniform(1.8, 3.4)))
             figure_style.draw_image(canvas, x, y, image, SMALL_ENLARGED, limits=(0, 1))
         top += CAPTION + size + 8
     return figure

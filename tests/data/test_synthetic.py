@@ -1,4 +1,4 @@
-"""Digits drawn in code: the habits are what they are called, in MNIST's form, from a seed."""
+"""Digits drawn in code: the styles are what they are called, in MNIST's form, from a seed."""
 
 import itertools
 from pathlib import Path
@@ -8,21 +8,22 @@ import numpy.typing as npt
 import pytest
 from scipy import ndimage
 
-from digits.data import synthetic
+from digits.data import digit_styles
+from digits.data.digit_styles import STYLES, Style
 from digits.data.pen import render
-from digits.data.synthetic import HABITS, SHARES, Habit, curve, draw, synthetic_digits, written
+from digits.data.synthetic import SHARES, curve, draw, handwritten, synthetic_digits
 from digits.mnist import BOX
 from digits.options import TrainOptions
 from digits.reading.components import extent
 from digits.training import run
 
-EVERY = [(digit, habit) for digit, habits in HABITS.items() for habit in dict.fromkeys(habits)]
-NAMES = [habit.__name__ for _, habit in EVERY]
+EVERY = [(digit, style) for digit, styles in STYLES.items() for style in dict.fromkeys(styles)]
+NAMES = [style.__name__ for _, style in EVERY]
 
 
-def holes(habit: Habit, seed: int) -> int:
+def holes(style: Style, seed: int) -> int:
     """Pieces of paper that ink encloses, drawn with a thin pen at three times the size."""
-    strokes = written(habit(np.random.default_rng(seed)), np.random.default_rng(seed + 1000))
+    strokes = handwritten(style(np.random.default_rng(seed)), np.random.default_rng(seed + 1000))
     low, high = (f([f(s, axis=0) for s in strokes], axis=0) for f in (np.min, np.max))
     canvas = np.zeros((240, 240), bool)
     for stroke in strokes:
@@ -35,32 +36,32 @@ def holes(habit: Habit, seed: int) -> int:
     return int((np.asarray(sizes) > 150).sum()) - 1
 
 
-@pytest.mark.parametrize(("digit", "habit"), EVERY, ids=NAMES)
-def test_every_habit_is_in_mnists_form(digit: int, habit: Habit) -> None:
+@pytest.mark.parametrize(("digit", "style"), EVERY, ids=NAMES)
+def test_every_style_is_in_mnists_form(digit: int, style: Style) -> None:
     """A box of 20 pixels, within the picture, ink of full strength, whatever the numbers drawn."""
     for seed in range(30):
-        image = render(written(habit(np.random.default_rng(seed)), np.random.default_rng(seed)))
+        image = render(handwritten(style(np.random.default_rng(seed)), np.random.default_rng(seed)))
         top, bottom, left, right = extent(image > 0.1)
         assert max(bottom - top, right - left) in (BOX - 1, BOX, BOX + 1)
         assert min(top, left, 28 - bottom, 28 - right) >= 1
         assert image.max() > 0.9
 
 
-def test_habits_have_the_holes_of_their_kind() -> None:
+def test_styles_have_the_holes_of_their_kind() -> None:
     """An open 4 encloses no paper, a slash parts that of a 0, an 8 has two pieces; hands miss a little."""
-    means = {habit.__name__: np.mean([holes(habit, seed) for seed in range(40)]) for _, habit in EVERY}
-    for name in ("four_open", "four_cup", "one_with_upstroke", "one_bar", "seven_plain"):
+    means = {style.__name__: np.mean([holes(style, seed) for seed in range(40)]) for _, style in EVERY}
+    for name in ("four_open", "four_cup", "one_with_upstroke", "one_bar", "seven_uncrossed"):
         assert means[name] < 0.1, name
     assert 0.2 < means["four_closed"] < 1.1
-    assert 0.2 < means["zero_plain"] < 1.1
-    assert means["zero_slashed"] > means["zero_plain"] + 0.5
+    assert 0.2 < means["zero_ring"] < 1.1
+    assert means["zero_slashed"] > means["zero_ring"] + 0.5
     assert means["eight"] > 1.3
 
 
 def test_the_european_one_has_a_long_upstroke() -> None:
     """The ink left of the stem reaches well below its top and well to its side, and ends above its foot."""
     for seed in range(50):
-        (stroke,) = synthetic.one_with_upstroke(np.random.default_rng(seed))
+        (stroke,) = digit_styles.one_with_upstroke(np.random.default_rng(seed))
         top = min(y for _, y in stroke)
         x, y = max(stroke[:-1], key=lambda point: point[1])
         assert x < stroke[-1][0] - 0.05
@@ -71,7 +72,7 @@ def test_the_european_one_has_a_long_upstroke() -> None:
 def test_the_crossed_seven_is_crossed() -> None:
     """The bar's ends lie on both sides of the stem."""
     for seed in range(50):
-        stroke, ((left, upper), (right, lower)) = synthetic.seven_crossed(np.random.default_rng(seed))
+        stroke, ((left, upper), (right, lower)) = digit_styles.seven_crossed(np.random.default_rng(seed))
         x = np.interp((upper + lower) / 2, [stroke[-3][1], stroke[-2][1], 1], [p[0] for p in stroke[-3:]])
         assert left < x < right
 

@@ -13,7 +13,7 @@ from support.strokefont import sheet
 
 from digits import files
 from digits.cli.main import main
-from digits.data import loading, synthetic
+from digits.data import digit_styles, loading, synthetic
 from digits.data.collection import Collection
 from digits.data.dataset import Digits
 from digits.data.pen import render
@@ -32,7 +32,7 @@ from digits.training.options import AdaptOptions
 Pixels = npt.NDArray[np.uint8]
 
 
-def boxed_four(numbers: np.random.Generator) -> synthetic.Path:
+def boxed_four(numbers: np.random.Generator) -> digit_styles.Path:
     """A 4 that is closed above by a bar, which everybody else would call a 9."""
     return [[(0.0, 0.0), (0.0, 0.5), (0.6, 0.5)], [(0.6, 0.0), (0.6, 1.0)], [(0.0, 0.0), (0.6, 0.0)]]
 
@@ -42,8 +42,8 @@ def odd_digits(each: int, seed: int) -> Iterator[tuple[int, Pixels]]:
     numbers = np.random.default_rng(seed)
     for digit in range(10):
         for _ in range(each):
-            habit = boxed_four if digit == 4 else synthetic.HABITS[digit][-1]
-            image = render(synthetic.written(habit(numbers), numbers), pen=float(numbers.uniform(2, 3)))
+            habit = boxed_four if digit == 4 else digit_styles.STYLES[digit][-1]
+            image = render(synthetic.handwritten(habit(numbers), numbers), pen=float(numbers.uniform(2, 3)))
             yield digit, np.asarray(np.rint(image * 255), dtype=np.uint8)
 
 
