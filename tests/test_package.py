@@ -1,33 +1,163 @@
-"""What is installed is what is here."""
+"""The wheel holds the package, and works without PyTorch until a command needs more."""
 
+import json
+import os
+import re
 import subprocess
 import sys
+import time
+import urllib.request
 import zipfile
+from importlib import import_module
+from importlib.abc import MetaPathFinder
 from pathlib import Path
 
 import pytest
+from PIL import Image, ImageDraw
 
 ROOT = Path(__file__).parent.parent
 LIMIT = 6 * 2**20  # bytes of a wheel
+OPTIONAL = (
+    "torch",
+    "matplotlib",
+    "tensorboard",
+    "fastapi",
+    "uvicorn",
+    "optuna",
+)  # none comes without an extra
+NEED_EXTRA = {  # command line -> the extra that it asks for where only the package itself is installed
+    "train --epochs 1": "train",
+    "evaluate cnn": "train",
+    "compare cnn mlp": "train",
+    "adapt FOLDER": "train",
+    "tune --trials 1": "tune",
+    "serve": "serve",
+    "predict PICTURE --explain FOLDER/why.png": "train",
+}
+
+
+@pytest.fixture
+def picture(tmp_path: Path) -> Path:
+    """A PNG file with a 7 in black on white."""
+    return draw_seven(tmp_path / "seven.png")
+
+
+def draw_seven(file: Path) -> Path:
+    """Draw a 7 into a new PNG file and return its path."""
+    image = Image.new("L", (200, 200), "white")
+    ImageDraw.Draw(image).line([(60, 40), (140, 40), (90, 160)], fill="black", width=12)
+    image.save(file)
+    return file
+
+
+# Without the extras, in this process.
+
+
+class Missing(MetaPathFinder):
+    """Answers as Python does where the optional packages are not installed."""
+
+    def find_spec(self, name: str, path: object = None, target: object = None) -> None:
+        if name in OPTIONAL:
+            raise ModuleNotFoundError(f"No module named {name!r}", name=name)
+
+
+@pytest.fixture
+def bare(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Python as if no optional package were installed, and as if nothing of digits had been imported."""
+    monkeypatch.setenv("OPENBLAS_NUM_THREADS", "1")  # `digits predict` sets it where it is not set
+    for name in list(sys.modules):
+        if name.split(".")[0] == "digits" or name in OPTIONAL:
+            monkeypatch.delitem(sys.modules, name)
+    monkeypatch.setattr(sys, "meta_path", [Missing(), *sys.meta_path])
+
+
+def digits(line: str, picture: Path) -> int:
+    """Run one command line in this process and return its exit code."""
+    arguments = line.replace("PICTURE", str(picture)).replace("FOLDER", str(picture.parent)).split()
+    try:
+        code: int = import_module("digits.cli.main").main(arguments)
+    except SystemExit as end:  # --help
+        return int(end.code or 0)
+    return code
+
+
+@pytest.mark.usefixtures("bare")
+@pytest.mark.parametrize(
+    ("line", "expected"),
+    [
+        ("predict PICTURE", "  7  "),
+        ("--help", "usage: digits"),
+        ("train --help", "--epochs"),
+        ("recipes", "classic"),
+    ],
+)
+def test_what_reads_or_explains_works_without_an_extra(
+    picture: Path, capsys: pytest.CaptureFixture[str], line: str, expected: str
+) -> None:
+    """Reading pictures, help and the list of recipes need no optional package."""
+    assert digits(line, picture) == 0
+    assert expected in capsys.readouterr().out
+
+
+@pytest.mark.usefixtures("bare")
+@pytest.mark.parametrize("line", NEED_EXTRA)
+def test_a_missing_extra_is_named(picture: Path, capsys: pytest.CaptureFixture[str], line: str) -> None:
+    """A command that needs more says in one line what to install, and ends with exit code 1."""
+    assert digits(line, picture) == 1
+    (message,) = capsys.readouterr().err.splitlines()
+    assert message.endswith(f"pip install 'digits[{NEED_EXTRA[line]}]'")
+
+
+@pytest.mark.usefixtures("bare")
+def test_a_missing_extra_is_named_in_python_too() -> None:
+    """A name of the package that needs PyTorch raises an error with the same line; the others work."""
+    package = import_module("digits")
+    with pytest.raises(package.DigitsError, match=r"digits\.run needs .* pip install 'digits\[train\]'"):
+        _ = package.run
+    assert package.Reader.load("cnn")
+
+
+# From the wheel, in an environment of its own.
+
+
+def pip(*arguments: str | Path) -> None:
+    """Run pip, or skip the test where no package index can be reached."""
+    command = [sys.executable, "-m", "pip", "--quiet", "--disable-pip-version-check", *map(str, arguments)]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=600)
+    if "No matching distribution found" in done.stderr:  # any other failure is ours
+        pytest.skip(f"needs a package index: {done.stderr.splitlines()[-1]}")
+    assert done.returncode == 0, done.stderr
 
 
 def build(folder: Path) -> Path:
     """The wheel that pip makes of this checkout."""
-    command = [
-        sys.executable,
-        "-m",
-        "pip",
-        "wheel",
-        "--no-deps",
-        "--quiet",
-        f"--wheel-dir={folder}",
-        str(ROOT),
-    ]
-    done = subprocess.run(command, capture_output=True, text=True, timeout=300)
-    if "No matching distribution found for hatchling" in done.stderr:  # a failing build is no reason to skip
-        pytest.skip("needs an index with hatchling, which builds the wheel")
-    assert done.returncode == 0, done.stderr
+    pip("wheel", "--no-deps", f"--wheel-dir={folder}", ROOT)
     return next(folder.glob("digits-*.whl"))
+
+
+class Environment:
+    """A virtual environment in which only the wheel and what it depends on are installed."""
+
+    def __init__(self, folder: Path, wheel: Path) -> None:
+        subprocess.run([sys.executable, "-m", "venv", "--without-pip", folder], check=True)
+        self.programs = folder / ("Scripts" if sys.platform == "win32" else "bin")
+        self.install(str(wheel))
+
+    def install(self, *requirements: str) -> None:
+        pip("--python", self.programs / "python", "install", *requirements)
+
+    def command(self, *arguments: str | Path) -> list[str]:
+        return [str(self.programs / "digits"), *map(str, arguments)]
+
+    def digits(self, *arguments: str | Path) -> "subprocess.CompletedProcess[str]":
+        return subprocess.run(
+            self.command(*arguments), env=self.variables, capture_output=True, text=True, timeout=300
+        )
+
+    @property
+    def variables(self) -> dict[str, str]:
+        """The environment of a user who has no path to this checkout."""
+        return {name: value for name, value in os.environ.items() if name != "PYTHONPATH"}
 
 
 @pytest.fixture(scope="module")
@@ -35,8 +165,10 @@ def wheel(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return build(tmp_path_factory.mktemp("wheel"))
 
 
-def test_the_wheel_holds_the_package_and_nothing_else(wheel: Path) -> None:
-    """Every file of src/digits is in the wheel, unchanged; no test, no data; and it is small."""
+@pytest.mark.slow
+@pytest.mark.network
+def test_the_wheel_holds_the_package_and_nothing_else(wheel: Path, tmp_path: Path) -> None:
+    """The wheel has every file of src/digits and no other, is small, and is the same when built again."""
     source = {
         f"digits/{path.relative_to(ROOT / 'src' / 'digits').as_posix()}": path.read_bytes()
         for path in (ROOT / "src" / "digits").rglob("*")
@@ -48,20 +180,73 @@ def test_the_wheel_holds_the_package_and_nothing_else(wheel: Path) -> None:
         metadata = archive.read(next(n for n in archive.namelist() if n.endswith("METADATA"))).decode()
     assert "License-Expression: MIT" in metadata
     assert wheel.stat().st_size < LIMIT
-
-
-def test_the_wheel_is_reproducible(wheel: Path, tmp_path: Path) -> None:
-    """Built again, it has the same bytes."""
     assert build(tmp_path).read_bytes() == wheel.read_bytes()
 
 
-def test_the_wheel_works_by_itself(wheel: Path, tmp_path: Path) -> None:
-    """Unpacked elsewhere, without the checkout, it answers `--help` and `--version`."""
-    with zipfile.ZipFile(wheel) as archive:
-        for name in archive.namelist():
-            archive.extract(name, tmp_path)
-    for argument in ("--help", "--version"):
-        command = [sys.executable, "-m", "digits", argument]
-        done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, timeout=60)
+@pytest.mark.slow
+@pytest.mark.network
+def test_each_extra_brings_what_its_commands_need(
+    wheel: Path, tmp_path: Path, picture: Path, tiny_folder: Path
+) -> None:
+    """The wheel alone reads pictures; then the pip line that a command prints makes that command work."""
+    user = Environment(tmp_path / "environment", wheel)
+    assert "  7  " in user.digits("predict", picture).stdout
+    assert json.loads(user.digits("predict", picture, "--json").stdout)["text"] == "7"
+    assert user.digits("--help").returncode == user.digits("recipes").returncode == 0
+    pin = re.findall(r"^torch==\S+", (ROOT / "requirements.txt").read_text(), re.MULTILINE)
+    custom = tmp_path / "custom" / "7"
+    custom.mkdir(parents=True)
+    for number in range(3):
+        draw_seven(custom / f"{number}.png")
+
+    install_as_told(user, "serve")
+    assert "ModuleNotFoundError: No module named 'torch'" in torch_in(user)
+    assert serves(user)
+
+    out = ("--data", tiny_folder, "--out", tmp_path / "runs")
+    install_as_told(user, "train", *pin)
+    assert torch_in(user) == ""
+    commands: list[tuple[str | Path, ...]] = [
+        ("train", "--epochs", "1", *out),
+        ("evaluate", tmp_path / "runs" / "classic-1", "--data", tiny_folder),
+        ("compare", "cnn", tmp_path / "runs" / "classic-1", "--data", tiny_folder),
+        ("adapt", custom.parent, *out),
+        ("predict", picture, "--explain", tmp_path / "why.png"),
+    ]
+    for command in commands:
+        done = user.digits(*command)
         assert done.returncode == 0, done.stderr
-        assert "digits" in done.stdout
+
+    install_as_told(user, "tune", *pin)
+    done = user.digits("tune", "--trials", "1", "--epochs", "1", *out)
+    assert done.returncode == 0, done.stderr
+
+
+def install_as_told(user: Environment, command: str, *pins: str) -> None:
+    """Run the pip line that a command prints where its extra is missing; `pins` keep the download small."""
+    done = user.digits(command)
+    assert done.returncode == 1
+    assert "Traceback" not in done.stderr
+    user.install(re.findall(r"pip install '(digits\[\w+\])'$", done.stderr.strip())[0], *pins)
+
+
+def torch_in(user: Environment) -> str:
+    """The error of `import torch` in an environment; empty where it works."""
+    command = [user.programs / "python", "-c", "import torch"]
+    return subprocess.run(command, env=user.variables, capture_output=True, text=True).stderr
+
+
+def serves(user: Environment) -> bool:
+    """Return True if `digits serve` starts and sends its page."""
+    command = user.command("serve", "--port", "0")
+    with subprocess.Popen(command, env=user.variables, stdout=subprocess.PIPE, text=True) as server:
+        assert server.stdout is not None
+        lines, deadline = "", time.monotonic() + 60
+        while not (address := re.search(r"http://[\d.:]+", lines)) and time.monotonic() < deadline:
+            lines += server.stdout.readline()
+        try:
+            assert address, lines
+            with urllib.request.urlopen(address[0], timeout=30) as answer:  # noqa: S310  # our own server
+                return bool(answer.status == 200)
+        finally:
+            server.terminate()

@@ -32,7 +32,8 @@ def missing_package(error: ModuleNotFoundError, what: str) -> MissingPackageErro
     package = (error.name or "").partition(".")[0]
     if package not in EXTRAS or importlib.util.find_spec(package) is not None:
         return None
+    extra = "tune" if what.endswith("tune") else EXTRAS[package]  # tuning also trains; its extra brings both
     return MissingPackageError(
         f"{what} needs the package {package}, which is not installed; "
-        f"install it with: pip install 'digits[{EXTRAS[package]}]'"
+        f"install it with: pip install 'digits[{extra}]'"
     )
