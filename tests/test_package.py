@@ -36,21 +36,21 @@ NEED_EXTRA = {  # command line -> the extra that it asks for where only the pack
 }
 
 
+SEVEN, ONE = [(60, 40), (140, 40), (90, 160)], [(110, 30), (90, 160)]  # px, corners of their strokes
+
+
 @pytest.fixture
 def picture(tmp_path: Path) -> Path:
     """A PNG file with a 7 in black on white."""
-    return draw_seven(tmp_path / "seven.png")
+    return draw(tmp_path / "seven.png", SEVEN)
 
 
-def draw_seven(file: Path) -> Path:
-    """Draw a 7 into a new PNG file and return its path."""
+def draw(file: Path, stroke: list[tuple[int, int]], pen: int = 12) -> Path:
+    """Draw one stroke, `pen` px wide, into a new PNG file and return its path."""
     image = Image.new("L", (200, 200), "white")
-    ImageDraw.Draw(image).line([(60, 40), (140, 40), (90, 160)], fill="black", width=12)
+    ImageDraw.Draw(image).line(stroke, fill="black", width=pen)
     image.save(file)
     return file
-
-
-# Without the extras, in this process.
 
 
 class Missing(MetaPathFinder):
@@ -144,7 +144,7 @@ class Environment:
         self.install(str(wheel))
 
     def install(self, *requirements: str) -> None:
-        pip("--python", self.programs / "python", "install", *requirements)
+        pip("--python", self.programs / "python", "install", "--no-compile", *requirements)
 
     def command(self, *arguments: str | Path) -> list[str]:
         return [str(self.programs / "digits"), *map(str, arguments)]
@@ -194,10 +194,11 @@ def test_each_extra_brings_what_its_commands_need(
     assert json.loads(user.digits("predict", picture, "--json").stdout)["text"] == "7"
     assert user.digits("--help").returncode == user.digits("recipes").returncode == 0
     pin = re.findall(r"^torch==\S+", (ROOT / "requirements.txt").read_text(), re.MULTILINE)
-    custom = tmp_path / "custom" / "7"
-    custom.mkdir(parents=True)
-    for number in range(3):
-        draw_seven(custom / f"{number}.png")
+    custom = tmp_path / "custom"
+    for digit, stroke in (("1", ONE), ("7", SEVEN)):
+        (custom / digit).mkdir(parents=True)
+        for pen in (8, 12, 16):
+            draw(custom / digit / f"{pen}.png", stroke, pen)
 
     install_as_told(user, "serve")
     assert "ModuleNotFoundError: No module named 'torch'" in torch_in(user)
@@ -210,7 +211,7 @@ def test_each_extra_brings_what_its_commands_need(
         ("train", "--epochs", "1", *out),
         ("evaluate", tmp_path / "runs" / "classic-1", "--data", tiny_folder),
         ("compare", "cnn", tmp_path / "runs" / "classic-1", "--data", tiny_folder),
-        ("adapt", custom.parent, *out),
+        ("adapt", custom, *out),
         ("predict", picture, "--explain", tmp_path / "why.png"),
     ]
     for command in commands:
@@ -232,8 +233,9 @@ def install_as_told(user: Environment, command: str, *pins: str) -> None:
 
 def torch_in(user: Environment) -> str:
     """The error of `import torch` in an environment; empty where it works."""
-    command = [user.programs / "python", "-c", "import torch"]
-    return subprocess.run(command, env=user.variables, capture_output=True, text=True).stderr
+    command = [str(user.programs / "python"), "-c", "import torch"]
+    done = subprocess.run(command, env=user.variables, capture_output=True, text=True)
+    return done.stderr
 
 
 def serves(user: Environment) -> bool:
