@@ -23,7 +23,7 @@ from digits.recipes import FIGURES_FILE, RECIPES
 DOCS = Path(__file__).parent
 RESULTS = DOCS.parent / "benchmarks" / "results"
 PAGES = (DOCS.parent / "README.md", DOCS / "benchmarks.md")  # those with tables
-# The cnn has no results of its own on MNIST: the ensemble's networks that see digits as they are count for it.
+# The cnn has no results file for MNIST: the ensemble's networks that see digits as they are count for it.
 MEASURED_IN_ENSEMBLE = {"cnn": ("ensemble", "as-is")}  # recipe -> benchmarked recipe, view of its networks
 # The rows of the table of handwriting: title, then set and share as benchmarks/handwriting.py names them.
 HANDWRITING = (

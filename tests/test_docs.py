@@ -12,6 +12,7 @@ from support.strokefont import sheet
 
 import digits
 from digits.cli.main import COMMANDS
+from digits.recipes import FIGURES_FILE
 
 ROOT = Path(__file__).parent.parent
 sys.path.insert(0, str(ROOT / "docs"))
@@ -31,7 +32,8 @@ def help_text(command: str) -> str:
 
 def test_the_command_page_is_what_help_prints(monkeypatch: pytest.MonkeyPatch) -> None:
     """docs/cli.md is up to date; if not, `make docs` writes it again."""
-    monkeypatch.setattr(generate, "help_text", help_text)
+    asked = {command: help_text(command) for command in ("", *COMMANDS)}
+    monkeypatch.setattr(generate, "help_text", asked.__getitem__)
     assert (ROOT / "docs" / "cli.md").read_text() == generate.cli_page()
 
 
@@ -43,7 +45,7 @@ def test_tables_are_what_was_measured(page: Path) -> None:
 
 def test_the_recipes_figures_are_what_was_measured() -> None:
     """`digits recipes` prints the figures of benchmarks/results; if not, `make docs` writes them again."""
-    assert generate.FIGURES_FILE.read_text() == generate.recipe_figures()
+    assert FIGURES_FILE.read_text() == generate.recipe_figures()
 
 
 @every_page
@@ -64,9 +66,9 @@ def anchors(page: Path) -> set[str]:
 @every_page
 def test_paths_in_the_pages_exist(page: Path) -> None:
     """Every path into a folder of the repository that a page names is there."""
-    if page != HISTORY:
-        for path in re.findall(r"(?<![\w/.-])((?:src|tests|docs|benchmarks)/[\w./*-]*[\w*])", page.read_text()):
-            assert list(ROOT.glob(path.replace("RECIPE", "*"))), path
+    path = re.compile(r"(?<![\w/.-])(?:src|tests|docs|benchmarks)/[\w./*-]*[\w*]")
+    for found in path.findall(page.read_text()) if page != HISTORY else []:
+        assert list(ROOT.glob(found.replace("RECIPE", "*"))), found
 
 
 @every_page
