@@ -11,6 +11,7 @@ from pathlib import Path
 import optuna
 
 from digits.tuning.storage import open_storage
+from digits.tuning.workers import lock_file
 
 from . import database, trainer
 from .trainer import PATIENCE, Trainer
@@ -59,7 +60,7 @@ def kill_worker(place: Path, data: Path, url: str | None, name: str) -> list[str
     os.kill(_running_worker(folder, url), signal.SIGKILL)
     ended = search.wait()
     failures = [] if ended.code == 0 else [f"the others did not finish: {ended.output}"]
-    if "1 of 3 workers died (SIGKILL)" not in ended.output:
+    if "1 of 3 workers failed (SIGKILL)" not in ended.output:
         failures.append(f"nothing was said of the one that died: {ended.output}")
     return failures + _unlike(folder, url, {"COMPLETE": TRIALS, "FAIL": 1})
 
@@ -125,7 +126,7 @@ def _running_worker(folder: Path, url: str | None) -> int:
         if len({trial.user_attrs.get("worker") for trial in trials}) >= 2:
             running = [trial for trial in trials if trial.state.name == "RUNNING"]
             for trial in running[-1:]:  # the newest has the longest way to go
-                with contextlib.suppress(OSError):
-                    return int((folder / trial.user_attrs["worker"]).read_text().split()[1])
+                with contextlib.suppress(OSError, KeyError, IndexError):  # it has only just started
+                    return int(lock_file(trial.user_attrs["worker"]).read_text().split()[1])
         time.sleep(0.02)
     raise TimeoutError(f"the workers of {folder} never came")

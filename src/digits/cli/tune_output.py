@@ -8,8 +8,9 @@ from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
 
 from digits.cli.console import show_line
 from digits.cli.describe import OPTIMIZERS
+from digits.tuning.report import Report
 from digits.tuning.study import Study
-from digits.tuning.trials import Report, Trial
+from digits.tuning.trials import Trial
 
 SHOWN_BEST = 5  # trials in the final table
 NOTES = {"complete": "", "pruned": "pruned", "failed": "failed"}  # shown after a trial without a note

@@ -9,38 +9,36 @@ from digits.options import at_least, check_name
 
 Group = Literal["hidden", "lr", "optimizer", "batch-size", "augmentation"]
 Pruner = Literal["median", "halving", "none"]
-TRIALS = 50  # of a search that is given no budget
+TRIALS = 50  # default budget
 
 
 @dataclass(frozen=True)
 class TuneOptions:
-    """Search for better options of `digits train`, judged by validation images alone.
+    """Search for training options with a better validation accuracy.
 
-    Options of `digits train` may be given too: the search starts there. Repeat the command to go on.
+    It starts from the options of `digits train`, which may be given too. Repeat the command to continue.
     """
 
     search: tuple[Group, ...] = ("hidden", "lr", "optimizer", "batch-size", "augmentation")
-    """What to vary."""
+    """Groups of options to vary."""
     trials: int | None = None
-    """Trials to finish, those pruned or of earlier calls counted. Default: 50, or no end with --minutes."""
+    """Trials to finish, including pruned ones and earlier calls. Default: 50, or no limit with --minutes."""
     minutes: float | None = None
-    """Begin no trial after so many minutes; those under way are finished."""
+    """Stop starting trials after this many minutes; running trials finish."""
     pruner: Pruner = "median"
-    """Give up a trial below the median of earlier ones at its epoch, or by successive halving, or never."""
+    """Stop a trial early if it is below the median of earlier trials, by successive halving, or never."""
     workers: int = 1
-    """Processes that work on the study, each with --threads threads."""
+    """Number of processes that run trials, each with --threads threads."""
     storage: str | None = None
-    """URL of a database: sqlite:///FILE, postgresql://USER@HOST/NAME. Default: a journal file."""
+    """URL of a database: sqlite:///FILE or postgresql://USER@HOST/NAME. Default: a journal file."""
     out: Path = Path("runs")
     """Folder that holds the study's folder."""
     name: str | None = None
-    """Name of the study and of its folder. Default: tune and the recipe."""
+    """Name of the study and of its folder. Default: tune- and the recipe, such as tune-fast."""
 
     def __post_init__(self) -> None:
         if not self.search:
-            raise OptionError(
-                "--search names nothing; expected at least one of " + ", ".join(get_args(Group))
-            )
+            raise OptionError("--search has no group; expected at least one of " + ", ".join(get_args(Group)))
         at_least("workers", self.workers, 1)
         for name in ("trials", "minutes"):
             if getattr(self, name) is not None:
@@ -49,5 +47,5 @@ class TuneOptions:
 
     @property
     def budget(self) -> int | None:
-        """Trials to finish; None where time alone decides."""
+        """Number of trials to finish; None if only --minutes limits the search."""
         return TRIALS if self.trials is None and self.minutes is None else self.trials

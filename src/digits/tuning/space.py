@@ -1,4 +1,4 @@
-"""What a search varies: options of `digits train` as points in a space, and back."""
+"""The search space: training options as points with named coordinates, and back."""
 
 import dataclasses
 import shlex
@@ -6,28 +6,28 @@ from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple, get_args
 
 from digits.options import ADAPTIVE_RATE, SGD_RATE, Augmentation, Optimizer, TrainOptions, flat
-from digits.recipes import RECIPES
+from digits.recipes import find_recipe
 from digits.tuning.options import Group
 
 
 class Range(NamedTuple):
-    """From where to where, evenly or evenly in the logarithm."""
+    """Lowest and highest value of a coordinate; with `log`, proposals are uniform in the logarithm."""
 
     low: float
     high: float
     log: bool = False
-    whole: bool = False  # numbers without a fraction
+    whole: bool = False  # whole numbers only
 
 
-# Wider than what is known to be good, so that the ends are seen to be worse.
+# Wider than the ranges of good values, so that a search shows that values at the ends are worse.
 SPACE: dict[Group, dict[str, Range]] = {
     "hidden": {
         "hidden1": Range(32, 1024, log=True, whole=True),
         "hidden2": Range(16, 1024, log=True, whole=True),
     },
-    # Times the optimiser's usual rate, so that one range fits all: 0.001 to 0.3 for sgd, a tenth for others.
+    # A factor of the optimizer's default rate, so that one range fits all optimizers: 0.001 to 0.3 for sgd.
     "lr": {"lr_factor": Range(0.1, 30, log=True)},
-    "optimizer": {"momentum": Range(0, 0.98)},  # beside the optimiser itself
+    "optimizer": {"momentum": Range(0, 0.98)},  # besides the optimizer itself, which is not a number
     "batch-size": {"batch_size": Range(32, 512, log=True, whole=True)},
     "augmentation": {
         "rotation": Range(0, 20),
@@ -42,16 +42,16 @@ SPACE: dict[Group, dict[str, Range]] = {
 }
 OPTIMIZERS: tuple[str, ...] = get_args(Optimizer)
 WITH_MOMENTUM = ("sgd", "rmsprop")
-UNTOLD = ("recipe", "out", "name", "plots")  # options that a command for the same weights does not need
+UNNEEDED = ("recipe", "out", "name", "plots")  # options that `train_command` leaves out
 
 
 def groups(start: TrainOptions, asked: Sequence[Group]) -> tuple[Group, ...]:
-    """Those of the groups that the network has."""
+    """Return the groups in `asked` that the network of `start` has; only the mlp has hidden layers."""
     return tuple(group for group in SPACE if group in asked and (start.model == "mlp" or group != "hidden"))
 
 
 def ranges(start: TrainOptions, asked: Sequence[Group]) -> dict[str, Range]:
-    """The numbers to vary, each with its range, which is widened where `start` lies outside."""
+    """Return the range of each number to search, by name, widened to include the value in `start`."""
     here = point(start)
     return {
         name: usual._replace(low=min(usual.low, here[name]), high=max(usual.high, here[name]))
@@ -61,7 +61,7 @@ def ranges(start: TrainOptions, asked: Sequence[Group]) -> dict[str, Range]:
 
 
 def point(options: TrainOptions) -> dict[str, Any]:
-    """The options as a point in the space."""
+    """Return the options as a point: the value of each coordinate by name."""
     return {
         "hidden1": options.hidden[0],
         "hidden2": options.hidden[1],
@@ -73,8 +73,8 @@ def point(options: TrainOptions) -> dict[str, Any]:
     }
 
 
-def at(start: TrainOptions, where: Mapping[str, Any]) -> TrainOptions:
-    """The options at a point; what it leaves out stays as it is in `start`."""
+def options_at(start: TrainOptions, where: Mapping[str, Any]) -> TrainOptions:
+    """Return the options at the point `where`; coordinates that it leaves out keep their value in `start`."""
     p = point(start) | {name: _short(v) if isinstance(v, float) else v for name, v in where.items()}
     lr = start.lr
     if {"lr_factor", "optimizer"} & where.keys():
@@ -95,30 +95,31 @@ def at(start: TrainOptions, where: Mapping[str, Any]) -> TrainOptions:
 
 
 def settings(options: TrainOptions, asked: Sequence[Group]) -> dict[str, Any]:
-    """The options that are searched, as people are shown them: by the names of their parameters' labels."""
+    """Return the values of the searched options by name, with the learning rate itself, not its factor."""
     values = point(options) | {"lr_factor": options.learning_rate}
     varied = [*(["optimizer"] if "optimizer" in asked else []), *ranges(options, asked)]
     return {label(name): values[name] for name in varied}
 
 
 def label(name: str) -> str:
-    """A parameter's name for people, who are shown the rate itself."""
+    """Return the option name of a coordinate: "lr" for "lr_factor", else the same name."""
     return "lr" if name == "lr_factor" else name
 
 
 def train_command(options: TrainOptions) -> str:
-    """The shortest `digits train ...` that trains with these options, whatever the folder and name."""
+    """Return the shortest command `digits train ...` that trains the same network, into a default folder."""
     words = ["digits", "train"]
     if options.recipe != TrainOptions.recipe:
         words += ["--recipe", options.recipe]
-    before = flat(RECIPES[options.recipe])
+    before = flat(find_recipe(options.recipe))
     for name, value in flat(options).items():
-        if value != before[name] and name not in UNTOLD:
+        if value != before[name] and name not in UNNEEDED:
             words += _words(name.replace("_", "-"), value)
     return shlex.join(words)
 
 
 def _words(name: str, value: object) -> list[str]:
+    """Return the words that set an option on the command line."""
     if isinstance(value, bool):
         return [f"--{'' if value else 'no-'}{name}"]
     return [f"--{name}", *(map(str, value) if isinstance(value, tuple) else [str(value)])]
@@ -129,5 +130,5 @@ def _usual_rate(optimizer: str) -> float:
 
 
 def _short(value: float) -> float:
-    """Four digits are enough, and can be typed."""
+    """Round to four significant digits, which is precise enough and easy to type."""
     return float(f"{value:.4g}")

@@ -1,17 +1,16 @@
-"""Where a search keeps its trials: a journal file, or any database that SQLAlchemy reaches.
+"""Open the storage of a search: a journal file, or any database that SQLAlchemy supports.
 
-Both may be opened by many processes at once. What goes wrong with them is raised as RunError or OptionError.
+Several processes may have a storage open at the same time. Its errors are raised as RunError or OptionError.
 """
 
 import contextlib
 import importlib.util
-import json
 import os
 import time
 import warnings
 from collections.abc import Generator, Iterator
 from pathlib import Path
-from typing import IO, Any
+from typing import Any, cast
 
 import filelock
 import optuna
@@ -21,104 +20,91 @@ from optuna.storages.journal import JournalFileBackend, JournalStorage
 
 from digits.errors import OptionError, RunError
 
-PATIENCE = 60.0  # seconds to wait for another process that writes
-HEARTBEAT, GRACE = 60, 180  # seconds: how databases tell trials of other machines that died
-PAUSES = (0.1, 0.3, 1.0, 3.0)  # seconds before another try while another machine makes the tables
-BLOCK = 2**16  # bytes read at a time
+LOCK_TIMEOUT = 60.0  # seconds to wait while another process writes
+HEARTBEAT = 60  # seconds between two signs of life of a trial in a database
+GRACE = 180  # seconds without one after which Optuna counts the trial as failed
+PAUSES = (0.1, 0.3, 1.0, 3.0)  # seconds before each new attempt while another machine creates the tables
 
 
 @contextlib.contextmanager
 def open_storage(url: str | None, folder: Path) -> Iterator[optuna.storages.BaseStorage]:
-    """The journal file in the folder, or the database at `url`; errors of a database become RunError."""
-    with _one_sentence(url):
-        storage = _connect(url, folder)
+    """Open the database at `url`, or without a URL the journal file in `folder`.
+
+    Raises OptionError if the URL is wrong or its driver is missing, and RunError if the database or the file
+    cannot be read or written; also while the storage is used inside the `with` block.
+    """
+    if url is None:
+        yield JournalStorage(Journal(folder / "journal.log"))
+        return
+    with _database_errors(url):
+        storage = _connect(url)
         try:
             yield storage
         finally:
-            if isinstance(storage, optuna.storages.RDBStorage):
-                storage.remove_session()
-                storage.engine.dispose()
+            storage.remove_session()
+            storage.engine.dispose()
 
 
-def turn_file(url: str | None, folder: Path) -> Path:
-    """What to lock while a trial is proposed and taken.
+def proposal_lock(url: str | None, folder: Path) -> Path:
+    """Return the path of the lock file to hold while a trial is proposed and started.
 
-    It is beside an SQLite file, which lets two processes take the same trial; servers lock rows.
+    For SQLite it is beside the database, because SQLite lets two processes start the same trial. Database
+    servers do not, so their lock file is in `folder`, as that of a journal.
     """
     database = sqlalchemy.make_url(url).database if url and url.startswith("sqlite") else None
     return Path(database).with_name(f".{Path(database).name}.turn") if database else folder / ".turn"
 
 
 class Journal(JournalFileBackend):
-    """Optuna's journal file, with locks that end with their holder and without lines that are cut short.
+    """Optuna's journal file, with a lock that ends with its process and safe against incomplete lines.
 
-    Optuna's own lock outlives a killed process by half a minute; and a line that it had begun would swallow
-    the next one, after which the file could not be read again.
+    Optuna's lock blocks all others for half a minute after a kill. A line that a full disk or a power cut
+    left incomplete would be joined with the next one, after which Optuna cannot read the file any more.
     """
 
     def __init__(self, path: Path) -> None:
         self.path = path
-        try:
-            super().__init__(str(path))
-        except OSError as error:
-            raise self._cannot("written", error) from error
+        self.lock = filelock.FileLock(path.with_name(f".{path.name}.lock"), timeout=LOCK_TIMEOUT)
+        with self._errors():
+            super().__init__(str(path), cast(Any, self.lock))  # has acquire() and release()
 
     def read_logs(self, log_number_from: int) -> Generator[dict[str, Any], None, None]:
-        """The entries from a number on; a last one that is not whole yet is left out."""
-        try:
+        """Yield the entries from a number on; an incomplete last line is left out."""
+        with self._errors():
             yield from super().read_logs(log_number_from)
-        except OSError as error:
-            raise self._cannot("read", error) from error
-        except ValueError as error:
-            raise RunError(
-                f"{self.path} is damaged ({error}); put back a copy, or choose another --name"
-            ) from None
 
     def append_logs(self, logs: list[dict[str, Any]]) -> None:
-        """Write whole lines behind the last whole line, and see them onto the disk."""
-        lines = b"".join(json.dumps(log, separators=(",", ":")).encode() + b"\n" for log in logs)
-        lock = self.path.with_name(f".{self.path.name}.lock")
+        """Remove an incomplete last line, then append the entries and wait until they are on the disk."""
+        with self._errors(), self.lock:  # a FileLock may be acquired twice by the same process
+            content = self.path.read_bytes()
+            if content and not content.endswith(b"\n"):
+                os.truncate(self.path, content.rfind(b"\n") + 1)
+            super().append_logs(logs)
+
+    @contextlib.contextmanager
+    def _errors(self) -> Iterator[None]:
         try:
-            with filelock.FileLock(lock, timeout=PATIENCE), open(self.path, "r+b") as file:
-                file.seek(_end_of_lines(file))
-                file.truncate()
-                file.write(lines)
-                file.flush()
-                os.fsync(file.fileno())
+            yield
         except OSError as error:
-            raise self._cannot("written", error) from error
-
-    def _cannot(self, verb: str, error: OSError) -> RunError:
-        return RunError(
-            f"{self.path} cannot be {verb}: {error.strerror or error}; the trials in it are kept. "
-            "Give it the right permissions and room on its disk, or choose another --out"
-        )
-
-
-def _end_of_lines(file: IO[bytes]) -> int:
-    """Where the last line ends that does end."""
-    size = file.seek(0, os.SEEK_END)
-    while size:  # backwards, for a line that was cut short is the last
-        begin = max(0, size - BLOCK)
-        file.seek(begin)
-        newline = file.read(size - begin).rfind(b"\n")
-        if newline >= 0:
-            return begin + newline + 1
-        size = begin
-    return 0
+            raise RunError(
+                f"{self.path} cannot be used: {error.strerror or error}; its trials are kept. "
+                "Check its permissions and the space on the disk, or choose another --out"
+            ) from error
+        except ValueError as error:
+            raise RunError(
+                f"{self.path} is damaged ({error}); restore a copy, or choose another --name"
+            ) from None
 
 
-def _connect(url: str | None, folder: Path) -> optuna.storages.BaseStorage:
-    """The journal file in the folder, or the database at `url`, with its tables."""
-    if url is None:
-        return JournalStorage(Journal(folder / "journal.log"))
-    patience: dict[str, Any] = {"connect_args": {"timeout": PATIENCE}} if url.startswith("sqlite") else {}
+def _connect(url: str) -> optuna.storages.RDBStorage:
+    """Connect to a database, and create Optuna's tables if they are missing."""
+    timeout = {"connect_args": {"timeout": LOCK_TIMEOUT}} if url.startswith("sqlite") else {}
     for pause in (*PAUSES, None):
         try:
             with warnings.catch_warnings():
                 warnings.simplefilter("ignore", ExperimentalWarning)  # of the heartbeat
                 return optuna.storages.RDBStorage(
-                    _with_driver(url), patience, heartbeat_interval=HEARTBEAT, grace_period=GRACE
+                    _with_driver(url), timeout, heartbeat_interval=HEARTBEAT, grace_period=GRACE
                 )
         except ImportError:
             raise OptionError(_missing_driver(url)) from None
@@ -126,7 +112,7 @@ def _connect(url: str | None, folder: Path) -> optuna.storages.BaseStorage:
             raise OptionError(
                 f"--storage is {url!r}; expected a URL such as sqlite:///tune.db or postgresql://host/name"
             ) from None
-        except sqlalchemy.exc.SQLAlchemyError:
+        except sqlalchemy.exc.SQLAlchemyError:  # perhaps another process is creating the tables
             if pause is None:
                 raise
             time.sleep(pause)
@@ -134,7 +120,7 @@ def _connect(url: str | None, folder: Path) -> optuna.storages.BaseStorage:
 
 
 def _with_driver(url: str) -> str:
-    """The URL that SQLAlchemy needs to take psycopg 3, where that is installed."""
+    """Return the URL that makes SQLAlchemy use psycopg 3, if that is installed."""
     scheme, separator, rest = url.partition("://")
     if scheme in ("postgresql", "postgres") and importlib.util.find_spec("psycopg"):
         scheme = "postgresql+psycopg"
@@ -143,20 +129,21 @@ def _with_driver(url: str) -> str:
 
 def _missing_driver(url: str) -> str:
     kind = url.partition(":")[0]
-    how = "pip install 'psycopg[binary]'" if kind.startswith("postgres") else f"install a driver for {kind}"
+    postgres = kind.startswith("postgres")
+    how = "pip install 'digits[postgresql]'" if postgres else f"install a driver for {kind}"
     return f"--storage {kind} needs a package that is not installed: {how}"
 
 
 @contextlib.contextmanager
-def _one_sentence(url: str | None) -> Iterator[None]:
-    """What a database says becomes one sentence, without the password that may be in its URL."""
+def _database_errors(url: str) -> Iterator[None]:
+    """Raise a database's errors as RunError with one sentence, without the password in the URL."""
     try:
         yield
     except (sqlalchemy.exc.SQLAlchemyError, StorageInternalError) as error:
         cause = error.__cause__ if isinstance(error, StorageInternalError) else error
-        said = str(getattr(cause, "orig", cause)).strip().partition("\n")[0]
-        where = sqlalchemy.make_url(url or "").render_as_string(hide_password=True)
+        reason = str(getattr(cause, "orig", cause)).strip().partition("\n")[0]
+        where = sqlalchemy.make_url(url).render_as_string(hide_password=True)
         raise RunError(
-            f"{where}: {said}; expected a database that answers and can be written to. What it holds is "
-            "kept: the same command goes on"
+            f"{where}: {reason}; expected a database that can be reached and written to. "
+            "Its trials are kept: run the same command again to continue"
         ) from error
