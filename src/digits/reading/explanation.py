@@ -1,14 +1,15 @@
-"""How a picture was read, step by step, as one picture to keep.
+"""Draw the steps from a picture to its answer, as one picture.
 
-the picture, its marks numbered -> ink and strokes -> what the network saw of each mark, and how sure it is
+From top to bottom: the picture with its marks numbered; the ink and the strokes that were found; each mark as
+the network saw it, with its likeliest answers. Needs Matplotlib; lengths are pixels of the drawn picture.
 """
 
 from collections.abc import Sequence
 from itertools import groupby
 from pathlib import Path
+from typing import TypeAlias
 
 import numpy as np
-import numpy.typing as npt
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.patches import Rectangle
@@ -36,31 +37,45 @@ from digits.figure_style import (
     whole_percent,
     write,
 )
-from digits.mnist import SIDE
+from digits.mnist import CLASSES, SIDE
+from digits.reading.decoding import Pixels
 from digits.reading.results import BLANK, NO_DIGIT, UNCLEAR, Digit, Reading
 
-Pixels = npt.NDArray[np.uint8]
-Box = tuple[float, float, float, float]  # x, y, w, h in px of the sheet
-LARGEST = (WIDTH - 2 * MARGIN, 640)  # px across and down for the picture
-HALF = ((WIDTH - 3 * MARGIN) // 2, 400)  # px for each step below it
-HEADING = 46  # px, of a section's name
-GAP = 40  # px between sections
-COLUMNS, ENLARGED, ANSWERS, BAR = 5, 6, 3, 32  # marks a row; px a pixel; bars a mark; px a bar
-TILE = ENLARGED * SIDE  # px
-PITCH = 48 + TILE + ANSWERS * BAR + ROW_GAP  # px from one row of marks to the next
-SOLE = 14  # px a pixel, of a mark that is alone
-CRISP = 4  # px a pixel from which on pixels are shown as squares
-MOST = 30  # marks; of more, those are drawn that it was least sure of
-CROWDED = 40  # marks, whose numbers have to be small
-LONGEST = 36  # characters of the answer in the title
+Area: TypeAlias = tuple[float, float, float, float]  # left, top, width, height
+
+PICTURE_SIZE = (WIDTH - 2 * MARGIN, 640)  # largest width and height of the picture
+STEP_SIZE = ((WIDTH - 3 * MARGIN) // 2, 400)  # largest width and height of a step; two stand side by side
+HEADING, SUBHEADING = 46, 30  # height of a section's title, and of the line below a step's title
+TITLE_MIDDLE = 12  # from the top of a title to its middle
+SECTION_GAP = 40
+CRISP_SCALE = 4  # from this enlargement on pixels are drawn as squares
+FRAME_WIDTH = 1.6  # points
+
+MARK_COLUMNS = 5  # marks side by side
+MARK_SCALE, SOLE_MARK_SCALE = 6, 14  # enlargement of a mark's image, and of the only mark's
+MARK_SIDE = MARK_SCALE * SIDE
+MARK_TOP = 10  # between the section's title and the first row of marks
+IMAGE_TOP, BARS_TOP, SOLE_BARS_TOP = 40, 48, 38  # image below verdict, bars around image, bars below verdict
+BAR_HEIGHT, BAR_PADDING = 32, 6
+MARK_ANSWERS = 3  # bars of each mark
+ROW_PITCH = BARS_TOP + MARK_SIDE + MARK_ANSWERS * BAR_HEIGHT + ROW_GAP  # from one row of marks to the next
+MAX_MARKS = 30  # of more marks, those with the lowest probability are drawn
+CROWDED, CROWDED_SIZE = 40, 0.65  # with more marks than this the numbers are smaller by this factor
+TAG_HEIGHT, TAG_PADDING = 1.25, 10  # of the number of a mark: in font sizes, and left and right together
+MAX_TITLE = 36  # characters of the answer in the title
+
 REASONS = {
     UNCLEAR: "Unclear: no digit is likely enough.",
     NO_DIGIT: "Not a digit: it looks like something else.",
 }
+NumberedDigit: TypeAlias = tuple[int, Digit]  # counted from 1 in reading order
 
 
 def explain(reading: Reading, path: Path) -> None:
-    """Save the steps of a reading that was made with `explain=True` as the PNG `path`."""
+    """Draw a reading that was made with `explain=True` and save it as the PNG file `path`.
+
+    Raises DigitsError if the file cannot be written.
+    """
     try:
         save_png(explain_figure(reading), path)
     except OSError as error:
@@ -70,51 +85,44 @@ def explain(reading: Reading, path: Path) -> None:
 
 
 def explain_figure(reading: Reading) -> Figure:
-    """The picture with its marks, the steps, and each mark as the network saw it."""
-    picture = reading.steps["picture"]
+    """Return the drawing of a reading that was made with `explain=True`."""
     steps = [name for name in reading.steps if name != "picture"]
-    shown = _shown(reading.digits)
-    size = _fitted(picture, LARGEST)
-    step_sizes = [_fitted(reading.steps[name], HALF) for name in steps]
+    marks = [(number, digit) for number, digit in enumerate(reading.digits, 1) if digit.reason != BLANK]
+    shown = _least_certain(marks)
+    size = _fitted(reading.steps["picture"], PICTURE_SIZE)
+    step_sizes = [_fitted(reading.steps[name], STEP_SIZE) for name in steps]
     step_rows = [max(h for _, h in step_sizes[i : i + 2]) for i in range(0, len(steps), 2)]
-    text = _summary(reading)
-    sections = [HEADING + size[1], *(HEADING + 30 + height for height in step_rows)]
-    body = sum(sections) + GAP * len(sections) + _marks_height(len(shown))
-    figure, canvas, y = open_sheet(_title(reading), text, body)
+    sections = [HEADING + size[1], *(HEADING + SUBHEADING + height for height in step_rows)]
+    body = sum(sections) + SECTION_GAP * len(sections) + _height_of_marks(len(shown))
+    figure, canvas, y = open_sheet(_title(reading), _summary(reading), body)
 
-    write(canvas, MARGIN, y + 12, "The picture, every mark numbered", weight="bold")
-    place = (MARGIN, y + HEADING, *size)
-    _draw(canvas, picture, place)
-    for number, digit in enumerate(reading.digits, 1):
-        if digit.reason != BLANK:
-            box = _placed(digit.box, reading, place)
-            _number(canvas, number, digit, box, crowded=len(reading.digits) > CROWDED)
-    y += sections[0] + GAP
+    _draw_picture(canvas, reading, marks, (MARGIN, y + HEADING, *size))
+    y += sections[0] + SECTION_GAP
     for i, name in enumerate(steps):
-        left, top = MARGIN + (HALF[0] + MARGIN) * (i % 2), y + (HEADING + 30)
-        _draw_step(canvas, reading, name, (left, top, *step_sizes[i]))
+        left = MARGIN + (STEP_SIZE[0] + MARGIN) * (i % 2)
+        _draw_step(canvas, reading, name, (left, y + HEADING + SUBHEADING, *step_sizes[i]))
         if i % 2 == 1 or name == steps[-1]:
-            y += sections[1 + i // 2] + GAP
+            y += sections[1 + i // 2] + SECTION_GAP
     _draw_marks(canvas, shown, len(reading.digits), y)
     return figure
 
 
-def _shown(digits: Sequence[Digit]) -> list[tuple[int, Digit]]:
-    """The marks to show large, with their numbers: all that have ink, or those it was least sure of."""
-    inked = [(number, digit) for number, digit in enumerate(digits, 1) if digit.reason != BLANK]
-    return sorted(sorted(inked, key=lambda mark: mark[1].probability)[:MOST], key=lambda mark: mark[0])
+def _least_certain(marks: Sequence[NumberedDigit]) -> list[NumberedDigit]:
+    """Return at most MAX_MARKS marks, those with the lowest probability, in reading order."""
+    return sorted(sorted(marks, key=lambda mark: mark[1].probability)[:MAX_MARKS], key=lambda mark: mark[0])
 
 
 def _title(reading: Reading) -> str:
+    """Return the accepted digits as a title, or their number if there are many."""
     rows = reading.text.split("\n") if reading.text else []
     answer = " / ".join(rows)
-    if len(answer) > LONGEST:
+    if len(answer) > MAX_TITLE:
         return f"{len(answer.replace(' / ', '')):,} digits read in {len(rows):,} line{'s' * (len(rows) > 1)}"
     return f"Read as {answer}" if answer else "No digit read"
 
 
 def _summary(reading: Reading) -> str:
-    """What was found, and what the reasons for refusing mean."""
+    """Return a sentence on what was found, and one on each reason why a mark was not accepted."""
     marks = [digit for digit in reading.digits if digit.reason != BLANK]
     size = f"{reading.width:,} × {reading.height:,} pixels"
     if not marks:
@@ -127,124 +135,148 @@ def _summary(reading: Reading) -> str:
 
 
 def _fitted(pixels: Pixels, largest: tuple[int, int]) -> tuple[int, int]:
-    """Width and height in px of an image made as large as there is room; squares for pixels are all alike."""
+    """Return the width and height of an image (H, W) enlarged to fit into `largest`.
+
+    A large factor is rounded down to a whole number, so that all pixels are squares of the same size.
+    """
     height, width = pixels.shape[:2]
     scale = min(largest[0] / width, largest[1] / height)
-    scale = int(scale) if scale >= CRISP else scale
+    scale = int(scale) if scale >= CRISP_SCALE else scale
     return max(1, round(width * scale)), max(1, round(height * scale))
 
 
-def _draw(canvas: Axes, pixels: Pixels, place: Box, *, inverted: bool = False) -> None:
-    x, y, width, height = place
-    crisp = width >= CRISP * pixels.shape[1]
+# ---------------------------------------------------------------------------------------------- the steps
+
+
+def _draw_picture(canvas: Axes, reading: Reading, marks: Sequence[NumberedDigit], area: Area) -> None:
+    """Draw the picture with a frame and a number around each mark, below its title."""
+    write(canvas, MARGIN, area[1] - HEADING + TITLE_MIDDLE, "The picture, every mark numbered", weight="bold")
+    _draw_pixels(canvas, reading.steps["picture"], area)
+    size = SMALL * (CROWDED_SIZE if len(reading.digits) > CROWDED else 1)
+    for number, digit in marks:
+        _draw_frame(canvas, number, digit, _area_of(digit, reading, area), size)
+
+
+def _draw_pixels(canvas: Axes, pixels: Pixels, area: Area, *, inverted: bool = False) -> None:
+    """Draw an image (H, W) or (H, W, 3) into an area; `inverted` draws 0 as white."""
+    x, y, width, height = area
+    crisp = width >= CRISP_SCALE * pixels.shape[1]
     how = Image.Resampling.NEAREST if crisp else Image.Resampling.BICUBIC
     resized = np.asarray(Image.fromarray(pixels).resize((int(width), int(height)), how))
     draw_image(canvas, x, y, resized, 1, colours="gray_r" if inverted else "gray")
 
 
-def _placed(box: tuple[int, int, int, int], reading: Reading, place: Box) -> Box:
-    """A box of the original picture on the sheet."""
-    across, down = place[2] / reading.width, place[3] / reading.height
-    return place[0] + box[0] * across, place[1] + box[1] * down, box[2] * across, box[3] * down
+def _area_of(digit: Digit, reading: Reading, area: Area) -> Area:
+    """Return where a digit lies if the whole picture is drawn into `area`."""
+    across, down = area[2] / reading.width, area[3] / reading.height
+    x, y, width, height = digit.box
+    return area[0] + x * across, area[1] + y * down, width * across, height * down
 
 
-def _number(canvas: Axes, number: int, digit: Digit, box: Box, *, crowded: bool) -> None:
-    """A frame, and the mark's number on a tag at its upper left corner."""
-    x, y, width, height = box
+def _draw_frame(canvas: Axes, number: int, digit: Digit, area: Area, size: float) -> None:
+    """Draw a frame around a mark, and its number on a tag at the upper left corner in `size` points."""
+    x, y, width, height = area
     colour = BLUE if digit.accepted else VERMILLION
     style = "solid" if digit.accepted else "dashed"
-    size = SMALL * (0.65 if crowded else 1)
-    canvas.add_patch(
-        Rectangle(
-            (x - 2, y - 2), width + 4, height + 4, fill=False, color=colour, linewidth=1.6, linestyle=style
-        )
-    )
-    _tag(canvas, number, max(x - 3, MARGIN), y - size * POINT * 1.25 - 2, colour, size)
+    frame = Rectangle((x - 2, y - 2), width + 4, height + 4, fill=False, color=colour)
+    frame.set(linewidth=FRAME_WIDTH, linestyle=style)
+    canvas.add_patch(frame)
+    _draw_tag(canvas, number, max(x - 3, MARGIN), y - size * POINT * TAG_HEIGHT - 2, colour, size)
 
 
-def _tag(canvas: Axes, number: int, x: float, y: float, colour: str, size: float = SMALL) -> float:
-    """A number in white on colour, its top left corner at (x, y); returns its width in px."""
-    height = size * POINT * 1.25
-    width = len(str(number)) * size * POINT * GLYPH + 10
+def _draw_tag(canvas: Axes, number: int, x: float, y: float, colour: str, size: float = SMALL) -> None:
+    """Draw a number in white on a coloured rectangle with its upper left corner at (x, y)."""
+    height = size * POINT * TAG_HEIGHT
+    width = len(str(number)) * size * POINT * GLYPH + TAG_PADDING
     canvas.add_patch(Rectangle((x, y), width, height, color=colour, linewidth=0, zorder=3))
     text = {"color": "white", "weight": "bold", "ha": "center", "zorder": 4}
     write(canvas, x + width / 2, y + height / 2, str(number), size, **text)
-    return width
 
 
-def _draw_step(canvas: Axes, reading: Reading, name: str, place: Box) -> None:
-    x, y = place[:2]
+def _draw_step(canvas: Axes, reading: Reading, name: str, area: Area) -> None:
+    """Draw the picture of a step, by its name in `reading.steps`, below its title."""
+    x, y = area[:2]
     titles = {
         "ink": ("Ink", f"{'lighter' if reading.light_ink else 'darker'} than the paper around it"),
         "strokes": ("Strokes", "no rules or specks; lines underlined"),
     }
     title, text = titles.get(name, (name.capitalize(), ""))
-    write(canvas, x, y - HEADING - 30 + 12, title, weight="bold")
-    write(canvas, x, y - 30, text, SMALL, color=GREY)
-    _draw(canvas, reading.steps[name], place, inverted=True)
+    write(canvas, x, y - HEADING - SUBHEADING + TITLE_MIDDLE, title, weight="bold")
+    write(canvas, x, y - SUBHEADING, text, SMALL, color=GREY)
+    _draw_pixels(canvas, reading.steps[name], area, inverted=True)
     if name == "strokes":
         written = [digit for digit in reading.digits if digit.reason != BLANK]
         for _, row in groupby(written, lambda digit: digit.row):
-            _underline(canvas, [_placed(digit.box, reading, place) for digit in row])
+            _underline(canvas, [_area_of(digit, reading, area) for digit in row])
 
 
-def _underline(canvas: Axes, boxes: Sequence[Box]) -> None:
-    """The line of writing, below its marks from the first to the last, with a point for each."""
-    xs = [x + width / 2 for x, _, width, _ in boxes]
-    ys = [y + height + 6 for _, y, _, height in boxes]
-    ends = ([boxes[0][0], *xs, boxes[-1][0] + boxes[-1][2]], [ys[0], *ys, ys[-1]])
-    canvas.plot(*ends, color=BLUE, linewidth=1.6, solid_capstyle="round")
+def _underline(canvas: Axes, areas: Sequence[Area]) -> None:
+    """Draw a line below the marks of a row, from the first to the last, with a point for each mark."""
+    xs = [x + width / 2 for x, _, width, _ in areas]
+    ys = [y + height + 6 for _, y, _, height in areas]
+    ends = ([areas[0][0], *xs, areas[-1][0] + areas[-1][2]], [ys[0], *ys, ys[-1]])
+    canvas.plot(*ends, color=BLUE, linewidth=FRAME_WIDTH, solid_capstyle="round")
     canvas.plot(xs, ys, "o", color=BLUE, markersize=3)
 
 
-def _marks_height(count: int) -> float:
+# ---------------------------------------------------------------------------------------------- the marks
+
+
+def _height_of_marks(count: int) -> float:
+    """Return the height of the section that shows `count` marks."""
     if count <= 1:
-        return count * (HEADING + SOLE * SIDE)
-    return HEADING + 10 + -(-count // COLUMNS) * PITCH - ROW_GAP
+        return count * (HEADING + SOLE_MARK_SCALE * SIDE)
+    return HEADING + MARK_TOP + -(-count // MARK_COLUMNS) * ROW_PITCH - ROW_GAP
 
 
-def _draw_marks(canvas: Axes, marks: Sequence[tuple[int, Digit]], found: int, y: float) -> None:
-    """Each mark as the network saw it, with its likeliest answers; one alone gets the room of all."""
+def _draw_marks(canvas: Axes, marks: Sequence[NumberedDigit], found: int, y: float) -> None:
+    """Draw each mark as the network saw it, with its likeliest answers; a single mark is drawn larger.
+
+    `found` is the number of all marks in the picture, `y` the top of the section.
+    """
     if not marks:
         return
     which = f"; the {len(marks)} of {found:,} it was least sure of" if found > len(marks) else ""
-    write(canvas, MARGIN, y + 12, f"What the network saw, and its answers{which}", weight="bold")
+    write(canvas, MARGIN, y + TITLE_MIDDLE, f"What the network saw, and its answers{which}", weight="bold")
     if len(marks) == 1:
-        _draw_sole(canvas, *marks[0], y + HEADING)
+        _draw_sole_mark(canvas, *marks[0], y + HEADING)
         return
-    places = grid(len(marks), COLUMNS, TILE, PITCH, y + HEADING + 10)
+    places = grid(len(marks), MARK_COLUMNS, MARK_SIDE, ROW_PITCH, y + HEADING + MARK_TOP)
     for (x, top), (number, digit) in zip(places, marks, strict=True):
-        _verdict(canvas, number, digit, x, top + 12, TILE)
-        draw_image(canvas, x, top + 40, digit.image, ENLARGED, limits=(0, 1))
-        _bars(canvas, digit, x, top + 48 + TILE, TILE, ANSWERS)
+        _draw_verdict(canvas, number, digit, x, top + TITLE_MIDDLE, MARK_SIDE)
+        draw_image(canvas, x, top + IMAGE_TOP, digit.image, MARK_SCALE, limits=(0, 1))
+        _draw_answers(canvas, digit, x, top + BARS_TOP + MARK_SIDE, MARK_SIDE, MARK_ANSWERS)
 
 
-def _draw_sole(canvas: Axes, number: int, digit: Digit, top: float) -> None:
-    draw_image(canvas, MARGIN, top, digit.image, SOLE, limits=(0, 1))
-    left = 2 * MARGIN + SOLE * SIDE
+def _draw_sole_mark(canvas: Axes, number: int, digit: Digit, top: float) -> None:
+    """Draw the only mark, with all of its answers beside it."""
+    draw_image(canvas, MARGIN, top, digit.image, SOLE_MARK_SCALE, limits=(0, 1))
+    left = 2 * MARGIN + SOLE_MARK_SCALE * SIDE
     width = WIDTH - MARGIN - left
-    _verdict(canvas, number, digit, left, top + 12, width)
-    _bars(canvas, digit, left, top + 38, width, 11)
+    _draw_verdict(canvas, number, digit, left, top + TITLE_MIDDLE, width)
+    _draw_answers(canvas, digit, left, top + SOLE_BARS_TOP, width, CLASSES + 1)
 
 
-def _verdict(canvas: Axes, number: int, digit: Digit, x: float, y: float, width: float) -> None:
-    """The mark's number, and what became of it."""
+def _draw_verdict(canvas: Axes, number: int, digit: Digit, x: float, y: float, width: float) -> None:
+    """Write a mark's number, and what it was read as or why it was not accepted; `y` is the text's middle."""
     colour = BLUE if digit.accepted else VERMILLION
-    _tag(canvas, number, x, y - SMALL * POINT * 0.625, colour)
+    _draw_tag(canvas, number, x, y - SMALL * POINT * TAG_HEIGHT / 2, colour)
     words = f"read as {digit.digit}" if digit.accepted else str(digit.reason)
     write(canvas, x + width, y, words, SMALL, color=colour, weight="bold", ha="right")
 
 
-def _bars(canvas: Axes, digit: Digit, x: float, y: float, width: float, most: int) -> None:
-    """The likeliest answers as bars; being none of the ten digits is one of them."""
-    answers = [(chance, str(i)) for i, chance in enumerate(digit.probabilities)]
+def _draw_answers(canvas: Axes, digit: Digit, x: float, y: float, width: float, most: int) -> None:
+    """Draw a bar for each of the `most` likeliest answers; "no digit" is one of them."""
+    answers = [(probability, str(i)) for i, probability in enumerate(digit.probabilities)]
     answers.append((max(0.0, 1 - sum(digit.probabilities)), "no digit"))
     ranked = sorted(answers, key=lambda answer: -answer[0])[:most]
-    for row, (chance, name) in enumerate(ranked):
-        best = PALE_BLUE if digit.accepted else PALE_VERMILLION
-        top, middle = y + row * BAR, y + (row + 0.5) * BAR
-        canvas.add_patch(Rectangle((x, top + 2), width, BAR - 4, color=PAPER, linewidth=0))
+    best = PALE_BLUE if digit.accepted else PALE_VERMILLION
+    for row, (probability, name) in enumerate(ranked):
+        top, middle = y + row * BAR_HEIGHT, y + (row + 0.5) * BAR_HEIGHT
+        height = BAR_HEIGHT - 4
+        canvas.add_patch(Rectangle((x, top + 2), width, height, color=PAPER, linewidth=0))
         colour = best if row == 0 else LINE
-        canvas.add_patch(Rectangle((x, top + 2), width * chance, BAR - 4, color=colour, linewidth=0))
-        write(canvas, x + 6, middle, name, SMALL, weight="bold" if row == 0 and len(name) == 1 else "normal")
-        write(canvas, x + width - 6, middle, whole_percent(chance), SMALL, ha="right")
+        canvas.add_patch(Rectangle((x, top + 2), width * probability, height, color=colour, linewidth=0))
+        weight = "bold" if row == 0 and len(name) == 1 else "normal"
+        write(canvas, x + BAR_PADDING, middle, name, SMALL, weight=weight)
+        write(canvas, x + width - BAR_PADDING, middle, whole_percent(probability), SMALL, ha="right")
