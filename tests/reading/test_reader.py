@@ -78,6 +78,34 @@ def test_digits_that_touch_and_stand_alone_are_read(reader: Reader, pair: str) -
     assert reader.read(sheet(pair, size=(500, 300), height=150, space=-0.01)).text == pair
 
 
+class Counting(Classifier):
+    """The bundled cnn, which notes every image that it is shown."""
+
+    def __init__(self) -> None:
+        cnn = Classifier.load("cnn")
+        super().__init__(cnn.members, cnn.temperature, cnn.classes, cnn.meta)
+        object.__setattr__(self, "seen", [])
+
+    def probabilities(self, images: Array) -> Array:
+        getattr(self, "seen").extend(image.tobytes() for image in images)  # noqa: B009  # frozen
+        return super().probabilities(images)
+
+
+@pytest.mark.parametrize("text", ["7", "40735", "53", "0"])
+def test_each_image_is_classified_once(text: str) -> None:
+    """A digit alone, a row, and digits that touch: no image is shown to the network twice (issue 12)."""
+    counting = Counting()
+    space = -0.01 if text == "53" else 0.35
+    pictures = [sheet(text, size=(800, 300), height=110, space=space)]
+    assert Reader(counting).read(pictures[0]).text == text
+    (reading,) = Reader(counting).read_many(pictures)
+    assert isinstance(reading, Reading)
+    assert reading.text == text
+    seen = getattr(counting, "seen")  # noqa: B009  # frozen
+    assert len(seen) == 2 * len(set(seen))
+    assert {digit.image.tobytes() for digit in reading.digits} <= set(seen)
+
+
 def test_single_lists_exactly_one_mark(reader: Reader) -> None:
     """Of a digit, of blank paper and of noise alike; a blank one is never accepted."""
     assert reader.read(sheet("3"), single=True).text == "3"
@@ -190,6 +218,17 @@ def test_the_reason_is_the_larger_doubt() -> None:
     doubtful = Reader(Fixed((7, 0.99)), Half((), 1.0, 11, {})).read_image(one[0]).digits[0]
     assert (doubtful.accepted, doubtful.reason) == (False, "not a digit")
     assert doubtful.probability == pytest.approx(0.495)
+
+
+def test_the_rejection_network_is_a_choice(reader: Reader) -> None:
+    """The bundled one by default, none, or any other by its path; without one, a mark is always a digit."""
+    weights = Path(digits.__file__).parent / "weights"
+    assert reader.rejection is not None
+    none = Reader.load(weights / "cnn.npz", rejection=None)
+    other = Reader.load(weights / "cnn.npz", rejection=weights / "rejection.npz")
+    picture = sheet("3")
+    assert sum(none.read(picture).digits[0].probabilities) == pytest.approx(1, abs=1e-6)
+    assert other.read(picture) == reader.read(picture)
 
 
 def test_networks_of_other_things_do_not_read(tmp_path: Path) -> None:

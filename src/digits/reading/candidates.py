@@ -34,24 +34,24 @@ def candidate_of(component: Component, strength: Array) -> Candidate:
 
 
 class Candidates:
-    """Makes the candidates of one page and keeps what was classified, so that nothing is classified twice."""
+    """Makes the candidates of one page and remembers their probabilities: no image is classified twice."""
 
     def __init__(self, strength: Array, classify: Classify | None) -> None:
         """`strength` (H, W) is the page's ink in [0, 1]; without `classify` nothing is classified."""
         self._strength, self._classify = strength, classify
-        self._classified: dict[Component, Candidate] = {}
+        self._known: dict[bytes, Probabilities] = {}  # by the image's bytes
 
     def unclassified(self, component: Component) -> Candidate:
-        """Return the candidate of a component; it has probabilities only if it was classified before."""
-        return self._classified.get(component) or candidate_of(component, self._strength)
+        """Return the candidate of a component; it has probabilities only if its image is known already."""
+        candidate = candidate_of(component, self._strength)
+        return replace(candidate, probabilities=self._known.get(candidate.image.tobytes()))
 
     def classified(self, components: Sequence[Component]) -> list[Candidate]:
-        """Return the candidates of components, with probabilities; new ones are classified in one batch."""
-        found = [self.unclassified(component) for component in components]
-        new = [candidate for candidate in found if candidate.probabilities is None]
-        if self._classify is None or not new:
-            return found
-        answers = self._classify(np.stack([candidate.image for candidate in new]))
-        for candidate, probabilities in zip(new, answers, strict=True):
-            self._classified[candidate.component] = replace(candidate, probabilities=probabilities)
-        return [self._classified[component] for component in components]
+        """Return the candidates of components, with probabilities; new images are classified in one batch."""
+        candidates = [self.unclassified(component) for component in components]
+        if self._classify is None:
+            return candidates
+        new = {c.image.tobytes(): c.image for c in candidates if c.probabilities is None}
+        if new:
+            self._known.update(zip(new, self._classify(np.stack(list(new.values()))), strict=True))
+        return [replace(c, probabilities=self._known[c.image.tobytes()]) for c in candidates]

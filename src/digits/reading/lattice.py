@@ -52,25 +52,16 @@ def spans_of(pieces: Sequence[Piece], typical: float) -> list[Span]:
             group = pieces[first:last]
             if not _may_be_one_digit(group, typical):
                 continue
-            ends_character = last == len(pieces) or not pieces[last].cut
-            whole = _joined(group, ends_character)
+            whole = union([piece.component for piece in group])
             found.append(Span(first, last, whole))
             closed = whole
             if pieces[first].cut:
                 closed = _with_shared_ring(closed, pieces[first - 1], typical)
-            if not ends_character:
+            if last < len(pieces) and pieces[last].cut:
                 closed = _with_shared_ring(closed, pieces[last], typical)
             if closed is not whole:
                 found.append(Span(first, last, closed))
     return found
-
-
-def _joined(group: Sequence[Piece], ends_character: bool) -> Component:
-    """Join pieces; all pieces of one character give the character itself, so that it is classified once."""
-    character = group[0].character
-    if not group[0].cut and ends_character and group[-1].character is character:
-        return character
-    return union([piece.component for piece in group])
 
 
 def _may_be_one_digit(group: Sequence[Piece], typical: float) -> bool:

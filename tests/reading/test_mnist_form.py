@@ -1,0 +1,58 @@
+"""Characters in MNIST's form."""
+
+from collections.abc import Callable
+
+import numpy as np
+import numpy.typing as npt
+import pytest
+from PIL import Image
+from support.strokefont import sheet
+from support.templates import TEMPLATES, found_in
+
+from digits.mnist import BOX, SIDE
+from digits.reading.components import extent
+from digits.reading.ink import stroke_width
+from digits.reading.mnist_form import centre_of_mass, scaled
+
+Pixels = npt.NDArray[np.uint8]
+
+
+@pytest.mark.parametrize("change", [lambda p: p, lambda p: 255 - p, lambda p: np.pad(p, ((9, 4), (0, 30)))])
+def test_mnist_comes_out_as_it_went_in(change: Callable[[Pixels], Pixels]) -> None:
+    """A picture that is MNIST-like already, even inverted or in a larger one's corner, hardly changes."""
+    for template in TEMPLATES:
+        pixels = (template * 255).round().astype(np.uint8)
+        image = found_in(change(pixels), single=True).marks[0].image
+        assert np.abs(image - template).mean() < 0.02
+
+
+def test_form_is_that_of_mnist() -> None:
+    """White on black in [0, 1], a box of 20 px, the centre of mass in the middle, strokes 2 to 4 px wide."""
+    for digit in "0123456789":
+        image = found_in(sheet(digit, pen=0.03, at=(20, 40)), single=True).marks[0].image
+        assert image.dtype == np.float32
+        assert image.min() == 0
+        assert image.max() == pytest.approx(1)
+        top, bottom, left, right = extent(image > 0.2)
+        assert max(bottom - top, right - left) in (BOX - 1, BOX, BOX + 1)
+        assert centre_of_mass(image) == pytest.approx(((SIDE - 1) / 2, (SIDE - 1) / 2), abs=0.6)
+        assert 1.5 < stroke_width(image) < 4
+
+
+@pytest.mark.parametrize("shape", [(17, 12), (28, 28), (64, 3), (1, 40), (90, 50)])
+def test_box_is_scaled_as_pillow_scales(shape: tuple[int, int]) -> None:
+    """Whether by matrices or by Pillow itself, the box holds Pillow's bicubic picture."""
+    ink = np.random.default_rng(0).random(shape, np.float32)
+    scale = 20 / max(shape)
+    size = (max(1, round(shape[1] * scale)), max(1, round(shape[0] * scale)))
+    pillow = np.asarray(Image.fromarray(ink).resize(size, Image.Resampling.BICUBIC))
+    assert scaled(ink, scale) == pytest.approx(pillow.clip(0, 1), abs=1e-6)
+
+
+def test_ready_made_digits_are_found_fast() -> None:
+    """A picture in MNIST's form is passed on as it is, byte for byte."""
+    generator = np.random.default_rng(0)
+    pixels = np.zeros((28, 28), np.uint8)
+    pixels[4:24, 9:19] = generator.integers(200, 256, (20, 10))
+    image = found_in(pixels, single=True).marks[0].image
+    assert np.array_equal((image * 255).round().astype(np.uint8), pixels)
