@@ -62,9 +62,9 @@ def with_tables(page: str) -> str:
     """Return a page's text with its tables made from the results as they are now."""
 
     def table(found: re.Match[str]) -> str:
-        return f"{found[1]}{as_markdown(TABLES[found[2]]())}{found[3]}"
+        return f"{found[1]}{as_markdown(TABLES[found[2]]())}\n{found[3]}"
 
-    return re.sub(r"(<!-- ([\w-]+), by make docs -->\n).*?(\n<!-- -->)", table, page, flags=re.DOTALL)
+    return re.sub(r"(<!-- ([\w-]+), by make docs -->\n).*?(<!-- -->)", table, page, flags=re.DOTALL)
 
 
 def as_markdown(rows: Rows) -> str:
