@@ -20,7 +20,7 @@ from digits.evaluation.calibration import expected_calibration_error, fit_temper
 from digits.evaluation.comparison import Comparison, compare_logits
 from digits.evaluation.intervals import wilson_interval
 from digits.evaluation.logits import compute_logits, probabilities
-from digits.evaluation.metrics import DISPUTED, evaluate_logits, most_confident_mistakes, undisputed
+from digits.evaluation.metrics import DISPUTED, evaluate_logits, evaluate_undisputed, most_confident_mistakes
 from digits.networks.mlp import MLP
 
 
@@ -372,9 +372,9 @@ def test_disputed_images_are_left_out(mnist_logits: tuple[Tensor, Tensor]) -> No
     logits, labels = mnist_logits
     spoiled = logits.clone()
     spoiled[list(DISPUTED)] = torch.nn.functional.one_hot((labels[list(DISPUTED)] + 1) % 10, 10).float()
-    found = undisputed(spoiled, labels)
+    found = evaluate_undisputed(spoiled, labels)
     assert found.total == 9_985
-    assert found == undisputed(logits, labels)
+    assert found == evaluate_undisputed(logits, labels)
     assert evaluate_logits(spoiled, labels).correct <= found.correct < found.total
 
 

@@ -54,7 +54,7 @@ def test_a_bundled_network_reaches_its_cards_figures(name: str, mnist: Collectio
     logits = compute_logits(digits.load(name), mnist.test)
     found, row = metrics.evaluate_logits(logits, mnist.test.labels), card(name)
     assert row["test"] == f"{found.accuracy:.2%}".replace("%", " %")
-    undisputed = metrics.undisputed(logits, mnist.test.labels)
+    undisputed = metrics.evaluate_undisputed(logits, mnist.test.labels)
     assert row["without disputed"] == f"{undisputed.accuracy:.2%}".replace("%", " %")
     assert row["weights"] == f"{sum(p.numel() for p in digits.load(name).parameters()):,}"
 

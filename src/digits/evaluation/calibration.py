@@ -1,4 +1,4 @@
-"""Calibration: expected calibration error and temperature scaling."""
+"""Calibration: are a network's probabilities as high as its accuracy?"""
 
 import math
 
@@ -7,40 +7,56 @@ from torch import Tensor
 
 from digits.evaluation.logits import checked
 
-WIDEST_TEMPERATURE = 20.0  # what is sure, or sure of nothing, in every answer ends here
-BINS = 15  # bins of the calibration error, as in Guo et al. 2017
+# Temperatures are sought between 1/20 and 20. A network without mistakes on the given images, or one that
+# has learned nothing, gets one of these two values, because its best temperature would be 0 or infinite.
+MAX_TEMPERATURE = 20.0
+BINS = 15  # number of confidence bins, as in Guo et al. 2017
 
 
 def expected_calibration_error(logits: Tensor, labels: Tensor, bins: int = BINS) -> float:
-    """How far, on average, the network's confidence is from its accuracy; 0 is honest, 1 the worst.
+    """Return the expected calibration error (ECE): the mean gap between confidence and accuracy.
 
-    Confidence is the highest softmax probability. The answers are sorted into `bins` equal bins of it,
-    ((m-1)/bins, m/bins], and the gaps between mean confidence and accuracy averaged, weighted by the
-    answers in each: Guo, Pleiss, Sun and Weinberger, "On calibration of modern neural networks", ICML 2017,
-    eq. 3. Errors as `evaluate`.
+    Confidence is the highest class probability of an image. If a network is 90 % confident of some images
+    and right on 90 % of them, the gap is 0. Images are sorted by confidence into bins of equal width:
+
+        ECE = sum over bins of (images in the bin / all images) * |accuracy - mean confidence in the bin|
+
+    Source: Guo, Pleiss, Sun and Weinberger, "On calibration of modern neural networks", ICML 2017, eq. 3.
+
+    Args:
+        logits: (N, classes).
+        labels: (N,), the true classes.
+        bins: number of bins; bin m holds confidences above (m - 1) / bins and up to m / bins.
+
+    Returns a number from 0, perfectly calibrated, to 1. Raises the errors of `metrics.evaluate_logits`.
     """
     logits, labels = checked(logits, labels)
     confidence, answers = logits.softmax(1).max(1)
     inner_edges = torch.arange(1, bins, dtype=torch.float64) / bins
-    bin_of = torch.bucketize(confidence, inner_edges)  # (N,); an edge belongs to the bin below it
+    bin_of = torch.bucketize(confidence, inner_edges)  # (N,); a confidence on an edge is in the lower bin
     surplus = confidence - (answers == labels).double()
-    return torch.zeros(bins, dtype=torch.float64).index_add(0, bin_of, surplus).abs().sum().item() / len(
-        labels
-    )
+    gaps = torch.zeros(bins, dtype=torch.float64).index_add(0, bin_of, surplus).abs()
+    return gaps.sum().item() / len(labels)
 
 
 def fit_temperature(logits: Tensor, labels: Tensor) -> float:
-    """The number by which to divide logits so that their probabilities are honest: neither boastful nor shy.
+    """Return the temperature by which to divide logits so that their softmax is calibrated.
 
-    The minimum of the mean cross-entropy of logits / T over T: Guo, Pleiss, Sun and Weinberger 2017,
-    section 4.2. It is convex in 1 / T, so bisection of its slope finds it, between 1/20 and 20. The answers
-    stay as they are. Errors as `evaluate`.
+    It is the T that minimises the mean cross-entropy of logits / T, found by bisection between 1/20 and 20:
+    the loss is convex in 1 / T. The predicted classes do not change. Source: temperature scaling, Guo et al.
+    2017, section 4.2.
+
+    Args:
+        logits: (N, classes), of images that the network was not trained on.
+        labels: (N,), the true classes.
+
+    Raises the errors of `metrics.evaluate_logits`.
     """
     logits, labels = checked(logits, labels)
     right = logits.gather(1, labels[:, None]).squeeze(1)
-    low, high = 1 / WIDEST_TEMPERATURE, WIDEST_TEMPERATURE  # of 1 / T
-    for _ in range(60):
+    low, high = 1 / MAX_TEMPERATURE, MAX_TEMPERATURE  # of 1 / T
+    for _ in range(60):  # halvings: far more than a double can resolve
         middle = math.sqrt(low * high)
-        slope = ((logits * middle).softmax(1) * logits).sum(1) - right  # d loss / d (1 / T), image by image
+        slope = ((logits * middle).softmax(1) * logits).sum(1) - right  # (N,): d loss / d (1 / T)
         low, high = (low, middle) if slope.mean() > 0 else (middle, high)
     return 1 / math.sqrt(low * high)

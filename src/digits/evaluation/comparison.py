@@ -1,4 +1,4 @@
-"""Compare two networks image by image: McNemar's test."""
+"""Compare two networks on the same images: McNemar's test."""
 
 import math
 from dataclasses import dataclass
@@ -11,20 +11,21 @@ from digits.evaluation.logits import checked
 
 @dataclass(frozen=True)
 class Comparison:
-    """Two networks' answers to the same images, image by image."""
+    """How many images both, one or neither of two networks classified correctly."""
 
-    both: int  # images that both read right
-    first: int  # ... only the first one
-    second: int  # ... only the second one
+    both: int
+    first: int  # only the first network was right
+    second: int  # only the second network was right
     neither: int
 
     @property
     def p_value(self) -> float:
-        """How probable a difference this large or larger is if both are equally good.
+        """P-value of McNemar's exact test, from 0 to 1; a small value means that the accuracies differ.
 
-        McNemar's test, exact: of the images that one network reads right and the other wrong, each would
-        be the first one's with probability 1/2 (McNemar 1947; Dietterich 1998, section 3.1, recommends it
-        for two networks that were trained once).
+        It is the probability of a difference at least this large between two equally good networks: of the
+        images that only one of them classifies correctly, each is then the first one's with probability 1/2.
+        Source: McNemar 1947; Dietterich 1998, "Approximate statistical tests for comparing supervised
+        classification learning algorithms", section 3.1.
         """
         differ = self.first + self.second
         tail = sum(math.comb(differ, k) for k in range(min(self.first, self.second) + 1))
@@ -32,7 +33,11 @@ class Comparison:
 
 
 def compare_logits(first: Tensor, second: Tensor, labels: Tensor) -> Comparison:
-    """Count two networks' answers, logits (N, classes) each, to the same images. Errors as `evaluate`."""
+    """Compare the predictions of two networks for the same images.
+
+    `first` and `second` are their logits (N, classes), `labels` the true classes (N,). Raises the errors of
+    `metrics.evaluate_logits`.
+    """
     (a, truth), (b, _) = checked(first, labels), checked(second, labels)
     right_a, right_b = a.argmax(1) == truth, b.argmax(1) == truth
     counts = [(right_a & right_b), (right_a & ~right_b), (~right_a & right_b), (~right_a & ~right_b)]

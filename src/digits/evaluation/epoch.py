@@ -1,13 +1,15 @@
-"""The figures of one epoch."""
+"""Loss, accuracy and time of one training epoch."""
 
 from dataclasses import dataclass
 
 
 @dataclass(frozen=True)
 class Epoch:
-    """One line of the table. Losses are mean cross-entropies in nats, accuracies fractions.
+    """Loss, accuracy and time of one training epoch.
 
-    Training figures are taken while the network learns, on augmented images where there is augmentation.
+    Losses are mean cross-entropies in nats, accuracies fractions from 0 to 1. The training values are means
+    over the batches of the epoch: the weights change meanwhile, and the images are augmented if augmentation
+    is on. The validation values are measured at the end of the epoch.
     """
 
     number: int  # from 1
@@ -15,5 +17,5 @@ class Epoch:
     train_accuracy: float
     val_loss: float
     val_accuracy: float
-    seconds: float  # of training, validation not counted
-    images: int  # seen in those seconds
+    seconds: float  # of training, without validation
+    images: int  # training images used in the epoch

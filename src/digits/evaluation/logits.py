@@ -1,4 +1,4 @@
-"""Compute a network's logits for many images, and check them."""
+"""Compute a network's logits for many images, and check logits and labels."""
 
 import contextlib
 from collections.abc import Iterator
@@ -12,10 +12,16 @@ from digits.mnist import SIDE
 
 
 def compute_logits(model: nn.Module, images: Tensor | Digits, batch: int = 1000) -> Tensor:
-    """The network's logits (N, classes), on the processor, for images uint8 (N, 28, 28) on any device.
+    """Return a network's logits (N, classes) for images, on the CPU.
 
-    The network is put into evaluation mode meanwhile, so an answer does not depend on the other images.
-    Raises DataError unless the images are bytes of that shape.
+    The network is in evaluation mode meanwhile, so the logits of an image do not depend on the others.
+
+    Args:
+        model: takes images (B, 1, 28, 28), float32 in [0, 1]; may be on any device.
+        images: uint8 (N, 28, 28) on any device, or a data set whose images are used.
+        batch: number of images to process at a time.
+
+    Raises DataError if the images have another shape or dtype.
     """
     pixels = images if isinstance(images, Tensor) else images.images
     if pixels.dtype != torch.uint8 or pixels.shape[1:] != (SIDE, SIDE):
@@ -25,12 +31,12 @@ def compute_logits(model: nn.Module, images: Tensor | Digits, batch: int = 1000)
     device = pixels.device if parameter is None else parameter.device
     with _evaluation_mode(model), torch.inference_mode():
         logits = [model(as_fractions(part.to(device)).unsqueeze(1)) for part in torch.split(pixels, batch)]
-    return torch.cat(logits).cpu()  # outside inference mode: a tensor that autograd may use again
+    return torch.cat(logits).cpu()  # made outside inference mode, so that autograd can use it
 
 
 @contextlib.contextmanager
 def _evaluation_mode(model: nn.Module) -> Iterator[None]:
-    """Evaluation mode; afterwards each layer is as before, those deliberately frozen included."""
+    """Put a network into evaluation mode, and afterwards each of its layers back into the mode it had."""
     before = [(module, module.training) for module in model.modules()]
     model.eval()
     try:
@@ -41,13 +47,20 @@ def _evaluation_mode(model: nn.Module) -> Iterator[None]:
 
 
 def probabilities(logits: Tensor) -> Tensor:
-    """Softmax of logits (N, classes) in double precision: every row sums to 1. Errors as `evaluate`."""
-    return finite(logits).softmax(1)
+    """Return the probabilities, float64 (N, classes), of logits (N, classes); each row sums to 1.
+
+    Raises the errors of `checked_logits`.
+    """
+    return checked_logits(logits).softmax(1)
 
 
 def checked(logits: Tensor, labels: Tensor) -> tuple[Tensor, Tensor]:
-    """Logits float64 (N, classes) and labels int64 (N,) that fit each other, on the processor."""
-    logits, labels = finite(logits), labels.detach().cpu().long()
+    """Return logits (N, classes) as float64 and labels (N,) as int64, both on the CPU.
+
+    Raises DataError if their numbers differ or a label is not a class of the network, and the errors of
+    `checked_logits`.
+    """
+    logits, labels = checked_logits(logits), labels.detach().cpu().long()
     if labels.shape != logits.shape[:1]:
         raise DataError(
             f"every image needs one label, found {len(logits)} images and labels {tuple(labels.shape)}; "
@@ -62,8 +75,11 @@ def checked(logits: Tensor, labels: Tensor) -> tuple[Tensor, Tensor]:
     return logits, labels
 
 
-def finite(logits: Tensor) -> Tensor:
-    """Logits as finite float64 (N, classes), N > 0, on the processor."""
+def checked_logits(logits: Tensor) -> Tensor:
+    """Return logits (N, classes) as float64 on the CPU.
+
+    Raises DataError if they have another shape or there are none, and TrainingError if one is not finite.
+    """
     if logits.ndim != 2 or logits.numel() == 0:
         raise DataError(
             f"nothing to evaluate: logits {tuple(logits.shape)}, expected (N, classes), at least one image"

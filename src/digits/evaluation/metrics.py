@@ -1,4 +1,4 @@
-"""Accuracy, loss, confusion matrix and per-class figures of a network's answers."""
+"""Accuracy, loss, confusion matrix, precision and recall of a network's predictions."""
 
 from dataclasses import asdict, dataclass
 from typing import Any
@@ -11,57 +11,61 @@ from digits.evaluation.calibration import expected_calibration_error
 from digits.evaluation.intervals import wilson_interval
 from digits.evaluation.logits import checked
 
-# Of MNIST's 10,000 test images, those whose labels most people dispute: Northcutt, Athalye and Mueller,
-# "Pervasive label errors in test sets destabilize machine learning benchmarks", NeurIPS 2021
+# Indices of the 15 images in MNIST's test set whose labels most people dispute: Northcutt, Athalye and
+# Mueller, "Pervasive label errors in test sets destabilize machine learning benchmarks", NeurIPS 2021.
 DISPUTED = (947, 1621, 1901, 2130, 2462, 2597, 2654, 3520, 3558, 5937, 6651, 6783, 8527, 9679, 9729)
 
 
 @dataclass(frozen=True)
 class ClassMetrics:
-    """How well one class is read; a ratio with nothing below its line is 0, as in scikit-learn."""
+    """Precision, recall and F1 score of one class, from 0 to 1.
 
-    precision: float  # of the images read as this class, the fraction that are
-    recall: float  # of this class's images, the fraction read as it
-    f1: float  # harmonic mean of the two
-    support: int  # images of this class
+    A ratio with the denominator 0 is 0, as in scikit-learn: the precision of a class that was never
+    predicted, or the recall of a class without images.
+    """
+
+    precision: float  # of the images predicted as this class, the fraction that belong to it
+    recall: float  # of the images of this class, the fraction predicted as it
+    f1: float  # harmonic mean of precision and recall
+    support: int  # number of images of this class
 
 
 @dataclass(frozen=True)
 class Evaluation:
-    """What a network got right and wrong on one set of images."""
+    """How well a network classified one set of images."""
 
-    confusion: tuple[tuple[int, ...], ...]  # images; row = true class, column = the network's answer
+    confusion: tuple[tuple[int, ...], ...]  # number of images; row: true class, column: predicted class
     loss: float  # mean cross-entropy in nats
-    ece: float  # expected calibration error, a fraction
+    ece: float  # expected calibration error, from 0 to 1: see `calibration`
 
     @property
     def correct(self) -> int:
-        """Images read right."""
+        """Number of images classified correctly."""
         return sum(row[i] for i, row in enumerate(self.confusion))
 
     @property
     def total(self) -> int:
-        """Images read."""
+        """Number of images."""
         return sum(map(sum, self.confusion))
 
     @property
     def accuracy(self) -> float:
-        """Fraction of the images read right."""
+        """Fraction of the images classified correctly, from 0 to 1."""
         return self.correct / self.total
 
     @property
     def interval(self) -> tuple[float, float]:
-        """Where the accuracy on endless data of this kind lies, with 95 % confidence."""
+        """95 % confidence interval (low, high) of the accuracy on further images of this kind."""
         return wilson_interval(self.correct, self.total)
 
     @property
     def per_class(self) -> tuple[ClassMetrics, ...]:
-        """Precision, recall, F1 and support, class by class."""
+        """Precision, recall, F1 score and number of images of each class, in the order of the classes."""
         answers = [sum(column) for column in zip(*self.confusion, strict=True)]
         return tuple(_class_figures(row[i], sum(row), answers[i]) for i, row in enumerate(self.confusion))
 
     def to_json(self) -> dict[str, Any]:
-        """The figures as `json.dumps` takes them; accuracies are fractions."""
+        """Return all figures as a dictionary for `json.dumps`."""
         return {
             "accuracy": self.accuracy,
             "correct": self.correct,
@@ -75,10 +79,11 @@ class Evaluation:
 
 
 def evaluate_logits(logits: Tensor, labels: Tensor) -> Evaluation:
-    """The figures of logits (N, classes) against labels (N,); of equal logits, the first is the answer.
+    """Evaluate the predictions of a network, given as logits (N, classes), against the labels (N,).
 
-    Raises DataError when there is nothing to evaluate or logits and labels do not fit, and TrainingError
-    when a logit is not finite.
+    The predicted class is that of the highest logit, among equals the first. Raises DataError if there are
+    no images, or the labels do not fit the logits in number or range, and TrainingError if a logit is not
+    finite.
     """
     logits, labels = checked(logits, labels)
     classes = logits.shape[1]
@@ -90,17 +95,21 @@ def evaluate_logits(logits: Tensor, labels: Tensor) -> Evaluation:
     )
 
 
-def undisputed(logits: Tensor, labels: Tensor) -> Evaluation:
-    """`evaluate` without the DISPUTED images, for answers to all 10,000 of MNIST's test set."""
+def evaluate_undisputed(logits: Tensor, labels: Tensor) -> Evaluation:
+    """Evaluate the predictions for MNIST's test set without the 15 images whose labels are disputed.
+
+    `logits` (10000, classes) and `labels` (10000,) are those of the whole test set in its usual order.
+    """
     kept = torch.ones(len(labels), dtype=torch.bool)
     kept[list(DISPUTED)] = False
     return evaluate_logits(logits[kept], labels[kept])
 
 
 def most_confident_mistakes(logits: Tensor, labels: Tensor, n: int) -> Tensor:
-    """Indices, int64 (at most n,), of the wrong answers, most confident first, equal ones in their order.
+    """Return the indices of at most n wrongly classified images, the most confident first.
 
-    Errors as `evaluate`.
+    Confidence is the probability of the predicted class; images with the same confidence stay in their
+    order. The result is int64 (at most n,). Raises the errors of `evaluate_logits`.
     """
     logits, labels = checked(logits, labels)
     confidence, answers = logits.softmax(1).max(1)
@@ -109,7 +118,10 @@ def most_confident_mistakes(logits: Tensor, labels: Tensor, n: int) -> Tensor:
 
 
 def _class_figures(hits: int, support: int, answers: int) -> ClassMetrics:
-    """The figures of a class with `support` images, `answers` images read as it, `hits` of them rightly."""
+    """Return the metrics of a class that has `support` images.
+
+    `answers` images were predicted as this class, `hits` of them correctly.
+    """
     return ClassMetrics(
         precision=hits / answers if answers else 0.0,
         recall=hits / support if support else 0.0,

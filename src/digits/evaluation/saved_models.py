@@ -1,4 +1,4 @@
-"""Test saved networks again, and compare two of them."""
+"""Evaluate a saved network on the test images, and compare two networks."""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -18,19 +18,32 @@ from digits.networks.model_file import load_model
 
 
 @dataclass(frozen=True)
-class SavedEvaluation:
-    """The test of a saved network."""
+class ModelEvaluation:
+    """Result of evaluating a saved network on the images that were held out of its training."""
 
     test: Evaluation
-    undisputed: Evaluation | None  # without the test images whose labels are disputed, where they are known
-    collection: Collection
+    undisputed: Evaluation | None  # without the images whose labels are disputed; None: not known which
+    collection: Collection  # the data set that the images come from
     model: Path
-    same_images: bool  # whether these are the test images of the model's own run
+    same_images: bool  # whether they are the test images of the run that trained the network
 
     @property
     def accuracy(self) -> float:
-        """Fraction of the test images read correctly."""
+        """Fraction of the test images classified correctly, from 0 to 1."""
         return self.test.accuracy
+
+
+@dataclass(frozen=True)
+class ModelComparison:
+    """Result of comparing two saved networks on the same test images."""
+
+    comparison: Comparison
+    collection: Collection  # the data set that the images come from
+
+    @property
+    def p_value(self) -> float:
+        """P-value of McNemar's exact test, from 0 to 1; a small value means that the accuracies differ."""
+        return self.comparison.p_value
 
 
 def evaluate(
@@ -39,22 +52,27 @@ def evaluate(
     *,
     unverified: bool = False,
     progress: Progress | None = None,
-) -> SavedEvaluation:
-    """Test a saved network on the images that were held out of its training.
+) -> ModelEvaluation:
+    """Evaluate a saved network on the images that were held out of its training.
 
-    `model` is a run's folder, a model file or the name of a bundled network. `data` is a folder or file;
-    None looks where training looks (`load_data`). `unverified` accepts files of the published sizes with
-    other content. Raises DataError where the test images may include training images, CheckpointError
-    where the model file cannot be used.
+        >>> digits.evaluate("runs/classic-1").accuracy  # a fraction, about 0.973
+
+    Args:
+        model: a bundled network ("cnn" or "mlp"), the folder of a run, or a model file.
+        data: folder or file with the data set; None: found or downloaded as by `digits.load_data`.
+        unverified: accept files that have the size of the published ones but another content.
+        progress: called during a download.
+
+    Raises CheckpointError if the model file cannot be used, and DataError if the data cannot be found or
+    the test images may include some that the network was trained on.
     """
-    answers = _answers(model, data, unverified, progress)
-    collection, test = answers.collection, answers.test
-    return SavedEvaluation(
-        metrics.evaluate_logits(answers.logits, test.labels),
-        undisputed_test(collection, answers.logits, test),
-        collection,
-        answers.model,
-        answers.same_images,
+    found = _predictions(model, data, unverified, progress)
+    return ModelEvaluation(
+        metrics.evaluate_logits(found.logits, found.test.labels),
+        undisputed_test(found.collection, found.logits, found.test),
+        found.collection,
+        found.model,
+        found.same_images,
     )
 
 
@@ -65,71 +83,70 @@ def compare(
     *,
     unverified: bool = False,
     progress: Progress | None = None,
-) -> "SavedComparison":
-    """Test two saved networks on the same images, image by image.
+) -> ModelComparison:
+    """Compare two saved networks on the same test images.
 
-    Arguments as for `evaluate`. Raises DataError where the two were tested on different images.
+        >>> digits.compare("cnn", "mlp").p_value  # below 0.05: the difference is hardly chance
+
+    Arguments and errors as for `evaluate`; also raises DataError if the two networks have different test
+    images.
     """
-    a, b = (_answers(model, data, unverified, progress) for model in (first, second))
+    a, b = (_predictions(model, data, unverified, progress) for model in (first, second))
     if a.test.sha256() != b.test.sha256():
         raise DataError(
             f"{first} and {second} have different test images; "
             "compare networks that were trained on the same data with the same --split-seed"
         )
-    return SavedComparison(comparison.compare_logits(a.logits, b.logits, a.test.labels), a.collection)
+    return ModelComparison(comparison.compare_logits(a.logits, b.logits, a.test.labels), a.collection)
+
+
+def undisputed_test(collection: Collection, logits: torch.Tensor, test: Digits) -> Evaluation | None:
+    """Evaluate a test without the images whose labels are disputed.
+
+    `logits` (N, classes) are the predictions for the test images. Returns None unless these are the
+    published test set of MNIST: the disputed images of other data sets are not known.
+    """
+    if collection.dataset != "mnist" or not collection.published or collection.test is None:
+        return None
+    return metrics.evaluate_undisputed(logits, test.labels)
 
 
 @dataclass(frozen=True)
-class SavedComparison:
-    """Two saved networks on the same test images."""
+class _Predictions:
+    """The logits of a saved network for its test images."""
 
-    comparison: Comparison
-    collection: Collection  # where the images are from
-
-    @property
-    def p_value(self) -> float:
-        """How probable a difference this large is by chance: McNemar's exact test."""
-        return self.comparison.p_value
-
-
-@dataclass(frozen=True)
-class _Answers:
-    """A saved model's logits for the images that were kept out of its training."""
-
-    logits: torch.Tensor
+    logits: torch.Tensor  # (N, classes)
     test: Digits
     collection: Collection
     model: Path
-    same_images: bool
+    same_images: bool  # as in `ModelEvaluation`
 
 
-def _answers(
+def _predictions(
     name: str | Path, folder: str | Path | None, unverified: bool, progress: Progress | None
-) -> _Answers:
+) -> _Predictions:
+    """Load a network and its data, split the data as for its training, and compute the test logits."""
     path = model_path(str(name))
     model, meta = load_model(path)
-    about = meta.get("data")
+    trained_on = meta.get("data")
     known = {"dataset": str, "split_seed": int, "test_sha256": str}
-    if not isinstance(about, dict) or not all(isinstance(about.get(k), kind) for k, kind in known.items()):
+    if not isinstance(trained_on, dict) or not all(
+        isinstance(trained_on.get(key), kind) for key, kind in known.items()
+    ):
         raise CheckpointError(f"{path} does not say what it was trained on; expected a model of digits train")
-    if about["dataset"] not in catalogue.DATASETS:
-        raise CheckpointError(f"{path} was trained on {about['dataset'][:80]!r}, which is not known here")
+    if trained_on["dataset"] not in catalogue.DATASETS:
+        raise CheckpointError(
+            f"{path} was trained on {trained_on['dataset'][:80]!r}, which is not known here"
+        )
     collection = loading.load(
-        about["dataset"], Path(folder) if folder else None, unverified=unverified, progress=progress
+        trained_on["dataset"], Path(folder) if folder else None, unverified=unverified, progress=progress
     )
-    size = None if collection.test else about.get("test_size")
-    test = splits.split(collection, test_size=size, seed=about["split_seed"]).test
-    same = test.sha256() == about["test_sha256"]
+    size = None if collection.test else trained_on.get("test_size")
+    test = splits.split(collection, test_size=size, seed=trained_on["split_seed"]).test
+    same = test.sha256() == trained_on["test_sha256"]
     if collection.test is None and not same:
         raise DataError(
             f"{collection.origin} has no test set of its own, and its images may be among those the model "
             "was trained on; name the data it was trained on with --data"
         )
-    return _Answers(logits.compute_logits(model, test), test, collection, path, same)
-
-
-def undisputed_test(collection: Collection, logits: torch.Tensor, test: Digits) -> Evaluation | None:
-    """The test without the disputed images: for the published MNIST alone it is known which they are."""
-    if collection.dataset != "mnist" or not collection.published or collection.test is None:
-        return None
-    return metrics.undisputed(logits, test.labels)
+    return _Predictions(logits.compute_logits(model, test), test, collection, path, same)

@@ -18,16 +18,16 @@ from PIL import Image
 from digits.errors import DigitsError
 from digits.figure_style import (
     BLUE,
-    GLYPH,
+    DIGIT_WIDTH,
     GREY,
-    LINE,
+    LIGHT_GREY,
     MARGIN,
     PALE_BLUE,
+    PALE_GREY,
     PALE_VERMILLION,
-    PAPER,
-    POINT,
+    PX_PER_POINT,
     ROW_GAP,
-    SMALL,
+    SMALL_SIZE,
     VERMILLION,
     WIDTH,
     draw_image,
@@ -152,7 +152,7 @@ def _draw_picture(canvas: Axes, reading: Reading, marks: Sequence[NumberedDigit]
     """Draw the picture with a frame and a number around each mark, below its title."""
     write(canvas, MARGIN, area[1] - HEADING + TITLE_MIDDLE, "The picture, every mark numbered", weight="bold")
     _draw_pixels(canvas, reading.steps["picture"], area)
-    size = SMALL * (CROWDED_SIZE if len(reading.digits) > CROWDED else 1)
+    size = SMALL_SIZE * (CROWDED_SIZE if len(reading.digits) > CROWDED else 1)
     for number, digit in marks:
         _draw_frame(canvas, number, digit, _area_of(digit, reading, area), size)
 
@@ -181,13 +181,13 @@ def _draw_frame(canvas: Axes, number: int, digit: Digit, area: Area, size: float
     frame = Rectangle((x - 2, y - 2), width + 4, height + 4, fill=False, color=colour)
     frame.set(linewidth=FRAME_WIDTH, linestyle=style)
     canvas.add_patch(frame)
-    _draw_tag(canvas, number, max(x - 3, MARGIN), y - size * POINT * TAG_HEIGHT - 2, colour, size)
+    _draw_tag(canvas, number, max(x - 3, MARGIN), y - size * PX_PER_POINT * TAG_HEIGHT - 2, colour, size)
 
 
-def _draw_tag(canvas: Axes, number: int, x: float, y: float, colour: str, size: float = SMALL) -> None:
+def _draw_tag(canvas: Axes, number: int, x: float, y: float, colour: str, size: float = SMALL_SIZE) -> None:
     """Draw a number in white on a coloured rectangle with its upper left corner at (x, y)."""
-    height = size * POINT * TAG_HEIGHT
-    width = len(str(number)) * size * POINT * GLYPH + TAG_PADDING
+    height = size * PX_PER_POINT * TAG_HEIGHT
+    width = len(str(number)) * size * PX_PER_POINT * DIGIT_WIDTH + TAG_PADDING
     canvas.add_patch(Rectangle((x, y), width, height, color=colour, linewidth=0, zorder=3))
     text = {"color": "white", "weight": "bold", "ha": "center", "zorder": 4}
     write(canvas, x + width / 2, y + height / 2, str(number), size, **text)
@@ -202,7 +202,7 @@ def _draw_step(canvas: Axes, reading: Reading, name: str, area: Area) -> None:
     }
     title, text = titles.get(name, (name.capitalize(), ""))
     write(canvas, x, y - HEADING - SUBHEADING + TITLE_MIDDLE, title, weight="bold")
-    write(canvas, x, y - SUBHEADING, text, SMALL, color=GREY)
+    write(canvas, x, y - SUBHEADING, text, SMALL_SIZE, color=GREY)
     _draw_pixels(canvas, reading.steps[name], area, inverted=True)
     if name == "strokes":
         written = [digit for digit in reading.digits if digit.reason != BLANK]
@@ -260,9 +260,9 @@ def _draw_sole_mark(canvas: Axes, number: int, digit: Digit, top: float) -> None
 def _draw_verdict(canvas: Axes, number: int, digit: Digit, x: float, y: float, width: float) -> None:
     """Write a mark's number, and what it was read as or why it was not accepted; `y` is the text's middle."""
     colour = BLUE if digit.accepted else VERMILLION
-    _draw_tag(canvas, number, x, y - SMALL * POINT * TAG_HEIGHT / 2, colour)
+    _draw_tag(canvas, number, x, y - SMALL_SIZE * PX_PER_POINT * TAG_HEIGHT / 2, colour)
     words = f"read as {digit.digit}" if digit.accepted else str(digit.reason)
-    write(canvas, x + width, y, words, SMALL, color=colour, weight="bold", ha="right")
+    write(canvas, x + width, y, words, SMALL_SIZE, color=colour, weight="bold", ha="right")
 
 
 def _draw_answers(canvas: Axes, digit: Digit, x: float, y: float, width: float, most: int) -> None:
@@ -274,9 +274,9 @@ def _draw_answers(canvas: Axes, digit: Digit, x: float, y: float, width: float, 
     for row, (probability, name) in enumerate(ranked):
         top, middle = y + row * BAR_HEIGHT, y + (row + 0.5) * BAR_HEIGHT
         height = BAR_HEIGHT - 4
-        canvas.add_patch(Rectangle((x, top + 2), width, height, color=PAPER, linewidth=0))
-        colour = best if row == 0 else LINE
+        canvas.add_patch(Rectangle((x, top + 2), width, height, color=PALE_GREY, linewidth=0))
+        colour = best if row == 0 else LIGHT_GREY
         canvas.add_patch(Rectangle((x, top + 2), width * probability, height, color=colour, linewidth=0))
         weight = "bold" if row == 0 and len(name) == 1 else "normal"
-        write(canvas, x + BAR_PADDING, middle, name, SMALL, weight=weight)
-        write(canvas, x + width - BAR_PADDING, middle, whole_percent(probability), SMALL, ha="right")
+        write(canvas, x + BAR_PADDING, middle, name, SMALL_SIZE, weight=weight)
+        write(canvas, x + width - BAR_PADDING, middle, whole_percent(probability), SMALL_SIZE, ha="right")

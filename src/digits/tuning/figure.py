@@ -17,7 +17,7 @@ from digits.figure_style import (
     GREY,
     MARGIN,
     PALE_BLUE,
-    TEXT,
+    TEXT_SIZE,
     VERMILLION,
     WIDTH,
     open_sheet,
@@ -97,7 +97,7 @@ def _trial_by_trial(panel: Axes, trials: Sequence[Trial], best: Trial) -> None:
     _ring(panel, best.number, best)
     first = min(trial.number for trial in trials)
     _bounds(panel, first, last)
-    panel.set_xlabel("trial", fontsize=TEXT, color=GREY, fontfamily=FONT)
+    panel.set_xlabel("trial", fontsize=TEXT_SIZE, color=GREY, fontfamily=FONT)
     text = f"best so far\n{percent(best.accuracy)}"
     at = panel.transAxes.inverted().transform(panel.transData.transform((0, so_far[-1])))[1]
     write(panel, 1.03, at, text, color=VERMILLION, transform=panel.transAxes, va="top")
@@ -118,7 +118,7 @@ def _epoch_by_epoch(panel: Axes, trials: Sequence[Trial], best: Trial) -> None:
     longest = max(len(trial.accuracies) for trial in trials)
     _ring(panel, 1 + best.accuracies.index(best.accuracy), best)
     _bounds(panel, 1, longest)
-    panel.set_xlabel("epoch", fontsize=TEXT, color=GREY, fontfamily=FONT)
+    panel.set_xlabel("epoch", fontsize=TEXT_SIZE, color=GREY, fontfamily=FONT)
     at = panel.transAxes.inverted().transform(panel.transData.transform((0, _height(best.accuracies[-1]))))[1]
     text = f"number {best.number}\n{percent(best.accuracies[-1])}"
     write(panel, 1.03, at, text, color=BLUE, transform=panel.transAxes, va="top")

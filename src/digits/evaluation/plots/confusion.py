@@ -1,9 +1,10 @@
-"""Plot the confusion matrix."""
+"""The figure of the confusion matrix."""
 
 from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 from matplotlib.axes import Axes
 from matplotlib.colors import LinearSegmentedColormap
 from matplotlib.figure import Figure
@@ -11,38 +12,38 @@ from matplotlib.patches import Rectangle
 
 from digits.evaluation.metrics import Evaluation
 from digits.figure_style import (
-    GLYPH,
+    DIGIT_WIDTH,
     GREY,
-    LINE,
+    LIGHT_GREY,
     MARGIN,
-    PAPER,
-    POINT,
-    SMALL,
-    TEXT,
+    PALE_GREY,
+    PX_PER_POINT,
+    SMALL_SIZE,
+    TEXT_SIZE,
     VERMILLION,
     WIDTH,
-    Array,
-    hundredths,
     open_sheet,
     percent,
+    percent_number,
     wrapped,
     write,
 )
 
-MISTAKES = LinearSegmentedColormap.from_list("mistakes", [PAPER, "#fbd9bd", "#f0a06a", VERMILLION])
-
-
-ROW, HEADER, SLANTED_HEADER = 66, 64, 130  # px
+MISTAKES = LinearSegmentedColormap.from_list("mistakes", [PALE_GREY, "#fbd9bd", "#f0a06a", VERMILLION])
+ROW, HEADER, SLANTED_HEADER = 66, 64, 130  # px, heights of a row and of the column names
 
 
 def confusion_figure(evaluation: Evaluation, class_names: Sequence[str]) -> Figure:
-    """How many images of each class were read as which, the mistakes standing out by colour."""
+    """Draw a confusion matrix, with recall and precision of each class and the mistakes in colour.
+
+    `class_names` has the names of the classes in their order. Returns a Matplotlib figure.
+    """
     counts = np.array(evaluation.confusion)
     low, high = evaluation.interval
     title = f"{percent(evaluation.accuracy)} of {evaluation.total:,} test images read right"
-    text = f"95 % interval {hundredths(low)} to {percent(high)}. {_worst_confusion(counts, class_names)}"
-    longest = max(map(len, class_names)) * GLYPH * TEXT * POINT  # px
-    left = MARGIN + 20 + max(longest, len("precision") * GLYPH * TEXT * POINT)
+    text = f"95 % interval {percent_number(low)} to {percent(high)}. {_worst_confusion(counts, class_names)}"
+    longest = max(map(len, class_names)) * DIGIT_WIDTH * TEXT_SIZE * PX_PER_POINT  # px
+    left = MARGIN + 20 + max(longest, len("precision") * DIGIT_WIDTH * TEXT_SIZE * PX_PER_POINT)
     column = (WIDTH - MARGIN - left) / (len(counts) + 1)
     header = SLANTED_HEADER if longest > column else HEADER
     body = ROW * (len(counts) + 1)
@@ -51,20 +52,21 @@ def confusion_figure(evaluation: Evaluation, class_names: Sequence[str]) -> Figu
     _class_labels(canvas, class_names, left, top, column, slanted=longest > column)
     _cells(canvas, counts, left, top, column)
     for i, figures in enumerate(evaluation.per_class):
-        recall = hundredths(figures.recall, 1) if figures.support else "–"
-        precision = hundredths(figures.precision, 1) if counts[:, i].any() else "–"
-        write(canvas, left + (len(counts) + 0.5) * column, top + (i + 0.5) * ROW, recall, SMALL, ha="center")
-        write(canvas, left + (i + 0.5) * column, top + body - ROW / 2, precision, SMALL, ha="center")
+        recall = percent_number(figures.recall, 1) if figures.support else "–"
+        precision = percent_number(figures.precision, 1) if counts[:, i].any() else "–"
+        end = left + (len(counts) + 0.5) * column
+        write(canvas, end, top + (i + 0.5) * ROW, recall, SMALL_SIZE, ha="center")
+        write(canvas, left + (i + 0.5) * column, top + body - ROW / 2, precision, SMALL_SIZE, ha="center")
     note = (
         "Recall (%): of the images of a class, the share read as it. "
         "Precision (%): of the images read as a class, the share that are of it."
     )
-    write(canvas, MARGIN, top + body + 16, wrapped(note, SMALL), SMALL, color=GREY, va="top")
+    write(canvas, MARGIN, top + body + 16, wrapped(note, SMALL_SIZE), SMALL_SIZE, color=GREY, va="top")
     return figure
 
 
-def _worst_confusion(counts: Array, class_names: Sequence[str]) -> str:
-    """The most frequent mistake as a sentence."""
+def _worst_confusion(counts: npt.NDArray[Any], class_names: Sequence[str]) -> str:
+    """Return a sentence with the most frequent mistake in a confusion matrix (classes, classes)."""
     wrong = counts - np.diag(np.diag(counts))
     truth, guess = divmod(int(wrong.argmax()), len(wrong))
     if not wrong[truth, guess]:
@@ -76,23 +78,26 @@ def _worst_confusion(counts: Array, class_names: Sequence[str]) -> str:
 def _class_labels(
     canvas: Axes, class_names: Sequence[str], left: float, top: float, column: float, *, slanted: bool
 ) -> None:
-    """Name the rows and columns of the table whose top left corner is given."""
+    """Write the names of the rows and columns of the table with the top left corner (left, top).
+
+    `column` is the width of a column in px; slanted names take less of it.
+    """
     slant: dict[str, Any] = {"rotation": 45, "rotation_mode": "anchor"} if slanted else {}
     for i, name in enumerate([*class_names, "recall"]):
         x, y = left + (i + 0.5) * column, top - 14
         write(canvas, x, y, name, ha="left" if slanted else "center", va="baseline", **slant)
     for i, name in enumerate([*class_names, "precision"]):
         write(canvas, left - 12, top + (i + 0.5) * ROW, name, ha="right")
-    write(canvas, left - 12, top - 10, "read as →\ntrue ↓", SMALL, color=GREY, ha="right", va="bottom")
+    write(canvas, left - 12, top - 10, "read as →\ntrue ↓", SMALL_SIZE, color=GREY, ha="right", va="bottom")
 
 
-def _cells(canvas: Axes, counts: Array, left: float, top: float, column: float) -> None:
-    """The counts of at least 1, row by row; mistakes coloured by their number, right answers grey."""
+def _cells(canvas: Axes, counts: npt.NDArray[Any], left: float, top: float, column: float) -> None:
+    """Draw the cells of the table: right answers grey, mistakes the darker the more frequent."""
     most = max(1, (counts - np.diag(np.diag(counts))).max())
-    size = min(SMALL, 0.9 * column / (len(str(counts.max())) * GLYPH * POINT))
+    size = min(SMALL_SIZE, 0.9 * column / (len(str(counts.max())) * DIGIT_WIDTH * PX_PER_POINT))
     for (truth, guess), count in np.ndenumerate(counts):
         x, y, right, share = left + guess * column, top + truth * ROW, truth == guess, count / most
-        colour = LINE if right else MISTAKES(share)
+        colour = LIGHT_GREY if right else MISTAKES(share)
         canvas.add_patch(Rectangle((x + 2, y + 2), column - 4, ROW - 4, color=colour, linewidth=0))
         if count:
             style = {"color": GREY} if right else {"weight": "bold"}

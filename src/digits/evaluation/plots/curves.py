@@ -1,10 +1,11 @@
-"""Plot loss and accuracy, epoch by epoch."""
+"""The figure of the learning curves: accuracy and loss, epoch by epoch."""
 
 import math
 from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import FuncFormatter
@@ -15,9 +16,8 @@ from digits.figure_style import (
     BLUE,
     FONT,
     GREY,
-    TEXT,
+    TEXT_SIZE,
     VERMILLION,
-    Array,
     open_sheet,
     percent,
     write,
@@ -25,10 +25,10 @@ from digits.figure_style import (
 
 
 def curves_figure(epochs: Sequence[Epoch]) -> Figure:
-    """Accuracy and loss in training and validation, epoch by epoch, for at least one epoch.
+    """Draw training and validation accuracy and loss of at least one epoch; return a Matplotlib figure.
 
-    The best epoch is ringed: highest validation accuracy, then lowest validation loss, then first. A figure
-    that is not finite leaves a gap.
+    A ring marks the best epoch: the one with the highest validation accuracy, and among equals the lowest
+    validation loss, then the first. Values that are not finite leave a gap.
     """
     best = min(
         epochs, key=lambda e: (-_finite_or(e.val_accuracy, -math.inf), _finite_or(e.val_loss, math.inf))
@@ -43,7 +43,7 @@ def curves_figure(epochs: Sequence[Epoch]) -> Figure:
     loss = add_panel(figure, canvas, top + 470, 310, "Loss")
     loss.yaxis.set_major_formatter(FuncFormatter(lambda y, _: f"{y:.3g}"))
     _curve(loss, epochs, lambda e: (e.train_loss, e.val_loss), _loss, epochs.index(best))
-    loss.set_xlabel("epoch", fontsize=TEXT, color=GREY, fontfamily=FONT)
+    loss.set_xlabel("epoch", fontsize=TEXT_SIZE, color=GREY, fontfamily=FONT)
     return figure
 
 
@@ -54,7 +54,13 @@ def _curve(
     written: Callable[[float], str],
     best: int,
 ) -> None:
-    """Draw training and validation values, ring validation's `best`, name the lines at their ends."""
+    """Draw the line of training and that of validation, with a ring around a point of the latter.
+
+    Args:
+        values: takes an epoch and returns its training value and its validation value.
+        written: turns a value into the text at the end of its line.
+        best: index of the epoch to ring.
+    """
     numbers = [epoch.number for epoch in epochs]
     lines = np.array([values(epoch) for epoch in epochs], dtype=float).T  # (2, epochs)
     lines[~np.isfinite(lines)] = math.nan
@@ -74,10 +80,12 @@ def _curve(
     _name_lines(panel, lines, written)
 
 
-def _name_lines(panel: Axes, lines: Array, written: Callable[[float], str]) -> None:
-    """Write name and final value beside the end of each line, apart from each other."""
-    panel.get_ylim()  # settles the scale
-    ends = [line[np.isfinite(line)][-1:] for line in lines]  # where a line is still seen
+def _name_lines(panel: Axes, lines: npt.NDArray[Any], written: Callable[[float], str]) -> None:
+    """Write name and last value at the end of each of two lines (2, epochs), without overlap."""
+    panel.get_ylim()  # has Matplotlib choose the limits, which the positions below depend on
+    ends = [
+        line[np.isfinite(line)][-1:] for line in lines
+    ]  # (1,), or (0,) for a line without any finite value
     heights = [panel.transData.transform((0, end[0]))[1] if len(end) else panel.bbox.y0 for end in ends]
     middle, lower = sum(heights) / 2, int(heights[1] <= heights[0])
     distance = max(abs(heights[0] - heights[1]), NAME_HEIGHT)
@@ -89,12 +97,12 @@ def _name_lines(panel: Axes, lines: Array, written: Callable[[float], str]) -> N
 
 
 def _finite_or(value: float, otherwise: float) -> float:
-    """The value, if it is finite."""
+    """Return the value if it is finite, and `otherwise` if not."""
     return value if math.isfinite(value) else otherwise
 
 
 def _loss(value: float) -> str:
-    """A loss with four decimals, or as a power of ten where training runs away."""
+    """Return a loss with four decimals, or from 1,000 on as a power of ten."""
     if not math.isfinite(value):
         return "not a number"
     return f"{value:.4f}" if value < 1000 else f"{value:.1e}"

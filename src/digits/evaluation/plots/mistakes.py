@@ -1,4 +1,4 @@
-"""Plot the most confident mistakes."""
+"""The figure of the most confident mistakes."""
 
 import math
 from collections.abc import Sequence
@@ -12,7 +12,7 @@ from digits.evaluation.metrics import most_confident_mistakes
 from digits.figure_style import (
     BLUE,
     ROW_GAP,
-    SMALL,
+    SMALL_SIZE,
     VERMILLION,
     WIDTH,
     draw_image,
@@ -23,14 +23,20 @@ from digits.figure_style import (
 )
 from digits.mnist import SIDE
 
-MAX_MISTAKES = 25
+MAX_MISTAKES = 25  # images in the figure
 SHORT_NAME = 1  # character; longer class names need wider columns
 
 
 def mistakes_figure(images: Tensor, labels: Tensor, logits: Tensor, class_names: Sequence[str]) -> Figure:
-    """The most confident mistakes among all of a set's images.
+    """Draw the wrongly classified test images with the highest confidence, most confident first.
 
-    images uint8 (N, 28, 28), labels (N,), logits (N, classes).
+    Args:
+        images: uint8 (N, 28, 28), the whole test set.
+        labels: (N,), the true classes.
+        logits: (N, classes), the network's.
+        class_names: in the order of the classes.
+
+    Returns a Matplotlib figure.
     """
     wrong = most_confident_mistakes(logits, labels, len(labels))
     if len(wrong) == 0:
@@ -52,14 +58,14 @@ def mistakes_figure(images: Tensor, labels: Tensor, logits: Tensor, class_names:
         if narrow:
             write(canvas, x, last, f"{truth} {class_names[answer]}", weight="bold")
         else:
-            write(canvas, x, last - 30, truth, SMALL)
-            write(canvas, x, last, class_names[answer], SMALL, weight="bold")
-        write(canvas, x + width, last, percent(chance), SMALL, color=VERMILLION, ha="right")
+            write(canvas, x, last - 30, truth, SMALL_SIZE)
+            write(canvas, x, last, class_names[answer], SMALL_SIZE, weight="bold")
+        write(canvas, x + width, last, percent(chance), SMALL_SIZE, color=VERMILLION, ha="right")
     return figure
 
 
 def _no_mistakes_figure(total: int) -> Figure:
-    """A tick for a network that made none."""
+    """Draw a tick, for a network that classified all `total` images correctly."""
     title = f"All {total:,} test images read right"
     figure, canvas, top = open_sheet(
         title, "No mistakes to show. Time for harder ones: your own handwriting?", 300
