@@ -1,9 +1,9 @@
-// "That was wrong: it is a 7": to the server's folder, or kept in this browser until the server is there again.
+// Corrections ("That was wrong: it is a 7"): sent to the server, or kept in this browser until it answers again.
 
-const PLACE = "digits-corrections";
-const MOST = 500; // kept in the browser; each takes about a kilobyte
+const PLACE = "digits-corrections"; // key in localStorage
+const MOST = 500; // corrections kept in the browser; each takes about a kilobyte
 
-/** Keep a picture, 784 numbers in [0, 1], as a digit; says where: "server" or "browser". */
+/** Save a picture, 784 numbers in [0, 1], under the digit `label`; returns where: "server" or "browser". */
 export async function correct(image, label) {
   const kept = waiting().filter((each) => each.image !== pack(image));
   try {
@@ -16,7 +16,7 @@ export async function correct(image, label) {
   }
 }
 
-/** What is kept in this browser and not yet at the server. */
+/** Return the corrections in this browser that the server does not have yet: [{ image, label }]. */
 export function waiting() {
   try {
     const kept = JSON.parse(localStorage.getItem(PLACE) ?? "[]");
@@ -26,7 +26,7 @@ export function waiting() {
   }
 }
 
-/** Hand over what waits; returns how many went. */
+/** Send those corrections to the server; returns how many it took. */
 export async function flush() {
   let sent = 0;
   for (const { image, label } of waiting()) {
@@ -41,7 +41,7 @@ export async function flush() {
   return sent;
 }
 
-/** All that waits as a .zip, laid out as `digits adapt` takes it: 7/NAME.png. */
+/** Return those corrections as a .zip with the folders that `digits adapt` reads: 7/NAME.png. */
 export async function archive() {
   const files = [];
   for (const { image, label } of waiting()) {
@@ -64,9 +64,10 @@ async function send(image, label) {
 function save(kept) {
   try {
     localStorage.setItem(PLACE, JSON.stringify(kept));
-  } catch {} // full or switched off: the correction was shown, and is lost with the page
+  } catch {} // storage is full or switched off: the correction is lost when the page closes
 }
 
+/** Return a picture as 784 bytes in Base64; `unpack` is its inverse. */
 function pack(image) {
   return btoa(String.fromCharCode(...Array.from(image, (value) => Math.round(255 * value))));
 }
@@ -75,6 +76,7 @@ export function unpack(text) {
   return Float32Array.from(atob(text), (letter) => letter.charCodeAt(0) / 255);
 }
 
+/** Return a picture as the bytes of a PNG file. */
 async function picture(image) {
   const canvas = document.createElement("canvas");
   canvas.width = canvas.height = 28;
@@ -85,7 +87,7 @@ async function picture(image) {
   return new Uint8Array(await blob.arrayBuffer());
 }
 
-/** A .zip whose files are stored as they are (APPNOTE.TXT 4.3). */
+/** Return the parts of a .zip with uncompressed files (PKWARE's APPNOTE.TXT, section 4.3). */
 function zipped(files) {
   const parts = [], directory = [];
   let at = 0;
@@ -101,6 +103,7 @@ function zipped(files) {
   return [...parts, new Uint8Array(directory), new Uint8Array(end)];
 }
 
+/** Return a 32-bit number as two 16-bit words, the lower one first. */
 function halves(number) {
   return [number & 0xffff, number >>> 16];
 }

@@ -1,13 +1,14 @@
-// A pen's path in, a digit the way MNIST has them out: drawing.py, line by line.
+// Strokes of a pen to images in the form of MNIST: the same computation as digits/data/pen.py, line by line.
 // A stroke is an array of [x, y], x to the right and y downwards, in any unit.
 
-export const SIDE = 28, BOX = 20; // px
-const PEN = 2.4, EDGE = 1.0; // px: of a stroke, and of its fading edge
-const OVERLAP = 0.3; // of the narrower stroke's width: strokes that share so much are one digit
-const MARGIN = 3; // px, the least that lies around the box and its fading edge
-const DOT = 1e-6; // of anything; a path no longer than this is a dot
+export const SIDE = 28; // px, of an image
+const BOX = 20; // px, of the box that holds the digit
+const PEN = 2.4, EDGE = 1.0; // px: width of a stroke, and of its edge from ink to paper
+const OVERLAP = 0.3; // of the narrower stroke's width: strokes that overlap by so much belong to one digit
+const MARGIN = 3; // px, smallest distance from the box and its edge to the border of the image
+const DOT = 1e-6; // a path no longer than this is a dot
 
-/** Strokes as 784 numbers in [0, 1], white on black: 20-pixel box, centred by mass. */
+/** Return strokes as 784 numbers in [0, 1], ink is 1: scaled into the box, centre of mass in the middle. */
 export function render(strokes, pen = PEN) {
   const drawn = strokes.filter((stroke) => stroke.length > 0);
   if (drawn.length === 0) return new Float32Array(SIDE * SIDE);
@@ -19,7 +20,7 @@ export function render(strokes, pen = PEN) {
   return centred(ink(lines, pen));
 }
 
-/** left, top, right, bottom of strokes. */
+/** Return the smallest rectangle around strokes: [left, top, right, bottom]. */
 export function bounds(strokes) {
   let left = Infinity, top = Infinity, right = -Infinity, bottom = -Infinity;
   for (const stroke of strokes) {
@@ -33,7 +34,7 @@ export function bounds(strokes) {
   return [left, top, right, bottom];
 }
 
-/** Ink around lines whose points are in pixels from the image's centre. */
+/** Return the ink, 784 numbers, of lines whose points are in pixels from the image's centre. */
 function ink(lines, pen) {
   const middle = (SIDE - 1) / 2, squared = new Float64Array(SIDE * SIDE).fill(Infinity);
   for (const line of lines) {
@@ -54,7 +55,7 @@ function ink(lines, pen) {
   return squared.map((s) => Math.min(Math.max((pen / 2 - Math.sqrt(s)) / EDGE + 0.5, 0), 1));
 }
 
-/** Moved by whole pixels until the centre of mass is in the middle; what comes in is paper. */
+/** Return an image moved by whole pixels so that its centre of mass is in the middle. */
 function centred(image) {
   let total = 0, rows = 0, columns = 0;
   image.forEach((value, i) => {
@@ -72,12 +73,12 @@ function centred(image) {
   return moved;
 }
 
-/** A move in whole pixels, no further than the margin around the box: no ink is lost. */
+/** Return a move in whole pixels, at most the margin around the box, so that no ink is lost. */
 function wholeMove(move) {
   return Math.min(Math.max(Math.floor(move + 0.5), -MARGIN), MARGIN);
 }
 
-/** Which strokes make up each digit, by their numbers; digits from left to right. */
+/** Return the numbers of the strokes that form each digit; digits from left to right. */
 export function characters(strokes) {
   const spans = [];
   strokes.forEach((stroke, i) => {

@@ -1,4 +1,4 @@
-// The page: strokes or a photo in, what the network says out. Everything but photos happens in the browser.
+// The page: reads strokes or a photo and shows the answer. The browser computes everything but photos.
 
 import { bounds, characters, render } from "/static/drawing.js";
 import { Network, answer, judge } from "/static/network.js";
@@ -6,9 +6,9 @@ import { Paper } from "/static/paper.js";
 import { View, percent } from "/static/view.js";
 import { archive, correct, flush, unpack, waiting } from "/static/corrections.js";
 
-const QUIET = 700; // ms without a change until the answer is spoken
+const QUIET = 700; // ms without a change until the answer is announced to screen readers
 const UPLOAD = 4_500_000; // bytes; the server takes 5 million, larger photos are made smaller here
-const LONGEST = 2400; // px
+const LONGEST = 2400; // px, of the longer side of a photo that was made smaller
 
 const $ = (id) => document.getElementById(id);
 const paper = new Paper($("paper"));
@@ -17,12 +17,12 @@ const view = new View({
   name: $("neuron-name"), said: $("neuron-said"), weights: $("weights"), strongest: $("strongest"),
 });
 const loaded = new Map(); // networks by name
-let about = []; // what /api/model says of them
-let rejection = null; // the network that knows what is no digit, if there is one
-let name = ""; // of the network that reads
-let marks = []; // what is read: { image, box, digit, probability, probabilities, accepted, reason, label }
-let chosen = 0; // the mark that is looked at
-let photo = null; // its address, while one is shown
+let about = []; // their descriptions from /api/model
+let rejection = null; // the network that tells digits from other marks, if there is one
+let name = ""; // of the network in use
+let marks = []; // on the paper or photo: { image, box, digit, probability, probabilities, accepted, reason, label }
+let chosen = 0; // index of the mark whose details are shown
+let photo = null; // URL of the photo that is shown
 
 // Reading ---------------------------------------------------------------------------------------------
 
@@ -39,7 +39,7 @@ function readStrokes() {
   readMarks(before);
 }
 
-/** Let the network answer; a mark that has not changed keeps its answer. */
+/** Read all marks with the network; a mark that has not changed keeps its answer from `before`. */
 function readMarks(before = []) {
   if (!loaded.has(name)) return;
   const started = performance.now();
@@ -55,7 +55,7 @@ function readMarks(before = []) {
 }
 
 const pick = ({ digit, probability, probabilities, result }) => ({ digit, probability, probabilities, result });
-let took = 0;
+let took = 0; // ms for the last answer of one mark
 
 // Showing ---------------------------------------------------------------------------------------------
 
@@ -97,11 +97,11 @@ function showText() {
   sentence.replaceChildren(...(mark ? said(mark) : [photo ? "No digit was found in this photo." : "Nothing is drawn yet."]));
 }
 
-/** The answer for one mark, as a sentence with emphasis. */
+/** Return the answer for one mark as a sentence: HTML elements and text. */
 function said(mark) {
   const strong = (text, className = "") => Object.assign(document.createElement(className ? "span" : "strong"), { textContent: text, className });
   if (mark.accepted) return [strong(`${percent(mark.probability)} sure`), ` that this is a ${mark.digit}.`];
-  if (mark.reason === "not a digit") return [strong("Not a digit", "uncertain"), `, as far as it can tell. If it must be one: a ${mark.digit}.`];
+  if (mark.reason === "not a digit") return [strong("Probably not a digit", "uncertain"), `. If it is one, it is most likely a ${mark.digit}.`];
   const [first, second] = ranked(mark);
   return [strong(`Unclear: ${first} or ${second}?`, "uncertain")];
 }
@@ -159,7 +159,7 @@ function showBars(mark) {
   if (rejection) rows[10].lastChild.textContent = mark ? percent(Math.max(0, 1 - mark.probabilities.reduce((a, b) => a + b))) : "";
 }
 
-/** Where each digit is: a tag over the strokes, or a box on the photo. */
+/** Mark where each digit is: a tag over its strokes or a box on the photo. */
 function showTags() {
   $("photo").hidden = photo === null;
   const many = marks.length > 1 && photo === null;
@@ -185,7 +185,7 @@ function pixels(canvas, image) {
   context.putImageData(data, 0, 0);
 }
 
-// Saying ----------------------------------------------------------------------------------------------
+// Screen readers --------------------------------------------------------------------------------------
 
 function spoken(mark) {
   if (mark.accepted) return `${mark.digit}, ${percent(mark.probability)}`;
@@ -196,7 +196,7 @@ function spoken(mark) {
 
 let silence = 0;
 
-/** For screen readers, once the hand rests. */
+/** Announce the answer to screen readers after a pause in the drawing. */
 function speak() {
   clearTimeout(silence);
   silence = setTimeout(() => {
@@ -226,7 +226,7 @@ async function relabel(label) {
   if (where === "browser") offer(kept);
 }
 
-/** The corrections that only this browser has, as a file. */
+/** Append a button that downloads the corrections kept in this browser. */
 function offer(line) {
   const button = Object.assign(document.createElement("button"), { type: "button", textContent: `Download ${waiting().length} as .zip` });
   button.addEventListener("click", async () => {
@@ -250,7 +250,7 @@ async function readPhoto(file) {
       body,
     });
   } catch {
-    return complain("Photos are read by the server, and it does not answer. Drawing works without it.");
+    return complain("The server reads photos, but it does not answer. Drawing works without it.");
   }
   const found = await reply.json();
   if (!reply.ok) return complain(`The photo could not be read: ${found.error}.`);
@@ -274,7 +274,7 @@ function box([x, y, w, h], { width, height }, i) {
   return button;
 }
 
-/** The file, made smaller if the server would not take it. */
+/** Return the file, or a smaller JPEG of it if the server would refuse its size. */
 async function small(file) {
   if (file.size <= UPLOAD) return file;
   const picture = await createImageBitmap(file), scale = Math.min(1, LONGEST / Math.max(picture.width, picture.height));
@@ -375,9 +375,9 @@ function build() {
 
 const TITLES = { cnn: "Convolutions", mlp: "Two hidden layers" };
 
-/** A choice among the networks; those that are still loading cannot be taken. */
+/** Show the networks to choose from; each is disabled until it has loaded. */
 function offerNetworks() {
-    $("networks").append(...about.map((each) => {
+  $("networks").append(...about.map((each) => {
     const label = document.createElement("label"), input = document.createElement("input"), text = document.createElement("span");
     Object.assign(input, { type: "radio", name: "network", value: each.name, disabled: true });
     text.textContent = TITLES[each.name] ?? each.name;
@@ -425,8 +425,8 @@ async function start() {
     return;
   }
   ready();
-  $("where").textContent = "Drawings stay in this page. Photos are sent to the server that gave you this page, and not kept.";
-  document.body.dataset.ready = "true"; // for tests, and for whoever drives the page
+  $("where").textContent = "Drawings stay in this page. Photos are sent to the server of this page and are not saved.";
+  document.body.dataset.ready = "true"; // for tests and other programs that control the page
   flush();
 }
 

@@ -1,7 +1,8 @@
-// A trained network in plain JavaScript: inference.py, layer by layer. page.py says how its bytes are laid out.
+// A trained network in plain JavaScript: the same layers as digits/networks/numpy_layers.py.
+// digits/serving/browser_network.py describes the format of its bytes.
 
 export class Network {
-  /** From the bytes of /api/network/NAME. */
+  /** `buffer` holds the bytes of /api/network/NAME. */
   constructor(buffer) {
     const length = new DataView(buffer).getUint32(0, true);
     const about = JSON.parse(new TextDecoder().decode(new Uint8Array(buffer, 4, length)));
@@ -12,7 +13,8 @@ export class Network {
     this.layers = this.members[0].filter((layer) => layer.kind !== "upright"); // those that are shown
   }
 
-  /** 784 numbers in [0, 1] to probabilities; what the first member saw, and what each of `layers` said to it. */
+  /** Return the probabilities for an image of 784 numbers in [0, 1], and of the first member its input image
+   *  (`seen`) and the output of each of `layers` (`activations`). */
   run(image) {
     const activations = [];
     let seen = image;
@@ -35,10 +37,13 @@ export class Network {
   }
 }
 
-const THRESHOLD = 0.9; // of the probability, from which a mark is an accepted digit (options.py)
-const NUMBER_SHARE = 1 / 3, NUMBER_PROBABILITY = 0.1; // as in reader.py
+// The same rules as in digits/reading.
+const THRESHOLD = 0.9; // probability from which a mark is accepted
+const COMPANY = 1 / 3; // share of accepted marks in a row from which the row is a number
+const IN_COMPANY = 0.1; // probability of being any digit from which a mark in a number is accepted
 
-/** What reader.Reader says of an image: probabilities of 0 to 9, of which the rest to 1 is that of no digit. */
+/** Return the most probable digit of an image and the probabilities of 0 to 9.
+ *  With a rejection network, they add up to the probability of being a digit at all. */
 export function answer(network, rejection, image) {
   const result = network.run(image);
   let { probabilities } = result;
@@ -50,17 +55,17 @@ export function answer(network, rejection, image) {
   return { digit, probability: probabilities[digit], probabilities, result };
 }
 
-const rowOf = (mark) => mark.row ?? 0; // what is drawn is one row
+const rowOf = (mark) => mark.row ?? 0; // a drawing is one row
 
-/** Which marks are accepted, row by row, and why the others are not: reader.Reader._accepted and _digit. */
+/** Set `accepted` and `reason` of every mark, row by row; returns the marks. */
 export function judge(marks) {
   for (const at of new Set(marks.map(rowOf))) {
     const row = marks.filter((mark) => rowOf(mark) === at);
     const sure = row.filter((mark) => mark.probability >= THRESHOLD).length;
-    const number = row.length > 1 && sure >= NUMBER_SHARE * row.length;
+    const number = row.length > 1 && sure >= COMPANY * row.length;
     for (const mark of row) {
       const isDigit = mark.probabilities.reduce((a, b) => a + b), which = mark.probability / Math.max(isDigit, 1e-9);
-      mark.accepted = mark.probability >= THRESHOLD || (number && isDigit >= NUMBER_PROBABILITY);
+      mark.accepted = mark.probability >= THRESHOLD || (number && isDigit >= IN_COMPANY);
       mark.reason = mark.accepted ? null : isDigit <= which ? "not a digit" : "unclear";
     }
   }
@@ -84,7 +89,7 @@ function softmax(logits) {
   return powers.map((power) => power / total);
 }
 
-const FAINT = 1e-6; // divides where there is no ink
+const FAINT = 1e-6; // avoids a division by zero in an image without ink
 
 const STEPS = {
   upright(_, { data, height, width, channels }) {
@@ -107,9 +112,9 @@ const STEPS = {
   },
 
   dense({ weights, bias, relu, outputs }, { data }) {
-    const lit = new Lit(data.length), sums = new Float32Array(outputs);
-    for (let i = 0; i < data.length; i++) lit.add(data[i], i * outputs);
-    lit.times(weights, bias, relu, sums, 0);
+    const nonzero = new Nonzero(data.length), sums = new Float32Array(outputs);
+    for (let i = 0; i < data.length; i++) nonzero.add(data[i], i * outputs);
+    nonzero.times(weights, bias, relu, sums, 0);
     return { data: sums, height: 1, width: 1, channels: outputs };
   },
 
@@ -117,15 +122,15 @@ const STEPS = {
     const x = padding ? bordered(input, padding) : input;
     const [kh, kw, inputs] = shape, row = kw * inputs;
     const height = Math.floor((x.height - kh) / stride) + 1, width = Math.floor((x.width - kw) / stride) + 1;
-    const lit = new Lit(kh * row), sums = new Float32Array(height * width * outputs);
+    const nonzero = new Nonzero(kh * row), sums = new Float32Array(height * width * outputs);
     for (let r = 0; r < height; r++) {
       for (let c = 0; c < width; c++) {
-        lit.count = 0;
+        nonzero.count = 0;
         for (let k = 0; k < kh; k++) {
           const from = ((r * stride + k) * x.width + c * stride) * inputs;
-          for (let i = 0; i < row; i++) lit.add(x.data[from + i], (k * row + i) * outputs);
+          for (let i = 0; i < row; i++) nonzero.add(x.data[from + i], (k * row + i) * outputs);
         }
-        lit.times(weights, bias, true, sums, (r * width + c) * outputs);
+        nonzero.times(weights, bias, true, sums, (r * width + c) * outputs);
       }
     }
     return { data: sums, height, width, channels: outputs };
@@ -153,8 +158,8 @@ const STEPS = {
   },
 };
 
-/** The inputs that are not 0, half of them or fewer behind a ReLU, and where the weights of each begin. */
-class Lit {
+/** Inputs other than 0, each with the index where its weights begin. After a ReLU at least half are 0. */
+class Nonzero {
   constructor(most) {
     this.values = new Float64Array(most);
     this.places = new Int32Array(most);
@@ -167,7 +172,7 @@ class Lit {
     this.places[this.count++] = place;
   }
 
-  /** sums[at ...] = bias + values × weights. Eight outputs at a time stay in the processor: half the time. */
+  /** Write bias + values × weights to sums[at ...]. Eight outputs at a time need half as long as one by one. */
   times(weights, bias, relu, sums, at) {
     const { values, places, count } = this, outputs = bias.length, least = relu ? 0 : -Infinity;
     let o = 0;

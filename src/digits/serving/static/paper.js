@@ -1,10 +1,10 @@
-// The sheet to draw on: strokes from mouse, finger, pen or keys, with undo. It knows nothing of networks.
+// The drawing area: strokes from mouse, finger, pen or keys, with undo and redo.
 
-const NEAR = 0.6; // px; points closer than this to the last one add nothing
+const NEAR = 0.6; // px; a point closer than this to the last one is left out
 const STEP = 8; // px that an arrow key moves the pen
 
 export class Paper extends EventTarget {
-  /** Draws on a canvas; says "change" whenever the strokes are others, as often as the screen is drawn. */
+  /** Draw on a canvas. Dispatches "change" when the strokes have changed, at most once per screen refresh. */
   constructor(canvas) {
     super();
     this.canvas = canvas;
@@ -42,7 +42,7 @@ export class Paper extends EventTarget {
     if (!this.empty) this.#begin([]);
   }
 
-  /** A new state, which undo takes back. */
+  /** Set new strokes as a step that `undo` takes back. */
   #begin(strokes) {
     this.past.push(this.strokes);
     this.future = [];
@@ -74,10 +74,10 @@ export class Paper extends EventTarget {
   }
 
   #down(event) {
-    if (this.pointer !== null || event.button !== 0) return; // one pen at a time: a palm draws nothing
+    if (this.pointer !== null || event.button !== 0) return; // one pointer at a time: a palm on the screen draws nothing
     try {
       this.canvas.setPointerCapture(event.pointerId);
-    } catch {} // it was lifted meanwhile
+    } catch {} // the pointer was lifted in the meantime
     this.#begin([...this.strokes, [this.#at(event)]]);
     this.pointer = event.pointerId;
     this.keyed.seen = false;
@@ -85,7 +85,7 @@ export class Paper extends EventTarget {
 
   #move(event) {
     if (event.pointerId !== this.pointer) return;
-    const between = event.getCoalescedEvents?.() ?? []; // a pen reports more often than the screen is drawn
+    const between = event.getCoalescedEvents?.() ?? []; // a pen reports more often than the screen refreshes
     for (const each of between.length ? between : [event]) this.#add(this.#at(each));
   }
 
@@ -138,7 +138,7 @@ export class Paper extends EventTarget {
     this.draw();
   }
 
-  /** The pen's width: about what it will be in the picture that the network sees. */
+  /** Width of a stroke in pixels, about as wide relative to the digit as in the network's input. */
   get pen() {
     return Math.max(8, this.canvas.clientHeight * 0.042);
   }
@@ -160,7 +160,7 @@ export class Paper extends EventTarget {
     context.stroke();
   }
 
-  /** Through the middles of the path's pieces: round where the hand was, not where it was measured. */
+  /** Draw a stroke as a smooth curve through the midpoints between its points. */
   #line(context, stroke) {
     context.beginPath();
     if (stroke.length === 1) {

@@ -1,14 +1,14 @@
-// The network as something to look at: every neuron a cell, every map a small picture, lit by its activation.
+// The section "Inside the network": every neuron as a cell and every map as a small picture, with its activation.
 
 const NAMES = { convolution: "Convolution", dense: "Hidden layer", pool: "Largest of 2 × 2", mean: "Mean" };
-const THREADS = 8; // connections drawn for a neuron, at most
-const TOP = 4; // connections named in words
+const THREADS = 8; // most connections drawn for a neuron
+const TOP = 4; // most connections listed in words
 
 export class View {
-  /** Elements by their ids: view, layers, threads, explained, neuron-name, neuron-said, weights, strongest. */
+  /** `element` holds the HTML elements to fill: view, layers, threads, explained, name, said, weights, strongest. */
   constructor(element) {
     this.element = element;
-    this.chosen = null; // { layer, unit } that was clicked, kept while the drawing goes on
+    this.chosen = null; // { tile, unit } that was clicked; stays chosen when the drawing changes
     this.hovered = null;
     this.network = null;
     for (const change of [matchMedia("(prefers-color-scheme: dark)")]) {
@@ -17,7 +17,7 @@ export class View {
     new ResizeObserver(() => this.#threads()).observe(element.layers);
   }
 
-  /** Another network: its layers, dark. */
+  /** Show the layers of another network, without activations; `members` is the size of its ensemble. */
   build(network, members) {
     this.network = network;
     this.chosen = this.hovered = null;
@@ -31,7 +31,7 @@ export class View {
       : "Small windows slide over the picture. A map lights up where its pattern is; later maps combine earlier ones.") + first;
   }
 
-  /** What the network says to the image that it sees; null: nothing is drawn. */
+  /** Show the activations in `result`, of Network.run for `image`; null for both if nothing is drawn. */
   show(image, result) {
     this.image = image;
     this.result = result;
@@ -107,7 +107,7 @@ export class View {
     const { canvas, columns, count, width, height, scale, gap } = tile;
     const zoom = canvas.width / canvas.clientWidth, column = Math.floor((offsetX * zoom) / (width * scale + gap));
     const row = Math.floor((offsetY * zoom) / (height * scale + gap));
-    if (tile.last) return Math.min(columns === 1 ? row : column, count - 1); // its digits belong to the cells
+    if (tile.last) return Math.min(columns === 1 ? row : column, count - 1); // the digit beside a cell belongs to it
     const unit = row * columns + column;
     return column < columns && unit >= 0 && unit < count ? unit : -1;
   }
@@ -153,7 +153,7 @@ export class View {
     return totals.indexOf(Math.max(...totals));
   }
 
-  /** The activation of a unit: of a map, its mean. */
+  /** Return the activation of a neuron, or the mean activation of a map. */
   #level(tile, unit) {
     if (!this.result) return 0;
     if (tile.last) return this.result.probabilities[unit];
@@ -219,8 +219,8 @@ export class View {
     }
     const { tile, unit } = mark, level = this.#level(tile, unit);
     name.textContent = tile.last ? `The answer ${unit}` : `${tile.unit} ${unit + 1} of ${tile.count}`;
-    const lit = !this.result ? "Nothing is drawn: it is dark." : tile.last ? `Probability ${percent(level)}.`
-      : level > 1e-4 ? `Lit: ${brief(level)}${tile.height > 1 ? " on average" : ""}.` : "Dark: this picture is not what it looks for.";
+    const lit = !this.result ? "Nothing is drawn, so it is inactive." : tile.last ? `Probability ${percent(level)}.`
+      : level > 1e-4 ? `Active: ${brief(level)}${tile.height > 1 ? " on average" : ""}.` : "Inactive: this picture does not have its pattern.";
     const picture = this.#pictureOf(tile, unit, colours);
     said.textContent = `${tile.last ? "" : `${tile.title}. `}${lit} ${picture}`.trim();
     weights.setAttribute("aria-label", `${name.textContent}. ${picture || "No picture."}`);
@@ -234,31 +234,32 @@ export class View {
     this.#threads();
   }
 
-  /** Draw what belongs to the neuron into the lens; returns what it is in words. */
+  /** Draw the picture for a neuron or map beside the layers; returns its description. */
   #pictureOf(tile, unit, colours) {
     const layers = this.network.layers, { weights } = this.element;
     if (this.dense) {
       const [seen, masked] = this.#lookedFor(tile.index, unit);
       signed(weights, seen, 28, 28, colours);
-      if (tile.index === 0) return "Its 784 weights as a picture: ink on blue lights it, on orange darkens it.";
+      if (tile.index === 0) return "Its 784 weights as a picture: ink on blue raises its value, ink on orange lowers it.";
       return masked
-        ? "Its weights, followed back to the pixels through the neurons that are lit now: ink on blue helps, on orange hinders."
-        : "Its weights, followed back to the pixels through all neurons before it.";
+        ? "Its weights, traced back to the pixels through the neurons that are active now: ink on blue raises its value, ink on orange lowers it."
+        : "Its weights, traced back to the pixels through all neurons before it.";
     }
     if (tile.height > 1 && this.result) {
       unsigned(weights, this.result.activations[tile.index].data, unit, tile, colours);
-      return tile.index === 0 ? "Where on the picture its 5 × 5 pattern is." : "Where on the picture its pattern is.";
+      return tile.index === 0 ? "Where its 5 × 5 pattern is found in the picture." : "Where its pattern is found in the picture.";
     }
     const mean = layers[tile.index - (tile.last ? 2 : 1)], shape = this.shapes[tile.index - (tile.last ? 2 : 1)];
     if (!tile.last && mean && this.result) {
       unsigned(weights, this.result.activations[tile.index - 1].data, unit, shape, colours);
-      return "The map that it is the mean of.";
+      return "The map whose mean it is.";
     }
     weights.hidden = true;
     return "";
   }
 
-  /** Weights of a neuron as 784 numbers; deeper ones through those before them that are lit, if any are. */
+  /** Return the weights of a neuron as 784 numbers, one per pixel, and whether inactive neurons were left out.
+   *  For a deeper layer, they are multiplied back through the layers before it. */
   #lookedFor(index, unit) {
     const layers = this.network.layers, { weights, outputs } = layers[index];
     let seen = Float32Array.from({ length: weights.length / outputs }, (_, i) => weights[i * outputs + unit]);
@@ -275,7 +276,7 @@ export class View {
     return [seen, masked];
   }
 
-  /** What each unit of the layer before adds to this one, on average over its places. */
+  /** Return what each unit of the layer before adds to this one; for maps, the mean over all positions. */
   #into(tile, unit) {
     const layer = this.network.layers[tile.index], before = this.tiles[tile.index]; // tiles[0] is the picture
     if (tile.index === 0) return [];
@@ -287,7 +288,7 @@ export class View {
     return parts.map((value, i) => ({ tile: before, unit: i, value }));
   }
 
-  /** What this unit adds to each of the next layer. */
+  /** Return what this unit adds to each unit of the next layer. */
   #outOf(tile, unit) {
     if (tile.last) return [];
     const next = this.network.layers[tile.index + 1], after = this.tiles[tile.index + 2];
@@ -299,7 +300,7 @@ export class View {
     return parts.map((value, o) => ({ tile: after, unit: o, value }));
   }
 
-  /** Lines between the neuron and its strongest connections: blue adds, orange takes away. */
+  /** Draw lines from a neuron to its strongest connections: blue adds to it, orange subtracts. */
   #threads() {
     const { threads, view } = this.element, mark = this.hovered ?? this.chosen;
     threads.replaceChildren();
@@ -327,7 +328,7 @@ function shapeAfter(layer, { height, width, channels }) {
   return { height: size(height, kh), width: size(width, kw), channels: layer.outputs };
 }
 
-/** A convolution's products between maps in and maps out, summed over window and places, for pairs(n). */
+/** Return the mean contribution between the input and output map pair(n) = [input, output], for every n. */
 function shares({ weights, shape, stride, padding }, before, after, data, pair) {
   const [kh, kw, inputs, outputs] = shape, count = pair(0)[0] === pair(1)[0] ? outputs : inputs, sums = new Array(count).fill(0);
   for (let r = 0; r < after.height; r++) {
@@ -364,7 +365,7 @@ function words(title, links) {
   return line;
 }
 
-/** Two digits that count. */
+/** Return a number with about two significant digits. */
 function brief(value) {
   return value >= 10 ? value.toFixed(0) : value >= 1 ? value.toFixed(1) : Number(value.toPrecision(2)).toString();
 }
@@ -382,7 +383,7 @@ function palette(element) {
   return { dim: triple("--dim"), lit: triple("--lit"), less: triple("--less"), ink: text("--ink"), accent: text("--accent") };
 }
 
-/** 256 colours from one to another, as ImageData has them. */
+/** Return 256 colours from one to another, as 32-bit pixels of ImageData. */
 function mixed(from, to) {
   const colours = new Uint32Array(256), bytes = new Uint8Array(colours.buffer);
   for (let i = 0; i < 256; i++) {
@@ -413,7 +414,7 @@ function fill(canvas, width, height, colour) {
 }
 
 export function percent(p) {
-  if (p > 0.9995) return ">99.9 %"; // never 100: nothing is certain
+  if (p > 0.9995) return ">99.9 %"; // never "100 %": no answer is certain
   if (p < 0.0005) return p ? "<0.1 %" : "0 %";
   return `${p < 0.0995 ? (100 * p).toFixed(1) : (100 * p).toFixed(p > 0.985 ? 1 : 0)} %`;
 }
