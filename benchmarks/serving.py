@@ -37,7 +37,6 @@ from support.strokefont import FONT, sheet
 from digits.data.pen import render
 
 RESULTS = HERE / "results" / "serving.json"
-BODY = 5_000_000  # bytes that the server takes
 # Every question is due at its own time; `due` runs ahead of the clock by one step a question.
 SCRIPT = """
 local ffi = require("ffi")

@@ -1,4 +1,4 @@
-"""The API: reading, corrections, networks, metrics; pictures and addresses made to do harm."""
+"""The API: reading, corrections, networks, metrics, and hostile pictures and paths."""
 
 import asyncio
 import base64
@@ -26,7 +26,7 @@ PNG = {"content-type": "image/png"}
 
 
 def test_a_picture_is_read_as_python_reads_it(client: httpx.Client, reader: Reader) -> None:
-    """The raw bytes of a picture; the answer is Reading.to_json()."""
+    """A picture as the raw body is answered with the JSON of `Reader.read`."""
     picture = saved(sheet("407", size=(600, 300)), "PNG")
     for kind in ("image/png", "application/octet-stream", "IMAGE/PNG; charset=x"):
         answer = client.post("/api/predict", content=picture, headers={"content-type": kind})
@@ -35,7 +35,7 @@ def test_a_picture_is_read_as_python_reads_it(client: httpx.Client, reader: Read
 
 
 def test_a_parameter_chooses_network_detail_and_a_single_digit(client: httpx.Client) -> None:
-    """?model=mlp&single=true&detail=true."""
+    """The parameters model, single and detail have the effect of the same options in Python."""
     picture = saved(sheet("3"), "PNG")
     answer = client.post(
         "/api/predict?model=mlp&single=true&detail=true", content=picture, headers=PNG
@@ -53,7 +53,7 @@ def test_a_parameter_chooses_network_detail_and_a_single_digit(client: httpx.Cli
 
 
 def test_strokes_and_arrays_are_read(client: httpx.Client, reader: Reader) -> None:
-    """JSON with strokes as the page draws them, or with an image in MNIST's form."""
+    """A JSON body with strokes or an image is answered as `Reader` reads it."""
     answer = client.post("/api/predict", json={"strokes": STROKES})
     assert answer.json() == reader.read_strokes([np.array(s) for s in STROKES]).to_json()
     image = reader.read_strokes([np.array(s) for s in STROKES]).digits[0].image
@@ -63,7 +63,7 @@ def test_strokes_and_arrays_are_read(client: httpx.Client, reader: Reader) -> No
 
 
 def test_ten_thousand_points_are_read_quickly(client: httpx.Client, running: Served) -> None:
-    """The largest drawing allowed."""
+    """The largest allowed drawing takes less than three seconds."""
     begun = running.processor_seconds()
     angle = np.linspace(0, 50, 10_000)
     stroke = np.stack([100 * np.cos(angle), 120 * np.sin(angle)], axis=1).round(2).tolist()
@@ -73,7 +73,7 @@ def test_ten_thousand_points_are_read_quickly(client: httpx.Client, running: Ser
 
 
 def test_the_networks_are_listed_and_given(client: httpx.Client) -> None:
-    """/api/model names them, /api/network gives each as bytes, which a browser may keep."""
+    """/api/model lists the networks; /api/network sends each as bytes with an ETag."""
     models = client.get("/api/model").json()["models"]
     assert [model["name"] for model in models] == ["cnn", "mlp"]
     assert [model["parameters"] > 100_000 for model in models] == [True, True]
@@ -85,7 +85,7 @@ def test_the_networks_are_listed_and_given(client: httpx.Client) -> None:
 
 
 def test_health_metrics_and_schema(client: httpx.Client) -> None:
-    """For whoever watches: all is well, counters that count, a description for programs."""
+    """/api/health answers, /metrics counts requests and marks, /openapi.json describes the bodies."""
     assert client.get("/api/health").json() == {"status": "ok"}
 
     def count() -> float:
@@ -109,7 +109,7 @@ def test_health_metrics_and_schema(client: httpx.Client) -> None:
 
 
 def test_corrections_over_http(client: httpx.Client, running: Served, tmp_path: Path) -> None:
-    """201 and the name; wrong labels and shapes are refused; a folder that cannot be written is said."""
+    """A correction gets 201 and its name; wrong bodies get 422 or 415; an unusable folder gets 507."""
     image = np.eye(28).tolist()
     answer = client.post("/api/corrections", json={"image": image, "label": 7})
     assert answer.status_code == 201
@@ -127,7 +127,7 @@ def test_corrections_over_http(client: httpx.Client, running: Served, tmp_path: 
 
 @pytest.mark.parametrize("picture", hostile_pictures(), ids=lambda picture: picture.name)
 def test_hostile_pictures_get_their_answer(client: httpx.Client, running: Served, picture: Hostile) -> None:
-    """200, 400, 413 or 415 as each must, in little time, and a body that gives nothing away (I1, S16)."""
+    """Each hostile picture gets its status within three seconds, and an answer without paths or versions."""
     begun = running.processor_seconds()
     answer = client.post("/api/predict", content=picture.content, headers=PNG)
     allowed = {CODES[kind] for kind in picture.expected}
@@ -157,13 +157,13 @@ def _gives_nothing_away(text: str) -> None:
     ],
 )
 def test_forms_are_not_read(client: httpx.Client, kind: str, code: int) -> None:
-    """What a page of another site could send without asking is refused (S10)."""
+    """Content types that a form on another site could send are refused."""
     picture = saved(sheet("3"), "PNG")
     assert client.post("/api/predict", content=picture, headers={"content-type": kind}).status_code == code
 
 
 def test_networks_are_chosen_by_name_only(client: httpx.Client) -> None:
-    """M6: a name from outside never becomes a path."""
+    """The name of a network is never used as a path: an unknown name gets 404."""
     for name in ("../../x", "/etc/passwd", "cnn\0", "x" * 10_000, "runs/classic-1", "cnn.npz", "doubt2", ""):
         answer = client.post("/api/predict", params={"model": name}, json={"strokes": STROKES})
         assert answer.status_code == 404, name
@@ -173,7 +173,7 @@ def test_networks_are_chosen_by_name_only(client: httpx.Client) -> None:
     "method", ["GET", "HEAD", "POST", "PUT", "DELETE", "OPTIONS", "TRACE", "PATCH", "FOO"]
 )
 def test_methods_that_are_not_meant_get_405(running: Served, method: str) -> None:
-    """S15: with the right Allow, and HEAD where there is GET."""
+    """A wrong method gets 405 and the right Allow header; HEAD works wherever GET does."""
     host = host_header(running.port)
     lines = (host, b"Content-Length: 0", b"Connection: close")
     for path, allow in ((b"/api/health", b"GET, HEAD"), (b"/api/predict", b"POST")):
@@ -199,7 +199,7 @@ PATHS = [b"/../../etc/passwd", b"/static/../server.py", b"/static/%2e%2e/server.
 
 @pytest.mark.parametrize("path", PATHS, ids=lambda path: repr(path)[:40])
 def test_paths_lead_nowhere_else(running: Served, path: bytes) -> None:
-    """S8: no file but the page's is ever given, because none is ever opened."""
+    """No path leads to a file outside the page."""
     host = host_header(running.port)
     answer = raw(running.port, request_bytes(path, host, b"Connection: close"))
     assert status(answer) in ({200, 404, 400} if path == b"http://evil.com/" else {400, 404, 431})
@@ -208,7 +208,7 @@ def test_paths_lead_nowhere_else(running: Served, path: bytes) -> None:
 
 
 def test_the_log_is_short_and_says_nothing_odd(running: Served) -> None:
-    """S16: after all that came before, no line is long, none shows a traceback or a control character."""
+    """The server's log has no long line, no traceback and no control character."""
     for line in running.said:
         assert len(line) < 1000
         assert line.isprintable()

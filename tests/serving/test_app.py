@@ -1,4 +1,4 @@
-"""The application: its networks, and what it answers to its own bugs."""
+"""The application: the names of its networks and its answer to unexpected errors."""
 
 import asyncio
 from pathlib import Path
@@ -18,7 +18,7 @@ STROKES = [[[100 * x, 100 * y] for x, y in stroke] for stroke in FONT[4]]
 
 
 def test_a_bug_is_noted_without_telling_the_client(caplog: pytest.LogCaptureFixture, reader: Reader) -> None:
-    """500, a fixed sentence; the log has one short line."""
+    """An unexpected error is logged and answered with status 500."""
 
     class Broken(Reader):
         def read_strokes(self, *_: Any) -> Any:
@@ -31,7 +31,7 @@ def test_a_bug_is_noted_without_telling_the_client(caplog: pytest.LogCaptureFixt
 
 
 def test_ones_own_networks_come_first_under_their_names(tmp_path: Path) -> None:
-    """A run's folder names them; names that are taken get a number, odd ones become safe."""
+    """Networks are named after their folders; taken names get a number, odd letters become _."""
     for folder in ("cnn", "my run é"):
         (tmp_path / folder).mkdir()
         source = Path(digits.__file__).parent / "weights" / "mlp.npz"

@@ -11,7 +11,7 @@ from digits.serving.browser_network import network_bytes
 
 
 def test_a_network_for_the_page_holds_all_its_numbers(reader: Reader) -> None:
-    """What the bytes say is what `inference` computes with, number by number."""
+    """The bytes hold the same weights and biases as the classifier in Python."""
     content = network_bytes(reader.classifier)
     length = int.from_bytes(content[:4], "little")
     about = json.loads(content[4 : 4 + length])

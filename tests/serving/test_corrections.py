@@ -12,7 +12,7 @@ from digits.serving.corrections import Corrections, default_folder
 
 
 def test_a_correction_is_kept_under_its_digit(tmp_path: Path) -> None:
-    """As DIR/7/HASH.png; the same picture once, and the last word counts."""
+    """A picture is saved once as DIR/7/HASH.png, under the digit that was given last."""
     kept = Corrections(tmp_path / "new")
     image = np.zeros((28, 28), np.uint8)
     image[4:24, 14] = 200
@@ -26,7 +26,7 @@ def test_a_correction_is_kept_under_its_digit(tmp_path: Path) -> None:
 
 
 def test_a_full_folder_takes_no_more(tmp_path: Path) -> None:
-    """But what is there may still change its digit."""
+    """A full folder refuses new pictures; those in it can still move to another digit."""
     kept = Corrections(tmp_path, most=2)
     images = [np.full((28, 28), shade, np.uint8) for shade in (1, 2, 3)]
     kept.add(images[0], 0)
@@ -38,7 +38,7 @@ def test_a_full_folder_takes_no_more(tmp_path: Path) -> None:
 
 
 def test_a_folder_that_is_a_file_is_said(tmp_path: Path) -> None:
-    """The reason, as a DataError."""
+    """A folder that cannot be made raises a DataError with the reason."""
     (tmp_path / "file").write_text("")
     with pytest.raises(DataError, match="could not be saved"):
         Corrections(tmp_path / "file").add(np.zeros((28, 28), np.uint8), 3)
@@ -55,7 +55,7 @@ def test_a_folder_that_is_a_file_is_said(tmp_path: Path) -> None:
 def test_the_default_folder_is_the_systems(
     system: str, variable: str, end: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Where applications keep their user's data."""
+    """The default folder is where each system keeps an application's data."""
     monkeypatch.setattr("sys.platform", system)
     if variable:
         monkeypatch.setenv(variable, "there")

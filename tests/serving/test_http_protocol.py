@@ -25,7 +25,7 @@ HEADS: list[tuple[str, list[bytes], set[int]]] = [
 
 @pytest.mark.parametrize(("name", "lines", "codes"), HEADS, ids=[case[0] for case in HEADS])
 def test_heads_that_are_odd(running: Served, name: str, lines: list[bytes], codes: set[int]) -> None:
-    """S7."""
+    """Odd or oversized headers are answered with one of the allowed statuses."""
     host = host_header(running.port)
     assert status(raw(running.port, request_bytes(b"/api/health", host, *lines))) in codes
 
@@ -45,7 +45,7 @@ def hasty() -> Iterator[int]:
 
 
 def _closed(connection: socket.socket, seconds: float) -> bool:
-    """Whether the server ends this connection in that time, whatever it says before."""
+    """Return True if the server ends this connection within that time."""
     connection.settimeout(seconds)
     try:
         while connection.recv(65536):
@@ -59,7 +59,7 @@ def _closed(connection: socket.socket, seconds: float) -> bool:
 
 @pytest.mark.parametrize("part", ["nothing", "half a head", "half a body", "after an answer"])
 def test_slow_senders_lose_their_place(hasty: int, part: str) -> None:
-    """S4: 100 connections each that send nothing, half of a head or of a body: all closed, others served."""
+    """100 connections that send nothing more are closed, and others are answered meanwhile."""
     start = {
         "nothing": b"",
         "half a head": b"GET / HTTP/1.1\r\n" + host_header(hasty) + b"\r\n",
@@ -84,7 +84,7 @@ def test_slow_senders_lose_their_place(hasty: int, part: str) -> None:
 
 
 def test_a_trickle_is_cut_off(hasty: int) -> None:
-    """S4: a byte now and then does not start the clock again."""
+    """Single bytes do not extend the deadline of a request."""
     with socket.create_connection(("127.0.0.1", hasty)) as connection:
         begun = time.monotonic()
         with contextlib.suppress(OSError):
@@ -97,7 +97,7 @@ def test_a_trickle_is_cut_off(hasty: int) -> None:
 
 
 def test_slow_readers_lose_their_place(hasty: int) -> None:
-    """S4: whoever asks for megabytes and takes none is cut off."""
+    """A client that requests megabytes and reads nothing is disconnected."""
     with socket.socket() as connection:
         connection.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
         connection.connect(("127.0.0.1", hasty))
@@ -113,7 +113,7 @@ def test_slow_readers_lose_their_place(hasty: int) -> None:
 
 
 def test_one_connection_too_many_is_told(hasty: int) -> None:
-    """503 at once, and room again when the others have gone."""
+    """One connection too many gets 503 at once; when the others have gone, all is well again."""
     with contextlib.ExitStack() as stack:
         for _ in range(400):
             stack.enter_context(socket.create_connection(("127.0.0.1", hasty)))

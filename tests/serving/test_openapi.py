@@ -1,4 +1,4 @@
-"""The OpenAPI schema and the server say the same: schemathesis, with every check that it has (S14)."""
+"""The OpenAPI schema and the server say the same: schemathesis, with all its checks."""
 
 import os
 import subprocess

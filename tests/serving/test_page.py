@@ -81,7 +81,7 @@ def browser() -> Iterator["Browser"]:
 
 @pytest.fixture
 def opened(browser: "Browser", running: Served) -> Iterator[Open]:
-    """Open the page; at the end, nothing was asked elsewhere and nothing complained on the console."""
+    """Open pages; at the end, check that no other address was requested and no error was logged."""
     complaints: list[str] = []
     contexts = []
 
@@ -110,7 +110,7 @@ def opened(browser: "Browser", running: Served) -> Iterator[Open]:
 
 
 def written(text: str, *, height: float = 150, x: float = 30, y: float = 60) -> Strokes:
-    """Digits of the tests' stroke font, beside each other, in pixels of the paper."""
+    """Return strokes of digits side by side, in pixels of the paper."""
     return [
         [[x + (i + px) * height, y + py * height] for px, py in stroke]
         for i, digit in enumerate(text)
@@ -119,7 +119,7 @@ def written(text: str, *, height: float = 150, x: float = 30, y: float = 60) -> 
 
 
 def draw(page: "Page", strokes: Strokes) -> None:
-    """With the mouse, as a hand does."""
+    """Draw strokes with the mouse."""
     box = page.locator("#paper").bounding_box()
     assert box is not None
     for stroke in strokes:
@@ -137,7 +137,7 @@ def text(page: "Page", wanted: str) -> None:
 
 
 def keep(page: "Page", name: str) -> None:
-    """A screenshot for people to look at."""
+    """Save a screenshot for people to look at."""
     ARTIFACTS.mkdir(exist_ok=True)
     page.screenshot(path=ARTIFACTS / f"{name}.png", full_page=True)
 
@@ -158,7 +158,7 @@ IN_PAGE = """async ([name, drawings, withRejection]) => {
 
 
 def scribbles() -> list[Strokes]:
-    """Digits, shaken digits, several beside each other, dots, lines, nonsense, nothing."""
+    """Return drawings of digits, distorted digits, a number, dots, lines and nonsense, and an empty one."""
     random = np.random.default_rng(0)
     shaken = [
         [
@@ -174,7 +174,7 @@ def scribbles() -> list[Strokes]:
 
 @pytest.mark.parametrize("name", ["cnn", "mlp", "my-mlp", "my-cnn", "my-upright", "my-ensemble"])
 def test_the_page_computes_what_python_computes(opened: Open, uncertain_site: Site, name: str) -> None:
-    """Same groups, images and reasons, probabilities within 1e-4: for every network, with rejection."""
+    """With rejection, every network finds the same groups, images, reasons and probabilities as Python."""
     page = opened(uncertain_site.address)
     drawings = scribbles()
     answers = page.evaluate(IN_PAGE, [name, drawings, True])
@@ -200,7 +200,7 @@ def test_the_page_computes_what_python_computes(opened: Open, uncertain_site: Si
 
 
 def test_the_page_agrees_without_rejection(opened: Open) -> None:
-    """The networks of the package by themselves."""
+    """Without rejection, the bundled networks give the same probabilities as Python."""
     page = opened()
     drawings = scribbles()
     for name in ("cnn", "mlp"):
@@ -211,7 +211,7 @@ def test_the_page_agrees_without_rejection(opened: Open) -> None:
 
 
 def test_an_answer_is_there_before_the_next_picture_of_the_screen(opened: Open) -> None:
-    """The convolutions take well under 30 ms in the page."""
+    """The CNN takes less than 30 ms in the page."""
     if overloaded():
         pytest.skip("needs a machine that is less busy")
     page = opened()
@@ -246,7 +246,7 @@ def test_an_answer_is_there_before_the_next_picture_of_the_screen(opened: Open) 
 def test_a_drawn_digit_is_read_at_once(
     opened: Open, name: str, options: dict[str, Any], strokes: Strokes
 ) -> None:
-    """On a desktop, on a phone and in the dark: text, sentence, bars, and what the network sees."""
+    """A drawn 4 is read on a desktop, on a phone and in dark mode; the input image is shown."""
     page = opened(**options)
     assert "Nothing is drawn yet" in page.inner_text("#sentence")
     draw(page, strokes)
@@ -264,7 +264,7 @@ def test_a_drawn_digit_is_read_at_once(
 
 @pytest.mark.parametrize("options", [PHONE, SMALL_PHONE, DESKTOP], ids=["390", "360", "1280"])
 def test_nothing_is_wider_than_the_screen(opened: Open, options: dict[str, Any]) -> None:
-    """No scrolling sideways: empty, drawn, with a number of digits, with either network."""
+    """The page never scrolls sideways: empty, with a number, with either network."""
     page = opened(**options)
     width = options["viewport"]["width"]
 
@@ -281,7 +281,7 @@ def test_nothing_is_wider_than_the_screen(opened: Open, options: dict[str, Any])
 
 
 def test_many_networks_are_not_wider_than_the_screen(opened: Open, uncertain_site: Site) -> None:
-    """Six of them on a phone: the choice scrolls, the page does not."""
+    """With six networks on a phone, the page does not scroll sideways."""
     page = opened(uncertain_site.address, **PHONE)
     assert page.locator("#networks label").count() == 6
     assert page.evaluate("document.documentElement.scrollWidth") <= PHONE["viewport"]["width"]
@@ -298,7 +298,7 @@ COPY = """(which) => {  // of a canvas, 28 x 28: reading one itself twice makes 
 
 
 def test_what_an_upright_network_sees_is_shown(opened: Open, uncertain_site: Site) -> None:
-    """Beside the bars as among the layers: the drawing set upright, for that network alone."""
+    """A network with the view upright shows the upright drawing as its input; others do not."""
     page = opened(uncertain_site.address)
     leaning = [[[x - 0.5 * y, y] for x, y in stroke] for stroke in written("4", x=150)]
     draw(page, leaning)
@@ -314,7 +314,7 @@ def test_what_an_upright_network_sees_is_shown(opened: Open, uncertain_site: Sit
 
 
 def test_several_digits_are_a_number_and_each_can_be_looked_at(opened: Open) -> None:
-    """Drawn beside each other; a chip for each, chosen with mouse or arrow keys."""
+    """Digits side by side are a number; each can be chosen with mouse or arrow keys."""
     page = opened()
     draw(page, written("407"))
     text(page, "407")
@@ -330,7 +330,7 @@ def test_several_digits_are_a_number_and_each_can_be_looked_at(opened: Open) -> 
 
 
 def test_the_answer_is_live(opened: Open) -> None:
-    """It changes while the pen is down, before the stroke ends."""
+    """The answer changes while the pen is still down."""
     page = opened()
     box = page.locator("#paper").bounding_box()
     assert box is not None
@@ -344,7 +344,7 @@ def test_the_answer_is_live(opened: Open) -> None:
 
 
 def test_fingers_and_pens_draw(opened: Open) -> None:
-    """Pointer events of a touch; a second finger draws nothing."""
+    """Touch and pen draw; a second finger draws nothing."""
     page = opened(**PHONE)
     points = written("7", height=180, x=110, y=40)[0]
     code = """([points, type]) => {
@@ -365,7 +365,7 @@ def test_fingers_and_pens_draw(opened: Open) -> None:
 
 
 def test_a_rejection_is_shown(opened: Open, uncertain_site: Site) -> None:
-    """What is no digit is not called one; its row tells how probable that is."""
+    """A rejected drawing is shown as ?, with the probability that it is no digit."""
     page = opened(uncertain_site.address)
     draw(page, written("3"))
     page.wait_for_function("() => document.querySelector('#bars li.none em').textContent.includes('%')")
@@ -375,7 +375,7 @@ def test_a_rejection_is_shown(opened: Open, uncertain_site: Site) -> None:
 
 
 def test_the_keyboard_does_everything(opened: Open) -> None:
-    """Draw a 1 with arrows and space, undo, redo, clear, correct, walk through a layer."""
+    """With keys alone one can draw, undo, redo, clear, correct and walk through a layer."""
     page = opened()
     page.focus("#paper")
     page.keyboard.press("Space")
@@ -409,7 +409,7 @@ def test_the_keyboard_does_everything(opened: Open) -> None:
 
 
 def test_everything_has_a_name(opened: Open) -> None:
-    """For screen readers: every button, input and canvas that can be reached, and a language."""
+    """For screen readers, every button, input and canvas has a name, and the page a language."""
     page = opened()
     draw(page, written("42"))
     text(page, "42")
@@ -423,7 +423,7 @@ def test_everything_has_a_name(opened: Open) -> None:
 
 
 def test_contrast_is_enough(opened: Open) -> None:
-    """Text against what is behind it: 4.5 to 1 (WCAG 2.2, 1.4.3), in the light and in the dark."""
+    """Text has a contrast of at least 4.5 to 1 (WCAG 2.2, 1.4.3) in light and dark mode."""
 
     def luminance(colour: str) -> float:
         channels = np.array([int(c) for c in re.findall(r"\d+", colour)[:3]]) / 255
@@ -446,7 +446,7 @@ def test_contrast_is_enough(opened: Open) -> None:
 
 
 def test_a_neurons_picture_is_its_weights(opened: Open) -> None:
-    """Neuron 124 of the first hidden layer: blue where the weight is above zero, orange where it is below."""
+    """The picture of a neuron in the first layer is blue for positive weights, orange for negative ones."""
     page = opened()
     page.locator("#networks label").nth(1).click()
     draw(page, written("4", height=260, x=190))
@@ -467,7 +467,7 @@ def test_a_neurons_picture_is_its_weights(opened: Open) -> None:
 
 
 def test_deeper_neurons_are_followed_back_to_the_pixels(opened: Open) -> None:
-    """Of the answer 4: the gradient of its logit by the pixels, as small steps show it."""
+    """The picture of the answer 4 agrees with the numerical gradient of its logit by the pixels."""
     page = opened()
     page.locator("#networks label").nth(1).click()
     strokes = written("4", height=260, x=190)
@@ -500,7 +500,7 @@ def _gradient(image: npt.NDArray[np.float32], digit: int) -> npt.NDArray[np.floa
 
 
 def test_maps_of_the_convolutions_can_be_looked_at(opened: Open) -> None:
-    """A map enlarged, what feeds it, what it feeds; the last numbers and the answer."""
+    """Maps, means and answers of the CNN can be chosen and are named."""
     page = opened()
     draw(page, written("4", height=260, x=190))
     text(page, "4")
@@ -523,7 +523,7 @@ def _photo(numbers: str = "3141") -> "FilePayload":
 
 
 def test_a_photo_is_read_with_boxes(opened: Open) -> None:
-    """A box over each digit, its 28 x 28 below, the text; another network reads the same; Escape closes."""
+    """A photo shows a box over each digit and the text; Escape closes it."""
     page = opened()
     page.set_input_files("#file", _photo())
     text(page, "3141")
@@ -551,7 +551,7 @@ def test_a_photo_is_read_with_boxes(opened: Open) -> None:
 
 @pytest.mark.parametrize("event", ["drop", "paste"])
 def test_a_photo_can_be_dropped_and_pasted(opened: Open, event: str) -> None:
-    """Anywhere on the page."""
+    """A photo that is dropped or pasted anywhere on the page is read."""
     page = opened()
     code = """([bytes, event]) => {
       const data = new DataTransfer();
@@ -565,7 +565,7 @@ def test_a_photo_can_be_dropped_and_pasted(opened: Open, event: str) -> None:
 
 
 def test_a_photo_that_is_turned_has_its_boxes_where_the_digits_are(opened: Open) -> None:
-    """A camera held sideways says so in the file; browser and server both turn the picture upright."""
+    """Browser and server both respect a photo's orientation in its EXIF data."""
     upright = sheet("52", size=(500, 300), height=120)
     exif = Image.Exif()
     exif[0x0112] = 6
@@ -600,7 +600,7 @@ def test_a_large_noisy_photo_is_made_smaller_before_it_is_sent(opened: Open) -> 
 
 
 def test_what_is_no_photo_is_said(opened: Open) -> None:
-    """In a sentence; the drawing stays."""
+    """A file that is not a photo gets a sentence, and the drawing stays."""
     page = opened(quiet=False)  # the browser notes the 415 on its console
     draw(page, written("4"))
     text(page, "4")
@@ -615,7 +615,7 @@ def test_what_is_no_photo_is_said(opened: Open) -> None:
 
 
 def test_a_correction_is_kept(opened: Open, corrections_folder: Path) -> None:
-    """'That was wrong: it is a 9': the picture that the network saw is under 9 in the folder."""
+    """After the correction "it is a 9", the network's input is under 9 in the folder."""
     page = opened()
     strokes = written("4", height=230, x=200)
     before = set(corrections_folder.glob("9/*.png"))
@@ -630,7 +630,7 @@ def test_a_correction_is_kept(opened: Open, corrections_folder: Path) -> None:
 
 
 def test_without_the_network_drawing_goes_on(opened: Open, corrections_folder: Path) -> None:
-    """All networks read; corrections stay in the browser, can be downloaded, and are sent when it is back."""
+    """Without a connection drawing works, and corrections wait in the browser until it is back."""
     page = opened(quiet=False)  # a failed request is noted on the console
     page.context.set_offline(True)
     draw(page, written("8", height=230, x=200))
@@ -660,7 +660,7 @@ def test_without_the_network_drawing_goes_on(opened: Open, corrections_folder: P
 
 
 def test_the_page_says_when_the_server_has_gone(browser: "Browser", running: Served) -> None:
-    """Half-loaded is said, not shown as an empty page."""
+    """A page whose networks could not be loaded says so."""
     context = browser.new_context()
     page = context.new_page()
     page.route("**/api/model", lambda route: route.abort())
@@ -672,7 +672,7 @@ def test_the_page_says_when_the_server_has_gone(browser: "Browser", running: Ser
 
 
 def test_the_files_of_the_page_are_small_and_name_no_other_place() -> None:
-    """Less than 100 kB, and no address but those of the standards in them."""
+    """The page's files take less than 100 kB and name no other site."""
     content = {address: asset.content.decode() for address, asset in page_files().items()}
     assert set(content) >= {"/", "/static/main.js", "/static/style.css", "/static/icon.svg"}
     assert sum(map(len, content.values())) < 100_000

@@ -1,4 +1,4 @@
-"""The reading queue: together, refused, given up."""
+"""The reading queue: jobs done together, refused, or given up."""
 
 import asyncio
 import threading
@@ -28,7 +28,7 @@ def _in_worker(work: "Callable[[ReadingQueue], Any]", **options: Any) -> Any:
 
 
 def test_pictures_that_wait_are_read_together_as_if_alone(reader: Reader) -> None:
-    """Twenty at once, good and bad, in order."""
+    """Twenty pictures at once, good and bad, get the same answers as one by one."""
     pictures = [saved(sheet(str(i % 10)), "PNG") if i % 7 else b"none" for i in range(20)]
 
     async def ask(worker: ReadingQueue) -> list[Any]:
@@ -44,7 +44,7 @@ def test_pictures_that_wait_are_read_together_as_if_alone(reader: Reader) -> Non
 
 
 def test_too_many_are_refused_and_the_rest_answered() -> None:
-    """Three of five wait; two are told that the server is busy."""
+    """With room for three jobs, two of five are refused with BusyError."""
 
     async def ask(worker: ReadingQueue) -> list[Any]:
         asked = [worker.do(lambda: 1) for _ in range(5)]
@@ -58,7 +58,7 @@ def test_too_many_are_refused_and_the_rest_answered() -> None:
 
 
 def test_whoever_waits_too_long_is_told() -> None:
-    """And the work that nobody waits for any more is not done."""
+    """A job that waits too long raises BusyError and is not done later."""
     gate, done = threading.Event(), []
 
     async def ask(worker: ReadingQueue) -> Any:
@@ -73,7 +73,7 @@ def test_whoever_waits_too_long_is_told() -> None:
 
 
 def test_a_bug_that_one_picture_meets_spares_the_others(reader: Reader) -> None:
-    """When reading together fails, each is read alone."""
+    """When reading together fails, each picture is read alone."""
 
     class Fragile(Reader):
         def read_many(self, *_: Any, **__: Any) -> Any:

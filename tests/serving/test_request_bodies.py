@@ -32,7 +32,7 @@ JSON_WRONG = [
 
 @pytest.mark.parametrize(("body", "code"), JSON_WRONG, ids=lambda value: str(value)[:30])
 def test_wrong_json_is_refused_with_the_reason(client: httpx.Client, body: bytes, code: int) -> None:
-    """Not JSON: 400; JSON of another shape, or with too many points: 422."""
+    """A body that is not JSON gets 400; JSON of another shape or with too many points gets 422."""
     answer = client.post("/api/predict", content=body, headers={"content-type": "application/json"})
     assert answer.status_code == code
     assert set(answer.json()) == {"error", "kind"}

@@ -12,7 +12,7 @@ PNG = {"content-type": "image/png"}
 
 
 def test_only_its_own_names_are_answered(running: Served) -> None:
-    """S9: every other Host is refused, however it is made to look."""
+    """Only Host headers that name this server are answered."""
     port = running.port
     for host in (f"127.0.0.1:{port}", f"localhost:{port}", f"LOCALHOST:{port}", f"[::1]:{port}"):
         assert status(raw(port, request_bytes(b"/api/health", b"Host: " + host.encode()))) == 200, host
@@ -29,7 +29,7 @@ def test_only_its_own_names_are_answered(running: Served) -> None:
 
 
 def test_other_sites_pages_are_not_answered(client: httpx.Client, running: Served) -> None:
-    """S10: a foreign Origin gets 403, no answer allows another site to read it."""
+    """A foreign Origin gets 403, and no answer has a CORS header."""
     for origin in ("http://evil.com", "null", "https://127.0.0.1", f"http://localhost:{running.port}",
                    "file://", "http://[", f"http://127.0.0.1:{running.port}.evil.com"):  # fmt: skip
         answer = client.post("/api/predict", json={"strokes": STROKES}, headers={"origin": origin})
@@ -47,7 +47,7 @@ ANYWHERE = ["/", "/static/main.js", "/api/health", "/api/model", "/api/network/c
 
 @pytest.mark.parametrize("path", ANYWHERE)
 def test_every_answer_carries_the_headers(client: httpx.Client, path: str) -> None:
-    """S12: the policy, nosniff, no-referrer, no frames; no word of who serves."""
+    """Every answer has the security headers and none names the server's software."""
     for answer in (client.get(path), client.get(path, headers={"host": "evil.com"}), client.put(path)):
         assert "default-src 'self'" in answer.headers["content-security-policy"]
         assert "frame-ancestors 'none'" in answer.headers["content-security-policy"]
@@ -75,7 +75,7 @@ BODIES: list[tuple[str, list[bytes], bytes, set[int]]] = [
 def test_bodies_that_lie_are_refused(
     running: Served, name: str, lines: list[bytes], body: bytes, codes: set[int]
 ) -> None:
-    """S6: before they are read, and memory stays what it was."""
+    """Bodies with a wrong, missing or too large length are refused before they are read."""
     before = running.memory()
     host = host_header(running.port)
     answer = raw(running.port, request_bytes(b"/api/predict", host, *lines, method=b"POST", body=body))
@@ -84,7 +84,7 @@ def test_bodies_that_lie_are_refused(
 
 
 def test_a_body_of_5_mb_is_read(client: httpx.Client) -> None:
-    """S6: the limit itself is allowed."""
+    """A body of exactly the maximal size is read."""
     content = saved(sheet("3"), "PNG")
     content += bytes(5_000_000 - len(content))
     assert client.post("/api/predict", content=content, headers=PNG).status_code == 200

@@ -25,7 +25,7 @@ LISTENING = re.compile(r"^\s*\d+: ([0-9A-F]+):([0-9A-F]{4}) \S+ 0A ", re.MULTILI
 
 
 def addresses(port: int) -> set[str]:
-    """Where something listens on this port: addresses as /proc has them."""
+    """Return the addresses, in the format of /proc, that something listens on at this port."""
     tables = [Path(f"/proc/net/{name}") for name in ("tcp", "tcp6")]
     found = [entry for table in tables if table.exists() for entry in LISTENING.findall(table.read_text())]
     return {address for address, number in found if int(number, 16) == port}
@@ -33,7 +33,7 @@ def addresses(port: int) -> set[str]:
 
 @pytest.mark.skipif(not Path("/proc/net/tcp").exists(), reason="needs Linux, which lists what listens")
 def test_only_this_machine_can_reach_it() -> None:
-    """S11: it listens on 127.0.0.1 alone if not told otherwise; SIGTERM ends it with 0."""
+    """By default the server listens on 127.0.0.1 only; SIGTERM ends it with exit code 0."""
     with served() as running:
         assert addresses(running.port) == {"0100007F"}
         assert running.stop() == 0
@@ -41,7 +41,7 @@ def test_only_this_machine_can_reach_it() -> None:
 
 
 def test_letting_others_in_needs_a_name_and_is_said() -> None:
-    """S11: --host 0.0.0.0 alone is refused; with --allowed-host it warns and answers that name."""
+    """--host 0.0.0.0 alone is refused; with --allowed-host the server warns and answers that name."""
     with pytest.raises(OptionError, match="--allowed-host"):
         ServeOptions(host="0.0.0.0")  # noqa: S104  # that is the point
     with served("--host", "0.0.0.0", "--allowed-host", "digits.example.org") as running:  # noqa: S104
@@ -56,7 +56,7 @@ def test_letting_others_in_needs_a_name_and_is_said() -> None:
 
 
 def test_a_port_in_use_is_said(capfd: pytest.CaptureFixture[str]) -> None:
-    """S17: one sentence, exit code 1."""
+    """A port in use ends the command with one sentence and exit code 1."""
     with socket.create_server(("127.0.0.1", 0)) as taken:
         port = taken.getsockname()[1]
         assert main(["serve", "--port", str(port)]) == 1
@@ -64,7 +64,7 @@ def test_a_port_in_use_is_said(capfd: pytest.CaptureFixture[str]) -> None:
 
 
 def test_a_wrong_port_is_an_option_error() -> None:
-    """65536 is none."""
+    """Port 65536 is refused."""
     with pytest.raises(OptionError, match="--port"):
         ServeOptions(port=65536)
 
@@ -72,7 +72,7 @@ def test_a_wrong_port_is_an_option_error() -> None:
 def test_a_network_that_is_damaged_or_missing_is_no_server(
     tmp_path: Path, capfd: pytest.CaptureFixture[str]
 ) -> None:
-    """S18: it refuses to start and says which file."""
+    """With a damaged or missing network the command names the file and ends with exit code 1."""
     source = Path(digits.__file__).parent / "weights" / "mlp.npz"
     damaged = bytearray(source.read_bytes())
     damaged[len(damaged) // 2] ^= 1
@@ -85,7 +85,7 @@ def test_a_network_that_is_damaged_or_missing_is_no_server(
 
 
 def test_it_goes_on_when_a_network_is_deleted(tmp_path: Path) -> None:
-    """S18: what it answers with is in memory."""
+    """The server goes on when a network's file is deleted, because it is in memory."""
     model = tmp_path / "mine"
     model.mkdir()
     shutil.copy(Path(digits.__file__).parent / "weights" / "mlp.npz", model / "model.npz")
@@ -98,7 +98,7 @@ def test_it_goes_on_when_a_network_is_deleted(tmp_path: Path) -> None:
 
 
 def test_what_is_in_flight_is_answered_before_the_end() -> None:
-    """S17: SIGTERM while large pictures are read: all are answered, exit code 0 within 5 seconds."""
+    """After SIGTERM, pictures that are being read are answered; exit code 0 within five seconds."""
     picture = saved(sheet("12345", size=(1500, 900), height=200), "PNG")
     answers: list[int] = []
 
@@ -123,7 +123,7 @@ def test_what_is_in_flight_is_answered_before_the_end() -> None:
 
 
 def test_it_starts_again_right_after_a_kill() -> None:
-    """S17: SIGKILL leaves nothing that keeps the port."""
+    """After SIGKILL a new server can use the port at once."""
     with served() as running:
         running.stop(signal.SIGKILL)
     with served("--port", running.port) as again:
@@ -132,7 +132,7 @@ def test_it_starts_again_right_after_a_kill() -> None:
 
 
 def test_workers_share_a_port_and_their_counters() -> None:
-    """Two processes answer, one page of metrics counts for both, SIGTERM ends all with 0."""
+    """Two processes answer, each reports the counters of both, and SIGTERM ends them with exit code 0."""
     with served("--workers", "2") as running:
         with httpx.Client(base_url=running.address, timeout=30) as client:
             for _ in range(30):
@@ -147,7 +147,7 @@ def test_workers_share_a_port_and_their_counters() -> None:
 
 @pytest.mark.skipif(shutil.which("wrk") is None, reason="needs wrk: apt-get install wrk")
 def test_a_short_load_is_answered_without_an_error_and_without_growing(tmp_path: Path) -> None:
-    """Eight connections, three seconds, good pictures and bad; `benchmarks/serving.py` is the long one."""
+    """Eight connections send good and bad pictures for three seconds: no error, no growing memory."""
     pictures = [
         saved(sheet("7", size=(28, 28), height=20), "PNG"),
         b"no picture",
@@ -186,7 +186,7 @@ def test_a_short_load_is_answered_without_an_error_and_without_growing(tmp_path:
 
 
 def test_a_missing_extra_is_said_with_its_line() -> None:
-    """B2: `digits serve` without FastAPI; --help needs neither FastAPI nor NumPy nor torch."""
+    """Without FastAPI the command names the extra to install; --help needs none of the heavy packages."""
     block = "import sys; sys.modules['fastapi'] = None; from digits.cli.main import main; sys.exit(main({}))"
     run = [sys.executable, "-c", block.format(["serve"])]
     done = subprocess.run(run, capture_output=True, text=True, timeout=60)
@@ -203,7 +203,7 @@ def test_a_missing_extra_is_said_with_its_line() -> None:
 
 
 def test_the_server_imports_no_torch() -> None:
-    """It starts in the time of NumPy, and fits where PyTorch does not."""
+    """Building the application imports neither torch nor matplotlib."""
     code = (
         "import sys; from digits.serving import server; from digits.serving.options import ServeOptions\n"
         "from digits.serving.app import application; application(ServeOptions(), 1)\n"

@@ -39,8 +39,8 @@ export class Network {
 
 // The same rules as in digits/reading.
 const THRESHOLD = 0.9; // probability from which a mark is accepted
-const COMPANY = 1 / 3; // share of accepted marks in a row from which the row is a number
-const IN_COMPANY = 0.1; // probability of being any digit from which a mark in a number is accepted
+const NUMBER_SHARE = 1 / 3; // share of accepted marks in a row from which the row is a number
+const NUMBER_PROBABILITY = 0.1; // probability of being any digit from which a mark in a number is accepted
 
 /** Return the most probable digit of an image and the probabilities of 0 to 9.
  *  With a rejection network, they add up to the probability of being a digit at all. */
@@ -62,10 +62,10 @@ export function judge(marks) {
   for (const at of new Set(marks.map(rowOf))) {
     const row = marks.filter((mark) => rowOf(mark) === at);
     const sure = row.filter((mark) => mark.probability >= THRESHOLD).length;
-    const number = row.length > 1 && sure >= COMPANY * row.length;
+    const number = row.length > 1 && sure >= NUMBER_SHARE * row.length;
     for (const mark of row) {
       const isDigit = mark.probabilities.reduce((a, b) => a + b), which = mark.probability / Math.max(isDigit, 1e-9);
-      mark.accepted = mark.probability >= THRESHOLD || (number && isDigit >= IN_COMPANY);
+      mark.accepted = mark.probability >= THRESHOLD || (number && isDigit >= NUMBER_PROBABILITY);
       mark.reason = mark.accepted ? null : isDigit <= which ? "not a digit" : "unclear";
     }
   }
