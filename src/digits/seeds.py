@@ -1,4 +1,4 @@
-"""Random generators derived from a seed, a purpose and numbers."""
+"""Random generators that depend on a seed and a purpose only."""
 
 import hashlib
 
@@ -6,7 +6,11 @@ import torch
 
 
 def generator(seed: int, purpose: str, *numbers: int) -> torch.Generator:
-    """A random generator of its own for every (seed, purpose, numbers), such as (0, 'order', epoch)."""
+    """Return a new random generator for a seed, a purpose and numbers, such as (0, "order", epoch).
+
+    The same arguments give the same random numbers, whatever else was drawn before; different arguments
+    give independent ones.
+    """
     text = " ".join(map(str, (seed, purpose, *numbers)))
     state = int.from_bytes(hashlib.sha256(text.encode()).digest()[:8], "big", signed=True)
     return torch.Generator().manual_seed(state)

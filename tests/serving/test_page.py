@@ -181,7 +181,7 @@ def test_the_page_computes_what_python_computes(opened: Open, uncertain_site: Si
     python = uncertain_site.readers[name]
     largest = 0.0
     for strokes, marks in zip(drawings, answers, strict=True):
-        reading = python.read_strokes(pen.as_strokes(strokes))
+        reading = python.read_strokes(strokes)
         assert len(marks) == len(reading.digits)
         for mark, digit in zip(marks, reading.digits, strict=True):
             assert np.abs(np.array(mark["image"]).reshape(28, 28) - digit.image).max() < 1e-6
@@ -206,7 +206,7 @@ def test_the_page_agrees_without_rejection(opened: Open) -> None:
     for name in ("cnn", "mlp"):
         python = Reader(Classifier.load(name))
         for strokes, marks in zip(drawings, page.evaluate(IN_PAGE, [name, drawings, False]), strict=True):
-            found = [digit.probabilities for digit in python.read_strokes(pen.as_strokes(strokes)).digits]
+            found = [digit.probabilities for digit in python.read_strokes(strokes).digits]
             assert np.allclose([mark["probabilities"] for mark in marks], found, atol=AGREE)
 
 
@@ -257,7 +257,7 @@ def test_a_drawn_digit_is_read_at_once(
         "[...document.getElementById('seen').getContext('2d').getImageData(0, 0, 28, 28).data]"
     )
     image = np.array(seen).reshape(28, 28, 4)[..., 0]
-    assert np.abs(image / 255 - pen.render(pen.as_strokes(strokes))).max() < 0.15
+    assert np.abs(image / 255 - pen.render([pen.as_points(stroke) for stroke in strokes])).max() < 0.15
     page.wait_for_function("() => document.getElementById('status').textContent.startsWith('It reads: 4')")
     keep(page, name)
 
@@ -302,7 +302,7 @@ def test_what_an_upright_network_sees_is_shown(opened: Open, uncertain_site: Sit
     page = opened(uncertain_site.address)
     leaning = [[[x - 0.5 * y, y] for x, y in stroke] for stroke in written("4", x=150)]
     draw(page, leaning)
-    drawn = pen.render(pen.as_strokes(leaning))
+    drawn = pen.render([pen.as_points(stroke) for stroke in leaning])
     upright = Upright()(drawn[None, ..., None])[0, ..., 0]
     assert np.abs(upright - drawn).max() > 0.5
     for name, wanted in (("my-cnn", drawn), ("my-upright", upright)):
@@ -626,7 +626,7 @@ def test_a_correction_is_kept(opened: Open, corrections_folder: Path) -> None:
     assert page.locator("#labels button").nth(9).get_attribute("aria-pressed") == "true"
     (new,) = set(corrections_folder.glob("9/*.png")) - before
     image = np.asarray(Image.open(new)).astype(int)
-    assert np.abs(image / 255 - pen.render(pen.as_strokes(strokes))).max() < 0.15
+    assert np.abs(image / 255 - pen.render([pen.as_points(stroke) for stroke in strokes])).max() < 0.15
 
 
 def test_without_the_network_drawing_goes_on(opened: Open, corrections_folder: Path) -> None:

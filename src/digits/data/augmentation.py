@@ -1,15 +1,15 @@
-"""A batch of digits in, the same digits as other hands might have written them out.
+"""Augmentation: change a batch of digits as other people might have written them.
 
-    augment()  =  draw()     random numbers for a batch, from a generator that is passed in
-               +  distort()  stroke thickness, one warp, sharpness, erasing: no randomness left
+    augment()  =  draw()     random numbers for a batch, from the given generator
+               +  distort()  stroke thickness, one warp, sharpness and erasing, without further randomness
 
-A warp moves every pixel once, however many of rotation, scaling, shear, translation and elastic distortion
-are on: the places that pixels are taken from are a sum of fixed fields times a few numbers an image, which is
-one matrix product, and the image is interpolated once.
+Rotation, scaling, shear, translation and elastic distortion together are one warp: the position that each
+pixel is taken from is a sum of fixed fields, weighted with a few numbers for each image. That is one matrix
+product, and the image is interpolated only once.
 
-Pure functions on images (B, 1, 28, 28), float in [0, 1], on any device. Lengths are in pixels, x to the
-right and y downwards from the image's centre. What each transformation is good for, with pictures:
-docs/augmentation.md.
+All functions are pure, take images (B, 1, 28, 28), float in [0, 1], and work on any device. Lengths are in
+pixels, from the image's centre, x to the right and y downwards. docs/augmentation.md shows each
+transformation and says what it is good for.
 """
 
 import functools
@@ -23,30 +23,33 @@ from digits.errors import DataError
 from digits.mnist import SIDE
 from digits.options import Augmentation
 
-# What an image's random numbers from -1 to 1 are for; the normal ones of elastic distortion follow them.
+# Places of an image's uniform random numbers in the rows of `draw`: for the affine map, the thickness, the
+# erased rectangle and the sharpness. The normal ones for elastic distortion follow them.
 AFFINE, WEIGHT, RECTANGLE, EDGE = slice(0, 6), 6, slice(7, 13), 13
-UNIFORM = 14
-SOFT = 0.4  # the grey that stays: thin strokes of MNIST, of which little is white, must not vanish
-KEPT = 0.999  # of the variance of the elastic displacements; the rest is 3 % of their size
-# Rectangles: their share of the image, and height over width. As in Zhong et al. 2020, but for the largest
-# share, 0.4 of pictures that an object fills: the box that a digit is in is half of its image.
+UNIFORM = 14  # how many they are
+SOFT = 0.4  # grey that sharpening keeps; below 0.5, because thin strokes of MNIST are mostly grey
+KEPT = 0.999  # share of the variance of elastic displacements that is kept; what is lost is 3 % of their size
+# Smallest and greatest area of an erased rectangle, as a share of the image, and its height over its width.
+# Zhong et al. 2020 erase up to 0.4 of images that an object fills; a digit's box is half of its image.
 ERASED_AREA = (0.02, 0.2)
 ERASED_ASPECT = (0.3, 1 / 0.3)
 
 
 def augment(images: Tensor, augmentation: Augmentation, generator: torch.Generator) -> Tensor:
-    """The images, each changed in its own way; the very same tensor where every strength is 0.
+    """Return images (B, 1, 28, 28), float in [0, 1], each changed at random.
 
-    The same state of the generator gives the same result. Strengths do not change which numbers are drawn,
-    only what is made of them; elastic distortion, when on, draws more of them, after the others.
+    The same state of the generator gives the same result. If every strength is 0, the tensor itself is
+    returned. Strengths do not change which random numbers are drawn, only how they are used; elastic
+    distortion draws additional ones, after the others. Raises DataError for tensors of another type or shape.
     """
     return distort(images, augmentation, draw(len(images), augmentation, generator))
 
 
 def draw(count: int, augmentation: Augmentation, generator: torch.Generator) -> Tensor:
-    """Random numbers (count, N) for so many images, on the generator's device, as `distort` takes them.
+    """Return random numbers (count, N) for `distort`, one row for each image, on the generator's device.
 
-    Apart from `distort` so that several processes can draw for the whole batch and each use its share.
+    This is a function of its own so that several processes can draw for the whole batch, and each use its
+    share. N is UNIFORM, and with elastic distortion UNIFORM plus two for each of its modes.
     """
     numbers = torch.empty(count, UNIFORM, device=generator.device).uniform_(-1, 1, generator=generator)
     if not augmentation.elastic:
@@ -57,7 +60,10 @@ def draw(count: int, augmentation: Augmentation, generator: torch.Generator) -> 
 
 
 def distort(images: Tensor, augmentation: Augmentation, draws: Tensor) -> Tensor:
-    """The images (B, 1, 28, 28), changed by their own of the numbers (B, N) of `draw`."""
+    """Return images (B, 1, 28, 28), each changed by its row of `draws` (B, N), which `draw` returns.
+
+    Raises DataError for tensors of another type or shape.
+    """
     if images.shape[1:] != (1, SIDE, SIDE) or images.dtype not in (torch.float32, torch.float64):
         raise DataError(
             f"the images are {images.dtype} {tuple(images.shape)}; "
@@ -76,16 +82,18 @@ def distort(images: Tensor, augmentation: Augmentation, draws: Tensor) -> Tensor
 
 
 def warp(images: Tensor, positions: Tensor) -> Tensor:
-    """Take every pixel from its position, (B, 2, 28, 28) as x and y, between pixels bilinearly.
+    """Return images (B, 1, 28, 28) whose pixels are taken from `positions` (B, 2, 28, 28), as x and y.
 
-    Positions are in half images: -1 and 1 are the outer edges, beyond which there is paper, 0.
+    Positions are in half images: -1 and 1 are the outer edges, beyond which everything is 0. Between pixels
+    the values are interpolated bilinearly.
     """
     grid = positions.permute(0, 2, 3, 1)  # (B, 28, 28, 2)
-    return F.grid_sample(images, grid, align_corners=False).clamp_(0, 1)  # sums of weights exceed 1 by 1e-7
+    # Clamped, because the weights of interpolation add up to 1 only within 1e-7.
+    return F.grid_sample(images, grid, align_corners=False).clamp_(0, 1)
 
 
 def _positions(augmentation: Augmentation, draws: Tensor) -> Tensor:
-    """Where `warp` takes each pixel from: an affine map of its own place, plus elastic displacements."""
+    """Return the positions (B, 2, 28, 28) for `warp`: an affine map of each place, and elastic moves."""
     turn, wider, higher, slant, right, down = draws[:, AFFINE].unbind(1)
     matrices = affine_matrices(
         math.radians(augmentation.rotation) * turn,
@@ -103,7 +111,10 @@ def _positions(augmentation: Augmentation, draws: Tensor) -> Tensor:
 
 @functools.lru_cache(maxsize=16)
 def _basis(elastic: float, smoothness: float, dtype: torch.dtype, device: torch.device) -> Tensor:
-    """What the coefficients of a warp are multiplied by: x, y, 1 and elastic modes, as rows (3 + M, 784)."""
+    """Return the fields whose weighted sum is a warp, as rows (3 + M, 784): x, y, 1 and M elastic modes.
+
+    They are in half images.
+    """
     place = torch.arange(SIDE, dtype=torch.float64) - (SIDE - 1) / 2
     y, x = torch.meshgrid(place, place, indexing="ij")
     rows = torch.stack([x, y, torch.ones_like(x)])
@@ -115,10 +126,10 @@ def _basis(elastic: float, smoothness: float, dtype: torch.dtype, device: torch.
 def affine_matrices(
     angle: Tensor, scale_x: Tensor, scale_y: Tensor, shear: Tensor, right: Tensor, down: Tensor
 ) -> Tensor:
-    """Matrices (B, 2, 3) that lead from places in the new image to places in the old one.
+    """Return matrices (B, 2, 3) that map positions (x, y, 1) in the new image to positions in the old one.
 
-    Each argument is (B,). The digit is scaled, then sheared to lean right, then turned anticlockwise (both
-    in radians), then moved (in pixels).
+    Each argument is (B,). The digit is scaled, then sheared to lean right (in radians), then turned
+    anticlockwise (in radians), then moved (in pixels).
     """
     cos, sin, lean = angle.cos(), angle.sin(), shear.tan()
     unturn_unshear = torch.stack([cos + lean * sin, lean * cos - sin, sin, cos], 1).view(-1, 2, 2)
@@ -129,18 +140,19 @@ def affine_matrices(
 
 @functools.lru_cache(maxsize=16)
 def elastic_modes(smoothness: float) -> Tensor:
-    """Fields (M, 28, 28) whose sum, each times a normal random number, is a displacement for alpha = 1.
+    """Return fields (M, 28, 28), in pixels, for elastic distortion with strength 1.
 
-    Simard, Steinkraus and Platt 2003 draw a number from -1 to 1 for every pixel and smooth them with a
-    Gaussian of deviation sigma. On paper without edges the result is a normal random field in which two
-    places at distance d have the covariance exp(-d²/4sigma²) / (12 pi sigma²). Its Karhunen-Loève expansion
-    says the same with the fewest numbers: 42 instead of 784 for sigma = 4.
+    The sum of all fields, each times a standard normal number, is the displacement of each pixel along one
+    axis. Simard, Steinkraus and Platt 2003 draw a number from -1 to 1 for every pixel and smooth them with a
+    Gaussian of deviation sigma, here `smoothness`. On an image without edges that is a normal random field
+    in which two places at distance d have the covariance exp(-d²/4sigma²) / (12 pi sigma²). Its
+    Karhunen-Loève expansion needs the fewest numbers: 42 instead of 784 for sigma = 4.
     """
     place = torch.arange(SIDE, dtype=torch.float64)
     distance = place[:, None] - place
     powers, lines = torch.linalg.eigh(torch.exp(-(distance**2) / (4 * smoothness**2)))
-    lines = lines * powers.clamp(min=0).sqrt() * lines[0].sign()  # eigenvectors come with any sign
-    shares = torch.outer(powers, powers).flatten()  # a field is the product of a line down and one across
+    lines = lines * powers.clamp(min=0).sqrt() * lines[0].sign()  # eigenvectors have an arbitrary sign
+    shares = torch.outer(powers, powers).flatten()  # a field is a vertical line times a horizontal one
     order = shares.argsort(descending=True, stable=True)
     count = int((shares[order].cumsum(0) < KEPT * shares.sum()).sum()) + 1
     modes = torch.einsum("yk,xl->klyx", lines, lines).flatten(0, 1)[order[:count]]
@@ -148,10 +160,10 @@ def elastic_modes(smoothness: float) -> Tensor:
 
 
 def thicken(images: Tensor, radius: Tensor) -> Tensor:
-    """Move the edges of strokes out by `radius` (B,) pixels, in where it is below 0; at most 1.
+    """Return images (B, 1, 28, 28) with the edges of strokes moved out by `radius` (B,) pixels, -1 to 1.
 
-    Grey dilation, or erosion, by a plus sign whose four arms are `radius` long, values between pixels
-    being interpolated linearly.
+    A negative radius moves them in. This is grey dilation (or erosion) by a plus sign with arms of that
+    length; values between pixels are interpolated linearly.
     """
     radius = radius.view(-1, 1, 1, 1)
     sign = radius.sign()
@@ -165,21 +177,31 @@ def thicken(images: Tensor, radius: Tensor) -> Tensor:
 
 
 def sharpen(images: Tensor, factor: Tensor) -> Tensor:
-    """Make edges steeper by `factor` (B,), at least 1: greys move away from SOFT, up to black and white."""
+    """Return images (B, 1, 28, 28) with edges steeper by `factor` (B,), 1 or more.
+
+    Greys move away from SOFT by that factor, as far as black and white.
+    """
     return torch.lerp(images.new_tensor(SOFT), images, factor.view(-1, 1, 1, 1)).clamp_(0, 1)
 
 
 def erase(images: Tensor, left: Tensor, top: Tensor, width: Tensor, height: Tensor, grey: Tensor) -> Tensor:
-    """Paint a rectangle of each image with one grey; all (B,), in whole pixels, of no height where none."""
+    """Return images (B, 1, 28, 28) in which a rectangle is painted with `grey`.
+
+    All arguments are (B,): the rectangle in whole pixels from the top left, with height 0 for none, and the
+    grey in [0, 1].
+    """
     place = torch.arange(SIDE, device=images.device, dtype=images.dtype)
     across = (place >= left[:, None]) & (place < (left + width)[:, None])  # (B, 28)
     along = (place >= top[:, None]) & (place < (top + height)[:, None])
     inside = along.to(images)[:, None, :, None] * across.to(images)[:, None, None, :]  # (B, 1, 28, 28)
-    return torch.lerp(images, grey.view(-1, 1, 1, 1), inside)  # torch.where takes four times as long
+    return torch.lerp(images, grey.view(-1, 1, 1, 1), inside)  # torch.where would take four times as long
 
 
 def _rectangles(probability: float, numbers: Tensor) -> tuple[Tensor, ...]:
-    """Left, top, width, height and grey of rectangles from numbers (B, 6) in [0, 1)."""
+    """Return left, top, width, height and grey of rectangles, each (B,), from numbers (B, 6) in [0, 1).
+
+    Images are erased with `probability`; the height is 0 for the others.
+    """
     chance, area, aspect, across, along, grey = numbers.unbind(1)
     area = SIDE**2 * (ERASED_AREA[0] + (ERASED_AREA[1] - ERASED_AREA[0]) * area)
     aspect = ERASED_ASPECT[0] * (ERASED_ASPECT[1] / ERASED_ASPECT[0]) ** aspect

@@ -1,4 +1,4 @@
-"""A set of images with labels, as a torch Dataset."""
+"""A set of images with labels, as a PyTorch Dataset."""
 
 import hashlib
 from collections.abc import Callable
@@ -13,10 +13,11 @@ from digits.mnist import CLASSES, SIDE
 
 
 class Digits(torch_data.Dataset[tuple[Any, int]]):
-    """One split: images (N, 28, 28) uint8 and labels (N,) int64, both in memory.
+    """Images (N, 28, 28) uint8 and labels (N,) int64, both in memory.
 
-    Item i is (image (1, 28, 28) float in [0, 1], label); `transform`, if given, is applied to the image,
-    so that torchvision's transforms work here as on torchvision's own datasets.
+    Item i is the pair (image, label): the image as (1, 28, 28) float in [0, 1], the label as an int. If
+    `transform` is given, it is applied to the image, as in torchvision's datasets. Raises DataError for
+    tensors of another type or shape, and for no images at all.
     """
 
     def __init__(
@@ -38,30 +39,34 @@ class Digits(torch_data.Dataset[tuple[Any, int]]):
 
     @property
     def classes(self) -> int:
-        """Ten, or more where a label says so."""
+        """Number of classes: ten, or more if there is a higher label."""
         return max(CLASSES, int(self.labels.max()) + 1)
 
     def at(self, indices: Tensor) -> "Digits":
-        """The images and labels at `indices`, copied."""
+        """Return a copy of the images and labels at `indices` (M,), in that order."""
         return Digits(self.images[indices], self.labels[indices], self.transform)
 
     def mean_and_std(self) -> tuple[float, float]:
-        """Mean and standard deviation of all pixels, in [0, 1]; MNIST's are 0.1307 and 0.3081."""
-        counts = torch.bincount(self.images.flatten(), minlength=256).double()  # of each grey: exact
+        """Return mean and standard deviation of all pixels, in [0, 1].
+
+        They are exact; MNIST's are 0.1307 and 0.3081. Raises DataError if all pixels are the same, because
+        images cannot be normalised by a deviation of 0.
+        """
+        counts = torch.bincount(self.images.flatten(), minlength=256).double()  # of each value, 0 to 255
         if int((counts > 0).sum()) == 1:
             raise DataError("every pixel of every training image is the same; expected pictures of digits")
-        greys, shares = torch.arange(256, dtype=torch.float64) / 255, counts / self.images.numel()
-        mean = (shares * greys).sum().item()
-        std = (shares * (greys - mean) ** 2).sum().item() ** 0.5
+        values, shares = torch.arange(256, dtype=torch.float64) / 255, counts / self.images.numel()
+        mean = (shares * values).sum().item()
+        std = (shares * (values - mean) ** 2).sum().item() ** 0.5
         return mean, std
 
     def sha256(self) -> str:
-        """Digest of images and labels: two sets with the same digest hold the same data in the same order."""
+        """Return the digest of images and labels: equal for the same data in the same order."""
         digest = hashlib.sha256(self.images.numpy().data)
         digest.update(self.labels.numpy().data)
         return digest.hexdigest()
 
 
 def as_fractions(images: Tensor) -> Tensor:
-    """Bytes 0 to 255 as float32 in [0, 1]."""
+    """Return pixels 0 to 255 as float32 in [0, 1]; the shape stays the same."""
     return images.float().div_(255)

@@ -134,7 +134,7 @@ class Reader:
         or beyond a million.
         """
         try:
-            points = [pen.points(stroke) for stroke in strokes]
+            points = [pen.as_points(stroke) for stroke in strokes]
         except (TypeError, ValueError) as error:
             raise PhotoError(f"{error}; expected strokes of [x, y] pairs", kind="format") from error
         groups = [[points[i] for i in numbers] for numbers in pen.characters(points)]
