@@ -120,7 +120,7 @@ POINTS = {
         "digits.training.state:State.finish_epoch", 2, signalled(signal.SIGKILL)
     ),
     "between checkpoint and table": Moment(
-        "digits.training.run:Run._write_table", 2, signalled(signal.SIGKILL)
+        "digits.training.metrics_table:write_table", 2, signalled(signal.SIGKILL)
     ),
     "between table and model": Moment("digits.networks.model_file:save_model", 2, signalled(signal.SIGKILL)),
     "during the test": Moment(PREDICT, EPOCHS + 1, signalled(signal.SIGKILL)),
@@ -196,9 +196,9 @@ def test_resume_under_a_teacher(place: Path, whole: Reference, tmp_path: Path) -
     [
         Moment(STEP, 5, signalled(signal.SIGKILL)),
         Moment(STEP, EPOCHS * STEPS + 5, signalled(signal.SIGTERM)),
-        Moment("digits.training.run:Run.finish", 1, signalled(signal.SIGKILL)),
-        Moment("digits.training.run:Run.finish", 3, signalled(signal.SIGKILL)),
-        Moment("digits.training.run:Run._assemble", 1, signalled(signal.SIGKILL)),
+        Moment("digits.training.single_run:SingleRun.finish", 1, signalled(signal.SIGKILL)),
+        Moment("digits.training.ensemble_run:EnsembleRun.finish", 1, signalled(signal.SIGKILL)),
+        Moment("digits.training.ensemble_run:assemble", 1, signalled(signal.SIGKILL)),
     ],
     ids=["in the first", "in the second", "after the first", "after the second", "before they are joined"],
 )
@@ -210,7 +210,7 @@ def test_resume_of_an_ensemble(place: Path, whole: Reference, tmp_path: Path, mo
     assert ended.code in (-signal.SIGKILL, 128 + signal.SIGTERM), ended.output
     resume(folder)
     whole(*kind)
-    reference = place / "whole--ensemble2--viewturns"
+    reference = place / "whole--ensemble2--viewalternate"
     for member, view in (("member-1", "as-is"), ("member-2", "upright")):
         assert trainer.differences(folder / member, trainer.outcome(reference / member)) == []
         assert json.loads((folder / member / "options.json").read_text())["view"] == view
@@ -362,7 +362,7 @@ def forbid_writing(size: int) -> None:
 # What is written when the disk is full, and the function, with its call, just before: after the first epoch.
 WRITES = {
     "checkpoint.npz": ("digits.training.state:State.finish_epoch", 2),
-    "metrics.csv": ("digits.training.run:Run._write_table", 2),
+    "metrics.csv": ("digits.training.metrics_table:write_table", 2),
     "model.npz": ("digits.networks.model_file:save_model", 2),
     "curves.png": ("digits.evaluation.plots.curves:curves_figure", 1),
     "summary.json": ("digits.evaluation.metrics:evaluate_logits", 1),

@@ -10,7 +10,8 @@ from digits.cli.evaluate_output import show_test
 from digits.data.collection import Collection
 from digits.data.splits import Splits
 from digits.evaluation.epoch import Epoch
-from digits.training.run import Result, Run
+from digits.training.results import Result
+from digits.training.run import Run
 
 
 def show_data(console: Console, collection: Collection, splits: Splits) -> None:

@@ -1,4 +1,4 @@
-"""The training loop."""
+"""The training loop: forward, loss, backward, step."""
 
 from collections.abc import Callable, Iterator
 
@@ -28,16 +28,20 @@ def train(
     train_set: Digits,
     val_set: Digits,
     *,
-    state: "State | None" = None,
+    state: State | None = None,
     world: World | None = None,
     teacher: nn.Module | None = None,
-    after_step: Callable[["State"], None] | None = None,
+    after_step: Callable[[State], None] | None = None,
 ) -> Iterator[Epoch]:
-    """Train, yielding one Epoch at a time; the network is `state.network`.
+    """Train a network and yield the figures of each epoch; the network is `state.network`.
 
-    `state` is where to go on (`begin` or `State.restore`); `teacher` is a network whose answers are learned
-    too; `after_step` is called after every step and may raise to stop. Raises TrainingError within
-    COUNT_EVERY steps of a loss that is not finite.
+    Args:
+        state: where to begin, from `begin` or from a checkpoint. Default: new weights from the seed.
+        world: this process's place among several. Default: a single process.
+        teacher: a network whose logits are learned too (distillation).
+        after_step: called after every step; it may raise an exception to stop training.
+
+    Raises TrainingError within COUNT_EVERY steps of a loss that is not finite.
     """
     world = world or World()
     state = state or begin(options, train_set, world)
@@ -57,25 +61,26 @@ def train(
         rank=world.rank,
         processes=world.size,
     )
-    total = options.epochs * len(batches)
+    steps = options.epochs * len(batches)
     one_hot = torch.eye(train_set.classes, device=state.device)
     augmentation = options.augmentation
     while not state.finished:
         state.model.train()
         state.start_clock()
-        for images, labels in batches.epoch(state.epoch, start=state.step):
-            rate = learning_rate(options, state.epoch * len(batches) + state.step, total)
-            size = batches.size(state.step)  # of the batch of all processes
+        for images, labels in batches.epoch(state.epoch, start=state.step):  # (B, 1, 28, 28), (B,)
+            rate = learning_rate(options, state.epoch * len(batches) + state.step, steps)
+            size = batches.size(state.step)  # images in the batch of all processes
             if augmentation.changes:
                 draws = generator(options.seed, "augment", state.epoch, state.step)
-                numbers = draw(size, augmentation, draws)  # for all processes
+                numbers = draw(size, augmentation, draws)  # for all processes, so that one equals many
                 images = distort(images, augmentation, world.share(numbers))
             state.draw_dropout(size, world)
-            targets = smoothed(one_hot.index_select(0, labels), options.label_smoothing)  # (B, 10)
-            loss = Loss(targets, _taught(teacher, images, state), options.teacher_weight, options.temperature)
+            targets = smoothed(one_hot.index_select(0, labels), options.label_smoothing)  # (B, classes)
+            answers = _teacher_logits(teacher, images, state)
+            loss = Loss(targets, answers, options.teacher_weight, options.temperature)
 
-            logits = _backward(state, images, loss, 1 / size)  # (B, 10)
-            world.sum(state.shared)  # gradients of all processes, and whether one of them was told to stop
+            logits = _forward_backward(state, images, loss, 1 / size)  # (B, classes)
+            world.sum(state.shared)  # the gradients of all processes, and whether one of them should stop
             clip(state.gradient, options.clip)
             state.optimizer.step(rate)
             state.update_average()
@@ -88,8 +93,12 @@ def train(
         yield state.finish_epoch(_validate(state, val_set, world))
 
 
-def _backward(state: "State", images: Tensor, loss: Loss, scale: float) -> Tensor:
-    """Leave the gradient of `scale` times the summed loss in `state.gradient`; returns the logits."""
+def _forward_backward(state: State, images: Tensor, loss: Loss, scale: float) -> Tensor:
+    """Return the logits (B, classes) of the images, and write the gradient to `state.gradient`.
+
+    The gradient is that of `scale` times the summed loss. MLPs without dropout use the formulas in
+    backpropagation.py, everything else PyTorch's automatic differentiation.
+    """
     if isinstance(state.model, MLP) and not state.options.autograd and not state.dropouts:
         with torch.no_grad():
             return backpropagation.gradients(state.model, images, loss, scale)
@@ -101,8 +110,8 @@ def _backward(state: "State", images: Tensor, loss: Loss, scale: float) -> Tenso
     return logits.detach()
 
 
-def _taught(teacher: nn.Module | None, images: Tensor, state: "State") -> Tensor | None:
-    """The teacher's logits (B, 10) for the very images that the pupil sees."""
+def _teacher_logits(teacher: nn.Module | None, images: Tensor, state: State) -> Tensor | None:
+    """Return the teacher's logits (B, classes), float32, for the same images; None without a teacher."""
     if teacher is None:
         return None
     kind: Model = "mlp" if isinstance(teacher, MLP) else "cnn"
@@ -112,17 +121,17 @@ def _taught(teacher: nn.Module | None, images: Tensor, state: "State") -> Tensor
     return logits.float()
 
 
-def clip(gradient: Tensor, longest: float) -> None:
-    """Shorten a gradient (N,) of all weights to that length where it is longer, in place; 0 never does.
+def clip(gradient: Tensor, limit: float) -> None:
+    """Scale the gradient (N,) in place so that its L2 norm is at most `limit`; 0 means no limit.
 
     Pascanu, Mikolov and Bengio 2013, algorithm 1.
     """
-    if longest:
-        gradient.mul_((longest / gradient.norm()).clamp(max=1))
+    if limit:
+        gradient.mul_((limit / gradient.norm()).clamp(max=1))
 
 
-def _validate(state: "State", val_set: Digits, world: World) -> Epoch:
-    """The epoch's figures: those of training as they were counted, those of validation measured now."""
+def _validate(state: State, val_set: Digits, world: World) -> Epoch:
+    """Return the figures of the epoch: training figures as counted, validation figures measured now."""
     state.count_pending()
     logits = compute_logits(state.network, world.share(val_set.images))
     val = count_totals(logits, world.share(val_set.labels))

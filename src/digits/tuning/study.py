@@ -27,14 +27,14 @@ from optuna.trial import FrozenTrial, TrialState
 from digits import files
 from digits.data.dataset import Digits
 from digits.errors import DigitsError, OptionError, RunError, TrainingError
-from digits.networks.bundled import model_path
 from digits.networks.ensemble import Ensemble
-from digits.networks.model_file import load_model
 from digits.networks.network import Network
 from digits.options import TrainOptions, differences, from_json, to_json
 from digits.training import run
 from digits.training.loop import train
+from digits.training.resume import WITHOUT_EFFECT
 from digits.training.state import State
+from digits.training.teacher import load_teacher
 from digits.tuning import space
 from digits.tuning.options import Group, Pruner, TuneOptions
 from digits.tuning.report import Report, write_report
@@ -154,7 +154,7 @@ class Study:
             self.optuna_study.set_user_attr("start", to_json(self.start))
             return
         stored = from_json(known["start"])
-        changes = differences(stored, self.start, run.WITHOUT_EFFECT - {"patience"})
+        changes = differences(stored, self.start, WITHOUT_EFFECT - {"patience"})
         changes += ["the images are different"] if known["images"] != images else []
         if changes:
             raise RunError(
@@ -166,13 +166,8 @@ class Study:
         """Return the network that all trials distil from, if there is one."""
         if self.start.teacher is None:
             return None
-        teacher, meta = load_model(model_path(self.start.teacher))
-        data = meta.get("data")
-        if not isinstance(data, dict) or data.get("val_sha256") != self._val_set.sha256():
-            self.notices.append(
-                "the teacher was trained on another split, perhaps on the validation images: "
-                "the accuracies may be optimistic"
-            )
+        teacher, notices = load_teacher(self.start.teacher, self.start.dataset, self._val_set.sha256())
+        self.notices += notices
         return teacher
 
     def settings(self, options: TrainOptions) -> dict[str, Any]:

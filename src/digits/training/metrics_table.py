@@ -1,0 +1,22 @@
+"""Write metrics.csv: one row an epoch."""
+
+import csv
+import io
+from collections.abc import Sequence
+from pathlib import Path
+
+from digits import files
+from digits.evaluation.epoch import Epoch
+
+COLUMNS = ("epoch", "train_loss", "train_accuracy", "val_loss", "val_accuracy", "seconds")
+
+
+def write_table(folder: Path, history: Sequence[Epoch]) -> None:
+    """Write these epochs to metrics.csv in `folder`, replacing what was there."""
+    buffer = io.StringIO()
+    table = csv.writer(buffer, lineterminator="\n")
+    table.writerow(COLUMNS)
+    for epoch in history:
+        figures = (epoch.train_loss, epoch.train_accuracy, epoch.val_loss, epoch.val_accuracy)
+        table.writerow([epoch.number, *(f"{x:.6f}" for x in figures), f"{epoch.seconds:.3f}"])
+    files.atomic_write(folder / "metrics.csv", buffer.getvalue().encode())
