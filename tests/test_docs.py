@@ -147,6 +147,12 @@ def test_the_two_commands_stand_in_the_readme() -> None:
     assert "`pip install -r requirements-dev.txt && python -m pytest`" in readme
 
 
+def test_continuous_integration_runs_the_readmes_test_command() -> None:
+    """.ci/run contains the README's second command, letter by letter."""
+    _, command = re.findall(r"^python3 -m venv .*$", (ROOT / "README.md").read_text(), re.MULTILINE)
+    assert f"\n{command}\n" in (ROOT / ".ci" / "run").read_text()
+
+
 def test_the_first_picture_is_small() -> None:
     """The README's animation loads quickly: less than 500 kB."""
     assert (ROOT / "docs" / "pictures" / "reading.gif").stat().st_size < 500_000

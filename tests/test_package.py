@@ -9,8 +9,8 @@ import time
 import urllib.request
 import zipfile
 from importlib import import_module
-from importlib.abc import MetaPathFinder
 from pathlib import Path
+from typing import Any
 
 import pytest
 from PIL import Image, ImageDraw
@@ -53,12 +53,14 @@ def draw(file: Path, stroke: list[tuple[int, int]], pen: int = 12) -> Path:
     return file
 
 
-class Missing(MetaPathFinder):
-    """Answers as Python does where the optional packages are not installed."""
+class Without:
+    """A finder of modules that does not find the optional packages."""
 
-    def find_spec(self, name: str, path: object = None, target: object = None) -> None:
-        if name in OPTIONAL:
-            raise ModuleNotFoundError(f"No module named {name!r}", name=name)
+    def __init__(self, finder: Any) -> None:
+        self.finder = finder
+
+    def find_spec(self, name: str, path: Any = None, target: Any = None) -> Any:
+        return None if name in OPTIONAL else self.finder.find_spec(name, path, target)
 
 
 @pytest.fixture
@@ -68,7 +70,7 @@ def bare(monkeypatch: pytest.MonkeyPatch) -> None:
     for name in list(sys.modules):
         if name.split(".")[0] == "digits" or name in OPTIONAL:
             monkeypatch.delitem(sys.modules, name)
-    monkeypatch.setattr(sys, "meta_path", [Missing(), *sys.meta_path])
+    monkeypatch.setattr(sys, "meta_path", [Without(finder) for finder in sys.meta_path])
 
 
 def digits(line: str, picture: Path) -> int:
@@ -115,6 +117,15 @@ def test_a_missing_extra_is_named_in_python_too() -> None:
     with pytest.raises(package.DigitsError, match=r"digits\.run needs .* pip install 'digits\[train\]'"):
         _ = package.run
     assert package.Reader.load("cnn")
+
+
+def test_nothing_is_in_git_that_tools_leave_behind() -> None:
+    """No file under version control is one that .gitignore names: results, caches, screenshots."""
+    command = ["git", "ls-files", "--cached", "--ignored", "--exclude-standard"]
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True)
+    if done.returncode:
+        pytest.skip("needs a clone: this is not one, or git is missing")
+    assert done.stdout == ""
 
 
 # From the wheel, in an environment of its own.
