@@ -1,0 +1,75 @@
+"""Calibration against an obvious loop and SciPy's minimiser."""
+
+import math
+
+import pytest
+import torch
+from scipy.optimize import minimize_scalar
+from support.predictions import answers
+from torch import nn
+
+from digits.evaluation.calibration import expected_calibration_error, fit_temperature
+from digits.evaluation.metrics import evaluate_logits
+
+
+def slow_calibration_error(confidence: list[float], right: list[bool], bins: int) -> float:
+    """Guo et al. 2017, eq. 3, as it stands there."""
+    error = 0.0
+    for m in range(1, bins + 1):
+        members = [i for i, c in enumerate(confidence) if (m - 1) / bins < c <= m / bins]
+        gap = sum(right[i] for i in members) - sum(confidence[i] for i in members)
+        error += abs(gap) / len(confidence)
+    return error
+
+
+@pytest.mark.parametrize("bins", [1, 7, 15, 100])
+def test_calibration_error_equals_a_slow_loop(bins: int) -> None:
+    """The vectorised calibration error is the loop over bins."""
+    logits, labels = answers(800)
+    confidence, guesses = logits.double().softmax(1).max(1)
+    expected = slow_calibration_error(confidence.tolist(), (guesses == labels).tolist(), bins)
+    assert expected_calibration_error(logits, labels, bins) == pytest.approx(expected, rel=1e-9)
+
+
+def test_confidence_on_an_edge_belongs_to_the_bin_below() -> None:
+    """Of two bins, an answer of exactly 1/2 is in the lower one, as the definition has it."""
+    logits = torch.tensor([[0.0, 0.0], [0.0, math.log(1 / 3)]])  # confidence 1/2 and 3/4, both right
+    assert expected_calibration_error(logits, torch.tensor([0, 0]), bins=2) == pytest.approx((0.5 + 0.25) / 2)
+    logits = torch.tensor([[0.0, 0.0], [math.log(1 / 3), 0.0]])  # the second wrong: the gaps must not cancel
+    assert expected_calibration_error(logits, torch.tensor([0, 0]), bins=2) == pytest.approx((0.5 + 0.75) / 2)
+
+
+def test_evaluation_uses_fifteen_bins() -> None:
+    """The calibration error of an evaluation is the usual one, with 15 bins."""
+    logits, labels = answers(200)
+    assert evaluate_logits(logits, labels).ece == expected_calibration_error(logits, labels, bins=15)
+
+
+@pytest.mark.parametrize("factor", [0.2, 1.0, 3.0])
+def test_the_temperature_is_the_one_of_least_loss(factor: float) -> None:
+    """As SciPy's minimiser finds it, whatever the scale of the logits; divided by it, they want 1."""
+    logits, labels = answers(2000)
+    logits = factor * logits
+    found = fit_temperature(logits, labels)
+
+    def loss(log_t: float) -> float:
+        return float(nn.functional.cross_entropy(logits.double() / math.exp(log_t), labels))
+
+    least = minimize_scalar(loss, bounds=(-3, 3), method="bounded", options={"xatol": 1e-7})
+    assert found == pytest.approx(math.exp(least.x), rel=1e-4)
+    assert fit_temperature(logits / found, labels) == pytest.approx(1, abs=1e-4)
+
+
+def test_a_fitted_temperature_makes_probabilities_honest() -> None:
+    """Labels drawn from the probabilities of known logits: boasting by a factor of 3 is found and undone."""
+    generator = torch.Generator().manual_seed(0)
+    logits = 2 * torch.randn(20_000, 10, generator=generator)
+    labels = torch.multinomial(logits.softmax(1), 1, generator=generator).squeeze(1)
+    assert fit_temperature(3 * logits, labels) == pytest.approx(3, rel=0.03)
+    boast, honest = expected_calibration_error(3 * logits, labels), expected_calibration_error(logits, labels)
+    assert honest < 0.02 < boast
+
+
+def test_a_network_without_mistakes_has_a_finite_temperature() -> None:
+    """Where no temperature is low enough, the search ends at its border."""
+    assert fit_temperature(torch.eye(10), torch.arange(10)) == pytest.approx(1 / 20)
