@@ -1,18 +1,18 @@
-"""Real people's handwriting: what is read right and what is refused, set by set, with 95 % Wilson intervals.
+"""Measure how well digits that people wrote are read, set by set, with 95 % Wilson intervals.
 
     python benchmarks/handwriting.py --data FOLDER [--model cnn] [--sets single none --out FILE]
 
-FOLDER holds `labels.csv` with the columns file, label, kind and style: the label is the digits from left to
-right, rows joined by "_", or "none" for what is no digit; the kind is single, multi or none. What lies in
-`more/` beside it is measured too: folders of pictures by digit or letter, arrays x and y in .npz files,
-strips with a labels.csv of their own. Everything goes through `digits.Reader`, as users' pictures do: what
-holds one digit at most with `--single`, and in the sets "as pages" without it.
+FOLDER holds `labels.csv` with the columns file, label, kind and style. The label is the digits from left to
+right, with rows joined by "_", or "none" for a picture without digits; the kind is single, multi or none. The
+folder `more/` beside it is measured too: folders of pictures by digit or letter, .npz files with arrays x and
+y, and strips with a labels.csv of their own. All pictures are read by `digits.Reader`. Pictures of one digit
+at most are read with `single=True`, and in the sets "as pages" without it.
 
-    best guess    of all marks of a picture, accepted or not: all of them right, and as many as there are
-    text          the accepted ones alone are the label
-    refused       no mark of a picture of a digit was accepted
-    wrong         something else than the label was accepted
-    accepted      a picture without digits was given some
+    best guess    the best guesses of all marks, accepted or not, are the label
+    text          the accepted digits are the label
+    refused       no mark of a picture with digits was accepted
+    wrong         digits were accepted that are not the label
+    accepted      digits were accepted in a picture without any
 
 Writes benchmarks/results/handwriting.json.
 """
@@ -46,7 +46,7 @@ NONE = "none"
 
 @dataclass(frozen=True)
 class Sample:
-    """A picture and what it says."""
+    """A picture and its label: the digits, with rows joined by "_", or "none"."""
 
     picture: Source
     label: str
@@ -55,7 +55,10 @@ class Sample:
 
 @dataclass(frozen=True)
 class Outcome:
-    """What became of a sample; `probability` is that of the first mark's best guess."""
+    """The best guesses of all marks and the accepted text of a sample, as labels.
+
+    `probability` is that of the first mark's best guess.
+    """
 
     sample: Sample
     guess: str
@@ -65,7 +68,7 @@ class Outcome:
 
 @dataclass(frozen=True)
 class Share:
-    """So many of so many, with the 95 % Wilson interval."""
+    """`count` of `of` pictures, as a share with the limits `low` and `high` of its 95 % Wilson interval."""
 
     count: int
     of: int
@@ -79,16 +82,16 @@ class Share:
 
 @dataclass(frozen=True)
 class SetFigures:
-    """The figures of a set; `calibration_error` where every picture holds one digit."""
+    """The figures of a set; `calibration_error` only where every picture holds one digit."""
 
     pictures: int
-    seconds: float  # of the processor, a picture
+    seconds: float  # processor time for each picture
     shares: dict[str, Share]
     calibration_error: float | None
 
 
 def share(found: Sequence[bool]) -> Share:
-    """The figure of at least one answer."""
+    """Return the share of True among at least one value, with its interval."""
     low, high = wilson_interval(sum(found), len(found))
     return Share(sum(found), len(found), sum(found) / len(found), low, high)
 
@@ -96,9 +99,9 @@ def share(found: Sequence[bool]) -> Share:
 def calibration_error(
     probabilities: npt.NDArray[np.float64], right: npt.NDArray[np.bool_], bins: int = BINS
 ) -> float:
-    """How far the reported probability is from the share that is right, on average over equal bins.
+    """Return the expected calibration error of the probabilities that users see, in [0, 1].
 
-    As `digits.evaluate.expected_calibration_error`, on what users see.
+    The mean distance between probability and accuracy over equal bins, weighted by the pictures in each bin.
     """
     bin_of = np.clip(np.ceil(probabilities * bins).astype(int) - 1, 0, bins - 1)
     surplus = np.bincount(bin_of, probabilities - right, minlength=bins)
@@ -109,7 +112,7 @@ def calibration_error(
 
 
 def read_all(reader: Reader, samples: Sequence[Sample], *, single: bool) -> list[Outcome]:
-    """What the reader makes of each sample; a picture that cannot be read says nothing."""
+    """Return the outcome of each sample; for a picture that cannot be opened it is empty."""
     answers = reader.read_many((sample.picture for sample in samples), single=single)
     return [_outcome(sample, answer) for sample, answer in zip(samples, answers, strict=True)]
 
@@ -125,7 +128,7 @@ def _outcome(sample: Sample, answer: Reading | PhotoError) -> Outcome:
 
 
 def measure(reader: Reader, samples: Sequence[Sample], *, single: bool) -> SetFigures:
-    """The figures of one set, and of each style in it."""
+    """Read one set and return its figures, overall and for each style in it."""
     start = time.process_time()
     outcomes = read_all(reader, samples, single=single)
     seconds = (time.process_time() - start) / len(samples)
@@ -145,7 +148,7 @@ def measure(reader: Reader, samples: Sequence[Sample], *, single: bool) -> SetFi
 
 
 def _by_style(name: str, outcomes: Sequence[Outcome], holds: Callable[[Outcome], bool]) -> dict[str, Share]:
-    """The share of outcomes for which something holds: of all, of those on paper, and of each style."""
+    """Return the share of outcomes for which `holds` is true: of all, on paper, and of each style."""
     found = {name: share([holds(o) for o in outcomes])}
     styles = sorted({o.sample.style for o in outcomes} - {""})
     groups = {
@@ -163,7 +166,10 @@ def _by_style(name: str, outcomes: Sequence[Outcome], holds: Callable[[Outcome],
 
 
 def sets(folder: Path) -> Iterator[tuple[str, list[Sample], bool]]:
-    """Name, pictures and whether each holds one digit at most; sets that are not there are left out."""
+    """Yield the name of each set, its samples, and whether to read them with `single=True`.
+
+    A set whose folder is missing has no samples or is left out.
+    """
     rows = listed(folder)
     for kind in ("single", "multi", NONE):
         samples = [Sample(folder / r["file"], r["label"], r["style"]) for r in rows if r["kind"] == kind]
@@ -183,30 +189,32 @@ def sets(folder: Path) -> Iterator[tuple[str, list[Sample], bool]]:
 
 
 def listed(folder: Path) -> list[dict[str, str]]:
-    """The rows of a folder's labels.csv."""
+    """Return the rows of a folder's labels.csv, each as a dict."""
     with open(folder / "labels.csv", newline="") as file:
         return list(csv.DictReader(file))
 
 
 def arrays(path: Path) -> list[Sample]:
-    """Images x (N, H, W) uint8 and labels y (N,) of a NumPy archive."""
+    """Return the images x (N, H, W), uint8, and labels y (N,) of a NumPy archive as samples."""
     with np.load(path) as archive:
         return [Sample(x, str(int(y))) for x, y in zip(archive["x"], archive["y"], strict=True)]
 
 
 def main() -> None:
-    """Measure every set that is there and write what came out."""
+    """Measure every set in the folder, print the figures and write them as JSON."""
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     parser.add_argument("--data", type=Path, required=True, help="folder with labels.csv")
     parser.add_argument("--model", default="cnn", help="bundled network, run's folder or model file")
-    parser.add_argument("--threshold", type=float, default=THRESHOLD, help="accept from this probability on")
-    parser.add_argument("--sets", nargs="*", help="measure these only, such as: single none")
+    parser.add_argument(
+        "--threshold", type=float, default=THRESHOLD, help="accept a mark from this probability on"
+    )
+    parser.add_argument("--sets", nargs="*", help="measure only these sets, such as: single none")
     parser.add_argument("--out", type=Path, help="default: benchmarks/results/handwriting.json")
     arguments = parser.parse_args()
     if arguments.sets and arguments.out is None:
-        parser.error("--sets measures some only; name a file for them with --out")
+        parser.error("--sets measures only some of the sets; name a file for the results with --out")
     command = ["python", "benchmarks/handwriting.py", "--data", "FOLDER", "--model", arguments.model]
     about = circumstances(command)
     reader = Reader.load(arguments.model, threshold=arguments.threshold)

@@ -1,8 +1,12 @@
-"""What is no digit, made in code: letters, doodles, scribbles, pieces of digits, in MNIST's form.
+"""Make non-digits in MNIST's form: letters, signs, doodles, scribbles, pieces of digits.
 
-`benchmarks/rejection.py` trains the rejection network on them. Nothing is collected: letters are written by
-the pen of `digits.data.synthetic` or set in fonts that come with Matplotlib; doodles and scribbles are paths;
-pieces, pairs and turned digits are made of MNIST's training images. What looks like a digit is left out.
+`benchmarks/rejection.py` trains the rejection network on them. All are made in code: letters are written by
+the pen of `digits.data.synthetic` or set in the fonts of Matplotlib; doodles and scribbles are random paths;
+pieces, pairs and rotated digits are made of MNIST's training images. Whatever looks like a digit is left out.
+
+Every maker draws random numbers and returns one image (28, 28) in [0, 1], white on black. It also gets
+MNIST's training images (N, 28, 28), uint8, and labels (N,), which some makers use. An image without ink is
+not used.
 """
 
 import functools
@@ -26,7 +30,7 @@ Ink: TypeAlias = npt.NDArray[np.float32]
 Digits: TypeAlias = npt.NDArray[np.uint8]
 Maker: TypeAlias = Callable[[Generator, Digits, npt.NDArray[np.int64]], Ink]
 
-# Paths as in digits.handwriting: (x, y) in a box of height 1, a point named twice is a corner.
+# Paths as in digits.data.synthetic: (x, y) in a box of height 1, a point given twice is a corner.
 LETTERS = """
 A 0,1 .35,0 .35,0 .7,1 | .12,.62 .6,.62
 C .65,.15 .4,0 .05,.35 .1,.8 .4,1 .68,.85
@@ -134,7 +138,7 @@ RANGES = (  # of characters: Latin, signs, Latin with accents, Greek, Cyrillic, 
 
 
 def make(count: int, seed: int, images: Digits, labels: npt.NDArray[np.int64]) -> Digits:
-    """Pictures (count, 28, 28) of what is no digit; `images` and `labels` are MNIST's training digits."""
+    """Return non-digits (count, 28, 28), uint8; `images` and `labels` are MNIST's training digits."""
     numbers = np.random.default_rng([seed, 2])
     makers, shares = list(KINDS), np.array(list(KINDS.values()))
     found: list[Digits] = []
@@ -147,7 +151,7 @@ def make(count: int, seed: int, images: Digits, labels: npt.NDArray[np.int64]) -
 
 @functools.cache
 def letter_paths() -> list[list[list[tuple[float, float]]]]:
-    """LETTERS as paths."""
+    """Return the strokes of each letter in LETTERS, as lists of points (x, y)."""
     paths = []
     for line in LETTERS.strip().splitlines():
         strokes = line.split(" ", 1)[1].split(" | ")
@@ -157,7 +161,7 @@ def letter_paths() -> list[list[list[tuple[float, float]]]]:
 
 
 def letter(numbers: Generator, images: Digits, labels: npt.NDArray[np.int64]) -> Ink:
-    """A letter or sign, written by hand."""
+    """Write a letter or sign by hand."""
     paths = letter_paths()
     strokes = handwritten(paths[int(numbers.integers(len(paths)))], numbers)
     return render(strokes, pen=float(numbers.uniform(*PEN_WIDTHS)))
@@ -165,7 +169,7 @@ def letter(numbers: Generator, images: Digits, labels: npt.NDArray[np.int64]) ->
 
 @functools.cache
 def glyphs() -> list[tuple[str, str]]:
-    """Font and character of everything that the fonts have and that looks like no digit."""
+    """Return font and character of every glyph in RANGES that the fonts have and that looks like no digit."""
     found = []
     for font in FONTS:
         face = _font(font)
@@ -179,7 +183,7 @@ def glyphs() -> list[tuple[str, str]]:
 
 
 def _base(character: str) -> str:
-    """The letter without its accent."""
+    """Return the letter without its accent."""
     return unicodedata.normalize("NFD", character)[0]
 
 
@@ -189,7 +193,7 @@ def _font(name: str) -> ImageFont.FreeTypeFont:
 
 
 def glyph(numbers: Generator, images: Digits, labels: npt.NDArray[np.int64]) -> Ink:
-    """A character of a font, slanted; now and then two of them, a word's beginning."""
+    """Set a character of a font, slanted; in one of ten images, two characters."""
     known = glyphs()
     font, text = known[int(numbers.integers(len(known)))]
     if numbers.random() < 0.1:
@@ -208,7 +212,7 @@ def _blob(numbers: Generator, points: int, size: float = 1.0) -> Points:
 
 
 def scribble(numbers: Generator, images: Digits, labels: npt.NDArray[np.int64]) -> Ink:
-    """A line to and fro, without meaning."""
+    """Draw one to three random lines or zigzags."""
     strokes = []
     for _ in range(int(numbers.integers(1, 4))):
         points = _blob(numbers, int(numbers.integers(5, 16)))
@@ -219,7 +223,7 @@ def scribble(numbers: Generator, images: Digits, labels: npt.NDArray[np.int64]) 
 
 
 def doodle(numbers: Generator, images: Digits, labels: npt.NDArray[np.int64]) -> Ink:
-    """Several rings, boxes, rays and lines, inside and beside each other, as doodles have them."""
+    """Draw three to seven rings, boxes, rays and lines, inside and beside one another."""
     strokes: list[Points] = []
     for _ in range(int(numbers.integers(3, 8))):
         at, size = numbers.uniform(0, 1, 2), numbers.uniform(0.08, 0.6)
@@ -228,7 +232,7 @@ def doodle(numbers: Generator, images: Digits, labels: npt.NDArray[np.int64]) ->
 
 
 def _figure(numbers: Generator) -> list[Points]:
-    """A ring, a box, rays or a line, of about the size 1."""
+    """Return the strokes of a ring, a box, rays or a line, each about 1 long."""
     kind = int(numbers.integers(4))
     if kind == 0:
         turns = np.linspace(0, 2 * math.pi, 20)
@@ -243,7 +247,7 @@ def _figure(numbers: Generator) -> list[Points]:
 
 
 def shape(numbers: Generator, images: Digits, labels: npt.NDArray[np.int64]) -> Ink:
-    """Something filled: a blob, a sign, a bar that lies, dots, or what noise leaves."""
+    """Draw a filled shape: a polygon, a ring with corners, a level bar, dots, or a spot of smooth noise."""
     picture = Image.new("L", (100, 100), 0)
     draw = ImageDraw.Draw(picture)
     kind = int(numbers.integers(5))
@@ -270,7 +274,10 @@ def shape(numbers: Generator, images: Digits, labels: npt.NDArray[np.int64]) -> 
 
 
 def turned(numbers: Generator, images: Digits, labels: npt.NDArray[np.int64]) -> Ink:
-    """A digit on its side; a 3, 4 or 7 in a mirror; a 4 or 7 upside down, where a 3 stays a 3."""
+    """Rotate a digit by 90 degrees, mirror a 3, 4 or 7, or turn a 4 or 7 upside down.
+
+    A 3 is not turned upside down: it stays a 3.
+    """
     chance = numbers.random()
     if chance < 0.6:
         image = _pick(numbers, images, labels, (1, 2, 3, 4, 5, 6, 7, 8, 9))
@@ -281,7 +288,7 @@ def turned(numbers: Generator, images: Digits, labels: npt.NDArray[np.int64]) ->
 
 
 def pair(numbers: Generator, images: Digits, labels: npt.NDArray[np.int64]) -> Ink:
-    """Two digits beside each other, or touching, taken for one."""
+    """Put two digits beside each other as one character, apart or touching."""
     left, right = (_trimmed(_pick(numbers, images, labels, range(10))) for _ in range(2))
     gap = int(numbers.integers(-2, 5))
     joined = np.zeros((28, left.shape[1] + right.shape[1] + max(gap, 0) + 2), np.float32)
@@ -293,7 +300,7 @@ def pair(numbers: Generator, images: Digits, labels: npt.NDArray[np.int64]) -> I
 
 
 def piece(numbers: Generator, images: Digits, labels: npt.NDArray[np.int64]) -> Ink:
-    """A part of a digit that was cut off; nothing as narrow as a 1."""
+    """Cut a digit in two and return one part; black if the part is as narrow as a 1 or too small."""
     image = _trimmed(_pick(numbers, images, labels, (0, 2, 3, 4, 5, 6, 8, 9)))
     at = int(image.shape[1] * numbers.uniform(0.35, 0.65))
     part = _trimmed(image[:, :at] if numbers.random() < 0.5 else image[:, at:])
@@ -303,7 +310,7 @@ def piece(numbers: Generator, images: Digits, labels: npt.NDArray[np.int64]) -> 
 
 
 def fragment(numbers: Generator, images: Digits, labels: npt.NDArray[np.int64]) -> Ink:
-    """A part of a letter, a sign or a doodle that was cut off, as where digits are looked for in one."""
+    """Cut a part off a letter, sign, doodle or flower, as segmentation would; black if it is too small."""
     maker = (letter, glyph, doodle, flower)[int(numbers.integers(4))]
     image = _trimmed(maker(numbers, images, labels))
     low, high = np.sort(numbers.uniform(0, 1, 2))
@@ -315,7 +322,7 @@ def fragment(numbers: Generator, images: Digits, labels: npt.NDArray[np.int64]) 
 
 
 def flower(numbers: Generator, images: Digits, labels: npt.NDArray[np.int64]) -> Ink:
-    """Petals or rays round a middle."""
+    """Draw three to eight petals around a centre."""
     count, size = int(numbers.integers(3, 9)), numbers.uniform(0.1, 0.35)
     turns = np.linspace(0, 2 * math.pi, 16)
     petal = np.stack([0.6 + 0.45 * np.cos(turns), size * np.sin(turns)], axis=1)
@@ -327,7 +334,7 @@ def flower(numbers: Generator, images: Digits, labels: npt.NDArray[np.int64]) ->
 
 
 def _pick(numbers: Generator, images: Digits, labels: npt.NDArray[np.int64], wanted: Container[int]) -> Ink:
-    """One of the digits that are wanted, in [0, 1]."""
+    """Return a random digit (28, 28) in [0, 1] whose label is in `wanted`."""
     while True:
         i = int(numbers.integers(len(images)))
         if int(labels[i]) in wanted:
@@ -342,7 +349,7 @@ def _trimmed(image: Ink) -> Ink:
     return image[rows[0] : rows[-1] + 1, columns[0] : columns[-1] + 1]
 
 
-KINDS: dict[Maker, float] = {  # and their shares
+KINDS: dict[Maker, float] = {  # each maker and its share of the images
     letter: 0.34,
     glyph: 0.26,
     doodle: 0.12,

@@ -1,10 +1,10 @@
-"""How fast pictures are read, by the command as users start it, and with how much memory.
+"""Measure the time and the memory that `digits predict` takes, including the start of Python.
 
     python benchmarks/reading.py [--rounds 7]
 
-A process for each measurement, start of Python included: one picture; 1,000 pictures of 28 x 28 in one call,
-in MNIST's form and as small dark drawings on white; a photo of 12 megapixels. Pictures are drawn here. Needs
-Linux, whose count of memory starts anew with each program, and a quiet machine.
+Each measurement is a process of its own: one picture; 1,000 pictures of 28 x 28 in one call, in MNIST's form
+and as small dark drawings on white; a photo of 12 megapixels. The pictures are drawn here. Needs Linux, which
+counts the memory of each program separately, and a quiet machine.
 Writes benchmarks/results/reading.json.
 """
 
@@ -34,10 +34,10 @@ MANY = 1000
 
 @dataclass(frozen=True)
 class Cost:
-    """What a process took."""
+    """Time and memory that a process took."""
 
-    seconds: float  # on the clock
-    megabytes: float  # at its largest
+    seconds: float  # wall time
+    megabytes: float  # highest resident memory
 
 
 READ = """
@@ -51,7 +51,7 @@ sys.exit(code)
 
 
 def cost(pictures: Sequence[Path], expected: int) -> Cost:
-    """Read pictures in one call of the command; it must give so many lines."""
+    """Read pictures in one call of the command, which must print `expected` lines, and return its cost."""
     start = time.perf_counter()
     done = subprocess.run(
         [sys.executable, "-c", READ, *map(str, pictures)], capture_output=True, text=True, check=True
@@ -62,7 +62,7 @@ def cost(pictures: Sequence[Path], expected: int) -> Cost:
 
 
 def draw(folder: Path) -> dict[str, list[Path]]:
-    """The pictures of each measurement."""
+    """Draw the pictures of each measurement into a folder and return their paths by its name."""
     places = {name: folder / name for name in ("one", "ready", "small", "photo")}
     for place in places.values():
         place.mkdir()
@@ -80,7 +80,7 @@ def draw(folder: Path) -> dict[str, list[Path]]:
 
 
 def _ready_made() -> list[npt.NDArray[np.uint8]]:
-    """Digits in MNIST's form: those that the reader passes on as they are, without looking for ink."""
+    """Return digits (28, 28), uint8, in MNIST's form: the reader uses them without looking for ink."""
     reader, found = Reader.load("cnn"), []
     for i in range(70):
         image = reader.read(sheet(str(i % 10), pen=0.06 + 0.01 * (i % 7)), single=True).digits[0].image
@@ -91,10 +91,10 @@ def _ready_made() -> list[npt.NDArray[np.uint8]]:
 
 
 def measure(pictures: dict[str, list[Path]], rounds: int) -> list[Figure]:
-    """All figures, each process `rounds` times, in turns."""
+    """Return all figures; each process is started `rounds` times, one measurement after the other."""
     counts = {"one": 1, "ready": MANY, "small": MANY, "photo": 1}
     costs: dict[str, list[Cost]] = {name: [] for name in pictures}
-    cost(pictures["one"], 1)  # byte code is written and files are read into memory once
+    cost(pictures["one"], 1)  # writes byte code and fills the cache of files
     for _ in range(rounds):
         for name, paths in pictures.items():
             costs[name].append(cost(paths, counts[name]))
@@ -121,7 +121,7 @@ def measure(pictures: dict[str, list[Path]], rounds: int) -> list[Figure]:
 
 
 def main() -> int:
-    """Measure, print, write; 1 if a bar was not kept to."""
+    """Measure, print and write the figures; return 1 if one misses its bar, else 0."""
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )

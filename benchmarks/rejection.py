@@ -1,11 +1,11 @@
-"""Train the rejection network: is this a digit at all? Writes src/digits/weights/rejection.npz.
+"""Train the rejection network, which tells digits from other things: src/digits/weights/rejection.npz.
 
     python benchmarks/rejection.py
 
-A small convolutional network with eleven classes, the last one "no digit". It learns from MNIST's training
-images, from digits drawn in code (`digits.handwriting`) and from what is no digit, made in code as well
-(`nondigits.py`); 10,000 of MNIST's training images and non-digits of another seed validate. MNIST's test
-images are not touched. `--trial FILE` writes elsewhere.
+It is a small convolutional network with eleven classes, the last one "no digit". It learns from MNIST's
+training images, from synthetic digits (`digits.data.synthetic`) and from non-digits made in code
+(`nondigits.py`). 10,000 of MNIST's training images and non-digits of another seed are used for validation.
+MNIST's test images are not used. `--trial FILE` writes to another file.
 """
 
 import argparse
@@ -31,8 +31,9 @@ from digits.training import loop
 from digits.training.state import begin
 
 NO_DIGIT = CLASSES  # the label after 9
-# Of the marks in the pictures that people have read; in training it is about half (Saerens, Latinne and
-# Decaestecker 2002, "Adjusting the outputs of a classifier to new a priori probabilities").
+# Expected share of digits among the marks in users' pictures; in training it is about half. The correction is
+# that of Saerens, Latinne and Decaestecker, "Adjusting the outputs of a classifier to new a priori
+# probabilities", 2002.
 DIGITS_AMONG_MARKS = 0.95
 OPTIONS = dataclasses.replace(
     RECIPES["cnn"],
@@ -47,7 +48,7 @@ DRAWN, OTHERS, VALIDATION = 12_000, 60_000, 5_000
 
 
 def sets(seed: int) -> Splits:
-    """MNIST's training images with what joins them, ten digits and an eleventh class."""
+    """Return the training and validation sets: MNIST's images, synthetic digits and non-digits (label 10)."""
     splits = split(loading.load("mnist"), seed=0)
     train = splits.train
     digits, labels = train.images.numpy(), train.labels.numpy()
@@ -67,14 +68,17 @@ def sets(seed: int) -> Splits:
 
 
 def expect_digits(network: Network, among_training: float) -> None:
-    """Shift the last class's bias so that the network expects as many digits as there are in use."""
+    """Shift the bias of "no digit" so that the network expects DIGITS_AMONG_MARKS.
+
+    `among_training` is the share of digits in the training set, in (0, 1).
+    """
     odds = DIGITS_AMONG_MARKS / (1 - DIGITS_AMONG_MARKS) * (1 - among_training) / among_training
     with torch.no_grad():
         network.output.bias[NO_DIGIT] -= network.temperature * math.log(odds)
 
 
 def main() -> None:
-    """Train, fit the temperature, write the file, say how digits and others part."""
+    """Train the network, fit its temperature, print how well it separates digits, and write the file."""
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
@@ -90,7 +94,7 @@ def main() -> None:
             f"  {epoch.seconds:.1f} s",
             flush=True,
         )
-    network = state.network.cpu()  # wherever it was trained
+    network = state.network.cpu()  # it may have been trained on a GPU
     logits = compute_logits(network, splits.val)
     network.temperature.fill_(calibration.fit_temperature(logits, splits.val.labels))
     expect_digits(network, float((splits.train.labels < NO_DIGIT).double().mean()))

@@ -7,7 +7,7 @@ from digits.reading.contrast import ink_is_lighter
 
 
 def test_polarity_follows_the_ink() -> None:
-    """Dark and light ink are told apart, in evenly lit and in shaded pictures."""
+    """Dark and light ink are distinguished in even light and in shadow."""
     for digit in "08":
         for pixels in (np.asarray(sheet(digit)), shaded(sheet(digit)), np.asarray(sheet(digit, pen=0.2))):
             assert not ink_is_lighter(pixels)

@@ -68,7 +68,7 @@ WAYS: dict[str, Callable[[str], Image.Image | Pixels | bytes]] = {
 @pytest.mark.parametrize("way", WAYS)
 @pytest.mark.parametrize("digit", "0123456789")
 def test_one_digit_is_read_whatever_the_paper(digit: str, way: str) -> None:
-    """Every digit in every pen, light and paper comes out as the same digit (I3)."""
+    """Every digit is recognised with every pen, light and paper (RELIABILITY I3)."""
     assert one(WAYS[way](digit)) == digit
 
 
@@ -85,7 +85,7 @@ def test_one_digit_is_read_whatever_the_paper(digit: str, way: str) -> None:
 def test_place_size_pen_and_compression_do_not_matter(
     digit: str, height: float, x: float, y: float, pen: float, inverted: bool, quality: int
 ) -> None:
-    """Shift, scale, invert, compress: the answer stays."""
+    """Shifting, scaling, inverting and compressing a picture does not change the answer."""
     free = (400 - 0.7 * height - 2 * pen * height, 300 - height - 2 * pen * height)
     at = (pen * height + x * free[0], pen * height + y * free[1])
     image = sheet(digit, at=at, height=height, pen=pen)
@@ -95,7 +95,7 @@ def test_place_size_pen_and_compression_do_not_matter(
 @pytest.mark.parametrize("shape", [(28, 28), (300, 400), (1, 1), (1, 700), (2, 2)])
 @pytest.mark.parametrize("value", [0, 128, 255])
 def test_blank_paper_is_one_blank_mark(shape: tuple[int, int], value: int) -> None:
-    """No ink: `single` says so with one blank mark, else there are no marks at all (I5)."""
+    """Without ink there is one blank mark with `single`, and no mark without it (RELIABILITY I5)."""
     pixels = np.full(shape, value, np.uint8)
     page = found_in(pixels, single=True)
     assert [mark.blank for mark in page.marks] == [True]
@@ -104,7 +104,7 @@ def test_blank_paper_is_one_blank_mark(shape: tuple[int, int], value: int) -> No
 
 
 def test_noise_is_no_ink() -> None:
-    """Grainy paper, a smooth shadow and both together are blank."""
+    """Grainy paper and a smooth shadow are blank."""
     grain = np.random.default_rng(0).normal(200, 6, (300, 400)).clip(0, 255).astype(np.uint8)
     shadow = shaded(Image.new("L", (400, 300), 230))
     for pixels in (grain, shadow):
@@ -112,7 +112,7 @@ def test_noise_is_no_ink() -> None:
 
 
 def test_boxes_are_in_pixels_of_the_original() -> None:
-    """The box lies round the digit as it was drawn, also when the picture is read smaller than it is."""
+    """The box surrounds the digit in the original, also if the picture was made smaller for reading."""
     image = sheet("8", size=(4000, 3000), at=(2500, 1000), height=600)
     x, y, width, height = found_in(image, single=True).marks[0].box
     assert (x, y) == pytest.approx((2500, 1000), abs=60)
@@ -120,7 +120,7 @@ def test_boxes_are_in_pixels_of_the_original() -> None:
 
 
 def test_a_cross_bar_is_no_ruled_line() -> None:
-    """Cropped tightly, the bar of a 7 goes from border to border and stays, like a 2's foot."""
+    """In a tight crop, the bar of a 7 reaches from border to border and is kept, as is the foot of a 2."""
     for digit in "127":
         image = sheet(digit, size=(300, 300), at=(50, 50), height=200)
         top, bottom, left, right = extent(np.asarray(image) < 128)
@@ -129,7 +129,7 @@ def test_a_cross_bar_is_no_ruled_line() -> None:
 
 
 def test_steps_are_kept_only_when_asked_for() -> None:
-    """`explain` keeps the pictures of the steps as grey or colour bytes."""
+    """The pictures of the steps are kept only with `explain`, as bytes."""
     assert found_in(sheet("3")).steps == {}
     steps = found_in(sheet("3"), explain=True).steps
     assert list(steps) == ["picture", "ink", "strokes"]
@@ -137,7 +137,7 @@ def test_steps_are_kept_only_when_asked_for() -> None:
 
 
 def test_the_steps_of_a_card_lie_where_the_card_lies() -> None:
-    """What was found on the card alone is shown at its place in the whole picture, as is the box."""
+    """The steps and the box of a digit on a card are placed in the whole picture."""
     picture = Image.new("L", (800, 600), 60)
     draw = ImageDraw.Draw(picture)
     draw.rectangle((450, 100, 700, 400), fill=235)
@@ -155,7 +155,7 @@ def test_the_steps_of_a_card_lie_where_the_card_lies() -> None:
     ("width", "height", "first", "second"), [(10, 1600, 100, 1500), (12, 20_000, 500, 19_000)]
 )
 def test_boxes_on_very_narrow_pictures(width: int, height: int, first: int, second: int) -> None:
-    """Width and height are rounded apart when a picture is made smaller; boxes are where the marks are."""
+    """Boxes are right although width and height of a narrow picture are scaled by different factors."""
     picture = Image.new("L", (width, height), 255)
     ImageDraw.Draw(picture).rectangle((0, first, width, second - 1), fill=0)  # so much that paper is the ink
     boxes = [mark.box for mark in found_in(picture).marks]

@@ -21,7 +21,7 @@ HOSTILE = hostile_pictures()
 
 
 def kind_of(content: bytes, name: str) -> str:
-    """What became of a file on the whole way: read, or the kind of PhotoError."""
+    """Find the digits of a file; return "read" or the kind of PhotoError."""
     try:
         page = find(open_picture(content, name=name), single=True)
     except PhotoError as error:
@@ -30,20 +30,20 @@ def kind_of(content: bytes, name: str) -> str:
 
 
 def test_there_are_enough_hostile_pictures() -> None:
-    """RELIABILITY I1 asks for eighty, each with a name of its own."""
+    """There are at least eighty hostile pictures with different names (RELIABILITY I1)."""
     assert len({case.name for case in HOSTILE}) == len(HOSTILE) >= 80
 
 
 @pytest.mark.parametrize("case", HOSTILE, ids=lambda case: case.name)
 def test_hostile_pictures_get_their_answer(case: Hostile) -> None:
-    """Each hostile file is read, or refused with a sentence that names it and its kind, within a second."""
+    """Each hostile file is read, or refused with an error that names it and its kind, within a second."""
     start = time.process_time()
     assert kind_of(case.content, case.name) in case.expected
     assert time.process_time() - start < 2.0  # asked is 1 s; coverage tools and busy machines double it
 
 
 def test_hostile_pictures_cost_little_memory() -> None:
-    """After all of them, the process has never held more than 150 MB above what it began with."""
+    """Reading all hostile pictures takes at most 150 MB more memory than before."""
     before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
     for case in HOSTILE:
         kind_of(case.content, case.name)
@@ -52,7 +52,7 @@ def test_hostile_pictures_cost_little_memory() -> None:
 
 @pytest.mark.parametrize("format_", ["PNG", "JPEG", "GIF", "WEBP", "TIFF", "BMP"])
 def test_mutants_never_crash(format_: str) -> None:
-    """A hundred files a format with bytes changed at random: read or refused, nothing else."""
+    """A hundred files of each format with random bytes changed are read or refused, and nothing else."""
     generator = np.random.default_rng(1)
     good = np.frombuffer(saved(sheet("7", size=(60, 60), height=40), format_), np.uint8)
     for _ in range(100):
@@ -73,21 +73,21 @@ def test_mutants_never_crash(format_: str) -> None:
     ],
 )
 def test_limits_hold(content: bytes, limits: PictureLimits) -> None:
-    """What is larger than allowed in bytes, pixels or side is refused as such."""
+    """A picture above the limit of bytes, pixels or side is refused with kind "limit"."""
     with pytest.raises(PhotoError) as caught:
         open_picture(content, limits)
     assert caught.value.kind == "limit"
 
 
 def test_limits_are_checked_before_decoding() -> None:
-    """A header that claims too much is refused though there is nothing to decode behind it."""
+    """A header that claims too many pixels is refused before its damaged pixels are decoded."""
     with pytest.raises(PhotoError, match="6,000 x 5,000") as caught:
         open_picture(png(6000, 5000, data=b"\x55"))
     assert caught.value.kind == "limit"
 
 
 def test_at_the_limit_is_allowed() -> None:
-    """Exactly the limit is read."""
+    """A picture exactly at all limits is read."""
     content = png(200, 100)
     picture = open_picture(content, PictureLimits(file_bytes=len(content), pixels=20_000, side=200))
     assert (picture.width, picture.height) == (200, 100)
@@ -95,7 +95,7 @@ def test_at_the_limit_is_allowed() -> None:
 
 @pytest.mark.parametrize("odd", ["missing", "folder", "pipe", "device", "loop", "nul"])
 def test_what_is_no_regular_file_is_refused(odd: str, tmp_path: Path) -> None:
-    """Folders, pipes, devices, endless links and impossible names are refused at once (RELIABILITY I7)."""
+    """Folders, pipes, devices, circular links and impossible names are refused at once (RELIABILITY I7)."""
     path = tmp_path / odd
     if odd == "folder":
         path.mkdir()
@@ -110,13 +110,13 @@ def test_what_is_no_regular_file_is_refused(odd: str, tmp_path: Path) -> None:
 
 
 def test_photo_errors_are_data_errors() -> None:
-    """One `except DataError` catches unreadable pictures as well."""
+    """A PhotoError is a DataError."""
     with pytest.raises(DataError, match="is empty"):
         open_picture(b"")
 
 
 def grey(source: bytes) -> npt.NDArray[np.int16]:
-    """The opened pixels as one grey channel."""
+    """Open a picture and return its pixels as one grey channel."""
     return np.asarray(Image.fromarray(open_picture(source).pixels).convert("L"), np.int16)
 
 
@@ -125,14 +125,14 @@ FROM_PLAIN = np.asarray(PLAIN, np.int16)
 
 
 def see_through(ink: int, paper: int) -> Image.Image:
-    """Ink on nothing: all the shape is in the alpha channel, under it the colours say little."""
+    """Return ink on transparent paper, where the alpha channel holds the shape."""
     image = Image.new("RGBA", PLAIN.size, (paper, paper, paper, 0))
     image.paste((ink, ink, ink, 255), mask=PLAIN.point(lambda v: 255 - v))
     return image
 
 
 def palette_with_transparency() -> bytes:
-    """Index 0 is the paper and transparent, whatever its colour; index 1 the ink."""
+    """Return a PNG with a palette in which index 0 is transparent paper and index 1 is ink."""
     image = PLAIN.point(lambda v: int(v < 128)).convert("P")
     image.putpalette([0, 0, 0, 0, 0, 0])
     return saved(image, "PNG", transparency=0)
@@ -162,18 +162,18 @@ SAME_MEANING = {
 
 @pytest.mark.parametrize("name", SAME_MEANING)
 def test_same_picture_whatever_the_file(name: str) -> None:
-    """Depth, palette, transparency and lossless formats change no pixel by more than rounding (I3)."""
+    """Depth, palette, transparency and format change no pixel by more than rounding (RELIABILITY I3)."""
     assert np.abs(grey(SAME_MEANING[name]) - FROM_PLAIN).max() <= 2
 
 
 def test_light_transparent_ink_lies_on_black() -> None:
-    """White ink on nothing would vanish on white paper."""
+    """Light ink on transparent paper is put on black, where it can be seen."""
     assert np.abs(255 - grey(saved(see_through(255, 255), "PNG")) - FROM_PLAIN).max() <= 2
 
 
 @pytest.mark.parametrize("turn", range(1, 9))
 def test_exif_orientation_is_undone(turn: int) -> None:
-    """A picture stored in any of the eight ways comes out upright, with upright width and height."""
+    """A picture with any of the eight EXIF orientations is turned upright, as are its width and height."""
     back = {2: 0, 3: 3, 4: 1, 5: 5, 6: 2, 7: 6, 8: 4}  # the transposition that stores it so (PIL.Transpose)
     stored = PLAIN.transpose(Image.Transpose(back[turn])) if turn in back else PLAIN
     exif = Image.Exif()
@@ -184,12 +184,12 @@ def test_exif_orientation_is_undone(turn: int) -> None:
 
 
 def test_jpeg_is_nearly_the_same() -> None:
-    """JPEG changes little."""
+    """JPEG changes the pixels by less than 2 of 255 on average."""
     assert np.abs(grey(saved(PLAIN, "JPEG", quality=92)) - FROM_PLAIN).mean() < 2
 
 
 def test_arrays_and_images_are_pictures_too() -> None:
-    """Bytes, Pillow images and arrays of bytes or of [0, 1] give the same pixels; so does a path."""
+    """Pillow images and arrays, uint8 or in [0, 1], give the same pixels."""
     array = np.asarray(PLAIN)
     for source in (PLAIN, array, array / 255, (array / 255).astype(np.float32), PLAIN.convert("RGB")):
         assert np.array_equal(open_picture(source).pixels, array)
@@ -200,13 +200,13 @@ def test_arrays_and_images_are_pictures_too() -> None:
     [np.zeros((2, 2, 2)), np.zeros(5), np.zeros((0, 5)), np.full((5, 5), 7.0), np.full((5, 5), np.nan)],
 )
 def test_arrays_that_are_no_pictures_are_refused(array: npt.NDArray[np.float64]) -> None:
-    """Wrong shapes and numbers outside [0, 1] are an error that says what is right."""
+    """Arrays of a wrong shape or range raise an error that names what was expected."""
     with pytest.raises(PhotoError, match="expected"):
         open_picture(array)
 
 
 def test_large_pictures_are_made_smaller() -> None:
-    """Twelve megapixels come out at most 1,600 px long, with the original's size noted."""
+    """Twelve megapixels are scaled to 1,600 px; width and height remain the original's."""
     buffer = io.BytesIO()
     Image.new("L", (4000, 3000), 200).save(buffer, "JPEG")
     picture = open_picture(buffer.getvalue())
@@ -215,14 +215,14 @@ def test_large_pictures_are_made_smaller() -> None:
 
 
 def test_heif_is_read_when_its_reader_is_installed() -> None:
-    """With pillow-heif, iPhone pictures open like any other."""
+    """With pillow-heif, HEIF pictures open like others."""
     pillow_heif = pytest.importorskip("pillow_heif", reason="needs pillow-heif")
     pillow_heif.register_heif_opener()
     assert np.abs(grey(saved(PLAIN.convert("RGB"), "HEIF", quality=95)) - FROM_PLAIN).mean() < 4
 
 
 def test_a_pillow_image_stays_as_it_was() -> None:
-    """A JPEG that its owner opened and nobody decoded is read twice alike and keeps its size."""
+    """A Pillow image is not changed by reading it, so that reading it twice gives the same pixels."""
     image = Image.open(io.BytesIO(saved(sheet("7", size=(4000, 3200), height=2000), "JPEG")))
     first, second = open_picture(image), open_picture(image)
     assert image.size == (4000, 3200)
@@ -231,14 +231,14 @@ def test_a_pillow_image_stays_as_it_was() -> None:
 
 
 def test_a_damaged_pillow_image_is_refused() -> None:
-    """One whose pixels turn out to be missing is damaged, as the same bytes are."""
+    """A Pillow image whose pixels are missing is refused as damaged."""
     cut = saved(sheet("7"), "PNG")[:400]
     with pytest.raises(PhotoError, match="is damaged"):
         open_picture(Image.open(io.BytesIO(cut)))
 
 
 def test_sixteen_bits_of_either_byte_order_are_the_same() -> None:
-    """Faint grain on a blank page is not stretched to full contrast."""
+    """16 bits of either byte order give the same pixels, and faint grain is not stretched."""
     grain = np.random.default_rng(0).integers(60_000, 60_030, (40, 40)).astype(np.uint16)
     little, big = Image.fromarray(grain), Image.frombytes("I;16B", (40, 40), grain.astype(">u2").tobytes())
     assert np.array_equal(open_picture(little).pixels, open_picture(big).pixels)

@@ -12,7 +12,7 @@ from digits.reading.ink import ink_from_contrast, stroke_width
 
 @pytest.mark.parametrize("width", [2, 5, 12])
 def test_stroke_width_is_that_of_the_pen(width: int) -> None:
-    """A long straight stroke is as wide as it was drawn, sharp or, if wider than the blur, blurred."""
+    """The measured width of a long straight stroke is that of its pen, sharp or slightly blurred."""
     image = Image.new("L", (60, 400), 0)
     ImageDraw.Draw(image).rectangle((20, 20, 19 + width, 380), fill=255)
     for picture in (image, image.filter(ImageFilter.GaussianBlur(width / 8))):
@@ -21,7 +21,7 @@ def test_stroke_width_is_that_of_the_pen(width: int) -> None:
 
 
 def test_ink_is_full_on_strokes_and_none_on_paper() -> None:
-    """The amount of ink nears 1 in the middle of strokes and 0 away from them, in shadow as in light."""
+    """Ink strength is near 1 inside strokes and near 0 on paper, in light and in shadow."""
     image = sheet("4", ink=60)
     contrast, _ = contrast_of(shaded(image))
     ink = ink_from_contrast(contrast)

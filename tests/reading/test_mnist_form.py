@@ -19,7 +19,7 @@ Pixels = npt.NDArray[np.uint8]
 
 @pytest.mark.parametrize("change", [lambda p: p, lambda p: 255 - p, lambda p: np.pad(p, ((9, 4), (0, 30)))])
 def test_mnist_comes_out_as_it_went_in(change: Callable[[Pixels], Pixels]) -> None:
-    """A picture that is MNIST-like already, even inverted or in a larger one's corner, hardly changes."""
+    """An MNIST image hardly changes, also inverted or in the corner of a larger picture."""
     for template in TEMPLATES:
         pixels = (template * 255).round().astype(np.uint8)
         image = found_in(change(pixels), single=True).marks[0].image
@@ -27,7 +27,7 @@ def test_mnist_comes_out_as_it_went_in(change: Callable[[Pixels], Pixels]) -> No
 
 
 def test_form_is_that_of_mnist() -> None:
-    """White on black in [0, 1], a box of 20 px, the centre of mass in the middle, strokes 2 to 4 px wide."""
+    """Marks have MNIST's range, box, centre of mass and stroke width."""
     for digit in "0123456789":
         image = found_in(sheet(digit, pen=0.03, at=(20, 40)), single=True).marks[0].image
         assert image.dtype == np.float32
@@ -41,7 +41,7 @@ def test_form_is_that_of_mnist() -> None:
 
 @pytest.mark.parametrize("shape", [(17, 12), (28, 28), (64, 3), (1, 40), (90, 50)])
 def test_box_is_scaled_as_pillow_scales(shape: tuple[int, int]) -> None:
-    """Whether by matrices or by Pillow itself, the box holds Pillow's bicubic picture."""
+    """Scaling equals Pillow's bicubic interpolation, for small and for large images."""
     ink = np.random.default_rng(0).random(shape, np.float32)
     scale = 20 / max(shape)
     size = (max(1, round(shape[1] * scale)), max(1, round(shape[0] * scale)))
@@ -50,7 +50,7 @@ def test_box_is_scaled_as_pillow_scales(shape: tuple[int, int]) -> None:
 
 
 def test_ready_made_digits_are_found_fast() -> None:
-    """A picture in MNIST's form is passed on as it is, byte for byte."""
+    """A picture in MNIST's form is not changed."""
     generator = np.random.default_rng(0)
     pixels = np.zeros((28, 28), np.uint8)
     pixels[4:24, 9:19] = generator.integers(200, 256, (20, 10))

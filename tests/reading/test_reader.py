@@ -28,7 +28,7 @@ def reader() -> Reader:
 
 
 def test_a_row_of_digits_is_read(reader: Reader) -> None:
-    """Text, order, boxes that grow to the right, and probabilities that sum to at most 1."""
+    """A row of digits gives the text, boxes from left to right, and probabilities that sum to at most 1."""
     reading = reader.read(sheet("40735", size=(700, 300), height=90))
     assert reading.text == "40735"
     lefts = [digit.box[0] for digit in reading.digits]
@@ -41,7 +41,7 @@ def test_a_row_of_digits_is_read(reader: Reader) -> None:
 
 
 def test_rows_are_lines_of_text(reader: Reader) -> None:
-    """Rows are joined by a newline."""
+    """The text of two rows is joined by a newline."""
     paper = Image.new("L", (500, 420), 255)
     write(paper, "147", (60, 50), 110)
     write(paper, "20", (60, 240), 110)
@@ -62,7 +62,7 @@ FLOWER = [
 
 @pytest.mark.parametrize("strokes", [ALPHA, PI, W, FLOWER], ids=["alpha", "pi", "w", "flower"])
 def test_what_is_no_digit_does_not_come_apart_into_some(reader: Reader, strokes: list[Points]) -> None:
-    """A letter alone on its page is one mark that is refused, though a part of it looks like a digit."""
+    """A letter alone on its page is one rejected mark, even if a part of it looks like a digit."""
     paper = Image.new("L", (320, 300), 255)
     for stroke in strokes:
         points = [(60 + 190 * x, 50 + 190 * y) for x, y in stroke]
@@ -74,12 +74,12 @@ def test_what_is_no_digit_does_not_come_apart_into_some(reader: Reader, strokes:
 
 @pytest.mark.parametrize("pair", ["00", "25", "53", "80", "38"])
 def test_digits_that_touch_and_stand_alone_are_read(reader: Reader, pair: str) -> None:
-    """Two digits in one piece of ink are two, when each is one for certain."""
+    """One component is read as two digits if each of them is certain."""
     assert reader.read(sheet(pair, size=(500, 300), height=150, space=-0.01)).text == pair
 
 
 class Counting(Classifier):
-    """The bundled cnn, which notes every image that it is shown."""
+    """The bundled cnn, which records every image that it classifies."""
 
     def __init__(self) -> None:
         cnn = Classifier.load("cnn")
@@ -93,7 +93,7 @@ class Counting(Classifier):
 
 @pytest.mark.parametrize("text", ["7", "40735", "53", "0"])
 def test_each_image_is_classified_once(text: str) -> None:
-    """A digit alone, a row, and digits that touch: no image is shown to the network twice (issue 12)."""
+    """No image of a picture is classified twice, for a single digit, a row and touching digits."""
     counting = Counting()
     space = -0.01 if text == "53" else 0.35
     pictures = [sheet(text, size=(800, 300), height=110, space=space)]
@@ -107,7 +107,7 @@ def test_each_image_is_classified_once(text: str) -> None:
 
 
 def test_single_lists_exactly_one_mark(reader: Reader) -> None:
-    """Of a digit, of blank paper and of noise alike; a blank one is never accepted."""
+    """With `single` there is exactly one mark; on blank paper it is blank and not accepted."""
     assert reader.read(sheet("3"), single=True).text == "3"
     (blank,) = reader.read(np.full((90, 60), 255, np.uint8), single=True).digits
     assert (blank.accepted, blank.reason, blank.probability) == (False, "blank", 0.0)
@@ -115,7 +115,7 @@ def test_single_lists_exactly_one_mark(reader: Reader) -> None:
 
 
 def test_many_pictures_are_read_as_one_by_one(reader: Reader) -> None:
-    """In order, errors in their places, more of them than are classified at once."""
+    """`read_many` gives the answers of `read`, in order, with errors in their places."""
     sources = [sheet(str(i % 10)) if i % 5 else b"no picture" for i in range(23)]
     together = list(reader.read_many(sources, single=True))
     for source, found in zip(sources, together, strict=True):
@@ -128,7 +128,7 @@ def test_many_pictures_are_read_as_one_by_one(reader: Reader) -> None:
 
 
 def test_strokes_are_read(reader: Reader) -> None:
-    """Three digits drawn beside each other, each where it was drawn."""
+    """Three digits drawn with a pen are read, with boxes where they were drawn."""
     strokes = [np.array(s) * 100 + (150 * i, 20) for i, d in enumerate((4, 0, 7)) for s in FONT[d]]
     reading = reader.read_strokes(strokes)
     assert reading.text == "407"
@@ -138,7 +138,7 @@ def test_strokes_are_read(reader: Reader) -> None:
 
 
 def test_an_image_in_mnists_form_is_read_as_it_is(reader: Reader, sample: dataset.Digits) -> None:
-    """Genuine MNIST digits, straight to the network, and as pictures through the finding of ink."""
+    """MNIST images are read right by `read_image`, and `find` hardly changes most of them."""
     images, labels = sample.images[::100].numpy(), sample.labels[::100].tolist()
     read = [reader.read_image(image / np.float32(255)).digits[0] for image in images]
     assert sum(d.digit == label for d, label in zip(read, labels, strict=True)) >= 49
@@ -148,14 +148,14 @@ def test_an_image_in_mnists_form_is_read_as_it_is(reader: Reader, sample: datase
 
 
 def test_the_front_door_reads() -> None:
-    """`digits.read(picture).text`."""
+    """`digits.read` returns a Reading with the text."""
     reading = digits.read(sheet("8"))
     assert isinstance(reading, Reading)
     assert reading.text == "8"
 
 
 def test_a_threshold_refuses_what_is_less_probable() -> None:
-    """Below the threshold a mark is listed, with its best guess, and is not part of the text."""
+    """A mark below the threshold is listed with its best guess but is not part of the text."""
     strict = Reader.load("cnn", threshold=1.0).read(sheet("3"), single=True)
     assert strict.text == ""
     (digit,) = strict.digits
@@ -164,7 +164,7 @@ def test_a_threshold_refuses_what_is_less_probable() -> None:
 
 
 class Fixed(Classifier):
-    """Gives the same answers whatever it is shown: the first mark's, the second's, and so on."""
+    """Returns fixed answers, one for each mark in order, whatever the images are."""
 
     def __init__(self, *answers: tuple[int, float]) -> None:
         super().__init__((), 1.0, 10, {})
@@ -176,13 +176,13 @@ class Fixed(Classifier):
 
 
 def read_fixed(*answers: tuple[int, float]) -> str:
-    """What is read of as many drawn bars, beside each other, with these answers."""
+    """Read as many drawn bars as there are answers (digit, probability), and return the text."""
     bars = [np.array([(100.0 * i, 0.0), (100.0 * i, 90.0)]) for i in range(len(answers))]
     return Reader(Fixed(*answers), None, threshold=0.9).read_strokes(bars).text
 
 
 def test_among_digits_less_is_enough() -> None:
-    """A mark of 60 % is accepted in a row of which a third are sure digits; alone, or in no such row, not."""
+    """A mark of 60 % is accepted only in a row of which at least a third reaches the threshold."""
     assert read_fixed((4, 0.6)) == ""
     assert read_fixed((4, 0.6), (2, 0.95)) == "42"
     assert read_fixed((4, 0.6), (2, 0.4), (1, 0.95)) == "421"
@@ -190,7 +190,7 @@ def test_among_digits_less_is_enough() -> None:
 
 
 def test_a_dash_in_a_number_is_left_out() -> None:
-    """What is hardly a digit is none in any company."""
+    """A mark that is almost certainly no digit is not accepted in a number either."""
 
     class Last(Classifier):
         def probabilities(self, images: Array) -> Array:
@@ -205,7 +205,7 @@ def test_a_dash_in_a_number_is_left_out() -> None:
 
 
 def test_the_reason_is_the_larger_doubt() -> None:
-    """Which digit, or whether it is one: whichever the probability lacks more for."""
+    """The reason names the larger uncertainty: which digit it is, or whether it is one."""
     one = np.zeros((1, 28, 28), np.float32)
     one[:, 4:24, 12:15] = 1
     unsure = Reader(Fixed((7, 0.6))).read_image(one[0]).digits[0]
@@ -221,7 +221,7 @@ def test_the_reason_is_the_larger_doubt() -> None:
 
 
 def test_the_rejection_network_is_a_choice(reader: Reader) -> None:
-    """The bundled one by default, none, or any other by its path; without one, a mark is always a digit."""
+    """`Reader.load` takes the bundled rejection network, another one or none, as a name or a path."""
     weights = Path(digits.__file__).parent / "weights"
     assert reader.rejection is not None
     none = Reader.load(weights / "cnn.npz", rejection=None)
@@ -232,7 +232,7 @@ def test_the_rejection_network_is_a_choice(reader: Reader) -> None:
 
 
 def test_networks_of_other_things_do_not_read(tmp_path: Path) -> None:
-    """Shoes are no digits."""
+    """A network with classes other than 0 to 9 is refused."""
     path = tmp_path / "shoes.npz"
     classes = {"classes": list(catalogue.DATASETS["fashion-mnist"].classes)}
     model_file.save_model(path, MLP(4, 4).state_dict(), {"name": "mlp", "hidden": [4, 4]}, classes)
@@ -253,13 +253,13 @@ def test_networks_of_other_things_do_not_read(tmp_path: Path) -> None:
     ids=["with pressure", "a bracket short", "NaN", "far away", "words", "no list"],
 )
 def test_strokes_of_another_shape_are_refused(reader: Reader, strokes: Any) -> None:
-    """What is no list of [x, y] pairs is not read as something else."""
+    """Strokes that are no lists of [x, y] pairs raise an error."""
     with pytest.raises(PhotoError, match=r"expected strokes of \[x, y\] pairs"):
         reader.read_strokes(strokes)
 
 
 def test_strokes_may_lie_anywhere(reader: Reader) -> None:
-    """Left of and above the origin, a drawing has no negative size."""
+    """A drawing with negative coordinates is read; its width and height are 0."""
     reading = reader.read_strokes([np.array(s) * 100 - 900 for s in FONT[7]])
     assert reading.text == "7"
     assert (reading.width, reading.height) == (0, 0)
@@ -269,6 +269,6 @@ def test_strokes_may_lie_anywhere(reader: Reader) -> None:
     "image", [np.full((28, 28), 255), np.full((28, 28), np.nan), np.zeros((1, 28, 28)), np.full((28, 28), -1)]
 )
 def test_images_in_another_form_are_refused(reader: Reader, image: Array) -> None:
-    """0 to 255, NaN, another shape and negative numbers: said at once."""
+    """`read_image` refuses other shapes, values outside [0, 1] and NaN."""
     with pytest.raises(PhotoError, match=r"expected \(28, 28\) of numbers from 0 to 1"):
         reader.read_image(image)

@@ -14,7 +14,7 @@ Pixels = npt.NDArray[np.uint8]
 
 
 def test_rows_are_read_from_top_to_bottom() -> None:
-    """Three rows of different lengths, in reading order."""
+    """Three rows of different lengths are read from top to bottom."""
     paper = Image.new("L", (800, 600), 255)
     for row, digits in enumerate(("1472", "035", "869")):
         write(paper, digits, (60 + 40 * row, 50 + 180 * row), 100)
@@ -25,7 +25,7 @@ def test_rows_are_read_from_top_to_bottom() -> None:
 
 @pytest.mark.parametrize("slope", [-0.15, 0.15])
 def test_slanting_rows_stay_rows(slope: float) -> None:
-    """Rows that climb or fall are not mixed up."""
+    """Rows that rise or fall are kept apart."""
     paper = Image.new("L", (900, 600), 255)
     for row, digits in enumerate(("24370", "58269")):
         write(paper, digits, (60, 170 + 170 * row), 100, slope=slope)
@@ -34,12 +34,12 @@ def test_slanting_rows_stay_rows(slope: float) -> None:
 
 @pytest.mark.parametrize("way", [lined, with_specks, on_a_table, shaded])
 def test_rows_on_difficult_paper(way: Callable[[Image.Image], Image.Image | Pixels]) -> None:
-    """Rules, specks, tables and shadows add no mark to a row of digits and take none away."""
+    """Ruled lines, specks, tables and shadows add no mark to a row and remove none."""
     assert text(found_in(way(sheet("40735", size=(700, 300), height=90)))) == "40735"
 
 
 def test_a_line_under_several_digits_does_not_bind_them() -> None:
-    """A thick line from border to border on which every digit of a narrow strip stands is taken away."""
+    """A thick line from border to border, on which all digits of a strip stand, is removed."""
     strip = sheet("446", size=(140, 100), at=(8, 20), height=60, space=0.1)
     ImageDraw.Draw(strip).line((0, 80, strip.width, 80), fill=0, width=4)
     assert text(found_in(strip, classify=probabilities)) == "446"
@@ -47,7 +47,7 @@ def test_a_line_under_several_digits_does_not_bind_them() -> None:
 
 @pytest.mark.parametrize("tall", ["1", "6"])
 def test_small_zeros_behind_a_tall_digit_are_read(tall: str) -> None:
-    """What is as high as the digits beside it is no dot, however high the first one is."""
+    """Small zeros as high as their neighbours are no dots, even behind a tall digit."""
     strip = sheet(tall, size=(800, 250), at=(40, 40), height=150)
     write(strip, "000", (200, 132), 58)
     assert text(found_in(strip, classify=probabilities)) == f"{tall}000"
@@ -55,7 +55,7 @@ def test_small_zeros_behind_a_tall_digit_are_read(tall: str) -> None:
 
 @pytest.mark.parametrize("pair", ["00", "25", "33", "53", "80", "06", "38", "90"])
 def test_touching_digits_are_parted(pair: str) -> None:
-    """In a row, two digits that touch are two marks; with the classifier's help both are right."""
+    """Two digits that touch in a row are two marks, and both are right."""
     row = sheet("7", size=(700, 300), at=(40, 60), height=150)
     write(row, pair, (200, 60), 150, space=-0.01)
     assert text(found_in(row, classify=probabilities)) == f"7{pair}"
@@ -63,19 +63,19 @@ def test_touching_digits_are_parted(pair: str) -> None:
 
 @pytest.mark.parametrize(("digits", "space"), [("000", -0.1), ("4000", -0.1), ("5006", -0.06)])
 def test_digits_that_share_a_wall_both_keep_it(digits: str, space: float) -> None:
-    """A ring is closed on both sides of a cut, whichever of the two digits the cut gave the wall to."""
+    """Two zeros that share a wall are both closed rings after the cut."""
     strip = sheet("7", size=(800, 250), at=(40, 60), height=110)
     write(strip, digits, (160, 60), 110, space=space)
     assert text(found_in(strip, classify=probabilities)) == f"7{digits}"
 
 
 def test_touching_digits_are_parted_by_shape_alone() -> None:
-    """Without a classifier, what is far wider than high is cut."""
+    """Without a classifier, a component much wider than high is cut."""
     assert len(found_in(sheet("000", size=(600, 300), height=150, space=-0.03)).marks) == 3
 
 
 def test_dots_and_dashes_are_no_digits() -> None:
-    """Punctuation of an amount, 12.500.-, gives no mark."""
+    """The dots and the dash of an amount, 12.500.-, give no mark."""
     paper = sheet("12", size=(900, 250), at=(40, 60), height=120)
     write(paper, "500", (340, 60), 120)
     draw = ImageDraw.Draw(paper)

@@ -1,6 +1,6 @@
-"""Pictures that mean harm, or are no pictures, each with the answer it must get. Made in code, none stored.
+"""Hostile and broken picture files, made in code, each with the answers that are allowed.
 
-`hostile_pictures()` is used through `open_picture`, through the command line and through HTTP.
+`hostile_pictures()` is tested through `open_picture`, the command line and HTTP.
 """
 
 import io
@@ -15,13 +15,13 @@ from typing import Any
 import numpy as np
 from PIL import Image, ImageDraw, PngImagePlugin, features
 
-READ = "read"  # a picture that must be read; the others are the kinds of PhotoError
+READ = "read"  # the picture is read; the others are the kinds of PhotoError
 FORMAT, LIMIT, DAMAGED = "format", "limit", "damaged"
 
 
 @dataclass(frozen=True)
 class Hostile:
-    """One file; `expected` holds the answers allowed, more than one only where decoders differ by version."""
+    """A file and the answers that are allowed: several where versions of a decoder differ."""
 
     name: str
     content: bytes
@@ -29,7 +29,7 @@ class Hostile:
 
 
 def seven(size: tuple[int, int] = (64, 64), mode: str = "L") -> Image.Image:
-    """A dark 7 on white paper."""
+    """Return a dark 7 on white paper."""
     image = Image.new("L", size, 255)
     width, height = size
     points = [(0.3 * width, 0.2 * height), (0.7 * width, 0.2 * height), (0.45 * width, 0.8 * height)]
@@ -38,14 +38,14 @@ def seven(size: tuple[int, int] = (64, 64), mode: str = "L") -> Image.Image:
 
 
 def saved(image: Image.Image, format_: str, **options: Any) -> bytes:
-    """The picture as a file of that format."""
+    """Return the picture as the bytes of a file in that format."""
     buffer = io.BytesIO()
     image.save(buffer, format_, **options)
     return buffer.getvalue()
 
 
 def chunk(kind: bytes, content: bytes, crc: int | None = None) -> bytes:
-    """A chunk of a PNG file, with its checksum or a given one."""
+    """Return a chunk of a PNG file, with its checksum or the given one."""
     crc = zlib.crc32(kind + content) if crc is None else crc
     return struct.pack(">I", len(content)) + kind + content + struct.pack(">I", crc)
 
@@ -61,7 +61,10 @@ def png(
     after: bytes = b"",
     end: bool = True,
 ) -> bytes:
-    """A PNG file chunk by chunk, so that each can lie."""
+    """Return a PNG file in which each chunk may be wrong.
+
+    `data` are the compressed pixels, `before` and `after` are further chunks around them.
+    """
     header = chunk(b"IHDR", struct.pack(">IIBBBBB", width, height, depth, colour, 0, 0, 0))
     if data is None:
         channels = {0: 1, 2: 3, 3: 1, 4: 2, 6: 4}.get(colour, 1)
@@ -71,7 +74,7 @@ def png(
 
 
 def hostile_pictures() -> list[Hostile]:
-    """All of them; building takes about a second."""
+    """Return all hostile pictures; making them takes about a second."""
     groups = (_no_pictures(), _closed_formats(), _truncated(), _png(), _limits(), _jpeg(), _others(), _good())
     return [
         Hostile(name, content, frozenset((answers,) if isinstance(answers, str) else answers))
@@ -127,7 +130,7 @@ def _no_pictures() -> Cases:
 
 
 def _closed_formats() -> Cases:
-    """Formats that Pillow reads and this package does not: rare decoders stay closed."""
+    """Yield rare formats, which Pillow reads and this package refuses."""
     small = seven((32, 32), "RGB")
     for name, mode in (("ICO", "RGB"), ("PCX", "RGB"), ("TGA", "RGB"), ("SGI", "RGB"), ("DDS", "RGB"),
                        ("XBM", "1"), ("MSP", "1"), ("SPIDER", "F"), ("ICNS", "RGB"),
@@ -184,7 +187,7 @@ def _png() -> Cases:
 
 
 def _exif_loop() -> bytes:
-    """A directory of notes whose next directory, and whose sub-directory, are itself."""
+    """Return EXIF data whose next directory, and whose sub-directory, is the directory itself."""
     entry = struct.pack("<HHII", 0x8769, 4, 1, 8)
     return b"II*\0" + struct.pack("<I", 8) + struct.pack("<H", 1) + entry + struct.pack("<I", 8)
 
@@ -287,7 +290,7 @@ def _bmp(width: int, height: int, *, offset: int = 54 + 1024, bits: int = 8) -> 
 
 
 def _tiff_loop() -> bytes:
-    """A TIFF whose next page is its first page."""
+    """Return a TIFF file whose next page is its first page."""
     content = bytearray(saved(seven(), "TIFF"))
     (start,) = struct.unpack_from("<I", content, 4)
     (entries,) = struct.unpack_from("<H", content, start)
@@ -296,7 +299,7 @@ def _tiff_loop() -> bytes:
 
 
 def _good() -> Cases:
-    """Odd, but right: they must be read."""
+    """Yield unusual but valid files, which must be read."""
     noted = PngImagePlugin.PngInfo()
     noted.add_text("Comment", "<script>alert(1)</script>")
     yield "one-pixel.png", png(1, 1), READ

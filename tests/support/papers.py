@@ -1,4 +1,4 @@
-"""Pictures of digits on difficult paper, and what happens to pictures on their way."""
+"""Digits on difficult paper: ruled, dirty, on a table, beside other things."""
 
 import io
 
@@ -13,14 +13,14 @@ Pixels = npt.NDArray[np.uint8]
 
 
 def jpeg(image: Image.Image, quality: int = 60) -> bytes:
-    """The picture after JPEG has had its way with it."""
+    """Return the picture as a JPEG file."""
     buffer = io.BytesIO()
     image.save(buffer, "JPEG", quality=quality)
     return buffer.getvalue()
 
 
 def lined(image: Image.Image, *, every: int = 40, squared: bool = False, ink: int = 120) -> Image.Image:
-    """Ruled paper under the writing; `ink` is the rules' grey."""
+    """Add ruled or squared lines, `every` so many pixels, in a grey of `ink` (0 is black)."""
     image = image.copy()
     rules = Image.new("L", image.size, 255)
     draw = ImageDraw.Draw(rules)
@@ -33,7 +33,7 @@ def lined(image: Image.Image, *, every: int = 40, squared: bool = False, ink: in
 
 
 def with_specks(image: Image.Image) -> Image.Image:
-    """Dust on the paper."""
+    """Add 25 specks of dust."""
     image = image.copy()
     generator = np.random.default_rng(2)
     draw = ImageDraw.Draw(image)
@@ -43,14 +43,14 @@ def with_specks(image: Image.Image) -> Image.Image:
 
 
 def on_a_table(image: Image.Image) -> Image.Image:
-    """The sheet photographed on a dark table, seen at two sides."""
+    """Put the sheet on a dark table that is visible on two sides."""
     table = Image.new("L", (image.width + 60, image.height + 50), 50)
     table.paste(image, (0, 0))
     return table
 
 
 def tight(digit: str, *, side: int, pen: float) -> Image.Image:
-    """Cropped to the digit itself, `side` pixels long: its strokes go from border to border."""
+    """Return a digit cropped to its box, `side` pixels long, so that strokes touch the border."""
     large = sheet(digit, size=(700, 700), height=400, pen=pen)
     top, bottom, left, right = extent(np.asarray(large) < 128)
     scale = side / max(bottom - top, right - left)
@@ -59,7 +59,7 @@ def tight(digit: str, *, side: int, pen: float) -> Image.Image:
 
 
 def beside_a_thumb(image: Image.Image) -> Image.Image:
-    """Something dark and heavier than the writing comes in over the border."""
+    """Add a dark thumb, larger than the writing, that reaches in over the border."""
     image = image.copy()
     x, y = image.width, round(0.8 * image.height)
     ImageDraw.Draw(image).ellipse((x - 60, y - 40, x + 60, y + 40), fill=40)
@@ -67,7 +67,7 @@ def beside_a_thumb(image: Image.Image) -> Image.Image:
 
 
 def beside_a_cloth(image: Image.Image) -> Pixels:
-    """A patterned cloth fills the picture above the sheet, without quite touching its border."""
+    """Add a patterned cloth above the sheet, which almost touches the border."""
     cloth = Image.new("L", (image.width, 120), 225)
     draw = ImageDraw.Draw(cloth)
     generator = np.random.default_rng(1)
@@ -79,21 +79,21 @@ def beside_a_cloth(image: Image.Image) -> Pixels:
 
 
 def on_a_card(image: Image.Image) -> Image.Image:
-    """A small white card on a dark table that is most of the picture."""
+    """Put the sheet as a small card on a dark table that fills most of the picture."""
     table = Image.new("L", (2 * image.width, 3 * image.height), 30)
     table.paste(image, (image.width // 2, image.height))
     return table
 
 
 def with_neighbours(digit: str) -> Image.Image:
-    """Cut from a page of digits: those around it come in over the border."""
+    """Return a digit cut out of a page, with parts of its neighbours at the border."""
     paper = sheet(f"8{digit}6", size=(240, 220), height=100, space=0.4)
     write(paper, "3", (90, 190), 100)
     return paper
 
 
 def broken(image: Image.Image) -> Image.Image:
-    """A pen that failed for a moment, twice."""
+    """Interrupt all strokes at two heights."""
     image = image.copy()
     draw = ImageDraw.Draw(image)
     for row in (0.45, 0.6):

@@ -1,4 +1,4 @@
-"""Digits drawn in code: a stroke font of our own, and pictures of paper to write with it on."""
+"""A font of strokes for the ten digits, and pictures of paper with such digits on it."""
 
 import math
 
@@ -10,12 +10,12 @@ Points = list[tuple[float, float]]
 
 
 def arc(x: float, y: float, rx: float, ry: float, start: float, end: float) -> Points:
-    """Points of an ellipse's arc; degrees, 0 to the right, growing clockwise."""
+    """Return points on the arc of an ellipse; angles are in degrees, clockwise from the right."""
     angles = np.radians(np.linspace(start, end, 24))
     return [(x + rx * math.cos(a), y + ry * math.sin(a)) for a in angles]
 
 
-# Strokes (x, y) in a box that is 0.7 wide and 1 high.
+# Each digit's strokes, as points (x, y) in a box that is 0.7 wide and 1 high.
 FONT: dict[int, list[Points]] = {
     0: [arc(0.35, 0.5, 0.3, 0.5, 0, 360)],
     1: [[(0.2, 0.2), (0.4, 0.0), (0.4, 1.0)]],
@@ -41,7 +41,11 @@ def write(
     space: float = 0.35,
     slope: float = 0.0,
 ) -> None:
-    """Write digits with round pen strokes; `pen` and `space` in heights, `slope` in rows a column."""
+    """Write digits on a picture with a round pen.
+
+    `at` is the upper left corner and `height` the height of a digit, in pixels; `pen`, the stroke width, and
+    `space` are in heights; `slope` is in pixels down for each pixel to the right.
+    """
     draw = ImageDraw.Draw(paper)
     x, y = at
     width = max(1, round(pen * height))
@@ -67,7 +71,10 @@ def sheet(
     mode: str = "L",
     space: float = 0.35,
 ) -> Image.Image:
-    """Paper with one line of digits, in the middle if not told otherwise."""
+    """Return a picture of paper with one line of digits, in the middle unless `at` is given.
+
+    `size` is width and height in pixels; the other arguments are those of `write`.
+    """
     paper = Image.new(mode, size, colour)  # type: ignore[arg-type]  # any colour
     length = (len(text) * (0.7 + space) - space) * height
     where = at or ((size[0] - length) / 2, (size[1] - height) / 2)
@@ -76,7 +83,10 @@ def sheet(
 
 
 def shaded(image: Image.Image, darkest: float = 0.4) -> npt.NDArray[np.uint8]:
-    """Light that fades from the left upper corner to the right lower one, and a little noise."""
+    """Return the pixels with light that fades from the upper left to the lower right, and a little noise.
+
+    `darkest` is the light in the lower right corner, 1 being full light.
+    """
     pixels = np.asarray(image, np.float64)
     height, width = pixels.shape[:2]
     fade = np.add.outer(np.linspace(0, 0.5, height), np.linspace(0, 0.5, width))

@@ -18,7 +18,7 @@ Pixels = npt.NDArray[np.uint8]
 
 
 def templates() -> Array:
-    """The ten digits of the stroke font, drawn straight into 20-pixel boxes and blurred: (10, 28, 28)."""
+    """Return the ten digits of the stroke font in MNIST's form: (10, 28, 28)."""
     drawn = []
     for digit in range(10):
         ink = 255 - np.asarray(sheet(str(digit), size=(280, 280), height=170, pen=0.13), np.float32)
@@ -30,12 +30,15 @@ TEMPLATES = templates()
 
 
 def blurred(images: Array) -> Array:
-    """Soft enough that a pixel's shift does not matter."""
+    """Blur images (N, 28, 28) so that a shift by one pixel hardly matters."""
     return np.asarray(ndimage.gaussian_filter(images, (0, 1.2, 1.2)))
 
 
 def probabilities(images: Array) -> Array:
-    """A small classifier that trusts nothing: softmax of the likeness with the ten templates."""
+    """Classify images (N, 28, 28) by their likeness to the templates.
+
+    Returns (N, 10); rows sum to less than 1 where an image is unlike all templates.
+    """
     ours, theirs = (blurred(x).reshape(len(x), -1) for x in (images, TEMPLATES))
     ours, theirs = (x / np.linalg.norm(x, axis=1, keepdims=True) for x in (ours, theirs))
     weights = np.exp(30 * (ours @ theirs.T))
@@ -51,7 +54,7 @@ def found_in(
 
 
 def text(page: PictureMarks) -> str:
-    """The best guesses, rows joined by a slash."""
+    """Return the likeliest digits of the marks, with rows joined by a slash."""
     if not page.marks:
         return ""
     guesses = probabilities(np.stack([mark.image for mark in page.marks])).argmax(1)
@@ -62,7 +65,7 @@ def text(page: PictureMarks) -> str:
 
 
 def one(picture: Image.Image | Pixels | bytes) -> str:
-    """What the only digit of a picture is taken for."""
+    """Read a picture of one digit and return the likeliest digit."""
     page = found_in(picture, single=True)
     assert len(page.marks) == 1
     assert page.marks[0].image.shape == (SIDE, SIDE)

@@ -1,7 +1,9 @@
 """Find the digits of a row as the cheapest path through a lattice of pieces.
 
-The method is that of Matan et al. (1992) and Fujisawa et al. (1992): every few neighbouring pieces may be a
-digit, and the reading is the path from left to right whose digits, cuts and left-out pieces cost least.
+Every few neighbouring pieces may be a digit, and the reading is the path from left to right whose digits,
+cuts and left-out pieces cost least: Matan, Burges, LeCun and Denker, "Multi-digit recognition using a space
+displacement neural network", 1992; Fujisawa, Nakano and Kurino, "Segmentation methods for character
+recognition", 1992.
 
 A cost of 1 has no unit of its own; costs are only compared. They were fitted on the development pictures and
 rounded: docs/log.md, 2026-11-26, "Cheque amounts". Lengths are in typical heights of a character.
