@@ -1,5 +1,6 @@
 """The pictures show the numbers they were given, legibly, and are the same for the same numbers."""
 
+import functools
 import hashlib
 import math
 import os
@@ -22,10 +23,10 @@ from matplotlib.image import AxesImage
 from matplotlib.patches import Rectangle
 from matplotlib.transforms import Affine2D, Bbox
 from PIL import Image
+from support.epochs import epoch, history
 from torch import Tensor
 
 from digits.data.catalogue import DATASETS
-from digits.evaluation.epoch import Epoch
 from digits.evaluation.logits import probabilities
 from digits.evaluation.metrics import Evaluation, evaluate_logits, most_confident_mistakes
 from digits.evaluation.plots import confusion, curves, first_layer, mistakes, predictions
@@ -38,22 +39,6 @@ from digits.tuning.trials import Trial
 State = Literal["complete", "pruned", "failed"]
 FASHION = DATASETS["fashion-mnist"].classes
 NARROW = "\u202f"  # the space between a number and its unit
-
-
-def epoch(
-    number: int, train_loss: float, train_accuracy: float, val_loss: float, val_accuracy: float
-) -> Epoch:
-    """An epoch of a second, 1,000 images long."""
-    return Epoch(number, train_loss, train_accuracy, val_loss, val_accuracy, 1.0, 1000)
-
-
-def history(n: int) -> list[Epoch]:
-    """A training that goes well."""
-    losses = [2.3 * math.exp(-i / 4) + 0.02 for i in range(1, n + 1)]
-    return [
-        epoch(i, loss, math.exp(-loss / 3), loss * 0.9 + 0.05, math.exp(-(loss * 0.9 + 0.05) / 3))
-        for i, loss in enumerate(losses, start=1)
-    ]
 
 
 def trial(number: int, accuracies: tuple[float, ...], state: State = "complete") -> Trial:
@@ -158,10 +143,16 @@ class Scribe(RendererAgg):
             self.upright.append((s, box))
 
 
+@functools.cache
+def drawn(name: str) -> Figure:
+    """Return one of the pictures, drawn once for all tests that only look at it."""
+    return PICTURES[name]()
+
+
 @pytest.mark.parametrize("name", PICTURES)
 def test_no_text_is_cut_off_or_written_over(name: str) -> None:
     """Every text lies inside the picture, and no two upright ones touch."""
-    figure = PICTURES[name]()
+    figure = drawn(name)
     width, height = figure.bbox.size
     scribe = Scribe(figure)
     figure.draw(scribe)
@@ -175,7 +166,7 @@ def test_no_text_is_cut_off_or_written_over(name: str) -> None:
 @pytest.mark.parametrize("name", PICTURES)
 def test_pictures_are_as_wide_as_a_column_and_no_longer_than_two_screens(name: str) -> None:
     """1,000 pixels wide, white, and of a height that a phone shows in at most two screens."""
-    figure = PICTURES[name]()
+    figure = drawn(name)
     width, height = figure.bbox.size
     assert width == 1000
     assert 300 <= height <= 2400
@@ -185,7 +176,7 @@ def test_pictures_are_as_wide_as_a_column_and_no_longer_than_two_screens(name: s
 def test_saved_pictures_are_whole_png_files(tmp_path: Path) -> None:
     """`save_png` writes each figure as one PNG file, without date or version, and nothing else."""
     for name in ("curves", "confusion", "mistakes", "first layer", "predictions"):
-        save_png(PICTURES[name](), tmp_path / f"{name}.png")
+        save_png(drawn(name), tmp_path / f"{name}.png")
     saved = sorted(tmp_path.iterdir())
     assert [path.name for path in saved] == [
         *("confusion.png", "curves.png", "first layer.png", "mistakes.png", "predictions.png")
@@ -201,8 +192,8 @@ def test_saved_pictures_are_whole_png_files(tmp_path: Path) -> None:
 
 def test_figures_and_saved_files_agree(tmp_path: Path) -> None:
     """A mistake's image stands in the file pixel by pixel, enlarged by a whole number."""
-    save_png(PICTURES["mistakes"](), tmp_path / "mistakes.png")
-    image = canvas_of(PICTURES["mistakes"]()).images[0]
+    save_png(drawn("mistakes"), tmp_path / "mistakes.png")
+    image = canvas_of(drawn("mistakes")).images[0]
     left, right, bottom, top = map(int, image.get_extent())
     with Image.open(tmp_path / "mistakes.png") as picture:
         grey = np.asarray(picture.convert("L"), dtype=int)[top:bottom, left:right]
@@ -215,9 +206,9 @@ import hashlib, sys
 from pathlib import Path
 from digits.evaluation.plots import curves
 from digits.figure_style import save_png
-import test_plots
+from support.epochs import history
 path = Path(sys.argv[1])
-save_png(curves.curves_figure(test_plots.history(5)), path)
+save_png(curves.curves_figure(history(5)), path)
 print(hashlib.sha256(path.read_bytes()).hexdigest())
 print("matplotlib.pyplot" in sys.modules)
 """
@@ -226,7 +217,7 @@ print("matplotlib.pyplot" in sys.modules)
 def test_the_same_numbers_give_the_same_bytes_without_pyplot(tmp_path: Path) -> None:
     """A picture drawn in another process is the same file, and pyplot's global state was never touched."""
     save_png(curves.curves_figure(history(5)), tmp_path / "here.png")
-    paths = os.pathsep.join([str(Path(__file__).parent), str(Path(__file__).parents[1]), *sys.path])
+    paths = os.pathsep.join([str(Path(__file__).parents[1]), *sys.path])
     environment = {**os.environ, "PYTHONPATH": paths, "PYTHONHASHSEED": "7", "MPLBACKEND": "TkAgg"}
     command = [sys.executable, "-c", DRAW, str(tmp_path / "there.png")]
     digest, pyplot = subprocess.run(

@@ -15,9 +15,7 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as arrays
-from support.network_files import (
-    weights,
-)
+from support.network_files import weights
 
 from digits.errors import CheckpointError
 from digits.networks.tensor_file import load_tensors, pack, previous, save_tensors
@@ -40,24 +38,38 @@ json_values = st.recursive(
 )
 
 
-@settings(max_examples=150)
-@given(
-    tensors=st.dictionaries(names, finite_numbers | whole_numbers, max_size=4),
-    meta=st.dictionaries(st.text().map("_{}".format), json_values, max_size=4),
-)
-def test_what_is_saved_comes_back_to_the_last_bit(
-    tmp_path_factory: pytest.TempPathFactory,
-    tensors: dict[str, npt.NDArray[Any]],
-    meta: dict[str, Any],
-) -> None:
-    """Every finite tensor of the four types, and every JSON value, survives a save and a load exactly."""
-    path = tmp_path_factory.getbasetemp() / "round.npz"
+any_tensors = st.dictionaries(names, finite_numbers | whole_numbers, max_size=4)
+any_meta = st.dictionaries(st.text().map("_{}".format), json_values, max_size=4)
+Arrays = dict[str, npt.NDArray[Any]]
+
+
+def check_round_trip(path: Path, tensors: Arrays, meta: dict[str, Any]) -> None:
+    """Save tensors and meta data, load them, and compare every bit."""
     save_tensors(path, "checkpoint", meta, {name: torch.from_numpy(array) for name, array in tensors.items()})
     read_meta, read = load_tensors(path, "checkpoint")
     assert read_meta == {"kind": "checkpoint", "format": 1, **meta}
     assert {k: (v.numpy().dtype, v.shape, v.numpy().tobytes()) for k, v in read.items()} == {
         k: (v.dtype, v.shape, v.tobytes()) for k, v in tensors.items()
     }
+
+
+@settings(max_examples=40)
+@given(any_tensors, any_meta)
+def test_what_is_saved_comes_back_to_the_last_bit(
+    tmp_path_factory: pytest.TempPathFactory, tensors: Arrays, meta: dict[str, Any]
+) -> None:
+    """Every finite tensor of the four types, and every JSON value, survives a save and a load exactly."""
+    check_round_trip(tmp_path_factory.getbasetemp() / "round.npz", tensors, meta)
+
+
+@pytest.mark.slow
+@settings(max_examples=500)
+@given(any_tensors, any_meta)
+def test_what_is_saved_comes_back_to_the_last_bit_500_times(
+    tmp_path_factory: pytest.TempPathFactory, tensors: Arrays, meta: dict[str, Any]
+) -> None:
+    """The same for 500 sets of tensors and meta data."""
+    check_round_trip(tmp_path_factory.getbasetemp() / "round.npz", tensors, meta)
 
 
 def test_transposed_tensors_are_saved_by_value(tmp_path: Path) -> None:
