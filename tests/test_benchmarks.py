@@ -2,7 +2,6 @@
 
 import json
 import statistics
-import subprocess
 import sys
 from importlib import import_module
 from pathlib import Path
@@ -103,16 +102,12 @@ def test_the_file_holds_every_value_and_how_it_came_about(figures: Any, tmp_path
     assert saved["bar"] == {"kind": "at most", "value": 1.0}
 
 
-def test_the_floor_does_all_products_of_a_step() -> None:
-    """The eight products' multiplications and additions are the 29 million that a step of 64 images needs."""
-    code = (
-        "import sys; sys.path.insert(0, sys.argv[1]); import products\n"
-        "print(sum(2 * a.numel() * len(b) for a, b in products.operands(128, 64, 64)))"
-    )
-    command = [sys.executable, "-c", code, str(BENCHMARKS / "peers")]
-    printed = subprocess.run(command, capture_output=True, text=True, check=True).stdout
+def test_the_floor_does_all_products_of_a_step(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The eight products have the 29 million multiplications and additions of a step of 64 images."""
+    monkeypatch.syspath_prepend(BENCHMARKS / "peers")
+    pairs = import_module("products").operands(128, 64, 64)
     weights = 784 * 128 + 128 * 64 + 64 * 10
-    assert int(printed) == 2 * 64 * (2 * weights + 128 * 64 + 64 * 10)
+    assert sum(2 * a.numel() * len(b) for a, b in pairs) == 2 * 64 * (2 * weights + 128 * 64 + 64 * 10)
 
 
 # ------------------------------------------------------------------------------------------- handwriting

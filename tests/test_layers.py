@@ -1,12 +1,14 @@
 """Imports go one way: a room imports from lower ranks only, and no room has a cycle inside."""
 
 import ast
+import functools
 import graphlib
 from pathlib import Path
 
 import pytest
 
-SOURCE = Path(__file__).parent.parent / "src" / "digits"
+ROOT = Path(__file__).parent.parent
+SOURCE = ROOT / "src" / "digits"
 RANKS = {
     6: {"cli"},
     5: {"serving", "tuning"},
@@ -26,15 +28,27 @@ MODULES = {
 WITHOUT_TORCH = ("reading", "serving")  # rooms that work where PyTorch is not installed
 
 
+PYTHON = sorted(
+    path for folder in ("src", "tests", "benchmarks", "docs") for path in (ROOT / folder).rglob("*.py")
+)
+
+
+@functools.cache
+def parsed(path: Path) -> ast.Module:
+    """Return the syntax tree of a file."""
+    return ast.parse(path.read_text())
+
+
 def room(module: str) -> str:
-    """The first part of a module's name: its package, or the module itself."""
+    """Return the first part of a module's name: its folder, or the module itself."""
     return module.split(".")[0]
 
 
+@functools.cache
 def imports(module: str) -> set[str]:
-    """The package's own modules that a module imports, wherever in its file."""
+    """Return the modules of digits that a module imports, wherever in its file."""
     found = set()
-    for node in ast.walk(ast.parse(MODULES[module].read_text())):
+    for node in ast.walk(parsed(MODULES[module])):
         if isinstance(node, ast.ImportFrom) and (node.module or "").split(".")[0] == "digits":
             base = str(node.module).removeprefix("digits").removeprefix(".")
             for alias in node.names:
@@ -45,10 +59,11 @@ def imports(module: str) -> set[str]:
     return found - {"", "__init__"}
 
 
+@functools.cache
 def outside(module: str) -> set[str]:
-    """The packages of others that a module imports at its top."""
+    """Return the packages other than digits that a module imports at its top."""
     found = set()
-    for node in ast.parse(MODULES[module].read_text()).body:
+    for node in parsed(MODULES[module]).body:
         names = [a.name for a in node.names] if isinstance(node, ast.Import) else []
         names += [str(node.module)] if isinstance(node, ast.ImportFrom) else []
         found |= {name.split(".")[0] for name in names} - {"digits"}
@@ -76,28 +91,43 @@ def test_no_cycle() -> None:
     assert len(list(graphlib.TopologicalSorter(graph).static_order())) >= len(MODULES)
 
 
-@pytest.mark.parametrize("module", sorted(MODULES))
-def test_no_back_door(module: str) -> None:
-    """No name with a leading underscore is taken from another module."""
-    for node in ast.walk(ast.parse(MODULES[module].read_text())):
-        if isinstance(node, ast.ImportFrom) and (node.module or "").startswith("digits"):
-            private = {a.name for a in node.names if a.name.startswith("_")}
-            assert not private - {"__version__"}
+@pytest.mark.parametrize("path", PYTHON, ids=lambda path: str(path.relative_to(ROOT)))
+def test_no_back_door(path: Path) -> None:
+    """No name of digits with a leading underscore is used outside its module."""
+    modules, used = set(), set()
+    for node in ast.walk(parsed(path)):
+        if isinstance(node, ast.ImportFrom) and (node.module or "").split(".")[0] == "digits":
+            modules |= {alias.asname or alias.name for alias in node.names}
+            used |= {alias.name for alias in node.names}
+        elif isinstance(node, ast.Import):
+            modules |= {alias.asname or alias.name for alias in node.names if alias.name == "digits"}
+    for node in ast.walk(parsed(path)):
+        if isinstance(node, ast.Attribute) and isinstance(node.value, ast.Name) and node.value.id in modules:
+            used.add(node.attr)
+        elif isinstance(node, ast.Constant) and isinstance(node.value, str) and " " not in node.value:
+            used |= set(node.value.split(".")[1:]) if node.value.startswith("digits.") else set()
+    assert not {name for name in used if name.startswith("_") and not name.endswith("__")}
 
 
 def reached(start: str) -> set[str]:
-    """A module and all that it imports, directly or not, leaving out what is imported inside functions."""
+    """Return a module and all that it imports, directly or not, without imports inside functions."""
     found, waiting = set(), [start]
     while waiting:
         module = waiting.pop()
-        if module in found or module not in MODULES:
-            continue
-        found.add(module)
-        tree = ast.Module(ast.parse(MODULES[module].read_text()).body, [])
-        for node in tree.body:
-            if isinstance(node, ast.ImportFrom) and (node.module or "").startswith("digits."):
-                base = str(node.module).removeprefix("digits.")
-                waiting += [n if (n := f"{base}.{a.name}") in MODULES else base for a in node.names]
+        if module not in found and module in MODULES:
+            found.add(module)
+            waiting += imports_at_the_top(module)
+    return found
+
+
+@functools.cache
+def imports_at_the_top(module: str) -> list[str]:
+    """Return the modules of digits that a module imports outside functions and conditions."""
+    found = []
+    for node in parsed(MODULES[module]).body:
+        if isinstance(node, ast.ImportFrom) and (node.module or "").startswith("digits."):
+            base = str(node.module).removeprefix("digits.")
+            found += [n if (n := f"{base}.{a.name}") in MODULES else base for a in node.names]
     return found
 
 
