@@ -28,9 +28,8 @@ MODULES = {
 WITHOUT_TORCH = ("reading", "serving")  # rooms that work where PyTorch is not installed
 
 
-PYTHON = sorted(
-    path for folder in ("src", "tests", "benchmarks", "docs") for path in (ROOT / folder).rglob("*.py")
-)
+FOLDERS = ("src", "benchmarks", "docs")
+PYTHON = sorted(path for folder in FOLDERS for path in (ROOT / folder).rglob("*.py"))
 
 
 @functools.cache
