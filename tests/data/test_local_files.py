@@ -1,0 +1,190 @@
+"""Folders and files of every known kind are read, and ambiguous ones refused."""
+
+import gzip
+import shutil
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from support.data_sets import same, write_csv, write_npz
+from support.made_up import FOUR_FILES, MakeFolder, made_up
+
+from digits.data.loading import load
+from digits.errors import DataError
+
+FASHION = Path("/usr/share/datasets/fashion-mnist")  # Debian's package dataset-fashion-mnist
+needs_fashion = pytest.mark.skipif(not FASHION.is_dir(), reason="needs Debian's dataset-fashion-mnist")
+
+
+@pytest.mark.parametrize("packed", [False, True], ids=["raw", "gz"])
+@pytest.mark.parametrize("dotted", [False, True], ids=["dash", "dot"])
+@pytest.mark.parametrize("below", [".", "mnist", "raw", "MNIST/raw"])
+def test_layouts(tiny_folder: Path, tmp_path: Path, below: str, dotted: bool, packed: bool) -> None:
+    """MNIST's four names are found in each known folder, with a dash or a dot, raw or gzip."""
+    place = tmp_path / "place"
+    (place / below).mkdir(parents=True)
+    for name in FOUR_FILES:
+        target = place / below / (name.replace("-idx", ".idx") if dotted else name)
+        content = (tiny_folder / name).read_bytes()
+        target.with_name(target.name + ".gz" * packed).write_bytes(
+            gzip.compress(content) if packed else content
+        )
+    found, plain = load("mnist", place), load("mnist", tiny_folder)
+    assert found.test is not None
+    assert plain.test is not None
+    assert same(found.train, plain.train)
+    assert same(found.test, plain.test)
+
+
+@pytest.mark.parametrize(
+    ("dataset", "folder"),
+    [("fashion-mnist", "FashionMNIST/raw"), ("kmnist", "KMNIST/raw"), ("kmnist", "kmnist")],
+)
+def test_one_root_for_several_sets(
+    make_folder: MakeFolder, tmp_path: Path, dataset: Any, folder: str
+) -> None:
+    """Below one root, torchvision's or ours, each set is found by its own name."""
+    mnist, other = make_folder(train=20, name="a"), make_folder(train=30, name="b")
+    shutil.copytree(mnist, tmp_path / "root/MNIST/raw")
+    shutil.copytree(other, tmp_path / "root" / folder)
+    assert len(load("mnist", tmp_path / "root").train) == 20
+    assert len(load(dataset, tmp_path / "root").train) == 30
+
+
+def test_images_are_what_was_written(tiny_folder: Path) -> None:
+    """What is read is what was written, pixel by pixel, label by label."""
+    images, labels = made_up(300, seed=1)
+    found = load("mnist", tiny_folder).train
+    np.testing.assert_array_equal(found.images.numpy(), images)
+    np.testing.assert_array_equal(found.labels.numpy(), labels)
+
+
+def test_own_data_are_called_so(tiny_folder: Path) -> None:
+    """Data that are not the published set come with a notice that their figures are their own."""
+    found = load("mnist", tiny_folder)
+    assert not found.published
+    assert found.notices == (
+        f"{tiny_folder} is not the published data set: figures on it cannot be compared with published ones.",
+    )
+
+
+def test_missing_file_is_named(tiny_folder: Path) -> None:
+    """A folder with three of the four files is refused with the name of the fourth."""
+    (tiny_folder / FOUR_FILES[3]).unlink()
+    with pytest.raises(DataError, match=f"{tiny_folder} lacks {FOUR_FILES[3]}; expected"):
+        load("mnist", tiny_folder)
+
+
+def test_empty_folder_is_refused_with_what_was_expected(tmp_path: Path) -> None:
+    """Named with --data, a folder without data is an error, never a reason to look elsewhere."""
+    with pytest.raises(DataError, match=f"no mnist data in {tmp_path}; expected train-images-idx3-ubyte"):
+        load("mnist", tmp_path)
+
+
+def test_missing_folder_and_foreign_file(tmp_path: Path) -> None:
+    """What is no folder, and a file of no known kind, are refused by name."""
+    with pytest.raises(DataError, match="nowhere is neither a folder nor a file"):
+        load("mnist", tmp_path / "nowhere")
+    (tmp_path / "digits.txt").write_text("7")
+    with pytest.raises(DataError, match=r"digits\.txt is not a known kind of data file"):
+        load("mnist", tmp_path / "digits.txt")
+
+
+def test_npz_in_keras_layout(tmp_path: Path) -> None:
+    """mnist.npz as Keras keeps it gives training and test set, named as file or found in its folder."""
+    (x, y), (x2, y2) = made_up(50, seed=3), made_up(20, seed=4)
+    write_npz(tmp_path / "mnist.npz", x_train=x, y_train=y, x_test=x2, y_test=y2)
+    for place in (tmp_path, tmp_path / "mnist.npz"):
+        found = load("mnist", place)
+        assert found.test is not None
+        np.testing.assert_array_equal(found.train.images.numpy(), x)
+        np.testing.assert_array_equal(found.test.labels.numpy(), y2)
+        assert found.origin == str(tmp_path / "mnist.npz")
+
+
+def test_npz_without_parts(tmp_path: Path) -> None:
+    """An archive of x and y has no test set of its own."""
+    x, y = made_up(50, seed=3)
+    write_npz(tmp_path / "own.npz", x=x, y=y)
+    found = load("mnist", tmp_path / "own.npz")
+    assert len(found.train) == 50
+    assert found.test is None
+
+
+def test_npz_of_a_test_set_only_is_refused(tmp_path: Path) -> None:
+    """There is nothing to train on in a test set."""
+    x, y = made_up(50, seed=3)
+    write_npz(tmp_path / "test.npz", x_test=x, y_test=y)
+    with pytest.raises(DataError, match="holds a test set only"):
+        load("mnist", tmp_path)
+
+
+def test_several_npz_in_one_folder_are_not_guessed_at(tmp_path: Path) -> None:
+    """Which of two archives is meant must be said."""
+    x, y = made_up(50, seed=3)
+    write_npz(tmp_path / "a.npz", x=x, y=y)
+    write_npz(tmp_path / "b.npz", x=x, y=y)
+    with pytest.raises(DataError, match=r"holds a\.npz, b\.npz; expected one \.npz"):
+        load("mnist", tmp_path)
+    assert len(load("mnist", tmp_path / "b.npz").train) == 50
+
+
+@pytest.mark.parametrize("names", [("mnist_train.csv", "mnist_test.csv"), ("a.csv.gz", "Test.csv.gz")])
+def test_csv_pair(names: tuple[str, str], tmp_path: Path) -> None:
+    """Of two tables in a folder, the one with 'test' in its name is the test set."""
+    (x, y), (x2, y2) = made_up(30, seed=3), made_up(20, seed=4)
+    write_csv(tmp_path / names[0], x, y)
+    write_csv(tmp_path / names[1], x2, y2)
+    found = load("mnist", tmp_path)
+    assert found.test is not None
+    np.testing.assert_array_equal(found.train.images.numpy(), x)
+    np.testing.assert_array_equal(found.test.images.numpy(), x2)
+    np.testing.assert_array_equal(found.test.labels.numpy(), y2)
+
+
+@pytest.mark.parametrize("name", ["numbers.csv", "my test.csv.gz"])
+def test_single_csv(name: str, tmp_path: Path) -> None:
+    """A table named with --data is what is learned, whatever it is called; it has no test set of its own."""
+    x, y = made_up(30, seed=3)
+    write_csv(tmp_path / name, x, y)
+    found = load("mnist", tmp_path / name)
+    np.testing.assert_array_equal(found.train.images.numpy(), x)
+    np.testing.assert_array_equal(found.train.labels.numpy(), y)
+    assert found.test is None
+
+
+@pytest.mark.parametrize("names", [["a.csv", "b.csv"], ["test.csv"], ["a.csv", "test1.csv", "test2.csv"]])
+def test_tables_that_leave_a_doubt_are_refused(names: list[str], tmp_path: Path) -> None:
+    """Two training tables, none, or two test tables: the names found are listed and one must be named."""
+    for name in names:
+        write_csv(tmp_path / name, *made_up(10, seed=3))
+    with pytest.raises(DataError, match=f"holds {', '.join(names)}; expected one"):
+        load("mnist", tmp_path)
+
+
+@needs_fashion
+def test_fashion_mnist_is_recognised() -> None:
+    """Debian's copy of Fashion-MNIST is the published one, and brings its class names."""
+    found = load("fashion-mnist", FASHION)
+    assert found.published
+    assert found.classes[0] == "T-shirt/top"
+    assert found.classes[9] == "Ankle boot"
+
+
+@needs_fashion
+def test_fashion_mnist_is_not_taken_for_mnist() -> None:
+    """Fashion-MNIST has MNIST's names and sizes; asked for as MNIST it is refused, with the option to add."""
+    with pytest.raises(DataError, match="holds fashion-mnist, not mnist; add --dataset fashion-mnist"):
+        load("mnist", FASHION)
+    with pytest.raises(DataError, match="holds fashion-mnist, not kmnist"):
+        load("kmnist", FASHION, unverified=True)
+
+
+def test_sets_without_checksums_are_taken_as_they_are(tiny_folder: Path) -> None:
+    """KMNIST's content has no published checksum: its files are not called foreign, and not verified."""
+    found = load("kmnist", tiny_folder)
+    assert not found.published
+    assert found.notices == (
+        f"No checksums of kmnist's content were published: {tiny_folder} cannot be verified.",
+    )
