@@ -68,9 +68,49 @@ def uncertain_site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
         yield Site(f"http://127.0.0.1:{port}", readers)
 
 
+class Pages:
+    """Pages of one Chromium, kept for all tests: opening the same page again takes half as long as a new one.
+
+    `errors` collects what a page logs, and `foreign` the requests to addresses other than the server's.
+    """
+
+    def __init__(self, browser: "Browser") -> None:
+        self.browser = browser
+        self.errors: list[str] = []
+        self.foreign: list[str] = []
+        self._pages: dict[str, Page] = {}
+
+    def open(self, address: str, options: dict[str, Any]) -> "Page":
+        """Return the page at `address`, as if it was opened for the first time."""
+        key = f"{address} {options}"
+        if key not in self._pages:
+            self._pages[key] = self._new(address, options)
+        page = self._pages[key]
+        page.context.set_offline(False)
+        page.goto("about:blank")  # so that the browser does not scroll to where the last test was
+        page.mouse.move(0, 0)
+        page.goto(address)
+        page.wait_for_selector("body[data-ready]")
+        return page
+
+    def _new(self, address: str, options: dict[str, Any]) -> "Page":
+        page = self.browser.new_context(**options).new_page()
+        page.set_default_timeout(60_000)  # the machine may be busy
+        page.on("pageerror", lambda error: self.errors.append(str(error)))
+        page.on("console", lambda message: self.errors.append(message.text))
+
+        def check_address(url: str) -> None:
+            if not url.startswith((address, "blob:", "data:", "about:")):
+                self.foreign.append(url)
+
+        page.on("request", lambda request: check_address(request.url))
+        page.add_init_script("if (location.protocol !== 'about:') localStorage.clear()")
+        return page
+
+
 @pytest.fixture(scope="session")
 def browser() -> Iterator["Browser"]:
-    """One Chromium for all tests; each opens its pages in a context without history."""
+    """One Chromium for all tests."""
     from playwright.sync_api import sync_playwright
 
     with sync_playwright() as playwright:
@@ -79,34 +119,27 @@ def browser() -> Iterator["Browser"]:
         browser.close()
 
 
+@pytest.fixture(scope="session")
+def pages(browser: "Browser") -> Pages:
+    """The pages of that Chromium."""
+    return Pages(browser)
+
+
 @pytest.fixture
-def opened(browser: "Browser", running: Served) -> Iterator[Open]:
+def opened(pages: Pages, running: Served) -> Iterator[Open]:
     """Open pages; at the end, check that no other address was requested and no error was logged."""
-    complaints: list[str] = []
-    contexts = []
+    errors_allowed = False
 
     def open_page(address: str = running.address, *, quiet: bool = True, **options: Any) -> "Page":
-        context = browser.new_context(**(options or DESKTOP))
-        contexts.append(context)
-        page = context.new_page()
-        page.set_default_timeout(60_000)  # the machine may be busy
-        page.on("pageerror", lambda error: complaints.append(str(error)))
-        if quiet:
-            page.on("console", lambda message: complaints.append(message.text))
+        nonlocal errors_allowed
+        errors_allowed = not quiet
+        return pages.open(address, options or DESKTOP)
 
-        def asked(url: str) -> None:
-            if not url.startswith((address, "blob:", "data:")):
-                complaints.append(f"asked {url}")
-
-        page.on("request", lambda request: asked(request.url))
-        page.goto(address)
-        page.wait_for_selector("body[data-ready]")
-        return page
-
+    pages.errors.clear()
+    pages.foreign.clear()
     yield open_page
-    for context in contexts:
-        context.close()
-    assert not complaints
+    assert not pages.foreign
+    assert errors_allowed or not pages.errors
 
 
 def written(text: str, *, height: float = 150, x: float = 30, y: float = 60) -> Strokes:
@@ -118,8 +151,27 @@ def written(text: str, *, height: float = 150, x: float = 30, y: float = 60) -> 
     ]
 
 
-def draw(page: "Page", strokes: Strokes) -> None:
-    """Draw strokes with the mouse."""
+POINTER = """([strokes, pointerType]) => {  // all pointer events at once: the screen refreshes once
+  const paper = document.getElementById("paper"), box = paper.getBoundingClientRect();
+  const send = (name, [x, y], pointerId) => paper.dispatchEvent(new PointerEvent(name, {
+    pointerId, pointerType, clientX: box.left + x, clientY: box.top + y, bubbles: true }));
+  for (const stroke of strokes) {
+    send("pointerdown", stroke[0], 5);
+    send("pointerdown", [10, 10], 6);  // a second finger or the palm, which draws nothing
+    for (const point of stroke.slice(1)) { send("pointermove", point, 5); send("pointermove", [20, 200], 6); }
+    send("pointerup", stroke[stroke.length - 1], 5);
+    send("pointerup", [20, 200], 6);
+  }
+}"""
+
+
+def draw(page: "Page", strokes: Strokes, pointer: str = "pen") -> None:
+    """Draw strokes with a pen or a finger ("touch"), quickly."""
+    page.evaluate(POINTER, [strokes, pointer])
+
+
+def draw_with_mouse(page: "Page", strokes: Strokes) -> None:
+    """Draw strokes with the mouse, point by point, as a hand does."""
     box = page.locator("#paper").bounding_box()
     assert box is not None
     for stroke in strokes:
@@ -249,7 +301,7 @@ def test_a_drawn_digit_is_read_at_once(
     """A drawn 4 is read on a desktop, on a phone and in dark mode; the input image is shown."""
     page = opened(**options)
     assert "Nothing is drawn yet" in page.inner_text("#sentence")
-    draw(page, strokes)
+    draw_with_mouse(page, strokes)
     text(page, "4")
     assert re.search(r"\d % sure that this is a 4", page.inner_text("#sentence"))
     assert "best" in (page.locator("#bars li").nth(4).get_attribute("class") or "")
@@ -346,19 +398,8 @@ def test_the_answer_is_live(opened: Open) -> None:
 def test_fingers_and_pens_draw(opened: Open) -> None:
     """Touch and pen draw; a second finger draws nothing."""
     page = opened(**PHONE)
-    points = written("7", height=180, x=110, y=40)[0]
-    code = """([points, type]) => {
-      const paper = document.getElementById("paper"), box = paper.getBoundingClientRect();
-      const say = (name, [x, y], pointerId) => paper.dispatchEvent(new PointerEvent(name, {
-        pointerId, pointerType: type, clientX: box.left + x, clientY: box.top + y, bubbles: true }));
-      say("pointerdown", points[0], 5);
-      say("pointerdown", [10, 10], 6);
-      for (const point of points.slice(1)) { say("pointermove", point, 5); say("pointermove", [20, 200], 6); }
-      say("pointerup", points[points.length - 1], 5);
-      say("pointerup", [20, 200], 6);
-    }"""
     for kind in ("touch", "pen"):
-        page.evaluate(code, [points, kind])
+        draw(page, written("7", height=180, x=110, y=40), kind)
         text(page, "7")
         page.keyboard.press("Escape")
         text(page, "–")
