@@ -9,7 +9,7 @@ import torch
 from support.network_files import archive_of, meta_bytes, model_members, npy, reseal, with_meta
 
 from digits.errors import CheckpointError
-from digits.networks.file_format import Kind
+from digits.networks.file_format import FileKind
 from digits.networks.model_file import load_model
 from digits.networks.tensor_file import load_tensors
 
@@ -88,7 +88,7 @@ def mutants(content: bytes, count: int) -> list[bytes]:
     return made
 
 
-def refused(path: Path, kind: Kind, content: bytes) -> bool:
+def refused(path: Path, kind: FileKind, content: bytes) -> bool:
     path.write_bytes(content)
     try:
         load_tensors(path, kind)
@@ -100,7 +100,7 @@ def refused(path: Path, kind: Kind, content: bytes) -> bool:
 @MUTANTS
 @pytest.mark.parametrize("kind", ["model", "checkpoint"])
 def test_no_damaged_file_is_accepted(
-    kind: Kind, count: int, model_file: Path, checkpoint_file: Path, tmp_path: Path
+    kind: FileKind, count: int, model_file: Path, checkpoint_file: Path, tmp_path: Path
 ) -> None:
     """Of many damaged copies of a file not one is read: each raises CheckpointError."""
     content = (model_file if kind == "model" else checkpoint_file).read_bytes()

@@ -62,7 +62,7 @@ class Evaluation:
     def per_class(self) -> tuple[ClassMetrics, ...]:
         """Precision, recall, F1 score and number of images of each class, in the order of the classes."""
         answers = [sum(column) for column in zip(*self.confusion, strict=True)]
-        return tuple(_class_figures(row[i], sum(row), answers[i]) for i, row in enumerate(self.confusion))
+        return tuple(_class_metrics(row[i], sum(row), answers[i]) for i, row in enumerate(self.confusion))
 
     def to_json(self) -> dict[str, Any]:
         """Return all figures as a dictionary for `json.dumps`."""
@@ -117,7 +117,7 @@ def most_confident_mistakes(logits: Tensor, labels: Tensor, n: int) -> Tensor:
     return wrong[confidence[wrong].argsort(descending=True, stable=True)][:n]
 
 
-def _class_figures(hits: int, support: int, answers: int) -> ClassMetrics:
+def _class_metrics(hits: int, support: int, answers: int) -> ClassMetrics:
     """Return the metrics of a class that has `support` images.
 
     `answers` images were predicted as this class, `hits` of them correctly.

@@ -101,10 +101,10 @@ def compare(
 
 
 def undisputed_test(collection: Collection, logits: torch.Tensor, test: Digits) -> Evaluation | None:
-    """Evaluate a test without the images whose labels are disputed.
+    """Evaluate the predictions for a test set without the images whose labels are disputed.
 
-    `logits` (N, classes) are the predictions for the test images. Returns None unless these are the
-    published test set of MNIST: the disputed images of other data sets are not known.
+    `logits` (N, classes) are the predictions for the images of `test`. Returns None unless it is the test
+    set of the published MNIST, the only one whose disputed images are known.
     """
     if collection.dataset != "mnist" or not collection.published or collection.test is None:
         return None

@@ -84,7 +84,7 @@ def _matrix_product(a: Tensor, b: Tensor, out: Tensor) -> None:
 
 
 def _use_onednn(operand: Tensor, multiplications: int) -> bool:
-    """Return True if oneDNN should compute a product that takes so many multiplications.
+    """Return True if oneDNN should compute a matrix product of this many multiplications.
 
     On processors not made by Intel, PyTorch computes float32 products with MKL, at about half the speed of
     oneDNN. No public function selects oneDNN. benchmarks/speed.py measures both.

@@ -9,10 +9,10 @@ REJECTION = "rejection"  # a bundled network with an 11th class, "no digit"; onl
 
 
 def model_path(name: str) -> Path:
-    """Return the model file that a name means: a bundled network, a run's folder or a file.
+    """Return the path of a model file, given the name of a bundled network, a run's folder or the file.
 
-    For a folder, that is the file model.npz in it. A file or folder of the same name comes before a bundled
-    network. Raises CheckpointError if there is no such file.
+    A folder stands for the file model.npz in it. If there is a file or folder named like a bundled network,
+    it is used instead. Raises CheckpointError if there is no such file.
     """
     path = Path(name)
     if name in {*BUNDLED, REJECTION} and not path.exists():

@@ -5,9 +5,9 @@ from torch import Tensor, nn
 
 
 class Dropout(nn.Module):
-    """Dropout that multiplies its input by a mask that was made beforehand.
+    """Dropout with a mask that is set beforehand.
 
-    Before each training step, set `mask` to the result of `draw`. In training mode each input is zeroed with
+    Set `mask` to the result of `draw` before each training step. In training mode each input is zeroed with
     probability `p`, and the others are divided by 1 - p, which keeps the expected sum ("inverted dropout":
     Srivastava et al. 2014, section 10). In evaluation mode, or with p = 0, the input passes unchanged.
 
@@ -22,7 +22,7 @@ class Dropout(nn.Module):
         self.mask = torch.ones(1, features)
 
     def draw(self, count: int, generator: torch.Generator) -> Tensor:
-        """Return a random mask (count, features) for a batch of `count` images; values 0 or 1 / (1 - p)."""
+        """Return a random mask (count, features) for `count` vectors, with the values 0 and 1 / (1 - p)."""
         kept = torch.empty(count, self.features, device=generator.device).bernoulli_(
             1 - self.p, generator=generator
         )

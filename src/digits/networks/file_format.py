@@ -22,7 +22,7 @@ from numpy.typing import NDArray
 from digits.data.formats.npy import parse_npy
 from digits.errors import CheckpointError
 
-Kind = Literal["model", "checkpoint"]
+FileKind = Literal["model", "checkpoint"]
 FORMAT = 1  # version of the format; files of another version are refused
 MAX_FILE_BYTES = 256 * 2**20  # generous: a checkpoint of the default network has 1 to 2 MB
 MAX_META_BYTES = 2 * 2**20  # room for 10,000 epochs; JSON of this length is parsed within a second
@@ -33,7 +33,7 @@ DIGEST_LABEL = b"sha256="
 COMMENT_BYTES = len(DIGEST_LABEL) + 64  # the zip archive's comment: the label and 64 hexadecimal digits
 
 
-def pack(kind: Kind, meta: dict[str, Any], arrays: Mapping[str, NDArray[Any]]) -> bytes:
+def pack(kind: FileKind, meta: dict[str, Any], arrays: Mapping[str, NDArray[Any]]) -> bytes:
     """Return the bytes of a file; the same content always gives the same bytes.
 
     Args:
@@ -51,13 +51,12 @@ def pack(kind: Kind, meta: dict[str, Any], arrays: Mapping[str, NDArray[Any]]) -
         )
     buffer = io.BytesIO()
     np.savez(buffer, meta=np.frombuffer(text.encode(), np.uint8), **arrays)  # type: ignore[arg-type]  # numpy's stub
-    body = buffer.getvalue()[:-2] + struct.pack(
-        "<H", COMMENT_BYTES
-    )  # the last two bytes: length of the comment
+    # The last two bytes of a zip archive without a comment are the comment's length, 0.
+    body = buffer.getvalue()[:-2] + struct.pack("<H", COMMENT_BYTES)
     return body + DIGEST_LABEL + hashlib.sha256(body).hexdigest().encode()
 
 
-def read(path: Path, kind: Kind) -> tuple[dict[str, Any], dict[str, NDArray[Any]]]:
+def read(path: Path, kind: FileKind) -> tuple[dict[str, Any], dict[str, NDArray[Any]]]:
     """Return the meta data and the arrays of a file written by `pack`; the arrays are read-only.
 
     Raises CheckpointError, with the reason, if the file is missing, damaged or not of this kind.
@@ -75,7 +74,7 @@ def read(path: Path, kind: Kind) -> tuple[dict[str, Any], dict[str, NDArray[Any]
         raise CheckpointError(f"{path} {error}; expected a {kind} file written by digits") from None
 
 
-def _unpack(content: bytes, kind: Kind) -> tuple[dict[str, Any], dict[str, NDArray[Any]]]:
+def _unpack(content: bytes, kind: FileKind) -> tuple[dict[str, Any], dict[str, NDArray[Any]]]:
     """Check the bytes of a file; return its meta data and its arrays."""
     body, comment = memoryview(content)[:-COMMENT_BYTES], content[-COMMENT_BYTES:]
     if not content.startswith(b"PK") or not comment.startswith(DIGEST_LABEL):
@@ -143,7 +142,7 @@ def _finite(name: str, data: bytes) -> NDArray[Any]:
 
 
 def _array(name: str, data: bytes) -> NDArray[Any]:
-    """Return the array in one entry; its header is accepted only if the bytes are exactly as it says."""
+    """Return the array stored in one entry, after checking its header against its bytes."""
     try:
         array = parse_npy(data)
     except ValueError as error:

@@ -17,9 +17,10 @@ from torch import Tensor
 
 
 def smoothed(targets: Tensor, smoothing: float) -> Tensor:
-    """Return one-hot targets (B, classes) with label smoothing: that share of each row, spread evenly.
+    """Return one-hot targets (B, classes) after label smoothing.
 
-    Every row still sums to 1; `smoothing` is from 0 to below 1.
+    The share `smoothing` of each row, from 0 to below 1, is spread evenly over all classes. Every row still
+    sums to 1.
     """
     return targets * (1 - smoothing) + smoothing / targets.shape[1] if smoothing else targets
 

@@ -11,7 +11,7 @@ from digits.options import View
 
 
 class Network(nn.Module, ABC):
-    """Base class of the MLP and the CNN: normalises the input and scales the logits by a temperature.
+    """Base class of the MLP and the CNN: normalises the input, divides the logits by a temperature.
 
     A network maps images (B, 1, 28, 28), float32 in [0, 1], to logits (B, classes). The mean and standard
     deviation of the training images and the temperature are buffers: they are saved with the weights.

@@ -9,11 +9,11 @@ from torch import Tensor
 from digits.errors import CheckpointError
 from digits.files import atomic_write
 from digits.networks import file_format
-from digits.networks.file_format import MAX_FILE_BYTES, Kind, brief
+from digits.networks.file_format import MAX_FILE_BYTES, FileKind, brief
 
 
 def save_tensors(
-    path: Path, kind: Kind, meta: dict[str, Any], tensors: dict[str, Tensor], *, keep: bool = False
+    path: Path, kind: FileKind, meta: dict[str, Any], tensors: dict[str, Tensor], *, keep: bool = False
 ) -> None:
     """Write tensors and meta data to a file, whole or not at all.
 
@@ -41,7 +41,7 @@ def save_tensors(
         ) from error
 
 
-def load_tensors(path: Path, kind: Kind) -> tuple[dict[str, Any], dict[str, Tensor]]:
+def load_tensors(path: Path, kind: FileKind) -> tuple[dict[str, Any], dict[str, Tensor]]:
     """Return the meta data and the tensors of a file written by `save_tensors`.
 
     Raises CheckpointError if the file is missing, damaged or not of this kind.
@@ -50,7 +50,7 @@ def load_tensors(path: Path, kind: Kind) -> tuple[dict[str, Any], dict[str, Tens
     return meta, {name: torch.from_numpy(array.copy()) for name, array in arrays.items()}
 
 
-def pack(kind: Kind, meta: dict[str, Any], tensors: dict[str, Tensor]) -> bytes:
+def pack(kind: FileKind, meta: dict[str, Any], tensors: dict[str, Tensor]) -> bytes:
     """Return the bytes of a file; the same content always gives the same bytes."""
     arrays = {name: tensor.detach().cpu().contiguous().numpy() for name, tensor in tensors.items()}
     return file_format.pack(kind, meta, arrays)

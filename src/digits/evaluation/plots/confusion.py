@@ -29,8 +29,8 @@ from digits.figure_style import (
     write,
 )
 
-MISTAKES = LinearSegmentedColormap.from_list("mistakes", [PALE_GREY, "#fbd9bd", "#f0a06a", VERMILLION])
-ROW, HEADER, SLANTED_HEADER = 66, 64, 130  # px, heights of a row and of the column names
+MISTAKE_COLOURS = LinearSegmentedColormap.from_list("mistakes", [PALE_GREY, "#fbd9bd", "#f0a06a", VERMILLION])
+ROW_HEIGHT, HEADER_HEIGHT, SLANTED_HEADER_HEIGHT = 66, 64, 130  # px
 
 
 def confusion_figure(evaluation: Evaluation, class_names: Sequence[str]) -> Figure:
@@ -45,18 +45,20 @@ def confusion_figure(evaluation: Evaluation, class_names: Sequence[str]) -> Figu
     longest = max(map(len, class_names)) * DIGIT_WIDTH * TEXT_SIZE * PX_PER_POINT  # px
     left = MARGIN + 20 + max(longest, len("precision") * DIGIT_WIDTH * TEXT_SIZE * PX_PER_POINT)
     column = (WIDTH - MARGIN - left) / (len(counts) + 1)
-    header = SLANTED_HEADER if longest > column else HEADER
-    body = ROW * (len(counts) + 1)
+    header = SLANTED_HEADER_HEIGHT if longest > column else HEADER_HEIGHT
+    body = ROW_HEIGHT * (len(counts) + 1)
     figure, canvas, top = open_sheet(title, text, header + body + 70)
     top += header
-    _class_labels(canvas, class_names, left, top, column, slanted=longest > column)
-    _cells(canvas, counts, left, top, column)
+    _write_class_names(canvas, class_names, left, top, column, slanted=longest > column)
+    _draw_cells(canvas, counts, left, top, column)
     for i, figures in enumerate(evaluation.per_class):
         recall = percent_number(figures.recall, 1) if figures.support else "–"
         precision = percent_number(figures.precision, 1) if counts[:, i].any() else "–"
         end = left + (len(counts) + 0.5) * column
-        write(canvas, end, top + (i + 0.5) * ROW, recall, SMALL_SIZE, ha="center")
-        write(canvas, left + (i + 0.5) * column, top + body - ROW / 2, precision, SMALL_SIZE, ha="center")
+        write(canvas, end, top + (i + 0.5) * ROW_HEIGHT, recall, SMALL_SIZE, ha="center")
+        write(
+            canvas, left + (i + 0.5) * column, top + body - ROW_HEIGHT / 2, precision, SMALL_SIZE, ha="center"
+        )
     note = (
         "Recall (%): of the images of a class, the share read as it. "
         "Precision (%): of the images read as a class, the share that are of it."
@@ -75,7 +77,7 @@ def _worst_confusion(counts: npt.NDArray[Any], class_names: Sequence[str]) -> st
     return f"Most often wrong: {class_names[truth]} read as {class_names[guess]}, {times}."
 
 
-def _class_labels(
+def _write_class_names(
     canvas: Axes, class_names: Sequence[str], left: float, top: float, column: float, *, slanted: bool
 ) -> None:
     """Write the names of the rows and columns of the table with the top left corner (left, top).
@@ -87,18 +89,18 @@ def _class_labels(
         x, y = left + (i + 0.5) * column, top - 14
         write(canvas, x, y, name, ha="left" if slanted else "center", va="baseline", **slant)
     for i, name in enumerate([*class_names, "precision"]):
-        write(canvas, left - 12, top + (i + 0.5) * ROW, name, ha="right")
+        write(canvas, left - 12, top + (i + 0.5) * ROW_HEIGHT, name, ha="right")
     write(canvas, left - 12, top - 10, "read as →\ntrue ↓", SMALL_SIZE, color=GREY, ha="right", va="bottom")
 
 
-def _cells(canvas: Axes, counts: npt.NDArray[Any], left: float, top: float, column: float) -> None:
-    """Draw the cells of the table: right answers grey, mistakes the darker the more frequent."""
+def _draw_cells(canvas: Axes, counts: npt.NDArray[Any], left: float, top: float, column: float) -> None:
+    """Draw the cells of the table: correct predictions grey, frequent mistakes darker than rare ones."""
     most = max(1, (counts - np.diag(np.diag(counts))).max())
     size = min(SMALL_SIZE, 0.9 * column / (len(str(counts.max())) * DIGIT_WIDTH * PX_PER_POINT))
     for (truth, guess), count in np.ndenumerate(counts):
-        x, y, right, share = left + guess * column, top + truth * ROW, truth == guess, count / most
-        colour = LIGHT_GREY if right else MISTAKES(share)
-        canvas.add_patch(Rectangle((x + 2, y + 2), column - 4, ROW - 4, color=colour, linewidth=0))
+        x, y, right, share = left + guess * column, top + truth * ROW_HEIGHT, truth == guess, count / most
+        colour = LIGHT_GREY if right else MISTAKE_COLOURS(share)
+        canvas.add_patch(Rectangle((x + 2, y + 2), column - 4, ROW_HEIGHT - 4, color=colour, linewidth=0))
         if count:
             style = {"color": GREY} if right else {"weight": "bold"}
-            write(canvas, x + column / 2, y + ROW / 2, str(count), size, ha="center", **style)
+            write(canvas, x + column / 2, y + ROW_HEIGHT / 2, str(count), size, ha="center", **style)

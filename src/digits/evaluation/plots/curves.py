@@ -23,6 +23,10 @@ from digits.figure_style import (
     write,
 )
 
+ACCURACY_HEIGHT, LOSS_HEIGHT = 400, 310  # px, of the two panels
+PANEL_GAP = 70  # px, below each of them
+MAX_MARKED_EPOCHS = 30  # with more epochs, the points of the lines are not marked
+
 
 def curves_figure(epochs: Sequence[Epoch]) -> Figure:
     """Draw training and validation accuracy and loss of at least one epoch; return a Matplotlib figure.
@@ -36,35 +40,35 @@ def curves_figure(epochs: Sequence[Epoch]) -> Figure:
     title = f"{percent(best.val_accuracy)} of the validation images read right"
     best_of = "" if len(epochs) == 1 else f"Ringed: the best of {len(epochs)} epochs, number {best.number}. "
     note = "Training figures are averages while the network still learns."
-    figure, canvas, top = open_sheet(title, best_of + note, 850)
-    accuracy = add_panel(figure, canvas, top, 400, "Accuracy")
+    figure, canvas, top = open_sheet(title, best_of + note, ACCURACY_HEIGHT + LOSS_HEIGHT + 2 * PANEL_GAP)
+    accuracy = add_panel(figure, canvas, top, ACCURACY_HEIGHT, "Accuracy")
     accuracy.yaxis.set_major_formatter(FuncFormatter(lambda y, _: f"{100 * y:.4g} %"))
-    _curve(accuracy, epochs, lambda e: (e.train_accuracy, e.val_accuracy), percent, epochs.index(best))
-    loss = add_panel(figure, canvas, top + 470, 310, "Loss")
+    _draw_curves(accuracy, epochs, lambda e: (e.train_accuracy, e.val_accuracy), percent, epochs.index(best))
+    loss = add_panel(figure, canvas, top + ACCURACY_HEIGHT + PANEL_GAP, LOSS_HEIGHT, "Loss")
     loss.yaxis.set_major_formatter(FuncFormatter(lambda y, _: f"{y:.3g}"))
-    _curve(loss, epochs, lambda e: (e.train_loss, e.val_loss), _loss, epochs.index(best))
+    _draw_curves(loss, epochs, lambda e: (e.train_loss, e.val_loss), _format_loss, epochs.index(best))
     loss.set_xlabel("epoch", fontsize=TEXT_SIZE, color=GREY, fontfamily=FONT)
     return figure
 
 
-def _curve(
+def _draw_curves(
     panel: Axes,
     epochs: Sequence[Epoch],
     values: Callable[[Epoch], tuple[float, float]],
-    written: Callable[[float], str],
+    format_value: Callable[[float], str],
     best: int,
 ) -> None:
-    """Draw the line of training and that of validation, with a ring around a point of the latter.
+    """Draw one line for training and one for validation, with a ring around the best epoch of the latter.
 
     Args:
-        values: takes an epoch and returns its training value and its validation value.
-        written: turns a value into the text at the end of its line.
+        values: returns the training value and the validation value of an epoch.
+        format_value: returns a value as text, for the end of its line.
         best: index of the epoch to ring.
     """
     numbers = [epoch.number for epoch in epochs]
     lines = np.array([values(epoch) for epoch in epochs], dtype=float).T  # (2, epochs)
     lines[~np.isfinite(lines)] = math.nan
-    marker = "o" if len(epochs) <= 30 else ""
+    marker = "o" if len(epochs) <= MAX_MARKED_EPOCHS else ""
     style: dict[str, Any] = {"marker": marker, "markersize": 3.5, "linewidth": 2, "clip_on": False}
     for line, colour in zip(lines, (VERMILLION, BLUE), strict=True):
         panel.plot(numbers, line, color=colour, **style)
@@ -77,22 +81,20 @@ def _curve(
     panel.plot(numbers[best], lines[1][best], "o", color=BLUE, **ring)
     room = 0.02 * (numbers[-1] - numbers[0]) or 0.5
     panel.set_xlim(numbers[0] - room, numbers[-1] + room)
-    _name_lines(panel, lines, written)
+    _write_names(panel, lines, format_value)
 
 
-def _name_lines(panel: Axes, lines: npt.NDArray[Any], written: Callable[[float], str]) -> None:
+def _write_names(panel: Axes, lines: npt.NDArray[Any], format_value: Callable[[float], str]) -> None:
     """Write name and last value at the end of each of two lines (2, epochs), without overlap."""
     panel.get_ylim()  # has Matplotlib choose the limits, which the positions below depend on
-    ends = [
-        line[np.isfinite(line)][-1:] for line in lines
-    ]  # (1,), or (0,) for a line without any finite value
+    ends = [line[np.isfinite(line)][-1:] for line in lines]  # (1,); (0,) without any finite value
     heights = [panel.transData.transform((0, end[0]))[1] if len(end) else panel.bbox.y0 for end in ends]
     middle, lower = sum(heights) / 2, int(heights[1] <= heights[0])
     distance = max(abs(heights[0] - heights[1]), NAME_HEIGHT)
     for i, (name, colour) in enumerate((("training", VERMILLION), ("validation", BLUE))):
         height = middle + distance / 2 * (-1 if i == lower else 1)
         place = panel.transAxes.inverted().transform((0, height))[1]
-        text = f"{name}\n{written(lines[i][-1])}"
+        text = f"{name}\n{format_value(lines[i][-1])}"
         write(panel, 1.02, place, text, color=colour, transform=panel.transAxes, va="center")
 
 
@@ -101,7 +103,7 @@ def _finite_or(value: float, otherwise: float) -> float:
     return value if math.isfinite(value) else otherwise
 
 
-def _loss(value: float) -> str:
+def _format_loss(value: float) -> str:
     """Return a loss with four decimals, or from 1,000 on as a power of ten."""
     if not math.isfinite(value):
         return "not a number"

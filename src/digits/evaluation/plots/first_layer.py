@@ -38,11 +38,11 @@ def first_layer_figure(weights: Tensor) -> Figure:
     figure, canvas, top = open_sheet(title, text, pitch * math.ceil(len(shown) / columns) + 44)
     for (x, y), neuron in zip(grid(len(shown), columns, pitch - 8, pitch, top), shown, strict=True):
         draw_image(canvas, x, y, neuron, enlarged, colours=WEIGHT_COLOURS, limits=(-limit, limit))
-    _scale(canvas, figure.bbox.height - MARGIN - 20, limit)
+    _draw_scale(canvas, figure.bbox.height - MARGIN - 20, limit)
     return figure
 
 
-def _scale(canvas: Axes, y: float, limit: float) -> None:
+def _draw_scale(canvas: Axes, y: float, limit: float) -> None:
     """Draw the colour scale from -limit to limit at the height y, with its numbers."""
     width = 240  # px
     left = (WIDTH - width) / 2

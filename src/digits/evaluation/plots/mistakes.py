@@ -42,6 +42,7 @@ def mistakes_figure(images: Tensor, labels: Tensor, logits: Tensor, class_names:
     if len(wrong) == 0:
         return _no_mistakes_figure(len(labels))
     narrow = max(map(len, class_names)) <= SHORT_NAME
+    # Images in a row, px for each pixel, px of the caption:
     columns, enlarged, caption = (5, 6, 42) if narrow else (4, 8, 72)
     shown = wrong[: MAX_MISTAKES // columns * columns].tolist()
     title = f"{len(wrong):,} of {len(labels):,} test images read wrong"

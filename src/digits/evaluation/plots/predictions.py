@@ -40,7 +40,7 @@ def predictions_figure(images: Tensor, labels: Tensor, logits: Tensor, class_nam
     Arguments as for `mistakes_figure`. Returns a Matplotlib figure.
     """
     narrow = max(map(len, class_names)) <= SHORT_NAME
-    columns, enlarged = (6, 5) if narrow else (4, 8)
+    columns, enlarged = (6, 5) if narrow else (4, 8)  # images in a row, px for each pixel
     shown = range(min(len(images), MAX_PREDICTIONS))
     chances = probabilities(logits[: len(shown)])
     right = int((chances.argmax(1) == labels[: len(shown)].cpu()).sum())
@@ -52,11 +52,11 @@ def predictions_figure(images: Tensor, labels: Tensor, logits: Tensor, class_nam
     for (x, y), i in zip(grid(len(shown), columns, width, pitch, top), shown, strict=True):
         wrong = chances[i].argmax() != labels[i]
         draw_image(canvas, x, y, images[i].cpu().numpy(), enlarged, frame=VERMILLION if wrong else LIGHT_GREY)
-        _bars(canvas, x, y + width + 8, width, chances[i].numpy(), int(labels[i]), class_names)
+        _draw_bars(canvas, x, y + width + 8, width, chances[i].numpy(), int(labels[i]), class_names)
     return figure
 
 
-def _bars(
+def _draw_bars(
     canvas: Axes,
     x: float,
     y: float,
