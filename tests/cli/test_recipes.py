@@ -2,12 +2,19 @@
 
 import dataclasses
 import json
+import re
 from pathlib import Path
 
 import pytest
+import torch
 
+from digits.cli.describe import describe_network
+from digits.cli.main import main
+from digits.data import dataset
 from digits.errors import OptionError
+from digits.options import from_json
 from digits.recipes import PURPOSES, RECIPES, find_recipe, load_figures
+from digits.training.state import begin
 
 RESULTS = Path(__file__).parents[2] / "benchmarks" / "results"
 
@@ -52,3 +59,29 @@ def test_figures_are_those_measured(name: str) -> None:
     assert figures.test == pytest.approx(found["mean"], abs=5e-5)
     assert figures.deviation == pytest.approx(found.get("deviation", 0.0), abs=5e-5)
     assert figures.seconds == pytest.approx(content["summary"]["train_seconds"]["mean"], abs=0.06)
+
+
+def test_recipes_are_listed_with_their_figures(capsys: pytest.CaptureFixture[str]) -> None:
+    """Each recipe has its purpose, accuracy, size and training; with --json, all options."""
+    assert main(["recipes"]) == 0
+    blocks = capsys.readouterr().out.split("\n\n")
+    for block, (name, figures) in zip(blocks, load_figures().items(), strict=True):
+        first, reached, *rest = block.splitlines()
+        assert first == f"{name:<10}{PURPOSES[name]}"
+        assert f"{figures.test:.2%}" in reached
+        assert "weights" in rest[0]
+        assert f"batches of {RECIPES[name].batch_size}" in re.sub(r"\s+", " ", " ".join(rest))
+    assert main(["recipes", "--json"]) == 0
+    table = json.loads(capsys.readouterr().out)
+    assert {name: from_json(json.dumps(entry["options"])) for name, entry in table.items()} == RECIPES
+
+
+@pytest.mark.parametrize("recipe", [name for name in RECIPES if name != "ensemble"])
+def test_networks_have_the_weights_that_are_announced(recipe: str) -> None:
+    """The number of weights in a recipe's line is that of the network."""
+    options = dataclasses.replace(RECIPES[recipe], teacher=None)
+    state = begin(
+        options, dataset.Digits(torch.arange(784, dtype=torch.uint8).view(1, 28, 28), torch.zeros(1))
+    )
+    count = sum(p.numel() for p in state.model.parameters())
+    assert f" {count:,} weights" in describe_network(options)

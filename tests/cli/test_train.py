@@ -4,7 +4,6 @@ import csv
 import dataclasses
 import json
 import os
-import re
 import subprocess
 import sys
 from pathlib import Path
@@ -12,19 +11,15 @@ from typing import Any
 
 import numpy as np
 import pytest
-import torch
 from PIL import Image
 
-from digits.cli.describe import describe_network
 from digits.cli.main import main
+from digits.cli.train import train_options
 from digits.data import dataset
-from digits.evaluation.calibration import fit_temperature
-from digits.evaluation.logits import compute_logits
 from digits.networks import model_file
 from digits.options import TrainOptions, from_json
-from digits.recipes import PURPOSES, RECIPES, load_figures
+from digits.recipes import RECIPES
 from digits.training import run
-from digits.training.state import begin
 
 ROOT = Path(__file__).parents[2]
 SMALL = ["--hidden", "16", "12", "--batch-size", "32", "--epochs", "2", "--device", "cpu"]
@@ -52,18 +47,19 @@ def rows(folder: Path) -> list[dict[str, str]]:
 # ---------------------------------------------------------------------------------------- the whole road
 
 
+def source_files() -> set[Path]:
+    return {path for path in (ROOT / "src").rglob("*") if "__pycache__" not in path.parts}
+
+
 @pytest.fixture(scope="module")
 def finished(sample_file: Path, tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, str]:
-    """A run of the default command on the 5,000 real digits, and what it printed."""
-    out = tmp_path_factory.mktemp("out")
-    result = subprocess.run(
-        [sys.executable, str(ROOT / "train.py"), "--data", str(sample_file), "--out", str(out)],
-        capture_output=True,
-        text=True,
-        timeout=120,
-    )
+    """Run `python train.py` on 5,000 real digits; return its folder and its output."""
+    place, before = tmp_path_factory.mktemp("out"), source_files()
+    command = [sys.executable, "-B", str(ROOT / "train.py"), "--data", str(sample_file)]
+    result = subprocess.run(command, cwd=place, capture_output=True, text=True, timeout=120)
     assert result.returncode == 0, result.stderr
-    return out / "classic-1", result.stdout
+    assert source_files() == before  # nothing is written beside the source, which may be read-only
+    return place / "runs" / "classic-1", result.stdout
 
 
 def test_train_py_learns_real_digits(finished: tuple[Path, str]) -> None:
@@ -103,12 +99,13 @@ def test_every_picture_is_there(finished: tuple[Path, str]) -> None:
             assert min(picture.size) > 500
 
 
-def test_evaluate_repeats_the_test(finished: tuple[Path, str], sample_file: Path) -> None:
-    """`digits evaluate RUN --json` gives the very numbers of the run's own summary."""
+def test_evaluate_repeats_the_test(
+    finished: tuple[Path, str], sample_file: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """`digits evaluate RUN --json` gives the same numbers as the run's own summary."""
     folder, _ = finished
-    again = digits("evaluate", folder, "--data", sample_file, "--json")
-    assert again.returncode == 0, again.stderr
-    answer = json.loads(again.stdout)
+    assert main(["evaluate", str(folder), "--data", str(sample_file), "--json"]) == 0
+    answer = json.loads(capsys.readouterr().out)
     expected = json.loads((folder / "summary.json").read_text())["test"]
     assert {key: answer[key] for key in expected} == expected
     assert answer["accuracy"] == answer["correct"] / answer["total"]
@@ -150,47 +147,22 @@ def test_full_mnist_reaches_the_missions_figures(mnist_folder: Path, tmp_path: P
 
 
 @pytest.mark.parametrize("recipe", RECIPES)
-def test_a_recipe_is_a_set_of_defaults(recipe: str, tiny_folder: Path, tmp_path: Path) -> None:
-    """`--recipe NAME --epochs 1` trains with everything from the recipe but the epochs."""
+def test_a_recipe_is_a_set_of_defaults(recipe: str) -> None:
+    """`--recipe NAME --epochs 1` takes everything from the recipe but the epochs."""
+    expected = dataclasses.replace(RECIPES[recipe], epochs=1, val_size=50)
+    assert train_options(["--recipe", recipe, "--epochs", "1", "--val-size", "50"]) == expected
+
+
+@pytest.mark.parametrize(
+    "recipe", [pytest.param(r, marks=[pytest.mark.slow] * (r != "fast")) for r in RECIPES]
+)
+def test_a_recipe_is_stored_with_its_run(recipe: str, tiny_folder: Path, tmp_path: Path) -> None:
+    """Every recipe trains, and options.json in the run's folder has its options."""
     where = ["--data", tiny_folder, "--out", tmp_path, "--no-plots", "--val-size", 50]
     assert train("--recipe", recipe, "--epochs", 1, *where) == 0
     stored = from_json((tmp_path / f"{recipe}-1" / "options.json").read_text())
-    assert stored == dataclasses.replace(
-        RECIPES[recipe],
-        epochs=1,
-        data=tiny_folder,
-        out=tmp_path,
-        name=f"{recipe}-1",
-        plots=False,
-        val_size=50,
-    )
-    assert stored.recipe == recipe
-
-
-def test_recipes_are_listed_with_their_figures() -> None:
-    """Every recipe has its lines: what for, how accurate, how large, how trained; nothing heavy is loaded."""
-    listed = digits("recipes")
-    assert listed.returncode == 0
-    blocks = listed.stdout.split("\n\n")
-    for block, (name, figures) in zip(blocks, load_figures().items(), strict=True):
-        first, reached, *rest = block.splitlines()
-        assert first == f"{name:<10}{PURPOSES[name]}"
-        assert f"{figures.test:.2%}" in reached
-        assert "weights" in rest[0]
-        assert f"batches of {RECIPES[name].batch_size}" in re.sub(r"\s+", " ", " ".join(rest))
-    table = json.loads(digits("recipes", "--json").stdout)
-    assert {name: from_json(json.dumps(entry["options"])) for name, entry in table.items()} == RECIPES
-
-
-@pytest.mark.parametrize("recipe", [name for name in RECIPES if name != "ensemble"])
-def test_networks_have_the_weights_that_are_announced(recipe: str) -> None:
-    """The number of weights in a recipe's line is that of the network."""
-    options = dataclasses.replace(RECIPES[recipe], teacher=None)
-    state = begin(
-        options, dataset.Digits(torch.arange(784, dtype=torch.uint8).view(1, 28, 28), torch.zeros(1))
-    )
-    count = sum(p.numel() for p in state.model.parameters())
-    assert f" {count:,} weights" in describe_network(options)
+    changes: dict[str, Any] = {"epochs": 1, "data": tiny_folder, "out": tmp_path, "name": f"{recipe}-1"}
+    assert stored == dataclasses.replace(RECIPES[recipe], **changes, plots=False, val_size=50)
 
 
 # ---------------------------------------------------------------------------------------------- compare
@@ -292,6 +264,7 @@ def test_evaluate_never_tests_on_training_images(
     assert "may be among those the model was trained on" in capsys.readouterr().err
 
 
+@pytest.mark.slow
 def test_tensorboard_gets_the_same_figures(tiny_folder: Path, tmp_path: Path) -> None:
     """--tensorboard writes event files whose scalars are those of metrics.csv."""
     events = pytest.importorskip("tensorboard.backend.event_processing.event_accumulator")
@@ -308,90 +281,43 @@ def test_tensorboard_gets_the_same_figures(tiny_folder: Path, tmp_path: Path) ->
 # ------------------------------------------------------------------------------------- odd surroundings
 
 
+SURROUNDINGS = {
+    "warnings are errors": {"PYTHONWARNINGS": "error"},
+    "locale": {"LC_ALL": "C", "LANG": "C"},
+    "encoding": {"PYTHONIOENCODING": "ascii"},
+    "time zone": {"TZ": "Pacific/Kiritimati"},
+    "no home": {"HOME": ""},
+    "narrow": {"COLUMNS": "20", "TERM": "dumb"},
+}
+
+
 @pytest.mark.parametrize(
-    "surroundings",
-    [
-        {"PYTHONWARNINGS": "error"},
-        {"LC_ALL": "C", "LANG": "C"},
-        {"PYTHONIOENCODING": "ascii"},
-        {"TZ": "Pacific/Kiritimati"},
-        {"HOME": ""},
-        {"COLUMNS": "20", "TERM": "dumb"},
-    ],
+    "name", ["all", *(pytest.param(name, marks=pytest.mark.slow) for name in SURROUNDINGS)]
 )
-def test_it_works_in_odd_surroundings(
-    surroundings: dict[str, str], tiny_folder: Path, tmp_path: Path
-) -> None:
-    """Warnings as errors, an ASCII terminal, no home folder, twenty columns: training and test go through."""
+def test_it_works_in_odd_surroundings(name: str, tiny_folder: Path, tmp_path: Path) -> None:
+    """Warnings as errors, an ASCII terminal, no home folder, twenty columns: training and test succeed."""
+    chosen = SURROUNDINGS.values() if name == "all" else [SURROUNDINGS[name]]
+    environment = {key: value for some in chosen for key, value in some.items()}
     out = tmp_path / "Läufe mit Leerzeichen – 数字"
-    result = digits("train", *SMALL, "--data", tiny_folder, "--out", out, **surroundings)
+    result = digits("train", *SMALL, "--data", tiny_folder, "--out", out, **environment)
     assert (result.returncode, result.stderr) == (0, "")
     assert {path.name for path in (out / "classic-1").iterdir()} > PICTURES
 
 
-def test_the_source_may_be_read_only(tiny_folder: Path, tmp_path: Path) -> None:
-    """Nothing is written beside the source, wherever the command is started."""
-    before = {path for path in (ROOT / "src").rglob("*") if "__pycache__" not in path.parts}
-    command = [sys.executable, "-B", str(ROOT / "train.py"), *SMALL, "--data", str(tiny_folder)]
-    result = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, timeout=120)
-    assert result.returncode == 0, result.stderr
-    assert (tmp_path / "runs" / "classic-1" / "summary.json").exists()
-    assert {path for path in (ROOT / "src").rglob("*") if "__pycache__" not in path.parts} == before
-
-
 @pytest.mark.skipif(not Path("/dev/full").exists(), reason="needs /dev/full, which is Linux's")
-def test_output_that_cannot_be_written(tiny_folder: Path, tmp_path: Path) -> None:
-    """A full disk behind standard output is one sentence; a reader who has gone is silent, with code 141."""
-    command = [sys.executable, "-m", "digits", "train", *SMALL, "--no-plots"]
-    command += ["--data", str(tiny_folder), "--out", str(tmp_path)]
+@pytest.mark.parametrize("command", ["recipes", pytest.param("train", marks=pytest.mark.slow)])
+def test_output_that_cannot_be_written(command: str, tiny_folder: Path, tmp_path: Path) -> None:
+    """If the disk of standard output is full, there is one sentence; if its reader has gone, code 141."""
+    more = [*SMALL, "--no-plots", "--data", str(tiny_folder), "--out", str(tmp_path)]
+    words = [sys.executable, "-m", "digits", command, *(more if command == "train" else [])]
     with Path("/dev/full").open("w") as full:
-        result = subprocess.run(command, stdout=full, stderr=subprocess.PIPE, text=True, timeout=60)
+        result = subprocess.run(words, stdout=full, stderr=subprocess.PIPE, text=True, timeout=60)
     assert (result.returncode, result.stderr) == (
         1,
         "digits: could not write the output: No space left on device\n",
     )
     reader, writer = os.pipe()
     os.close(reader)
-    result = subprocess.run(command, stdout=writer, stderr=subprocess.PIPE, text=True, timeout=60)
+    result = subprocess.run(words, stdout=writer, stderr=subprocess.PIPE, text=True, timeout=60)
     os.close(writer)
     assert (result.returncode, result.stderr) == (141, "")
-
-
-def test_help_does_not_load_torch() -> None:
-    """`digits --help` answers without torch and Matplotlib, which take seconds to import."""
-    code = "import sys; from digits.cli.main import main; main(['--help'])"
-    heavy = "lambda: print({'torch', 'matplotlib'} & set(sys.modules))"
-    probe = f"import atexit, sys; atexit.register({heavy}); {code}"
-    result = subprocess.run([sys.executable, "-c", probe], capture_output=True, text=True, timeout=60)
-    assert result.returncode == 0
-    assert "Train a network on handwritten digits" in result.stdout
-    assert result.stdout.rstrip().endswith("set()")
-
-
-# -------------------------------------------------------------------------------------------- from Python
-
-
-def test_the_python_api(tiny_folder: Path, tmp_path: Path) -> None:
-    """`digits.run` does what the command does and answers with the same figures; `digits.train` yields."""
-    import digits as package
-
-    options: Any = package.TrainOptions(
-        data=tiny_folder, out=tmp_path, hidden=(16, 12), epochs=2, batch_size=32, plots=False, device="cpu"
-    )
-    result = package.run(options)
-    table = rows(result.folder)
-    assert [f"{epoch.val_accuracy:.6f}" for epoch in result.history] == [row["val_accuracy"] for row in table]
-    assert result.test.total == 100
-
-    splits = package.split(package.load_data(data=tiny_folder))
-    model = package.load(result.folder)
-    temperature = float(model.temperature)
-    assert json.loads((result.folder / "summary.json").read_text())["temperature"] == temperature
-    model.temperature.fill_(1)  # the fit is to the validation images
-    raw = compute_logits(model, splits.val)
-    assert fit_temperature(raw, splits.val.labels) == pytest.approx(temperature, rel=1e-4)
-    epochs = list(package.train(options, splits.train, splits.val))
-    assert [epoch.val_loss for epoch in epochs] == [epoch.val_loss for epoch in result.history]
-
-    with pytest.raises(AttributeError, match="no attribute 'nothing'"):
-        _ = package.nothing  # type: ignore[attr-defined]  # as meant

@@ -1,0 +1,65 @@
+"""Workers that are killed, and searches that start at the same moment.
+
+Longer forms of these tests: `python -m tests.reliability`.
+"""
+
+import signal
+from pathlib import Path
+
+import pytest
+from reliability import searches, trainer
+from reliability.trainer import Trainer
+
+ALL_STORAGES = [
+    "journal",
+    pytest.param("sqlite", marks=pytest.mark.slow),
+    pytest.param("postgresql", marks=pytest.mark.slow),
+]
+
+
+@pytest.fixture(scope="module")
+def data(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Write a small data file for all tests."""
+    return trainer.write_data(tmp_path_factory.mktemp("data") / "data.npz")
+
+
+@pytest.mark.parametrize("url", ALL_STORAGES, indirect=True)
+def test_a_killed_worker_costs_its_trial_only(tmp_path: Path, data: Path, url: str | None) -> None:
+    """H1: one of three workers is killed; the others finish, and its trial counts as failed."""
+    assert searches.kill_worker(tmp_path, data, url, "one-killed") == []
+
+
+@pytest.mark.parametrize("url", ALL_STORAGES, indirect=True)
+def test_a_killed_search_goes_on(tmp_path: Path, data: Path, url: str | None) -> None:
+    """H1: the next start records the trial that a killed process left running as failed."""
+    assert searches.kill_search(tmp_path, data, url, "all-killed") == []
+
+
+@pytest.mark.parametrize(
+    "url",
+    ["sqlite", *(pytest.param(s, marks=pytest.mark.slow) for s in ("journal", "postgresql"))],
+    indirect=True,
+)
+def test_two_searches_start_at_the_same_moment(tmp_path: Path, data: Path, url: str | None) -> None:
+    """H2: two searches on an empty storage do not crash, and they share the budget."""
+    assert searches.start_together(tmp_path, data, url, "together") == []
+
+
+@pytest.mark.parametrize(
+    ("number", "workers"),
+    [(signal.SIGINT, 1), pytest.param(signal.SIGTERM, 2, marks=pytest.mark.slow)],
+)
+def test_a_signal_ends_it_with_the_best_so_far(
+    tmp_path: Path, data: Path, number: signal.Signals, workers: int
+) -> None:
+    """After a signal, running trials are failed, the report is printed, and the same command can continue."""
+    process = Trainer(searches.command(data, tmp_path, None, "--workers", str(workers)))
+    folder = tmp_path / "study"
+    searches.await_trials(folder, None, "COMPLETE", 2)
+    process.send(number)
+    ended = process.wait()
+    assert ended.code == 128 + number, ended.output
+    assert f"stopped by {number.name}; run the same command again" in ended.output
+    assert "digits train" in ended.output
+    found = set(searches.states(folder, None).values())
+    assert found <= {"COMPLETE", "FAIL", "PRUNED"}  # none is left running
