@@ -121,7 +121,7 @@ def test_a_teacher_teaches_every_trial(
     start = dataclasses.replace(SMALL, teacher=str(tmp_path / "teacher"))
     with open_study(small(trials=2), start, TRAIN, VAL) as study:
         taught = [trial.accuracies for trial in study.search()]
-        assert "accuracies may be optimistic" in study.notices[0]
+        assert "figures are optimistic" in study.notices[0]
     assert taught != [trial.accuracies for trial in conduct(small(name="alone", trials=2)).trials]
 
 
