@@ -15,7 +15,7 @@ from support.strokefont import sheet
 
 from digits.errors import DataError, PhotoError
 from digits.reading.find_digits import find
-from digits.reading.image_files import PictureLimits, open_picture
+from digits.reading.image_files import PictureLimits, files_in, open_picture
 
 HOSTILE = hostile_pictures()
 
@@ -77,6 +77,15 @@ def test_limits_hold(content: bytes, limits: PictureLimits) -> None:
     with pytest.raises(PhotoError) as caught:
         open_picture(content, limits)
     assert caught.value.kind == "limit"
+
+
+def test_large_files_are_not_read(tmp_path: Path) -> None:
+    """A file above the limit of bytes is refused by its size alone."""
+    path = tmp_path / "large.png"
+    path.touch()
+    os.truncate(path, 10_000_001)
+    with pytest.raises(PhotoError, match="10,000,001 bytes"):
+        open_picture(path)
 
 
 def test_limits_are_checked_before_decoding() -> None:
@@ -156,6 +165,7 @@ SAME_MEANING = {
     "transparent paper": saved(see_through(0, 255), "PNG"),
     "transparent black paper": saved(see_through(0, 0), "PNG"),
     "transparent palette": palette_with_transparency(),
+    "32-bit-tiff": saved(Image.fromarray(FROM_PLAIN.astype(np.int32) * 257), "TIFF"),
     "cmyk": saved(PLAIN.convert("CMYK"), "TIFF"),
 }
 
@@ -188,10 +198,19 @@ def test_jpeg_is_nearly_the_same() -> None:
     assert np.abs(grey(saved(PLAIN, "JPEG", quality=92)) - FROM_PLAIN).mean() < 2
 
 
-def test_arrays_and_images_are_pictures_too() -> None:
-    """Pillow images and arrays, uint8 or in [0, 1], give the same pixels."""
+def test_arrays_and_images_are_pictures_too(tmp_path: Path) -> None:
+    """Paths, Pillow images and arrays, uint8 or in [0, 1], give the same pixels."""
     array = np.asarray(PLAIN)
-    for source in (PLAIN, array, array / 255, (array / 255).astype(np.float32), PLAIN.convert("RGB")):
+    PLAIN.save(tmp_path / "plain.png")
+    for source in (
+        tmp_path / "plain.png",
+        str(tmp_path / "plain.png"),
+        PLAIN,
+        array,
+        array / 255,
+        (array / 255).astype(np.float32),
+        PLAIN.convert("RGB"),
+    ):
         assert np.array_equal(open_picture(source).pixels, array)
 
 
@@ -228,6 +247,23 @@ def test_a_pillow_image_stays_as_it_was() -> None:
     assert image.size == (4000, 3200)
     assert (first.width, first.height) == (second.width, second.height) == (4000, 3200)
     assert np.array_equal(first.pixels, second.pixels)
+
+
+def test_folders_are_replaced_by_their_files(tmp_path: Path) -> None:
+    """A folder gives its files by name, without hidden files and folders; other paths stay as they are."""
+    for name in ("b.png", "a.png", ".hidden", "folder"):
+        (tmp_path / name).mkdir() if name == "folder" else (tmp_path / name).touch()
+    (tmp_path / "loop").symlink_to("loop")
+    file, missing, nul = tmp_path / "a.png", tmp_path / "missing", tmp_path / "a\0b"
+    paths = [tmp_path, file, tmp_path / "folder", missing, nul]
+    listed = [tmp_path / name for name in ("a.png", "b.png", "loop")]
+    assert list(files_in(paths)) == [*listed, file, tmp_path / "folder", missing, nul]
+
+
+def test_a_picture_without_pixels_is_refused() -> None:
+    """A Pillow image with a side of 0 is refused as damaged."""
+    with pytest.raises(PhotoError, match="has no pixels"):
+        open_picture(Image.new("L", (0, 5)))
 
 
 def test_a_damaged_pillow_image_is_refused() -> None:

@@ -12,7 +12,7 @@ from support.templates import TEMPLATES, found_in
 from digits.mnist import BOX, SIDE
 from digits.reading.components import extent
 from digits.reading.ink import stroke_width
-from digits.reading.mnist_form import centre_of_mass, scaled
+from digits.reading.mnist_form import as_mnist_image, centre_of_mass, mnist_form, scaled
 
 Pixels = npt.NDArray[np.uint8]
 
@@ -56,3 +56,19 @@ def test_ready_made_digits_are_found_fast() -> None:
     pixels[4:24, 9:19] = generator.integers(200, 256, (20, 10))
     image = found_in(pixels, single=True).marks[0].image
     assert np.array_equal((image * 255).round().astype(np.uint8), pixels)
+
+
+def test_only_pictures_in_mnists_form_are_used_as_they_are() -> None:
+    """Another size, faint ink, another box and a digit off the centre are brought into MNIST's form."""
+    pixels = np.zeros((28, 28), np.uint8)
+    pixels[4:24, 12:15] = 255
+    assert as_mnist_image(pixels) is not None
+    assert as_mnist_image(np.pad(pixels, 1)) is None
+    assert as_mnist_image(pixels // 2) is None
+    assert as_mnist_image(np.where(np.arange(28)[:, None] < 20, pixels, 0).astype(np.uint8)) is None
+    assert as_mnist_image(np.roll(pixels, 6, axis=1)) is None
+
+
+def test_ink_that_cannot_be_seen_gives_a_black_image() -> None:
+    """Ink below a strength of 0.2 does not count."""
+    assert not mnist_form(np.full((40, 30), 0.19, np.float32)).any()

@@ -32,10 +32,23 @@ def test_slanting_rows_stay_rows(slope: float) -> None:
     assert text(found_in(paper, classify=probabilities)) == "24370/58269"
 
 
-@pytest.mark.parametrize("way", [lined, with_specks, on_a_table, shaded])
+def in_a_frame(image: Image.Image, margin: float = 0.1) -> Image.Image:
+    """Draw a frame around the writing; its distance from the border is `margin` times the sides."""
+    image = image.copy()
+    x, y = round(margin * image.width), round(margin * image.height)
+    ImageDraw.Draw(image).rectangle((x, y, image.width - x, image.height - y), outline=0, width=5)
+    return image
+
+
+@pytest.mark.parametrize("way", [lined, with_specks, on_a_table, shaded, in_a_frame])
 def test_rows_on_difficult_paper(way: Callable[[Image.Image], Image.Image | Pixels]) -> None:
-    """Ruled lines, specks, tables and shadows add no mark to a row and remove none."""
+    """Ruled lines, specks, tables, shadows and frames add no mark to a row and remove none."""
     assert text(found_in(way(sheet("40735", size=(700, 300), height=90)))) == "40735"
+
+
+def test_small_digits_in_a_large_frame() -> None:
+    """A frame around digits that are small against the picture is no mark."""
+    assert text(found_in(in_a_frame(sheet("40735", size=(1400, 1000), height=70), margin=0.2))) == "40735"
 
 
 def test_a_line_under_several_digits_does_not_bind_them() -> None:
@@ -83,3 +96,17 @@ def test_dots_and_dashes_are_no_digits() -> None:
     draw.ellipse((735, 165, 751, 181), fill=0)
     draw.line((770, 120, 850, 120), fill=0, width=11)
     assert text(found_in(paper, classify=probabilities)) == "12500"
+
+
+def test_a_fence_is_not_cut_in_every_way() -> None:
+    """Eighty bars in a row offer too many groups to classify: each bar is a mark, and none is classified."""
+
+    def unused(images: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:
+        raise AssertionError(f"{len(images)} images were classified")
+
+    fence = Image.new("L", (880, 150), 255)
+    for x in range(40, 840, 10):
+        ImageDraw.Draw(fence).line((x, 35, x, 115), fill=0, width=3)
+    marks = found_in(fence, classify=unused).marks
+    assert len(marks) == 80
+    assert all(mark.probabilities is None for mark in marks)

@@ -84,11 +84,9 @@ def holes(mask: Mask) -> Mask:
 
 
 def _pen_width(ink: Array) -> float:
-    """Return the typical length in pixels of a run of ink down a column, at least 1."""
+    """Return the typical length in pixels of a run of ink down a column, at least 1; there must be ink."""
     padded = np.pad(ink > INK_THRESHOLD, ((1, 1), (0, 0))).T
     changes = np.flatnonzero(np.diff(padded.ravel(), prepend=False))
-    if not changes.size:
-        return 1.0
     return max(1.0, float(np.quantile(changes[1::2] - changes[::2], PEN_QUANTILE)))
 
 

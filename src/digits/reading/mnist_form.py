@@ -75,16 +75,24 @@ def mnist_form(ink: Array) -> Array:
 
     Returns (28, 28) float32 in [0, 1], white on black; all 0 if there is no visible ink.
     """
-    visible = ink > VISIBLE
-    if not visible.any():
+    ink = _visible_part(ink)
+    if not ink.size:
         return np.zeros((SIDE, SIDE), np.float32)
-    top, bottom, left, right = extent(visible)
-    ink = ink[top:bottom, left:right]
     boxed = _boxed(ink)
     width = stroke_width(boxed)
     if not MIN_STROKE_WIDTH <= width <= MAX_STROKE_WIDTH:
-        boxed = _boxed(_with_stroke_width_of_mnist(ink, width))
+        changed = _visible_part(_with_stroke_width_of_mnist(ink, width))
+        boxed = _boxed(changed if changed.size else ink)
     return _centred(boxed / max(float(boxed.max()), 1e-6))
+
+
+def _visible_part(ink: Array) -> Array:
+    """Crop an image (H, W) to its visible ink; (0, 0) if there is none."""
+    visible = ink > VISIBLE
+    if not visible.any():
+        return ink[:0, :0]
+    top, bottom, left, right = extent(visible)
+    return ink[top:bottom, left:right]
 
 
 def _boxed(ink: Array) -> Array:
@@ -112,7 +120,7 @@ def _resampling(before: int, after: int) -> Array:
 def _with_stroke_width_of_mnist(ink: Array, width: float) -> Array:
     """Make strokes thicker or thinner until they are as wide as MNIST's.
 
-    `width` is their width in pixels of the 20-pixel box. The result is about 80 pixels long.
+    `width` is their width in pixels of the 20-pixel box. The result is about 80 pixels long, with margins.
     """
     fine = scaled(ink, FINE * BOX / max(ink.shape))
     if width < MIN_STROKE_WIDTH:
@@ -122,11 +130,7 @@ def _with_stroke_width_of_mnist(ink: Array, width: float) -> Array:
     else:
         for i in range(min(MAX_THINNING, round(STEPS_PER_PIXEL * (width - MAX_STROKE_WIDTH)))):
             fine = _dilated(with_margin(fine, 1), np.minimum, square=i % 2 == 1)
-    visible = fine > VISIBLE
-    if not visible.any():
-        return ink
-    top, bottom, left, right = extent(visible)
-    return fine[top:bottom, left:right]
+    return fine
 
 
 def _dilated(ink: Array, extreme: Callable[..., Array], *, square: bool) -> Array:

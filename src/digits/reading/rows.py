@@ -13,13 +13,11 @@ SLOPE_COST = 10  # of a slope of 45 degrees, against 1 for each row (chosen on t
 
 
 def rows_of(characters: Sequence[Component], typical: float) -> list[list[Component]]:
-    """Return the rows from top to bottom, each row from left to right.
+    """Return the rows of at least one character from top to bottom, each row from left to right.
 
     `typical` is the typical height of a character in pixels. Of all slopes the cheapest is taken: few rows,
     whose characters differ little in height above the baseline, and a small slope.
     """
-    if not characters:
-        return []
     middle = np.array([(c.top + c.bottom) / 2 for c in characters])
     across = np.array([(c.left + c.right) / 2 for c in characters])
     best: tuple[float, list[list[int]]] = (math.inf, [])
