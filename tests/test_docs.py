@@ -25,6 +25,12 @@ every_page = pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
 
 
 @functools.cache
+def text_of(page: Path) -> str:
+    """Return a page without its diffs, which speak of code that is not there."""
+    return re.sub(r"^```diff\n.*?^```", "", page.read_text(), flags=re.MULTILINE | re.DOTALL)
+
+
+@functools.cache
 def help_text(command: str) -> str:
     """Return what `digits COMMAND --help` prints; asked once, because each takes a process."""
     return generate.help_text(command)
@@ -51,7 +57,7 @@ def test_the_recipes_figures_are_what_was_measured() -> None:
 @every_page
 def test_links_lead_somewhere(page: Path) -> None:
     """Every relative link and picture of a page names a file, and every #part a heading, that is there."""
-    for target, part in re.findall(r"\]\((?!https?:|mailto:)([^)#\s]*)(?:#([^)\s]+))?\)", page.read_text()):
+    for target, part in re.findall(r"\]\((?!https?:|mailto:)([^)#\s]*)(?:#([^)\s]+))?\)", text_of(page)):
         file = page.parent / target if target else page
         assert file.exists(), target
         assert not part or part in anchors(file), f"{target}#{part}"
@@ -59,7 +65,7 @@ def test_links_lead_somewhere(page: Path) -> None:
 
 def anchors(page: Path) -> set[str]:
     """Return the names by which GitHub links to the headings of a page."""
-    headings = re.findall(r"^#+ (.*)$", page.read_text(), re.MULTILINE)
+    headings = re.findall(r"^#+ (.*)$", text_of(page), re.MULTILINE)
     return {re.sub(r"[^\w\- ]", "", heading.lower()).replace(" ", "-") for heading in headings}
 
 
@@ -67,17 +73,17 @@ def anchors(page: Path) -> set[str]:
 def test_paths_in_the_pages_exist(page: Path) -> None:
     """Every path into a folder of the repository that a page names is there."""
     path = re.compile(r"(?<![\w/.-])(?:src|tests|docs|benchmarks)/[\w./*-]*[\w*]")
-    for found in path.findall(page.read_text()) if page != HISTORY else []:
+    for found in path.findall(text_of(page)) if page != HISTORY else []:
         assert list(ROOT.glob(found.replace("RECIPE", "*"))), found
 
 
 @every_page
 def test_commands_in_the_pages_exist(page: Path) -> None:
     """Every `digits` command line that a page shows has a command and options that are there."""
-    blocks = re.findall(r"^```(\w*)\n(.*?)^```", page.read_text(), re.MULTILINE | re.DOTALL)
+    blocks = re.findall(r"^```(\w*)\n(.*?)^```", text_of(page), re.MULTILINE | re.DOTALL)
     code = "".join(text for language, text in blocks if language == "bash")
     shown = re.findall(r"^\s*(?:digits|python train\.py)\b.*$", code, re.MULTILINE)
-    shown += re.findall(r"`(digits [a-z-][^`\n]*)`", page.read_text())
+    shown += re.findall(r"`(digits [a-z-][^`\n]*)`", text_of(page))
     for line in shown:
         words = shlex.split(line.split("#")[0])
         command = "train" if words[0] == "python" else words[1]
@@ -96,7 +102,7 @@ def test_options_in_the_pages_exist(page: Path) -> None:
         return
     known = "".join(map(help_text, COMMANDS))
     known += "".join(path.read_text() for path in (ROOT / "benchmarks").glob("*.py"))
-    for option in re.findall(r"`(--[a-z][\w-]+)[ `=]", page.read_text()):
+    for option in re.findall(r"`(--[a-z][\w-]+)[ `=]", text_of(page)):
         assert option in known or f'"{option[2:].replace("-", "_")}"' in known, option
 
 
@@ -105,7 +111,7 @@ def test_python_names_in_the_pages_exist(page: Path) -> None:
     """Every `digits.NAME` that a page mentions is a module, or a name that can be imported."""
     if page == HISTORY:
         return
-    for dotted in re.findall(r"(?<![\w/.@-])digits\.([A-Za-z_][\w.]*\w)", page.read_text()):
+    for dotted in re.findall(r"(?<![\w/.@-])digits\.([A-Za-z_][\w.]*\w)", text_of(page)):
         assert exists(dotted) or dotted == "example.org", f"digits.{dotted}"
 
 
