@@ -13,7 +13,7 @@ from digits.evaluation.metrics import evaluate_logits
 
 
 def slow_calibration_error(confidence: list[float], right: list[bool], bins: int) -> float:
-    """Guo et al. 2017, eq. 3, as it stands there."""
+    """Return the expected calibration error by Guo et al. 2017, eq. 3, as an obvious loop."""
     error = 0.0
     for m in range(1, bins + 1):
         members = [i for i, c in enumerate(confidence) if (m - 1) / bins < c <= m / bins]
@@ -24,7 +24,7 @@ def slow_calibration_error(confidence: list[float], right: list[bool], bins: int
 
 @pytest.mark.parametrize("bins", [1, 7, 15, 100])
 def test_calibration_error_equals_a_slow_loop(bins: int) -> None:
-    """The vectorised calibration error is the loop over bins."""
+    """The vectorised calibration error equals the loop."""
     logits, labels = answers(800)
     confidence, guesses = logits.double().softmax(1).max(1)
     expected = slow_calibration_error(confidence.tolist(), (guesses == labels).tolist(), bins)
@@ -32,7 +32,7 @@ def test_calibration_error_equals_a_slow_loop(bins: int) -> None:
 
 
 def test_confidence_on_an_edge_belongs_to_the_bin_below() -> None:
-    """Of two bins, an answer of exactly 1/2 is in the lower one, as the definition has it."""
+    """A confidence of exactly 1/2 belongs to the lower of two bins."""
     logits = torch.tensor([[0.0, 0.0], [0.0, math.log(1 / 3)]])  # confidence 1/2 and 3/4, both right
     assert expected_calibration_error(logits, torch.tensor([0, 0]), bins=2) == pytest.approx((0.5 + 0.25) / 2)
     logits = torch.tensor([[0.0, 0.0], [math.log(1 / 3), 0.0]])  # the second wrong: the gaps must not cancel
@@ -47,7 +47,7 @@ def test_evaluation_uses_fifteen_bins() -> None:
 
 @pytest.mark.parametrize("factor", [0.2, 1.0, 3.0])
 def test_the_temperature_is_the_one_of_least_loss(factor: float) -> None:
-    """As SciPy's minimiser finds it, whatever the scale of the logits; divided by it, they want 1."""
+    """The temperature is the one that SciPy's minimiser finds; logits divided by it need temperature 1."""
     logits, labels = answers(2000)
     logits = factor * logits
     found = fit_temperature(logits, labels)
@@ -61,7 +61,7 @@ def test_the_temperature_is_the_one_of_least_loss(factor: float) -> None:
 
 
 def test_a_fitted_temperature_makes_probabilities_honest() -> None:
-    """Labels drawn from the probabilities of known logits: boasting by a factor of 3 is found and undone."""
+    """Calibrated logits that were multiplied by 3 get the temperature 3."""
     generator = torch.Generator().manual_seed(0)
     logits = 2 * torch.randn(20_000, 10, generator=generator)
     labels = torch.multinomial(logits.softmax(1), 1, generator=generator).squeeze(1)
@@ -71,5 +71,5 @@ def test_a_fitted_temperature_makes_probabilities_honest() -> None:
 
 
 def test_a_network_without_mistakes_has_a_finite_temperature() -> None:
-    """Where no temperature is low enough, the search ends at its border."""
+    """A network without mistakes gets the lowest temperature, 1/20."""
     assert fit_temperature(torch.eye(10), torch.arange(10)) == pytest.approx(1 / 20)

@@ -16,7 +16,7 @@ def test_mcnemars_test_is_the_binomial_test(first: int, second: int) -> None:
 
 
 def test_a_comparison_counts_image_by_image() -> None:
-    """Every image is counted once, in the cell of who reads it right."""
+    """Every image is counted once: both, first, second or neither network correct."""
     labels = torch.tensor([0, 1, 2, 3, 4, 5])
     one_hot = torch.eye(10)
     first = one_hot[torch.tensor([0, 1, 2, 9, 9, 9])]

@@ -35,7 +35,7 @@ class Layers(nn.Module):
 
 
 def test_logits_are_those_of_the_network_on_unit_pixels() -> None:
-    """Bytes become floats from 0 to 1 with a channel, in batches that leave no trace in the result."""
+    """Bytes are divided by 255, and splitting into batches does not change the logits."""
     model, images = MLP(), pictures(25)
     expected = model.eval()(torch.tensor(images.numpy()[:, None] / 255.0, dtype=torch.float32)).detach()
     torch.testing.assert_close(compute_logits(model, images, batch=10), expected, rtol=1e-5, atol=1e-6)
@@ -61,7 +61,7 @@ def test_answers_do_not_depend_on_batch_neighbours(model: nn.Module) -> None:
 
 
 def test_training_mode_is_restored_layer_by_layer() -> None:
-    """A layer the trainer froze stays frozen, the others train on, even after a failure."""
+    """Afterwards each layer is in the mode it had before, even after an error."""
     model = Layers().train()
     model.norm.eval()
     compute_logits(model, pictures(2))
@@ -80,12 +80,12 @@ def test_logits_can_be_trained_on() -> None:
 
 
 def test_no_images_give_no_logits() -> None:
-    """An empty set is not an error until somebody wants figures of it."""
+    """No images give logits of shape (0, 10)."""
     assert compute_logits(MLP(), pictures(0)).shape == (0, 10)
 
 
 def test_a_network_without_parameters_is_asked_too() -> None:
-    """A fixed rule, such as the mean ink of each column pair, is a network as well."""
+    """A network without parameters works too."""
     assert compute_logits(nn.AdaptiveAvgPool2d((1, 10)), pictures(2)).shape == (2, 1, 1, 10)
 
 
@@ -98,13 +98,13 @@ def test_a_network_without_parameters_is_asked_too() -> None:
     ],
 )
 def test_other_images_are_refused(images: Tensor, found: str) -> None:
-    """Floats, which would be divided by 255 twice, and other shapes are named and refused."""
+    """Images of another dtype or shape are refused, and the message names both."""
     with pytest.raises(DataError, match=f"found {found}"):
         compute_logits(MLP(), images)
 
 
 def test_probabilities_are_a_softmax() -> None:
-    """Probabilities are exp(logit) over the row's sum, also where exp overflows."""
+    """Probabilities are the softmax of the logits, even of large ones."""
     logits, _ = answers(20)
     expected = np.exp(logits.double().numpy())
     np.testing.assert_allclose(probabilities(logits), expected / expected.sum(1, keepdims=True), rtol=1e-12)
@@ -113,7 +113,7 @@ def test_probabilities_are_a_softmax() -> None:
 
 @pytest.mark.parametrize("value", [math.nan, math.inf, -math.inf])
 def test_answers_that_are_not_numbers_are_refused(value: float) -> None:
-    """One NaN or infinite logit among many is found, counted and explained."""
+    """A single NaN or infinite logit raises TrainingError with the number of images affected."""
     logits, labels = answers(50)
     logits[17, 3] = value
     for function in (evaluate_logits, expected_calibration_error):
@@ -124,7 +124,7 @@ def test_answers_that_are_not_numbers_are_refused(value: float) -> None:
 
 
 def test_labels_of_another_set_are_refused() -> None:
-    """Too few labels, and labels the network has no output for, are named."""
+    """Too few labels, or labels out of range, are refused."""
     logits, labels = answers(5)
     with pytest.raises(DataError, match=r"5 images and labels \(4,\)"):
         evaluate_logits(logits, labels[:4])

@@ -17,7 +17,7 @@ from digits.evaluation.metrics import DISPUTED, evaluate_logits, evaluate_undisp
 
 @pytest.mark.parametrize("seed", range(5))
 def test_figures_equal_scikit_learns(seed: int) -> None:
-    """Accuracy, loss, confusion and the per-class figures are scikit-learn's."""
+    """Accuracy, loss, confusion matrix, precision, recall and F1 are scikit-learn's."""
     logits, labels = answers(997, seed)
     guesses, classes = logits.argmax(1), list(range(10))
     found = evaluate_logits(logits, labels)
@@ -35,7 +35,7 @@ def test_figures_equal_scikit_learns(seed: int) -> None:
 
 
 def test_absent_and_never_given_classes_have_zeros() -> None:
-    """A class without images or answers has figures of 0, without a warning, as in scikit-learn."""
+    """A class without images or predictions has zeros, without a warning, as in scikit-learn."""
     labels = torch.tensor([0, 0, 1, 2])
     logits = torch.eye(4)[torch.tensor([0, 1, 1, 0])]  # class 2 is never the answer, class 3 never the truth
     with warnings.catch_warnings():
@@ -51,7 +51,7 @@ def test_absent_and_never_given_classes_have_zeros() -> None:
 
 
 def test_of_equal_logits_the_first_is_the_answer() -> None:
-    """A network that knows nothing answers 0, everywhere alike."""
+    """If all logits are equal, the predicted class is the first."""
     found = evaluate_logits(torch.zeros(3, 10), torch.tensor([0, 0, 5]))
     assert found.confusion[0][0] == 2
     assert found.confusion[5][0] == 1
@@ -74,7 +74,7 @@ def test_json_holds_every_figure() -> None:
 
 
 def test_figures_leave_their_arguments_alone() -> None:
-    """Logits that still need a gradient are read, and neither argument is changed."""
+    """Neither argument is changed, and logits that need a gradient are accepted."""
     logits, labels = answers(50)
     before = logits.clone(), labels.clone()
     evaluate_logits(logits.requires_grad_(), labels)
@@ -83,7 +83,7 @@ def test_figures_leave_their_arguments_alone() -> None:
 
 
 def test_mistakes_come_most_confident_first() -> None:
-    """The order is that of a sort by falling probability, and nothing that was right is among them."""
+    """Mistakes are sorted by confidence, highest first, without correct predictions among them."""
     logits, labels = answers(300)
     confidence, guesses = logits.double().softmax(1).max(1)
     wrong = [i for i in range(300) if guesses[i] != labels[i]]
@@ -93,7 +93,7 @@ def test_mistakes_come_most_confident_first() -> None:
 
 
 def test_equally_confident_mistakes_keep_their_order() -> None:
-    """Ties are settled by the index."""
+    """Mistakes with the same confidence are sorted by index."""
     logits = torch.tensor([[2.0, 0.0, 0.0], [5.0, 0.0, 0.0]]).repeat(20, 1)
     labels = torch.arange(40) % 3  # every third is right
     sure, unsure = [i for i in range(1, 40, 2) if i % 3], [i for i in range(0, 40, 2) if i % 3]
@@ -101,7 +101,7 @@ def test_equally_confident_mistakes_keep_their_order() -> None:
 
 
 def test_a_perfect_network_has_no_mistakes() -> None:
-    """All right: accuracy 1, an empty list."""
+    """A perfect network has accuracy 1 and no mistakes."""
     logits = torch.eye(10) * 50
     assert most_confident_mistakes(logits, torch.arange(10), 25).tolist() == []
     found = evaluate_logits(logits, torch.arange(10))
@@ -110,13 +110,13 @@ def test_a_perfect_network_has_no_mistakes() -> None:
 
 
 def test_an_empty_set_is_refused() -> None:
-    """No images, no figures: the message says so instead of a division by zero."""
+    """An evaluation without images raises DataError."""
     with pytest.raises(DataError, match="nothing to evaluate"):
         evaluate_logits(torch.zeros(0, 10), torch.zeros(0, dtype=torch.int64))
 
 
 def test_disputed_images_are_left_out(mnist_logits: tuple[Tensor, Tensor]) -> None:
-    """Of 10,000 images 9,985 are left, and wrong answers to the disputed ones cost nothing."""
+    """9,985 of 10,000 images are left, and wrong predictions for the disputed ones do not count."""
     logits, labels = mnist_logits
     spoiled = logits.clone()
     spoiled[list(DISPUTED)] = torch.nn.functional.one_hot((labels[list(DISPUTED)] + 1) % 10, 10).float()
@@ -128,13 +128,13 @@ def test_disputed_images_are_left_out(mnist_logits: tuple[Tensor, Tensor]) -> No
 
 @pytest.fixture
 def mnist_logits() -> tuple[Tensor, Tensor]:
-    """Answers to 10,000 images, some of them wrong."""
+    """Logits and labels of 10,000 images, some of them classified wrongly."""
     draws = torch.Generator().manual_seed(0)
     labels = torch.randint(0, 10, (10_000,), generator=draws)
     return torch.eye(10)[labels] * 3 + torch.randn(10_000, 10, generator=draws), labels
 
 
 def test_there_are_fifteen_disputed_images() -> None:
-    """The list is that of the source: fifteen different places in the test set."""
+    """The list has fifteen different indices of the test set."""
     assert len(set(DISPUTED)) == len(DISPUTED) == 15
     assert all(0 <= index < 10_000 for index in DISPUTED)

@@ -47,7 +47,7 @@ def trial(number: int, accuracies: tuple[float, ...], state: State = "complete")
 
 
 def search(n: int) -> list[Trial]:
-    """Trials of 4 epochs, from bad to good, every third one given up and one without an epoch."""
+    """Return n trials of 4 epochs: every third one pruned, and one more without an epoch."""
     ends = [0.1, *np.random.default_rng(0).uniform(0.9, 0.985, n - 1).tolist()]
     whole = [tuple(end * part for part in (0.9, 0.97, 0.99, 1)) for end in ends]
     trials = [
@@ -76,7 +76,7 @@ def perceptron(hidden: int) -> Tensor:
 
 
 def canvas_of(figure: Figure) -> Axes:
-    """The axes that cover the whole figure."""
+    """Return the axes that cover the whole figure."""
     return figure.axes[0]
 
 
@@ -124,7 +124,7 @@ PICTURES: dict[str, Callable[[], Figure]] = {
 
 
 class Scribe(RendererAgg):
-    """Matplotlib's renderer, noting where each line of text ends up, in pixels from the top left corner."""
+    """Matplotlib's renderer; it also records the bounding box of each text, in pixels from the top left."""
 
     def __init__(self, figure: Figure) -> None:
         super().__init__(*figure.bbox.size, figure.dpi)  # type: ignore[no-untyped-call] # Matplotlib's
@@ -151,7 +151,7 @@ def drawn(name: str) -> Figure:
 
 @pytest.mark.parametrize("name", PICTURES)
 def test_no_text_is_cut_off_or_written_over(name: str) -> None:
-    """Every text lies inside the picture, and no two upright ones touch."""
+    """Every text lies inside the picture, and horizontal texts do not overlap."""
     figure = drawn(name)
     width, height = figure.bbox.size
     scribe = Scribe(figure)
@@ -165,7 +165,7 @@ def test_no_text_is_cut_off_or_written_over(name: str) -> None:
 
 @pytest.mark.parametrize("name", PICTURES)
 def test_pictures_are_as_wide_as_a_column_and_no_longer_than_two_screens(name: str) -> None:
-    """1,000 pixels wide, white, and of a height that a phone shows in at most two screens."""
+    """Pictures are white, 1,000 pixels wide and at most two phone screens high."""
     figure = drawn(name)
     width, height = figure.bbox.size
     assert width == 1000
@@ -191,7 +191,7 @@ def test_saved_pictures_are_whole_png_files(tmp_path: Path) -> None:
 
 
 def test_figures_and_saved_files_agree(tmp_path: Path) -> None:
-    """A mistake's image stands in the file pixel by pixel, enlarged by a whole number."""
+    """In the saved file, the image of a mistake is enlarged by a whole number, pixel by pixel."""
     save_png(drawn("mistakes"), tmp_path / "mistakes.png")
     image = canvas_of(drawn("mistakes")).images[0]
     left, right, bottom, top = map(int, image.get_extent())
@@ -215,7 +215,7 @@ print("matplotlib.pyplot" in sys.modules)
 
 
 def test_the_same_numbers_give_the_same_bytes_without_pyplot(tmp_path: Path) -> None:
-    """A picture drawn in another process is the same file, and pyplot's global state was never touched."""
+    """Another process draws the same bytes, and pyplot is never imported."""
     save_png(curves.curves_figure(history(5)), tmp_path / "here.png")
     paths = os.pathsep.join([str(Path(__file__).parents[1]), *sys.path])
     environment = {**os.environ, "PYTHONPATH": paths, "PYTHONHASHSEED": "7", "MPLBACKEND": "TkAgg"}
@@ -228,7 +228,7 @@ def test_the_same_numbers_give_the_same_bytes_without_pyplot(tmp_path: Path) -> 
 
 
 def test_threads_do_not_disturb_each_other(tmp_path: Path) -> None:
-    """Pictures drawn at the same time are the ones drawn alone."""
+    """Pictures drawn in several threads at once are the same as one drawn alone."""
     draw = PICTURES["confusion, fashion"]
     save_png(draw(), tmp_path / "alone.png")
     paths = [tmp_path / f"{i}.png" for i in range(4)]
@@ -238,7 +238,7 @@ def test_threads_do_not_disturb_each_other(tmp_path: Path) -> None:
 
 
 def test_dollar_signs_are_letters() -> None:
-    """A class name is written as it is, not set as mathematics."""
+    """Dollar signs in a class name are written as they are."""
     names = ["$", "$x_1$", *DIGITS[2:]]
     assert "$x_1$" in texts_of(canvas_of(confusion.confusion_figure(evaluate_logits(LOGITS, LABELS), names)))
 
@@ -247,7 +247,7 @@ def test_dollar_signs_are_letters() -> None:
 
 
 def test_curves_show_the_figures_and_their_final_values() -> None:
-    """Four lines with the epochs' numbers; name and last value at the end of each."""
+    """Four lines show the values of the epochs, with name and last value at their ends."""
     epochs = history(12)
     _, accuracy, loss = curves.curves_figure(epochs).axes
     for panel, names in (
@@ -266,7 +266,7 @@ def test_curves_show_the_figures_and_their_final_values() -> None:
 
 
 def test_a_loss_that_runs_away_is_a_power_of_ten() -> None:
-    """A huge loss is written in the room that a small one has."""
+    """A huge loss is written as a power of ten."""
     _, _, loss = curves.curves_figure([epoch(1, 12345.6, 0.1, 4.6e32, 0.1)]).axes
     assert texts_of(loss) == ["training\n1.2e+04", "validation\n4.6e+32"]
 
@@ -283,14 +283,14 @@ def test_the_best_epoch_is_ringed_and_in_the_title() -> None:
 
 
 def test_one_epoch_is_a_point() -> None:
-    """After a single epoch there is a marker where there is no line yet, and no best of one."""
+    """A single epoch is a point, and the text does not speak of a best epoch."""
     canvas, accuracy, _ = curves.curves_figure(history(1)).axes
     assert accuracy.lines[0].get_marker() == "o"
     assert "best" not in texts_of(canvas)[1]
 
 
 def test_the_line_named_above_ends_above() -> None:
-    """However close two lines end, their names stand in the order of the lines."""
+    """The names at the ends of the lines have the order of the lines."""
     for train, val in ((0.9, 0.9001), (0.9001, 0.9)):
         _, accuracy, _ = curves.curves_figure([epoch(1, 1, 0.1, 1, 0.1), epoch(2, 1, train, 1, val)]).axes
         training, validation = (text.get_position()[1] for text in accuracy.texts)
@@ -299,7 +299,7 @@ def test_the_line_named_above_ends_above() -> None:
 
 @pytest.mark.parametrize("broken", [math.nan, math.inf, -math.inf])
 def test_numbers_that_are_not_finite_leave_a_gap(broken: float) -> None:
-    """A training that overflowed is drawn up to where it did, and the final value says so."""
+    """Values that are not finite leave a gap in the line, and the last value is "not a number"."""
     epochs = [*history(3), epoch(4, broken, 0.1, broken, 0.1)]
     _, _, loss = curves.curves_figure(epochs).axes
     assert np.isfinite(np.asarray(loss.lines[1].get_ydata())).tolist() == [True, True, True, False]
@@ -310,7 +310,7 @@ def test_numbers_that_are_not_finite_leave_a_gap(broken: float) -> None:
 
 
 def cells_of(figure: Figure) -> list[tuple[str, tuple[float, ...]]]:
-    """What is written in each cell, row by row, and the cell's colour."""
+    """Return the text and the colour of each cell, row by row."""
     canvas = canvas_of(figure)
     rectangles = [patch for patch in canvas.patches if isinstance(patch, Rectangle)]
     return [
@@ -331,7 +331,7 @@ def test_confusion_cells_hold_the_counts() -> None:
 
 
 def test_confusion_colours_show_the_mistakes() -> None:
-    """Right answers are grey however many; mistakes are the more coloured the more there are."""
+    """Correct predictions are grey; the more frequent a mistake, the stronger its colour."""
     counts = np.diag([900] * 10)
     counts[4, 9], counts[9, 4], counts[0, 1] = 30, 10, 1
     colours = np.array(
@@ -345,7 +345,7 @@ def test_confusion_colours_show_the_mistakes() -> None:
 
 
 def test_confusion_says_accuracy_interval_and_worst_pair() -> None:
-    """Title and text say the finding, with scikit-learn's recall and precision round the table."""
+    """Title and text have the accuracy, its interval and the most frequent mistake."""
     counts = np.diag([97, 98, 99, 100, 90, 100, 100, 100, 100, 100])
     counts[4, 9], counts[0, 1] = 10, 1
     texts = texts_of(canvas_of(confusion.confusion_figure(evaluation(counts), DIGITS)))
@@ -357,7 +357,7 @@ def test_confusion_says_accuracy_interval_and_worst_pair() -> None:
 
 
 def test_confusion_of_few_images_says_what_it_does_not_know() -> None:
-    """A class without images has no recall, one never answered no precision; one mistake happens once."""
+    """A class without images has no recall, and one without predictions no precision."""
     counts = np.zeros((10, 10), dtype=int)
     counts[0, 0], counts[1, 0] = 3, 1
     texts = texts_of(canvas_of(confusion.confusion_figure(evaluation(counts), FASHION)))
@@ -366,7 +366,7 @@ def test_confusion_of_few_images_says_what_it_does_not_know() -> None:
 
 
 def test_100_percent_is_said_of_perfection_only() -> None:
-    """One mistake in 60,000 is 99.99 %, none is 100 %."""
+    """100 % is written only without any mistake: one mistake in 60,000 is 99.99 %."""
     counts = np.diag([6000] * 10)
     title = texts_of(canvas_of(confusion.confusion_figure(evaluation(counts), FASHION)))[0]
     assert title == f"100{NARROW}% of 60,000 test images read right"
@@ -397,7 +397,7 @@ def test_mistakes_are_the_most_confident_ones_in_order() -> None:
 
 
 def test_long_names_take_two_lines() -> None:
-    """Where names are long the truth stands above the answer."""
+    """If class names are long, the true class stands above the predicted one."""
     canvas = canvas_of(mistakes.mistakes_figure(IMAGES, LABELS, LOGITS, FASHION))
     first = most_confident_mistakes(LOGITS, LABELS, 1)
     truth, answer = FASHION[int(LABELS[first])], FASHION[int(LOGITS[first].argmax())]
@@ -406,7 +406,7 @@ def test_long_names_take_two_lines() -> None:
 
 
 def test_few_mistakes_are_all_shown() -> None:
-    """With fewer mistakes than places the text does not promise 25."""
+    """With fewer mistakes than places, all are shown and the text does not say 25."""
     wrong = most_confident_mistakes(LOGITS, LABELS, 2)
     canvas = canvas_of(mistakes.mistakes_figure(IMAGES[wrong], LABELS[wrong], LOGITS[wrong], DIGITS))
     assert len(canvas.images) == 2
@@ -414,7 +414,7 @@ def test_few_mistakes_are_all_shown() -> None:
 
 
 def test_no_mistakes_make_a_friendly_picture() -> None:
-    """A network without mistakes gets a tick."""
+    """A network without mistakes gets a picture with a tick."""
     canvas = canvas_of(mistakes.mistakes_figure(*PERFECT, DIGITS))
     assert texts_of(canvas)[0] == "All 50 test images read right"
     assert len(canvas.images) == 0
@@ -440,7 +440,7 @@ def test_first_layer_shows_the_strongest_neurons_on_one_scale() -> None:
 
 
 def test_a_small_first_layer_is_shown_whole() -> None:
-    """Fewer neurons than places, and weights that are all zero, are no problem."""
+    """Few neurons are all shown, and weights of zero are no problem."""
     canvas = canvas_of(first_layer.first_layer_figure(torch.zeros(5, 28, 28)))
     assert len(canvas.images) == 5 + 1
     assert texts_of(canvas)[0] == "What the 5 first-layer neurons look for"
@@ -465,7 +465,7 @@ def test_predictions_show_the_first_images_with_their_likeliest_classes() -> Non
 
 
 def test_bars_are_as_long_as_probabilities() -> None:
-    """A bar of probability 1 fills its row; blue is the truth, orange a wrong answer, grey the rest."""
+    """A probability of 1 fills the row; blue is the true class, orange a wrong prediction, grey the rest."""
     chances = torch.tensor([[0.5, 0.3, 0.15, 0.05, *[1e-9] * 6], [0.6, 0.25, 0.1, 0.05, *[1e-9] * 6]])
     labels = torch.tensor([0, 3])
     canvas = canvas_of(predictions.predictions_figure(IMAGES[:2], labels, chances.log(), DIGITS))
@@ -480,7 +480,7 @@ def test_bars_are_as_long_as_probabilities() -> None:
 
 
 def test_certainty_is_not_overstated() -> None:
-    """Beside the bars, 0 and 100 % are said only of 0 and 1."""
+    """0 % and 100 % are written only for exactly 0 and 1."""
     logits = torch.tensor([[8.0, 0.0, -2000.0, *[-3000.0] * 7], [2000.0, *[0.0] * 9]])
     canvas = canvas_of(predictions.predictions_figure(IMAGES[:2], torch.tensor([0, 0]), logits, DIGITS))
     written = [text for text in texts_of(canvas)[2:] if "%" in text]

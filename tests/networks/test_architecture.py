@@ -16,7 +16,7 @@ from digits.networks.model_file import load_model
     ids=str,
 )
 def test_hidden_sizes_that_cannot_be_are_refused(hidden: Any, tmp_path: Path) -> None:
-    """The sizes in the meta data must be two whole numbers that the file has room for."""
+    """The sizes of the hidden layers must be two whole numbers above 0 that fit the file's size limit."""
     path = tmp_path / "model.npz"
     architecture = {"name": "mlp", "hidden": hidden}
     path.write_bytes(archive_of({**model_members(), "meta": meta_bytes(architecture=architecture)}))
@@ -43,7 +43,7 @@ def test_hidden_sizes_that_cannot_be_are_refused(hidden: Any, tmp_path: Path) ->
     ids=str,
 )
 def test_networks_that_cannot_be_are_refused(architecture: Any, words: str, tmp_path: Path) -> None:
-    """A file that claims a kind or a size of network that is not known here is refused."""
+    """A description with an unknown kind of network or impossible sizes is refused."""
     path = tmp_path / "model.npz"
     path.write_bytes(archive_of({**model_members(), "meta": meta_bytes(architecture=architecture)}))
     with pytest.raises(CheckpointError, match=words):

@@ -34,7 +34,7 @@ def by_hand(model: MLP, images: torch.Tensor, targets: torch.Tensor, scale: floa
 
 @torch.no_grad()
 def nearest_to_zero(model: MLP, images: torch.Tensor) -> float:
-    """The least distance from 0 of what goes into any ReLU."""
+    """Return the smallest absolute value that enters a ReLU."""
     z1 = model.hidden1(model.normalise(images).flatten(1))
     z2 = model.hidden2(z1.relu())
     return float(torch.cat([z1.flatten(), z2.flatten()]).abs().min())
@@ -52,7 +52,7 @@ def test_gradients_equal_autograds(hidden1: int, hidden2: int, batch: int, seed:
 
 
 def test_gradients_equal_finite_differences() -> None:
-    """A nudge of a weight changes the loss by the gradient times the nudge (central differences)."""
+    """A small change of a weight changes the loss by the gradient times the change (central differences)."""
     model, images, targets = problem(12, 9, 16, seed=3)
     gradients = by_hand(model, images, targets, 1 / 16)[1:]
     model = model.double()
@@ -85,6 +85,6 @@ def test_both_matrix_libraries_agree(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_a_parameter_without_grad_is_refused() -> None:
-    """Forgetting to make the gradients' tensors is said, not silently skipped."""
+    """A parameter without a .grad tensor raises ValueError."""
     with torch.no_grad(), pytest.raises(ValueError, match=r"needs a \.grad"):
         backpropagation.gradients(MLP(4, 4), torch.rand(2, 1, 28, 28), Loss(torch.eye(10)[:2]), 1.0)

@@ -21,7 +21,7 @@ LIMIT = 2 * 2**20  # bytes of one file
 
 
 def card(name: str) -> dict[str, str]:
-    """The row of the card's table about a network, by column."""
+    """Return the row of the model card's table about a network, by column."""
     rows = [line.strip("| ").split(" | ") for line in CARD.splitlines() if line.startswith("|")]
     columns = next(row for row in rows if row[0] == "network")
     row = next(row for row in rows if row[0] == f"`{name}`")
@@ -39,7 +39,7 @@ def test_a_bundled_network_is_small_and_in_half_precision(name: str) -> None:
 
 @pytest.mark.parametrize("name", sorted(BUNDLED))
 def test_a_bundled_network_was_trained_on_the_training_images(name: str) -> None:
-    """What the file says of its training: the published MNIST, 60,000 images in two parts, test set apart."""
+    """The file says that it was trained on the 60,000 published training images of MNIST only."""
     _, meta = load_model(model_path(name))
     about = meta["data"]
     assert (about["dataset"], about["published"], about["own_test_set"]) == ("mnist", True, True)
@@ -49,7 +49,7 @@ def test_a_bundled_network_was_trained_on_the_training_images(name: str) -> None
 
 @pytest.mark.parametrize("name", sorted(BUNDLED))
 def test_a_bundled_network_reaches_its_cards_figures(name: str, mnist: Collection) -> None:
-    """On the full test set it reads exactly as many images right as the card says."""
+    """Accuracy on the full test set and number of weights are exactly those of the model card."""
     assert mnist.test is not None
     logits = compute_logits(digits.load(name), mnist.test)
     found, row = metrics.evaluate_logits(logits, mnist.test.labels), card(name)
@@ -60,7 +60,7 @@ def test_a_bundled_network_reaches_its_cards_figures(name: str, mnist: Collectio
 
 
 def test_evaluate_takes_a_bundled_name(mnist_folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    """`digits evaluate cnn` tests the network in the package, on the images its own run was tested on."""
+    """`digits evaluate cnn` gives the accuracy on the model card."""
 
     from digits.cli.main import main
 
@@ -71,7 +71,7 @@ def test_evaluate_takes_a_bundled_name(mnist_folder: Path, capsys: pytest.Captur
 
 
 def test_a_bundled_network_reads_right_after_installation() -> None:
-    """Without data or download, a drawn bar in the middle is a one for both networks."""
+    """Without data or download, both networks classify a vertical bar as a 1."""
     image = torch.zeros(1, 1, 28, 28)
     image[:, :, 4:24, 13:15] = 1
     for name in sorted(BUNDLED):

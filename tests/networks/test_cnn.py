@@ -10,12 +10,12 @@ from digits.networks.mlp import MLP
 
 
 def kernels_of(model: CNN) -> list[torch.Tensor]:
-    """The six convolutions' kernels, from the first to the last."""
+    """Return the kernels of the six convolutions in their order."""
     return [p for p in model.parameters() if p.ndim == 4]
 
 
 def test_the_cnn_is_its_layers(images: torch.Tensor) -> None:
-    """The same numbers come out of the layers of its description, written out with other functions."""
+    """The CNN computes the same as its documented layers, written with other functions."""
     torch.manual_seed(0)
     model = CNN((4, 6, 8)).train()
     x = (images - 0.1307) / 0.3081
@@ -52,14 +52,14 @@ def test_a_cnns_answer_does_not_depend_on_its_neighbours(images: torch.Tensor) -
 
 
 def test_the_cnns_memory_is_channels_last() -> None:
-    """Kernels are laid out as the fast convolutions want them."""
+    """The kernels are stored with the channels innermost, as fast convolutions need them."""
     kernel = kernels_of(CNN())[2]
     assert kernel.is_contiguous(memory_format=torch.channels_last)
     assert not kernel.is_contiguous()
 
 
 def test_first_layers_are_pictures() -> None:
-    """One picture a neuron: 28 x 28 for the mlp, the kernel's 5 x 5 for the cnn."""
+    """There is one image for each neuron: 28 x 28 for the MLP, 5 x 5 for the CNN."""
     mlp, cnn = MLP(7, 4), CNN((3, 4, 5))
     assert torch.equal(mlp.first_layer()[2].flatten(), mlp.hidden1.weight[2])
     assert torch.equal(cnn.first_layer()[2], kernels_of(cnn)[0][2, 0])

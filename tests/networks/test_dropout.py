@@ -7,7 +7,7 @@ from digits.networks.dropout import Dropout
 
 
 def test_dropout_is_inverted_dropout() -> None:
-    """A share p of the numbers is 0, the others are 1 / (1 - p), and their mean is 1."""
+    """A fraction p of the mask is 0, the rest is 1 / (1 - p), and the mean is 1."""
     mask = Dropout(1000, 0.4).draw(500, torch.Generator().manual_seed(0))
     assert mask.unique().tolist() == pytest.approx([0.0, 1 / 0.6])
     assert (mask == 0).float().mean().item() == pytest.approx(0.4, abs=0.005)
@@ -15,7 +15,7 @@ def test_dropout_is_inverted_dropout() -> None:
 
 
 def test_dropout_acts_while_training_only() -> None:
-    """In evaluation mode a mask that was drawn is not used."""
+    """In evaluation mode the mask is not used."""
     layer, x = Dropout(10, 0.5), torch.rand(4, 10)
     layer.mask = layer.draw(4, torch.Generator().manual_seed(1))
     assert torch.equal(layer(x), x * layer.mask)

@@ -18,13 +18,13 @@ def test_an_ensemble_answers_with_the_mean_probability(images: torch.Tensor) -> 
 
 
 def test_an_ensemble_of_one_is_that_one(images: torch.Tensor) -> None:
-    """Alone, a network has the same probabilities as an ensemble of it."""
+    """An ensemble of one network has the probabilities of that network."""
     model = MLP(8, 6)
     assert torch.allclose(Ensemble([model]).probabilities(images), model.probabilities(images), atol=1e-6)
 
 
 def test_logits_are_divided_by_the_temperature(images: torch.Tensor) -> None:
-    """Twice the temperature is half the logits, for every kind of network; a new one has temperature 1."""
+    """Temperature 2 halves the logits of every kind of network; a new network has temperature 1."""
     torch.manual_seed(0)
     for model in (MLP(8, 6), CNN((3, 4, 5)), Ensemble([MLP(8, 6), MLP(8, 6)])):
         cool = model.eval()(images)

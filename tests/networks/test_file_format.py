@@ -31,7 +31,7 @@ from digits.networks.tensor_file import load_tensors
     ],
 )
 def test_odd_meta_data_are_refused(meta: bytes, words: str, tmp_path: Path) -> None:
-    """Meta data that are no JSON object, of another kind or of another format are refused."""
+    """Meta data that are not a JSON object, or of another kind or format, are refused."""
     path = tmp_path / "model.npz"
     path.write_bytes(with_meta(meta))
     with pytest.raises(CheckpointError, match=words):
@@ -39,7 +39,7 @@ def test_odd_meta_data_are_refused(meta: bytes, words: str, tmp_path: Path) -> N
 
 
 def test_meta_data_of_numbers_are_refused(tmp_path: Path) -> None:
-    """JSON is stored as bytes; the same text in an array of another type is not ours."""
+    """Meta data stored in an array of another type than bytes are refused."""
     text = bytes(meta_bytes())
     path = tmp_path / "model.npz"
     padded = np.frombuffer(text + b" " * (-len(text) % 8), np.int64)
@@ -49,7 +49,7 @@ def test_meta_data_of_numbers_are_refused(tmp_path: Path) -> None:
 
 
 def test_two_entries_of_one_name_are_refused(tmp_path: Path) -> None:
-    """An archive in which two entries would be the same tensor is refused."""
+    """An archive with two entries of the same name is refused."""
     path = tmp_path / "model.npz"
     path.write_bytes(archive_of(model_members(), {"mean": npy("<f4", "()", bytes(4))}))
     with pytest.raises(CheckpointError, match="same name"):
@@ -60,7 +60,7 @@ MUTANTS = pytest.mark.parametrize("count", [500, pytest.param(5000, marks=pytest
 
 
 def mutants(content: bytes, count: int) -> list[bytes]:
-    """Copies of `content`, each damaged in one of eight ways, no two damages the same on purpose."""
+    """Return `count` damaged copies of `content`, each damaged at random in one of eight ways."""
     draws = random.Random(0)
     made: list[bytes] = []
     while len(made) < count:

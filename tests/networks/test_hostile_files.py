@@ -36,7 +36,7 @@ from digits.networks.tensor_file import load_tensors
 
 
 class Trap:
-    """Whoever unpickles it makes the file `canary`."""
+    """An object that calls a function when it is unpickled; here the function makes the file `canary`."""
 
     def __init__(self, function: Callable[..., Any], argument: str) -> None:
         self.function, self.argument = function, argument
@@ -110,7 +110,7 @@ HOSTILE = sorted(hostile_files(Path("nowhere")))
 
 
 def test_there_are_twenty_hostile_files() -> None:
-    """The list is as long as it is said to be."""
+    """At least twenty hostile files are tested."""
     assert len(HOSTILE) >= 20
 
 
@@ -141,7 +141,7 @@ def test_hostile_file_is_refused_and_not_run(
     ],
 )
 def test_hostile_files_are_live(name: str, careless: Callable[[Path], Any], tmp_path: Path) -> None:
-    """The same files do run their program in a careless reader, so that refusing them means something."""
+    """A careless reader runs the program in the same files, so the test above means something."""
     canary, path = tmp_path / "canary", tmp_path / "model.npz"
     path.write_bytes(hostile_files(canary)[name])
     careless(path)
@@ -149,7 +149,7 @@ def test_hostile_files_are_live(name: str, careless: Callable[[Path], Any], tmp_
 
 
 def test_harmless_torch_file_is_refused_too(tmp_path: Path) -> None:
-    """There is no second reader to fall back to: a harmless .pt file is refused like a hostile one."""
+    """A harmless .pt file is refused too: PyTorch's reader is never used."""
     path = tmp_path / "model.pt"
     path.write_bytes(torch_saved(weights()))
     with pytest.raises(CheckpointError, match="of another kind"):
@@ -157,7 +157,7 @@ def test_harmless_torch_file_is_refused_too(tmp_path: Path) -> None:
 
 
 def with_mean(data: bytes) -> bytes:
-    """A model file with these bytes where the scalar `mean` is expected."""
+    """Return a model file with these bytes in place of the scalar `mean`."""
     return archive_of({k: v for k, v in model_members().items() if k != "mean"}, {"mean.npy": data})
 
 
@@ -186,7 +186,7 @@ def directory(members: list[tuple[bytes, int]], content: bytes) -> bytes:
 
 
 def zip64_claim() -> bytes:
-    """A stored entry that claims 10^12 bytes by the 64-bit extension."""
+    """Return an archive whose only entry claims 10^12 bytes in its 64-bit extension."""
     name, size = b"meta.npy", 0xFFFFFFFF
     extra = struct.pack("<HHQQ", 1, 16, 10**12, 10**12)
     central = b"PK\1\2\x2d\0\x2d\0" + bytes(6) + b"!\0" + bytes(4)
@@ -255,7 +255,7 @@ for name in sys.argv[1:]:
 
 @pytest.mark.skipif(not Path("/proc/self/clear_refs").exists(), reason="measures memory by Linux's /proc")
 def test_bombs_are_refused_in_a_second_and_300_mb(tmp_path: Path) -> None:
-    """What a file claims costs nothing: each bomb is refused within 1 s of processor time and 300 MB."""
+    """Files that claim huge sizes are refused within 1 s of processor time and 300 MB of memory."""
     paths = []
     for number, content in enumerate(files := bombs()):
         paths.append(tmp_path / f"{number}.npz")
@@ -272,7 +272,7 @@ def test_bombs_are_refused_in_a_second_and_300_mb(tmp_path: Path) -> None:
 
 
 def test_file_beyond_the_limit_is_not_read(tmp_path: Path) -> None:
-    """A file larger than any of ours is refused by its length alone."""
+    """A file above the size limit is refused without reading it."""
     path = tmp_path / "model.npz"
     with path.open("wb") as file:
         file.truncate(10**12)  # a hole: it takes no room on the disk

@@ -1,4 +1,4 @@
-"""The loss against PyTorch's, and its slope against automatic differentiation."""
+"""The loss against PyTorch's, and its gradient against automatic differentiation."""
 
 import pytest
 import torch
@@ -10,7 +10,7 @@ from digits.networks.loss import Loss, smoothed
 
 
 def problem(batch: int, seed: int) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
-    """Logits of a pupil and of a teacher, and labels."""
+    """Return logits, a teacher's logits, both (batch, 10), and labels (batch,)."""
     draws = torch.Generator().manual_seed(seed)
     logits, teacher = (torch.randn(2, batch, 10, generator=draws, dtype=torch.float64) * 4).unbind()
     return logits, teacher, torch.randint(0, 10, (batch,), generator=draws)
@@ -26,7 +26,7 @@ def test_smoothed_labels_are_pytorchs(smoothing: float) -> None:
 
 
 def test_no_smoothing_changes_no_bit() -> None:
-    """Targets smoothed by 0 are the targets."""
+    """Label smoothing of 0 leaves the targets unchanged."""
     targets = torch.eye(10)
     assert torch.equal(smoothed(targets, 0.0), targets)
 
@@ -43,7 +43,7 @@ def test_distillation_is_hintons() -> None:
 
 
 def test_the_weight_mixes_both_losses() -> None:
-    """Half of each: the mean of the loss without a teacher and of the teacher's alone."""
+    """With w = 1/2 the loss is the mean of the loss without a teacher and the distillation loss."""
     logits, teacher, labels = problem(16, 2)
     targets = torch.eye(10, dtype=torch.float64)[labels]
     alone, taught = Loss(targets).summed(logits), Loss(targets, teacher, 1.0, 2.0).summed(logits)
@@ -53,10 +53,10 @@ def test_the_weight_mixes_both_losses() -> None:
 
 @settings(max_examples=50, deadline=None)
 @given(st.integers(1, 40), st.integers(0, 99), st.floats(0, 1), st.floats(0.5, 8), st.booleans())
-def test_the_slope_is_autograds(
+def test_the_gradient_is_autograds(
     batch: int, seed: int, weight: float, temperature: float, taught: bool
 ) -> None:
-    """What backpropagation.py starts from is what autograd finds, for any teacher, weight and temperature."""
+    """`Loss.gradient` equals autograd's for any teacher, weight and temperature."""
     logits, teacher, labels = problem(batch, seed)
     targets = smoothed(torch.eye(10, dtype=torch.float64)[labels], 0.1)
     loss = Loss(targets, teacher if taught else None, weight, temperature)

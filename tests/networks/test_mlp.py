@@ -10,7 +10,7 @@ from digits.networks.mlp import MLP
 
 
 def test_it_is_the_textbook_network(images: torch.Tensor) -> None:
-    """The same numbers come out of a plain nn.Sequential with the same weights."""
+    """The MLP computes the same as an nn.Sequential with the same weights."""
     model = MLP(30, 20)
     textbook = nn.Sequential(
         nn.Flatten(), nn.Linear(784, 30), nn.ReLU(), nn.Linear(30, 20), nn.ReLU(), nn.Linear(20, 10)
@@ -52,14 +52,14 @@ def test_an_answer_does_not_depend_on_its_neighbours(images: torch.Tensor) -> No
 
 
 def test_normalisation_travels_with_the_weights(images: torch.Tensor) -> None:
-    """Mean and deviation are part of the state, so a loaded network normalises as it was trained to."""
+    """Mean and standard deviation are part of the state_dict, so a loaded network normalises alike."""
     trained, loaded = MLP(8, 8, mean=0.3, std=0.2), MLP(8, 8)
     loaded.load_state_dict(trained.state_dict())
     assert torch.equal(loaded(images), trained(images))
 
 
 def test_dropout_of_the_mlp_is_where_it_says(images: torch.Tensor) -> None:
-    """With all pixels silenced only biases are left; with a hidden layer silenced, the output's."""
+    """If all pixels are zeroed, or all of the second hidden layer, all images get the same logits."""
     model = MLP(8, 6, dropout=0.5, input_dropout=0.5)
     for layer, expected in ((model.dropout2, model.output.bias), (model.dropout0, None)):
         for each in (model.dropout0, model.dropout1, model.dropout2):

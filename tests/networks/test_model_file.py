@@ -19,7 +19,7 @@ from digits.networks.tensor_file import load_tensors
 
 
 def test_a_saved_network_gives_the_same_answers(model_file: Path) -> None:
-    """The network in a model file computes the logits it computed when it was saved, bit for bit."""
+    """A loaded network computes the same logits as the saved one, bit for bit."""
     torch.manual_seed(0)
     original, images = MLP(*HIDDEN), torch.rand(16, 1, 28, 28)
     loaded, meta = load_model(model_file)
@@ -38,7 +38,7 @@ def test_without_keep_nothing_else_is_left(model_file: Path) -> None:
 def test_file_that_could_not_be_read_back_is_not_written(
     model_file: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """A network too large for the format's limit is refused when saving, not when it is wanted again."""
+    """A network too large to be loaded again is refused when it is saved."""
     before = model_file.read_bytes()
     monkeypatch.setattr(tensor_file, "MAX_FILE_BYTES", len(before) - 1)
     with pytest.raises(CheckpointError, match="choose a smaller --hidden"):
@@ -47,7 +47,7 @@ def test_file_that_could_not_be_read_back_is_not_written(
 
 
 def test_every_kind_of_network_comes_back(tmp_path: Path) -> None:
-    """An mlp, a cnn and an ensemble of both answer after loading as they did before saving."""
+    """An MLP, a CNN and an ensemble of both compute the same logits after loading."""
     torch.manual_seed(0)
     mlp, cnn = MLP(*HIDDEN), CNN((3, 5, 7))
     about = [ARCHITECTURE, {"name": "cnn", "channels": [3, 5, 7]}]
@@ -66,7 +66,7 @@ def test_every_kind_of_network_comes_back(tmp_path: Path) -> None:
 
 
 def test_half_precision_halves_the_file(tmp_path: Path) -> None:
-    """Saved in 16 bits, every weight comes back as the nearest number that 16 bits can say."""
+    """Weights saved with 16 bits are rounded to the nearest such number, and the file is smaller."""
     torch.manual_seed(0)
     cnn = CNN((8, 16, 32))
     for half in (False, True):
@@ -81,7 +81,7 @@ def test_half_precision_halves_the_file(tmp_path: Path) -> None:
 
 
 def test_an_ensemble_where_one_network_is_wanted(tmp_path: Path) -> None:
-    """What needs a single network says so when it is given several."""
+    """`load_single` refuses an ensemble."""
     path = tmp_path / "model.npz"
     several = Ensemble([MLP(*HIDDEN), MLP(*HIDDEN)])
     save_model(path, several.state_dict(), {"name": "ensemble", "members": [ARCHITECTURE] * 2}, META)
@@ -140,7 +140,7 @@ def test_missing_tensor_is_refused_by_name(name: str, tmp_path: Path) -> None:
 
 
 def test_sealed_archive_of_another_writer_is_accepted(tmp_path: Path) -> None:
-    """The refusals above are for what was changed: the same archive unchanged is read."""
+    """An undamaged archive written by another program is accepted."""
     path = tmp_path / "model.npz"
     path.write_bytes(archive_of(model_members()))
     assert all(map(torch.equal, load_tensors(path, "model")[1].values(), weights().values()))

@@ -24,7 +24,7 @@ from digits.networks.numpy_layers import Pool, softmax
 @pytest.mark.parametrize("kind", sorted(KINDS))
 @pytest.mark.parametrize("count", [0, 1, 7, numpy_inference.IMAGES_AT_A_TIME + 3])
 def test_numpy_gives_pytorchs_logits(kind: str, count: int, tmp_path: Path) -> None:
-    """Every kind of network, in no batch, one and several, on images that differ in every pixel."""
+    """NumPy and PyTorch compute the same logits, for every kind of network and several batch sizes."""
     images = np.random.default_rng(0).random((count, 28, 28), np.float32) ** 3
     ours = Classifier.load(saved(kind, tmp_path)).logits(images)
     with torch.inference_mode():
@@ -35,7 +35,7 @@ def test_numpy_gives_pytorchs_logits(kind: str, count: int, tmp_path: Path) -> N
 
 @pytest.mark.parametrize("name", sorted(BUNDLED))
 def test_bundled_networks_answer_alike_in_both(name: str) -> None:
-    """The networks in the package, on images with edges and strokes, within 1e-4 of a logit."""
+    """NumPy's logits of the bundled networks differ from PyTorch's by less than 1e-4."""
     images = np.zeros((30, 28, 28), np.float32)
     for i, image in enumerate(images):
         image[4 + i % 5 : 24, 8 + i % 11 : 11 + i % 11] = 1
@@ -48,13 +48,13 @@ def test_bundled_networks_answer_alike_in_both(name: str) -> None:
 
 
 def test_probabilities_are_the_softmax() -> None:
-    """Rows sum to 1 and are those of PyTorch, for logits of any size."""
+    """The softmax is PyTorch's, for logits of any size."""
     logits = np.array([[0, 1, 2], [1000, 1001, 999], [-1000, 0, 3]], np.float32)
     assert np.allclose(softmax(logits), torch.from_numpy(logits).softmax(1).numpy(), atol=1e-6)
 
 
 def test_strided_images_are_read_like_whole_ones(tmp_path: Path) -> None:
-    """Images that lie oddly in memory, mirrored, transposed or one in two, are not misread."""
+    """Mirrored, transposed or strided views of images give the same logits as copies of them."""
     classifier = Classifier.load(saved("cnn", tmp_path))
     images = np.random.default_rng(1).random((8, 28, 28), np.float32)
     for odd in (images[:, ::-1], images.transpose(0, 2, 1), images[::2]):
@@ -62,7 +62,7 @@ def test_strided_images_are_read_like_whole_ones(tmp_path: Path) -> None:
 
 
 def test_an_odd_row_is_left_out_of_pooling() -> None:
-    """As max_pool2d(2): a last odd row or column falls away."""
+    """Pooling ignores a last odd row or column, as PyTorch's max_pool2d(2) does."""
     x = np.random.default_rng(0).random((2, 5, 7, 3), np.float32)
     theirs = nn.functional.max_pool2d(torch.from_numpy(x).permute(0, 3, 1, 2), 2).permute(0, 2, 3, 1)
     assert np.array_equal(Pool()(x), theirs.numpy())
@@ -80,7 +80,7 @@ def test_an_odd_row_is_left_out_of_pooling() -> None:
     ],
 )
 def test_a_file_that_does_not_fit_is_refused(changes: dict[str, Any], message: str, tmp_path: Path) -> None:
-    """Missing, foreign and impossible tensors are named, with the file."""
+    """The message names the file and the missing, unknown or impossible tensor."""
     path = saved("cnn", tmp_path, **changes)
     with pytest.raises(CheckpointError, match=f"{re.escape(str(path))} {message}"):
         Classifier.load(path)
@@ -97,7 +97,7 @@ def test_a_file_that_does_not_fit_is_refused(changes: dict[str, Any], message: s
     ],
 )
 def test_an_unknown_architecture_is_refused(about: Any, tmp_path: Path) -> None:
-    """What the file says of the network is checked before it is used."""
+    """An unknown or impossible architecture is refused."""
     path = tmp_path / "model.npz"
     model_file.save_model(path, MLP(4, 4).state_dict(), about, {})
     with pytest.raises(CheckpointError):
@@ -105,7 +105,7 @@ def test_an_unknown_architecture_is_refused(about: Any, tmp_path: Path) -> None:
 
 
 def test_the_same_architecture_of_other_sizes_is_refused(tmp_path: Path) -> None:
-    """A cnn's tensors under the name of a larger cnn."""
+    """The tensors of a CNN are refused under the description of a larger CNN."""
     path = tmp_path / "model.npz"
     model_file.save_model(path, CNN((4, 6, 10)).state_dict(), {"name": "cnn", "channels": [4, 6, 12]}, {})
     with pytest.raises(CheckpointError, match="expected"):
@@ -113,7 +113,7 @@ def test_the_same_architecture_of_other_sizes_is_refused(tmp_path: Path) -> None
 
 
 def test_images_of_another_size_are_refused(tmp_path: Path) -> None:
-    """A programmer's mistake is a ValueError with both shapes."""
+    """Images of another shape raise ValueError."""
     with pytest.raises(ValueError, match="expected"):
         Classifier.load(saved("mlp", tmp_path)).logits(np.zeros((1, 1, 28, 28), np.float32))
 
@@ -142,7 +142,7 @@ def test_prediction_imports_no_torch() -> None:
 def test_files_that_would_answer_nonsense_are_refused(
     changes: dict[str, Any], message: str, tmp_path: Path
 ) -> None:
-    """Sizes below 1, numbers that are none, and names of classes that do not fit."""
+    """Sizes below 1, numbers that are not finite and class names that do not fit are refused."""
     network, path = trained("mlp"), tmp_path / "model.npz"
     tensors = {name: tensor.numpy() for name, tensor in network.state_dict().items()}
     meta: dict[str, Any] = {"architecture": KINDS["mlp"], "classes": list("0123456789")}
@@ -154,6 +154,6 @@ def test_files_that_would_answer_nonsense_are_refused(
 
 
 def test_a_name_too_long_for_a_file_is_no_model() -> None:
-    """It is refused like any other name that is not there."""
+    """A name too long for the file system is refused like any other unknown name."""
     with pytest.raises(CheckpointError, match="is not there"):
         Classifier.load("x" * 5000)

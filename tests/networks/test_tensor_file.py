@@ -73,7 +73,7 @@ def test_what_is_saved_comes_back_to_the_last_bit_500_times(
 
 
 def test_transposed_tensors_are_saved_by_value(tmp_path: Path) -> None:
-    """A tensor whose memory lies in another order comes back equal, in C order."""
+    """A transposed tensor comes back with the same values, in C order."""
     tensor = torch.arange(12.0).reshape(3, 4).t()
     save_tensors(tmp_path / "a.npz", "model", {}, {"x": tensor})
     read = load_tensors(tmp_path / "a.npz", "model")[1]["x"]
@@ -82,7 +82,7 @@ def test_transposed_tensors_are_saved_by_value(tmp_path: Path) -> None:
 
 
 def test_same_content_makes_the_same_bytes() -> None:
-    """The bytes depend on nothing but the content: no clock, no order of the meta data."""
+    """The bytes depend only on the content: not on the time or the order of the meta data."""
     first = pack("model", {"a": 1, "b": 2}, weights())
     assert pack("model", {"b": 2, "a": 1}, weights()) == first
     with zipfile.ZipFile(io.BytesIO(first)) as archive:
@@ -99,7 +99,7 @@ def test_numpy_opens_the_file_without_pickle(model_file: Path) -> None:
 
 
 def test_previous_checkpoint_is_kept(tmp_path: Path) -> None:
-    """With `keep`, the file of the save before is always there beside the newest, and no older one."""
+    """With `keep`, the newest file and the one before it are kept, and no older one."""
     path = tmp_path / "checkpoint.npz"
     for number in range(4):
         save_tensors(path, "checkpoint", {"number": number}, {}, keep=True)
@@ -113,7 +113,7 @@ def test_previous_checkpoint_is_kept(tmp_path: Path) -> None:
 def test_full_disk_is_told_with_the_path(
     checkpoint_file: Path, monkeypatch: pytest.MonkeyPatch, keep: bool
 ) -> None:
-    """When the disk is full, the message names file and reason, and the old file is as it was."""
+    """If the disk is full, the message names file and reason, and the old file is unchanged."""
     before = checkpoint_file.read_bytes()
 
     def full(handle: int) -> None:
@@ -128,7 +128,7 @@ def test_full_disk_is_told_with_the_path(
 
 
 def test_kernel_refusing_to_write_is_told_with_the_path(checkpoint_file: Path) -> None:
-    """A write that the system cuts short in the middle leaves the old file and names the path."""
+    """If the system stops a write halfway, the message names the file, and the old file is unchanged."""
     resource = pytest.importorskip("resource", reason="needs POSIX limits")
     before = checkpoint_file.read_bytes()
     limits = resource.getrlimit(resource.RLIMIT_FSIZE)
@@ -143,7 +143,7 @@ def test_kernel_refusing_to_write_is_told_with_the_path(checkpoint_file: Path) -
 
 
 def test_table_of_epochs_that_could_not_be_read_back_is_not_written(checkpoint_file: Path) -> None:
-    """More epochs than the meta data have room for are refused when saving; what was saved stays."""
+    """Meta data too long to be loaded again are refused when saving, and the old file is unchanged."""
     before = checkpoint_file.read_bytes()
     with pytest.raises(CheckpointError, match="lower --epochs"):
         save_tensors(checkpoint_file, "checkpoint", {"history": ["an epoch"] * 200_000}, {})
@@ -151,7 +151,7 @@ def test_table_of_epochs_that_could_not_be_read_back_is_not_written(checkpoint_f
 
 
 def test_meta_data_never_contain_what_json_cannot_say(tmp_path: Path) -> None:
-    """NaN in the meta data is our own bug and stops before anything is written."""
+    """NaN in the meta data raises ValueError before anything is written."""
     with pytest.raises(ValueError, match="not JSON compliant"):
         save_tensors(tmp_path / "a.npz", "checkpoint", {"loss": float("nan")}, {})
     assert not list(tmp_path.iterdir())
@@ -159,6 +159,6 @@ def test_meta_data_never_contain_what_json_cannot_say(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("place", ["missing.npz", "."])
 def test_unreadable_place_is_told(place: str, tmp_path: Path) -> None:
-    """What is not there, or is a folder, is refused with the system's reason."""
+    """If the path is missing or a folder, the message has the system's reason."""
     with pytest.raises(CheckpointError, match="could not read"):
         load_tensors(tmp_path / place, "model")

@@ -12,7 +12,7 @@ from digits.networks.upright import upright
 
 
 def lean(image: torch.Tensor) -> float:
-    """Pixels to the left for each pixel down, by a regression over all ink."""
+    """Return the slant of an image, in pixels to the left for each pixel down, by linear regression."""
     ink = image.double().numpy().squeeze()
     y, x = np.indices(ink.shape)
     covariance = np.cov(np.stack([x.ravel(), y.ravel()]), aweights=ink.ravel(), ddof=0)
@@ -20,7 +20,7 @@ def lean(image: torch.Tensor) -> float:
 
 
 def strokes(angle: float) -> torch.Tensor:
-    """A thick cross, (1, 1, 28, 28), its middle that of the image, leaning right by so many degrees."""
+    """Return a thick cross (1, 1, 28, 28) in the middle, slanted to the right by `angle` degrees."""
     image = torch.zeros(1, 1, 28, 28)
     image[..., 5:23, 12:16] = 1
     image[..., 12:16, 9:19] = 0.8
@@ -32,7 +32,7 @@ def strokes(angle: float) -> torch.Tensor:
 
 
 def test_upright_is_a_regression_and_scipys_interpolation(images: torch.Tensor) -> None:
-    """Rows move as the regression line of right on down says, between pixels as map_coordinates does."""
+    """Rows move by the slope of a linear regression, with the interpolation of SciPy's map_coordinates."""
     for image in (*images[:3] ** 4, strokes(25)[0], strokes(-12)[0]):
         ink = image[0].double().numpy()
         y, x = np.indices(ink.shape)
@@ -45,7 +45,7 @@ def test_upright_is_a_regression_and_scipys_interpolation(images: torch.Tensor) 
 
 @pytest.mark.parametrize("angle", [-30.0, -10.0, 0.0, 20.0, 40.0])
 def test_what_leaned_stands(angle: float) -> None:
-    """The same strokes at any slant end in the same place, with no lean left."""
+    """The same strokes at any slant become the same upright image."""
     moved = upright(strokes(angle))
     assert abs(lean(moved)) < 0.01
     assert (moved - strokes(0)).abs().mean() < 0.02
@@ -53,7 +53,7 @@ def test_what_leaned_stands(angle: float) -> None:
 
 
 def test_upright_of_nothing_and_of_lines() -> None:
-    """Blank paper, one pixel and a level line stay; a diagonal moves by a pixel a row and no further."""
+    """Blank, one-pixel and level images stay; a diagonal moves by at most one pixel per row."""
     blank, dot, level = torch.zeros(1, 1, 28, 28), torch.zeros(1, 1, 28, 28), torch.zeros(1, 1, 28, 28)
     dot[..., 3, 20] = level[..., 9, 4:20] = 1
     for image in (blank, dot, level):
@@ -68,7 +68,7 @@ def test_upright_of_nothing_and_of_lines() -> None:
 
 
 def test_a_networks_view_comes_before_everything_else(images: torch.Tensor) -> None:
-    """An upright network says of an image what the same network says of it set upright; also in bfloat16."""
+    """A network with the view "upright" equals an "as-is" network given upright images; also in bfloat16."""
     torch.manual_seed(0)
     for kind in (lambda view: MLP(8, 6, view=view), lambda view: CNN((3, 4, 5), view=view).eval()):
         network, plain = kind("upright"), kind("as-is")

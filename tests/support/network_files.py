@@ -25,13 +25,13 @@ def weights(seed: int = 0) -> dict[str, Tensor]:
 
 
 def seal(archive: bytes) -> bytes:
-    """A zip archive with the digest that digits asks for, as an attacker would add it."""
+    """Add the comment with the right SHA-256 to a zip archive, as an attacker would."""
     body = archive[:-2] + struct.pack("<H", 71)
     return body + b"sha256=" + hashlib.sha256(body).hexdigest().encode()
 
 
 def reseal(content: bytes) -> bytes:
-    """A changed file with its digest put right."""
+    """Return a changed file with its digest corrected."""
     return content[:-64] + hashlib.sha256(content[:-71]).hexdigest().encode()
 
 
@@ -41,7 +41,7 @@ def meta_bytes(**changes: Any) -> npt.NDArray[np.uint8]:
 
 
 def archive_of(members: dict[str, npt.NDArray[Any]], extra: dict[str, bytes] | None = None) -> bytes:
-    """A sealed model file of these members, written with zipfile alone; `extra` are raw entries."""
+    """Return a model file of these arrays, written with zipfile alone; `extra` are entries given as bytes."""
     buffer = io.BytesIO()
     with zipfile.ZipFile(buffer, "w") as archive:
         for name, array in members.items():
@@ -66,7 +66,7 @@ def zipped(members: dict[str, bytes]) -> bytes:
 
 
 def npy(descr: str, shape: str, data: bytes = b"") -> bytes:
-    """An .npy file whose header claims what it likes."""
+    """Return an .npy file with the given header, true or not."""
     header = f"{{'descr': '{descr}', 'fortran_order': False, 'shape': {shape}, }}\n".encode()
     return b"\x93NUMPY\1\0" + struct.pack("<H", len(header)) + header + data
 

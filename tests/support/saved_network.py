@@ -27,7 +27,7 @@ KINDS: dict[str, dict[str, Any]] = {
 
 
 def trained(kind: str) -> Network | Ensemble:
-    """A network of that kind whose statistics and temperature are anything but those of a new one."""
+    """Return a network of that kind with random statistics and temperature 0.7."""
     torch.manual_seed(3)
     network = model_file.build_network(KINDS[kind])
     for module in network.modules():
@@ -44,7 +44,7 @@ def trained(kind: str) -> Network | Ensemble:
 
 
 def saved(kind: str, folder: Path, **changes: Any) -> Path:
-    """Its file; `changes` replace tensors."""
+    """Save the network of that kind to folder/model.npz and return the path; `changes` replace tensors."""
     tensors = {**trained(kind).state_dict(), **changes}
     path = folder / "model.npz"
     model_file.save_model(path, {k: t for k, t in tensors.items() if t is not None}, KINDS[kind], {})
