@@ -1,14 +1,14 @@
-"""Accuracy of a recipe over several seeds: mean, standard deviation, interval and every single run.
+"""Measure the accuracy of a recipe over several seeds: mean, standard deviation, interval, every run.
 
     python benchmarks/accuracy.py classic --seeds 5
     python benchmarks/accuracy.py ensemble --seeds 1  # every second member is a seed of the recipe `cnn`
     python benchmarks/accuracy.py cnn --seeds 1 --dataset fashion-mnist
 
-Each run trains from its own seed on the same split and touches the test images once, after training. The
-network of the last epoch counts, so that nothing was chosen by looking at any figure. Of MNIST's test images,
-15 have labels that most people dispute; accuracy without them stands beside. Writes
-benchmarks/results/accuracy-RECIPE.json, for other data accuracy-RECIPE-DATASET.json. Runs are kept in --out
-and go on where they were cut off when the command is given again.
+Each run trains from its own seed on the same split and reads the test images once, after training. The
+network of the last epoch is tested, so that no figure chooses anything. Of MNIST's test images, 15 have labels that
+most people dispute; the accuracy without them is measured too. Writes
+benchmarks/results/accuracy-RECIPE.json, for other data accuracy-RECIPE-DATASET.json. Runs are kept in --out;
+the same command again finishes those that were interrupted.
 """
 
 import argparse
@@ -34,7 +34,7 @@ STUDENT = (12.706, 4.303, 3.182, 2.776, 2.571, 2.447, 2.365, 2.306, 2.262)
 
 
 def one_run(options: digits.TrainOptions) -> list[dict[str, Any]]:
-    """Train, or go on, and test: the figures of the run, and before them those of an ensemble's members."""
+    """Train or resume a run and test it; return the figures of an ensemble's members, then its own."""
     folder = options.out / str(options.name)
     resume = (folder / "options.json").exists()
     result = digits.run(dataclasses.replace(options, resume=resume))
@@ -46,7 +46,7 @@ def one_run(options: digits.TrainOptions) -> list[dict[str, Any]]:
 
 
 def figures_of(folder: Path, seed: int) -> dict[str, Any]:
-    """What a finished run's folder says."""
+    """Return the figures in the folder of a finished run."""
     with open(folder / "metrics.csv", newline="") as file:
         *_, last = csv.DictReader(file)
     summary = json.loads((folder / "summary.json").read_text())
@@ -62,7 +62,7 @@ def figures_of(folder: Path, seed: int) -> dict[str, Any]:
 
 
 def summary_of(runs: list[dict[str, Any]]) -> dict[str, dict[str, float]]:
-    """Mean, sample standard deviation, least, and the mean's 95 % interval, of every column."""
+    """Return mean, sample standard deviation, minimum and the 95 % interval of the mean for every column."""
     columns = {column: [run[column] for run in runs if run[column] is not None] for column in COLUMNS}
     return {column: _statistics(values) for column, values in columns.items() if values}
 
@@ -78,7 +78,7 @@ def _statistics(values: list[float]) -> dict[str, float]:
 
 
 def show(title: str, runs: list[dict[str, Any]]) -> None:
-    """A line a run, then mean and deviation."""
+    """Print a line for each run, then mean and deviation."""
     print(f"\n{title}\nseed   training  validation      test  undisputed   seconds")
     for run in runs:
         print(f"{run['seed']:<9}" + _line(run))
@@ -95,7 +95,7 @@ def _line(figures: dict[str, Any]) -> str:
 
 
 def main() -> None:
-    """Train `--seeds` networks and write what came out."""
+    """Train `--seeds` networks and write their figures."""
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )

@@ -1,10 +1,10 @@
-"""How fast batches are augmented on one thread, beside other ways to do the same.
+"""Measure how fast batches are augmented on one thread, beside other ways to do the same.
 
     python benchmarks/augmentation.py [--rounds N] [--json FILE]
 
-Every figure is the time for an epoch of 50,000 images, all contestants taking turns in one process. Judged by
-the quickest round, which a busy machine disturbs least. Needs no data; takes half a minute. Exits with 1 if
-a bar is not kept.
+Every figure is the time for an epoch of 50,000 images; all ways run in turn in one process. The fastest round
+is compared with the bar, because a busy machine disturbs it least. Needs no data; takes half a minute. Exits
+with 1 if a bar is not kept.
 """
 
 import math
@@ -24,11 +24,7 @@ import tyro
 from figures import Figure, at_most, circumstances, describe, exit_code, save, table
 from torch import Tensor
 
-from digits.data.augmentation import (
-    affine_matrices,
-    augment,
-    warp,
-)
+from digits.data.augmentation import affine_matrices, augment, warp
 from digits.mnist import SIDE
 from digits.options import Augmentation
 
@@ -61,7 +57,7 @@ class Arguments:
 
 
 def main() -> int:
-    """Measure, print and write; the exit code says whether every bar is kept."""
+    """Measure all figures, print and write them; return 1 if a bar is not kept, else 0."""
     arguments = tyro.cli(Arguments, prog="python benchmarks/augmentation.py")
     about = circumstances(["python", "benchmarks/augmentation.py", *sys.argv[1:]])
     torch.set_num_threads(1)
@@ -78,7 +74,7 @@ def main() -> int:
 
 
 def ours(rounds: int) -> list[Figure]:
-    """Our own augmentation, by batch size."""
+    """Return the seconds of our augmentation for each kind and batch size."""
     bars = {"affine": AFFINE_BAR, "affine + elastic": BOTH_BAR}
     kinds = {"affine": AFFINE, "affine + elastic": BOTH, **OTHERS, "everything": ALL}
     contestants = {
@@ -92,7 +88,7 @@ def ours(rounds: int) -> list[Figure]:
 
 
 def others(rounds: int) -> list[Figure]:
-    """What was tried instead, one part exchanged at a time, and the part that all have in common."""
+    """Return the seconds of other ways, with one part exchanged at a time, and of the part that all share."""
     ways: list[tuple[Role, str, Way]] = [
         ("floor", "grid_sample alone", by_grid_sample),
         ("ours", "affine", by(AFFINE)),
@@ -112,7 +108,7 @@ def others(rounds: int) -> list[Figure]:
 def measure(
     contestants: Mapping[tuple[str, int], Way], rounds: int
 ) -> dict[tuple[str, int], tuple[float, ...]]:
-    """Seconds an epoch of each contestant, named by (name, batch size), in each round."""
+    """Return the seconds of an epoch for each way, by (name, batch size), one value for each round."""
     times: dict[tuple[str, int], list[float]] = {key: [] for key in contestants}
     for _ in range(rounds + 1):  # the first one only warms up
         for (name, batch), way in contestants.items():
@@ -129,35 +125,35 @@ def measure(
 
 
 def by(how: Augmentation) -> Way:
-    """Our own."""
+    """Return the way that digits itself does it."""
     return lambda images, generator: augment(images, how, generator)
 
 
 def matrices(count: int, generator: torch.Generator) -> Tensor:
-    """Affine maps like those of AFFINE, (count, 2, 3), in half images."""
+    """Return random affine maps (count, 2, 3) like those of AFFINE, in half images."""
     u = torch.empty(6, count).uniform_(-1, 1, generator=generator)
     factors = 1.1 ** u[1:3]
     return affine_matrices(u[0] * 0.17, factors[0], factors[1], u[3] * 0.17, u[4] / 7, u[5] / 7)
 
 
 def by_affine_grid(images: Tensor, generator: torch.Generator) -> Tensor:
-    """Affine as PyTorch's manual has it."""
+    """Transform with `affine_grid`, as in PyTorch's manual."""
     grid = F.affine_grid(matrices(len(images), generator), list(images.shape), align_corners=False)
     return F.grid_sample(images, grid, align_corners=False)
 
 
 def by_grid_sample(images: Tensor, generator: torch.Generator) -> Tensor:
-    """Nothing but the interpolation, always at the same places."""
+    """Only interpolate, always at the same places."""
     return F.grid_sample(images, turned.expand(len(images), -1, -1, -1), align_corners=False)
 
 
 def positions(count: int, generator: torch.Generator) -> Tensor:
-    """Affine positions in half images, (count, 2, 784)."""
+    """Return random affine positions (count, 2, 784), in half images."""
     return matrices(count, generator) @ places
 
 
 def by_gather(images: Tensor, generator: torch.Generator) -> Tensor:
-    """Affine, interpolated by four gathers from an image with a rim of paper."""
+    """Transform affinely; interpolate with four gathers from an image with a border of zeros."""
     wide = SIDE + 2
     x, y = ((positions(len(images), generator) + 1) * (SIDE / 2) + 0.5).clamp_(0, wide - 1.001).unbind(1)
     left, top = x.floor(), y.floor()
@@ -170,19 +166,19 @@ def by_gather(images: Tensor, generator: torch.Generator) -> Tensor:
 
 
 def by_displacement(images: Tensor, displacement: Tensor, generator: torch.Generator) -> Tensor:
-    """Affine and a displacement (B, 2, 28, 28) for alpha = 1, interpolated once."""
+    """Transform affinely and by a displacement (B, 2, 28, 28) for alpha = 1; interpolate once."""
     places = positions(len(images), generator).view_as(displacement)
     return warp(images, torch.add(places, displacement, alpha=ALPHA * 2 / SIDE))
 
 
 def by_smoothed_noise(images: Tensor, generator: torch.Generator) -> Tensor:
-    """Elastic by Simard's recipe, the Gaussian as a matrix."""
+    """Distort elastically as Simard et al. 2003 do, with the Gaussian as a matrix."""
     noise = torch.empty(len(images), 2, SIDE, SIDE).uniform_(-1, 1, generator=generator)
     return by_displacement(images, kernel @ noise @ kernel.T, generator)
 
 
 def by_convolved_noise(images: Tensor, generator: torch.Generator) -> Tensor:
-    """Elastic by Simard's recipe, the Gaussian as a convolution along and one across."""
+    """Distort elastically as Simard et al. 2003 do, with the Gaussian as two convolutions."""
     noise = torch.empty(len(images), 2, SIDE, SIDE).uniform_(-1, 1, generator=generator).flatten(0, 1)
     line = kernel[SIDE // 2 - 12 : SIDE // 2 + 13, SIDE // 2].view(1, 1, 1, -1)
     across = F.conv2d(noise.unsqueeze(1), line, padding=(0, 12))
@@ -191,14 +187,14 @@ def by_convolved_noise(images: Tensor, generator: torch.Generator) -> Tensor:
 
 
 def by_coarse_noise(images: Tensor, generator: torch.Generator) -> Tensor:
-    """Elastic by noise on 7 x 7 places, cubically in between: not Simard's, but often seen."""
+    """Distort elastically with noise on 7 x 7 places, enlarged bicubically, as is often seen."""
     noise = torch.empty(len(images), 2, 7, 7).normal_(generator=generator) / (SIGMA * math.sqrt(12 * math.pi))
     large = F.interpolate(noise, (SIDE, SIDE), mode="bicubic", align_corners=False)
     return by_displacement(images, large, generator)
 
 
 def by_max_pool(images: Tensor, generator: torch.Generator) -> Tensor:
-    """Thickness with PyTorch's pooling, over three by three pixels instead of a plus sign."""
+    """Change the thickness with max pooling, over 3 x 3 pixels instead of a plus sign."""
     radius = torch.empty(len(images), 1, 1, 1).uniform_(-0.5, 0.5, generator=generator)
     sign = radius.sign()
     return torch.lerp(images, F.max_pool2d(images * sign, 3, 1, 1) * sign, radius.abs())

@@ -1,10 +1,10 @@
-"""Put a trained network into the package, in half precision, provided that no answer changes.
+"""Put a trained network into the package, in half precision, if no answer changes by it.
 
     python benchmarks/bundle.py runs/accuracy/ensemble-0/member-1 cnn
     python benchmarks/bundle.py runs/accuracy/mlp-0 mlp
 
-Every one of the 70,000 images is read with both forms of the weights; one different answer, and nothing is
-written. MODEL_CARD.md says what the networks are, and tests/test_weights.py holds it to them.
+All 70,000 images are read with both forms of the weights. If one answer differs, nothing is written.
+MODEL_CARD.md describes the networks; tests/networks/test_bundled.py checks its figures.
 """
 
 import argparse

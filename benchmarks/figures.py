@@ -1,7 +1,7 @@
-"""Measured figures: their statistics, the bars they are held to, the table and the file they go to.
+"""Measured figures: their statistics, their bars, a table and a file.
 
-Standard library only, and little of it: a benchmark's own process has to stay small and quiet while its
-children are measured.
+Only the standard library is used: the process of a benchmark has to stay small and idle while the programs
+that it started are measured.
 """
 
 import datetime
@@ -25,13 +25,13 @@ DECIMALS = {"s": 3, "×": 2, "MB": 0, "%": 2, "ms": 1, "/s": 0, "": 0}
 
 @dataclass(frozen=True)
 class Limit:
-    """What a value may be: `kind` "at most" or "at least" `value`."""
+    """A limit for a value: "at most" or "at least" `value`."""
 
     kind: Literal["at most", "at least"]
     value: float
 
     def holds(self, value: float) -> bool:
-        """Whether `value` keeps to the limit; the limit itself does, NaN does not."""
+        """Return True if `value` keeps the limit; the limit itself does, NaN does not."""
         return value <= self.value if self.kind == "at most" else value >= self.value
 
     def __str__(self) -> str:
@@ -39,21 +39,21 @@ class Limit:
 
 
 def at_most(value: float) -> Limit:
-    """A limit to what should be small."""
+    """Return an upper limit."""
     return Limit("at most", value)
 
 
 def at_least(value: float) -> Limit:
-    """A limit to what should be large."""
+    """Return a lower limit."""
     return Limit("at least", value)
 
 
 @dataclass(frozen=True)
 class Figure:
-    """One line of the table.
+    """One line of the table: a name and the measured values.
 
-    `bar` is what must be kept to and `aim` what is hoped for, both by the `judged` one of the values;
-    without values nothing was measured, which keeps to no bar.
+    The bar has to be kept, the aim should be. Both are compared with the value that `judged` names. A figure
+    without values was not measured and keeps no bar.
     """
 
     role: Literal["ours", "floor", "peer", "ratio"]
@@ -66,7 +66,7 @@ class Figure:
 
     @property
     def measured(self) -> dict[str, float]:
-        """Median, lowest and highest value; empty without values."""
+        """The median, lowest and highest value; empty without values."""
         if not self.values:
             return {}
         middle = statistics.median(self.values)
@@ -74,12 +74,12 @@ class Figure:
 
     @property
     def passed(self) -> bool:
-        """Whether the bar is kept to, or there is none."""
+        """True if the bar is kept, or there is none."""
         return self.bar is None or (bool(self.values) and self.bar.holds(self.measured[self.judged]))
 
     @property
     def verdict(self) -> str:
-        """What to write at the end of the line."""
+        """The text at the end of the line, such as "PASS aim met"."""
         if not self.values:
             return "NOT MEASURED" if self.bar else "not measured"
         words = ("PASS" if self.passed else "FAIL") if self.bar else ""
@@ -88,17 +88,17 @@ class Figure:
         return words.strip()
 
     def to_json(self) -> dict[str, Any]:
-        """The figure as `json.dumps` takes it."""
+        """Return the figure as a dictionary for `json.dumps`."""
         return {**asdict(self), **self.measured, "passed": self.passed, "verdict": self.verdict}
 
 
 def ratios(above: Sequence[float], below: Sequence[float]) -> tuple[float, ...]:
-    """above / below, round by round: what slows a whole round down slows both and cancels out."""
+    """Return above / below for each round; what slows a whole round slows both, so it cancels out."""
     return tuple(a / b for a, b in zip(above, below, strict=False))  # nothing where one was not measured
 
 
 def table(title: str, figures: Sequence[Figure]) -> str:
-    """The figures as aligned lines under their title."""
+    """Return the figures as aligned lines under their title."""
     width = max(len(figure.name) for figure in figures)
     names = f"{'median':>9} {'lowest':>9} {'highest':>9} unit  n  {'bar':<8}{'aim':<8}verdict"
     head = f"{'':<{width + 7}} {names}"
@@ -115,7 +115,7 @@ def _line(figure: Figure, width: int) -> str:
 
 
 def circumstances(command: Sequence[str]) -> dict[str, Any]:
-    """What a figure means little without: command, date, versions, processor, cores, load."""
+    """Return command, date, versions, processor, cores and load, which every result file records."""
     load = os.getloadavg() if hasattr(os, "getloadavg") else ()
     return {
         "command": " ".join(command),
@@ -136,7 +136,7 @@ def _version(package: str) -> str:
 
 
 def processor() -> str:
-    """The processor's model, as far as the system tells."""
+    """Return the model of the processor, or its architecture if the system does not tell."""
     try:
         lines = Path("/proc/cpuinfo").read_text().splitlines()
     except OSError:
@@ -146,21 +146,21 @@ def processor() -> str:
 
 
 def describe(about: Mapping[str, Any]) -> str:
-    """The circumstances as two lines."""
+    """Return the circumstances as two lines of text."""
     versions = " · ".join(f"{name} {version}" for name, version in about["versions"].items())
     load = " ".join(map(str, about["load average at the start"]))
     return f"{about['processor']}, {about['cores']} cores, load {load} · {about['date']}\n{versions}\n"
 
 
 def save(path: Path, about: Mapping[str, Any], sections: Mapping[str, Sequence[Figure]]) -> None:
-    """Write circumstances and figures to `path` as JSON, whole or not at all."""
+    """Write circumstances and figures to `path` as JSON, completely or not at all."""
     content = {**about, "figures": {title: [f.to_json() for f in group] for title, group in sections.items()}}
     path.parent.mkdir(parents=True, exist_ok=True)
     atomic_write(path, (json.dumps(content, indent=1, ensure_ascii=False) + "\n").encode())
 
 
 def exit_code(sections: Mapping[str, Sequence[Figure]]) -> int:
-    """0 when every bar is kept to, else 1, with the failures named on standard error."""
+    """Return 0 if every bar is kept, else 1; name the failures on standard error."""
     failed = [figure for group in sections.values() for figure in group if not figure.passed]
     for figure in failed:
         print(f"bar not kept: {figure.name} {figure.bar} {figure.unit} ({figure.verdict})", file=sys.stderr)

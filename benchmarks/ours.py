@@ -1,10 +1,10 @@
-"""Our side of `speed.py`: train and print a JSON line after each epoch.
+"""Train with digits and print a JSON line after each epoch, for `speed.py`.
 
     python benchmarks/ours.py FOLDER RECIPE SEED EPOCHS THREADS VALIDATION
 
-FOLDER holds MNIST/raw; EPOCHS and THREADS may be 0 for the recipe's own; VALIDATION is how many images to
-measure the validation accuracy on after each epoch, 0 for all. With few of them the wall clock round an
-epoch is that of training alone, and has to agree with the seconds that the epoch states.
+FOLDER contains MNIST/raw. EPOCHS and THREADS may be 0 for those of the recipe. VALIDATION is the number of
+validation images, 0 for all; with few of them nearly all time is training, so the wall clock has to agree
+with the seconds that an epoch states.
 """
 
 import dataclasses
@@ -21,7 +21,7 @@ from digits.training.state import begin
 
 
 def main() -> None:
-    """Train as the command line says."""
+    """Train with the options on the command line."""
     folder, recipe, *numbers = sys.argv[1:]
     seed, epochs, threads, few = map(int, numbers)
     named = next(options for name, options in RECIPES.items() if name == recipe)

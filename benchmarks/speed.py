@@ -1,12 +1,12 @@
-"""How fast: every speed this project claims, beside its floor, its peers and the bar it is held to.
+"""Measure every speed that this project claims, beside its floor, its peers and the bar it has to keep.
 
     python benchmarks/speed.py [--quick] [--json FILE]
 
-Contestants run alternately, each in a process of its own, on the same files. Prints tables, writes
-benchmarks/results/speed.json and exits with 1 if a bar is not kept. Needs torchvision for the peer most
+All programs run in turn, each in a process of its own, on the same files. Prints tables, writes
+benchmarks/results/speed.json and exits with 1 if a bar is not kept. Needs torchvision for the peer that most
 tutorials use: pip install --no-deps torchvision==0.28.0 (for torch 2.13.0).
 
-Wants a quiet machine: see the load average that it prints first. Takes about ten minutes, with --quick
+Needs an idle machine: look at the load average that it prints first. Takes about ten minutes, with --quick
 two and a half.
 """
 
@@ -34,32 +34,31 @@ from figures import Figure, at_least, at_most, circumstances, describe, exit_cod
 
 from digits.data import cache, catalogue, download
 from digits.errors import DigitsError
-from digits.options import (
-    TrainOptions,
-)
+from digits.options import TrainOptions
 from digits.recipes import RECIPES
 
 RESULTS = HERE / "results" / "speed.json"
 IMAGES = 50_000  # of training: MNIST's 60,000 without a sixth for validation
 DEFAULT_THREADS = TrainOptions().threads
-TIMEOUT = 900.0  # s; two threads beside a busy process have been seen to take 51 s an epoch
-FEW = 100  # validation images where the accuracy is not asked for
-GOAL = 0.97  # validation accuracy that the fast recipe is for
+TIMEOUT = 900.0  # s for one program; beside a busy process, two threads once took 51 s an epoch
+FEW = 100  # validation images where the accuracy does not matter
+GOAL = 0.97  # validation accuracy that the fast recipe has to reach
 TORCHVISION = "torchvision is not installed: pip install --no-deps torchvision==0.28.0"
 
-# A neighbour that computes what its user wants computed, on one core, and says when it has begun.
+# Another busy process: it multiplies matrices on one core, and prints a line when it begins.
 NEIGHBOUR = "import numpy as np; a = np.ones((512, 512)); print(flush=True)\nwhile True: a @ a"
 # `digits train` up to the moment at which the first epoch's clock starts.
 UNTIL_FIRST_EPOCH = """
 import os, sys, time
-from digits import cli, training
+from digits.cli.main import main
+from digits.training.state import State
 
 def leave(state):
     print(time.time(), flush=True)
     os._exit(0)
 
-training.State.start_clock = leave
-cli.main(["train", *sys.argv[1:]])
+State.start_clock = leave
+main(["train", *sys.argv[1:]])
 """
 
 
@@ -68,7 +67,7 @@ class Arguments:
     """Measure every speed figure; exit with 1 if a bar is not kept."""
 
     quick: bool = False
-    """Few rounds and seeds: to see that it runs."""
+    """Use few rounds and seeds, to see that it runs."""
     json: Path | None = None
     """Where to write the figures. Default: benchmarks/results/speed.json, or nowhere with --quick."""
     data: Path | None = None
@@ -77,7 +76,7 @@ class Arguments:
 
 @dataclass(frozen=True)
 class Effort:
-    """How often everything is measured."""
+    """How often everything is measured, in total or per figure."""
 
     rounds: int
     epochs: int  # in each process that trains; the first one only warms up
@@ -92,7 +91,7 @@ QUICK = Effort(rounds=2, epochs=2, neighbour_rounds=1, seeds=3, starts=3, memori
 
 
 def main() -> int:
-    """Measure, print and write; the exit code says whether every bar is kept."""
+    """Measure all figures, print and write them; return 1 if a bar is not kept, else 0."""
     arguments = tyro.cli(Arguments, prog="python benchmarks/speed.py")
     about = circumstances(["python", "benchmarks/speed.py", *sys.argv[1:]])
     effort = QUICK if arguments.quick else FULL
@@ -120,7 +119,7 @@ def main() -> int:
 
 
 def epoch(root: Path, effort: Effort) -> list[Figure]:
-    """An epoch's seconds on one thread, ours and everybody else's, alternating."""
+    """Return the seconds of an epoch on one thread: ours, the floors' and the peers'."""
     steps = -(-IMAGES // 64)
     contestants = {
         "mm": products("mm", TrainOptions(), steps),
@@ -148,7 +147,10 @@ def epoch(root: Path, effort: Effort) -> list[Figure]:
 
 
 def beside_a_neighbour(root: Path, effort: Effort) -> list[Figure]:
-    """One and two threads of ours and the tutorial's own choice, quiet and beside one busy process."""
+    """Return the seconds of an epoch with one and two threads, on an idle machine and beside a busy process.
+
+    The tutorial uses as many threads as PyTorch chooses.
+    """
     contestants = {
         f"--threads {n}": dataclasses.replace(ours(root, threads=n, epochs=effort.epochs), threads=None)
         for n in (1, 2)  # as users have it: by the option, with no variable of OpenMP's set
@@ -180,7 +182,7 @@ def _beside(how: str, name: str, values: tuple[float, ...]) -> Figure:
 
 
 def fast(root: Path, effort: Effort) -> list[Figure]:
-    """The fast recipe from random weights to the end, seed by seed, each in a fresh process."""
+    """Return the seconds and the accuracy of the fast recipe, one value for each seed."""
     options = RECIPES["fast"]
     steps = options.epochs * -(-IMAGES // options.batch_size)
     floors = alternate({n: products(n, options, steps) for n in ("mm", "fastest")}, effort.rounds)
@@ -198,7 +200,7 @@ def fast(root: Path, effort: Effort) -> list[Figure]:
 
 
 def seconds_until(goal: float, epochs: "Epochs") -> tuple[float, ...]:
-    """Seconds of training up to the first epoch that reaches the goal; none if none does."""
+    """Return the seconds of training until an epoch reaches the accuracy `goal`; empty if none does."""
     for number, line in enumerate(epochs, start=1):
         if line["val_accuracy"] >= goal:
             return (sum(epoch["seconds"] for epoch in epochs[:number]),)
@@ -206,7 +208,7 @@ def seconds_until(goal: float, epochs: "Epochs") -> tuple[float, ...]:
 
 
 def starting(root: Path, effort: Effort) -> list[Figure]:
-    """From the shell to help, and from the shell to the first epoch, with the data at hand."""
+    """Return the seconds from the start of a command to its help, and to the first epoch; data is on disk."""
     train = [sys.executable, "-c", UNTIL_FIRST_EPOCH, "--data", str(root), "--device", "cpu", "--out"]
     bare: list[float] = []
     help_: list[float] = []
@@ -229,7 +231,7 @@ def starting(root: Path, effort: Effort) -> list[Figure]:
 
 
 def tutorial_starts(root: Path) -> tuple[float, ...]:
-    """Seconds from the shell to the tutorial's first epoch; each has to be waited for through its epoch."""
+    """Return the seconds from the start of the tutorial to its first epoch; each run takes a whole epoch."""
     starts = []
     for _ in range(2):
         began = time.time()
@@ -239,7 +241,7 @@ def tutorial_starts(root: Path) -> tuple[float, ...]:
 
 
 def memory(root: Path, effort: Effort) -> list[Figure]:
-    """The most memory that a process holds at once; not measured on Windows, which counts it otherwise."""
+    """Return the peak memory of a process in MB; nothing on Windows, which counts it differently."""
     train = [sys.executable, "-m", "digits", "train", "--data", str(root), "--device", "cpu"]
     tutorial = peer("tutorial", root, 1)
     torch, own, other = [], [], []
@@ -273,7 +275,7 @@ Rounds = dict[str, list[Epochs]]
 
 @dataclass(frozen=True)
 class Contestant:
-    """A program that trains and prints a JSON line after each epoch."""
+    """A program that trains and prints one JSON line after each epoch."""
 
     command: tuple[str, ...]
     threads: int | None = 1  # for OpenMP; None lets the program choose
@@ -288,29 +290,29 @@ def ours(
     threads: int = DEFAULT_THREADS,
     few: int = FEW,
 ) -> Contestant:
-    """This package; `epochs` 0 takes the recipe's, `few` 0 validates on all images."""
+    """Return the program that trains with digits. `epochs` 0: the recipe's; `few` 0: all validation images."""
     numbers = map(str, (seed, epochs, threads, few))
     return Contestant((sys.executable, str(HERE / "ours.py"), str(root), recipe, *numbers), threads)
 
 
 def peer(name: str, root: Path, epochs: int, threads: int | None = 1) -> Contestant:
-    """A program of benchmarks/peers."""
+    """Return a program in benchmarks/peers that trains for `epochs`."""
     return Contestant((sys.executable, str(HERE / "peers" / f"{name}.py"), str(root), str(epochs)), threads)
 
 
 def products(kernel: str, options: TrainOptions, steps: int) -> Contestant:
-    """The bare matrix products of `steps` steps with these options, three times over."""
+    """Return the program that does only the matrix products of `steps` training steps, three times."""
     numbers = map(str, (*options.hidden, options.batch_size, steps, 3))
     return Contestant((sys.executable, str(HERE / "peers" / "products.py"), kernel, *numbers))
 
 
 def available(contestant: Contestant) -> bool:
-    """Whether what the contestant needs is installed."""
+    """Return True if what the program needs is installed."""
     return "tutorial.py" not in contestant.command[1] or find_spec("torchvision") is not None
 
 
 def alternate(contestants: dict[str, Contestant], rounds: int) -> Rounds:
-    """All contestants in turn, `rounds` times over; a contestant that is not available has no runs."""
+    """Run all programs in turn, `rounds` times, and return their runs; one that is not available has none."""
     results: Rounds = {name: [] for name in contestants}
     for _ in range(rounds):
         for name, contestant in contestants.items():
@@ -320,12 +322,12 @@ def alternate(contestants: dict[str, Contestant], rounds: int) -> Rounds:
 
 
 def run(contestant: Contestant) -> Epochs:
-    """What the contestant prints."""
+    """Run a program and return what it prints, one dictionary for each epoch."""
     return [json.loads(line) for line in output(contestant.command, contestant.threads).splitlines()]
 
 
 def seconds(runs: list[Epochs], clock: str = "seconds") -> tuple[float, ...]:
-    """Each run's median over its epochs, without the first one, which warms up, where there are others."""
+    """Return the median seconds of an epoch for each run; the first one counts only if it is alone."""
     return tuple(statistics.median(epoch[clock] for epoch in epochs[1:] or epochs) for epochs in runs)
 
 
@@ -333,7 +335,7 @@ def seconds(runs: list[Epochs], clock: str = "seconds") -> tuple[float, ...]:
 
 
 def environment(threads: int | None) -> dict[str, str]:
-    """The children's environment: our own package first, and so many OpenMP threads."""
+    """Return environment variables for a program: this checkout first on its path, `threads` for OpenMP."""
     inherited = {k: v for k, v in os.environ.items() if k not in ("OMP_NUM_THREADS", "MKL_NUM_THREADS")}
     path = os.pathsep.join([str(HERE.parent / "src"), *filter(None, [os.environ.get("PYTHONPATH")])])
     chosen = {} if threads is None else {"OMP_NUM_THREADS": str(threads), "MKL_NUM_THREADS": str(threads)}
@@ -341,23 +343,24 @@ def environment(threads: int | None) -> dict[str, str]:
 
 
 def output(command: Sequence[str], threads: int | None = None) -> str:
-    """Standard output of a command that has to succeed."""
+    """Run a command and return its standard output. Raises CalledProcessError if it fails."""
     return subprocess.run(
         command, env=environment(threads), stdout=subprocess.PIPE, text=True, check=True, timeout=TIMEOUT
     ).stdout
 
 
 def wall_seconds(command: Sequence[str]) -> float:
-    """How long a command takes that has to succeed."""
+    """Run a command and return its seconds. Raises CalledProcessError if it fails."""
     start = time.perf_counter()
     output(command)
     return time.perf_counter() - start
 
 
 def peak_memory(command: Sequence[str]) -> float:
-    """Peak resident memory of a command that has to succeed, in MB of 10^6 bytes.
+    """Run a command and return its peak resident memory in MB of 10^6 bytes.
 
-    A child starts with the peak of the process that forked it: one more reason why this one imports no torch.
+    A child's peak includes that of the process that started it, so this process does not import PyTorch.
+    Raises CalledProcessError if the command fails.
     """
     with subprocess.Popen(command, env=environment(None), stdout=subprocess.DEVNULL) as process:
         _, status, usage = os.wait4(process.pid, 0)
@@ -369,7 +372,7 @@ def peak_memory(command: Sequence[str]) -> float:
 
 @contextlib.contextmanager
 def neighbour() -> Iterator[None]:
-    """One busy process, as long as this lasts."""
+    """Keep one other process busy inside a `with` block."""
     command = [sys.executable, "-c", NEIGHBOUR]
     with subprocess.Popen(command, env=environment(1), stdout=subprocess.PIPE) as process:
         try:
@@ -384,7 +387,10 @@ def neighbour() -> Iterator[None]:
 
 
 def find_mnist(folder: Path | None) -> list[Path]:
-    """MNIST's four files: in `folder`, in $DIGITS_DATA, in the cache or from a mirror. Raises DataError."""
+    """Return the paths of MNIST's four files in `folder`, $DIGITS_DATA or the cache; download them if needed.
+
+    Raises DataError if they cannot be downloaded.
+    """
     files = catalogue.DATASETS["mnist"].files
     chosen = folder or (Path(os.environ["DIGITS_DATA"]) if os.environ.get("DIGITS_DATA") else None)
     if chosen is None:
@@ -397,7 +403,7 @@ def find_mnist(folder: Path | None) -> list[Path]:
 
 
 def unpack(paths: Sequence[Path], folder: Path) -> None:
-    """Write the files raw into `folder`, which is how torchvision wants them."""
+    """Write the files decompressed into `folder`, as torchvision expects them."""
     folder.mkdir(parents=True)
     for path in paths:
         opener: Any = gzip.open if path.suffix == ".gz" else open
