@@ -290,7 +290,7 @@ def ours(
     threads: int = DEFAULT_THREADS,
     few: int = FEW,
 ) -> Contestant:
-    """Return the program that trains with digits. `epochs` 0: the recipe's; `few` 0: all validation images."""
+    """Return the program that trains with digits. `epochs` 0: the recipe's; `few` 0: all images."""
     numbers = map(str, (seed, epochs, threads, few))
     return Contestant((sys.executable, str(HERE / "ours.py"), str(root), recipe, *numbers), threads)
 
