@@ -5,8 +5,8 @@
     python benchmarks/accuracy.py cnn --seeds 1 --dataset fashion-mnist
 
 Each run trains from its own seed on the same split and reads the test images once, after training. The
-network of the last epoch is tested, so that no figure chooses anything. Of MNIST's test images, 15 have labels
-that most people dispute; the accuracy without them is measured too. Writes
+network of the last epoch is tested, so that no figure chooses anything. Of MNIST's test images, 15 have
+labels that most people dispute; the accuracy without them is measured too. Writes
 benchmarks/results/accuracy-RECIPE.json, for other data accuracy-RECIPE-DATASET.json. Runs are kept in --out;
 the same command again finishes those that were interrupted.
 """
