@@ -157,3 +157,18 @@ def test_a_name_too_long_for_a_file_is_no_model() -> None:
     """A name too long for the file system is refused like any other unknown name."""
     with pytest.raises(CheckpointError, match="is not there"):
         Classifier.load("x" * 5000)
+
+
+def test_members_of_an_ensemble_must_know_the_same_classes(tmp_path: Path) -> None:
+    """An ensemble of a network with 10 classes and one with 11 is refused."""
+    members = [KINDS["cnn"], KINDS["eleven"]]
+    tensors = {
+        f"members.{i}.{name}": tensor
+        for i, kind in enumerate(("cnn", "eleven"))
+        for name, tensor in trained(kind).state_dict().items()
+    }
+    path = tmp_path / "model.npz"
+    about = {"name": "ensemble", "members": members}
+    model_file.save_model(path, {**tensors, "temperature": torch.tensor(1.0)}, about, {})
+    with pytest.raises(CheckpointError, match="members know different classes"):
+        Classifier.load(path)

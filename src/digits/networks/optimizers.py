@@ -1,8 +1,8 @@
 """Optimizers: SGD with momentum, Adam, AdamW and RMSprop, on one vector of weights.
 
 They are written out because they are short, and because importing `torch.optim` also imports PyTorch's
-compiler, which takes about a second at every start. tests/training/test_loop.py checks that they give the
-same bits as torch.optim.
+compiler, which takes about a second at every start. tests/networks/test_optimizers.py checks that they give
+the same bits as torch.optim.
 """
 
 import math
