@@ -26,7 +26,8 @@ from digits.networks.mlp import MLP
 from digits.networks.model_file import load_single
 from digits.networks.network import Network
 from digits.reading.reader import Reader
-from digits.training import adapting, custom_digits
+from digits.training import adapting, custom_digits, fine_tuning
+from digits.training.adaptation import Adaptation, save_adaptation
 from digits.training.options import AdaptOptions
 
 Pixels = npt.NDArray[np.uint8]
@@ -77,7 +78,7 @@ def adapted(sample_file: Path, tmp_path_factory: pytest.TempPathFactory) -> Path
 def test_an_odd_habit_is_learned_and_little_is_forgotten(adapted: Path) -> None:
     """Held-back digits gain beyond chance; MNIST's lose less than one in a hundred."""
     figures = json.loads((adapted / "adapt.json").read_text())
-    own = figures["own"]
+    own = figures["custom"]
     assert own["after"]["total"] == own["before"]["total"] == 60
     assert own["after"]["accuracy"] >= own["before"]["accuracy"] + 0.05
     assert own["p"] < 0.05
@@ -115,7 +116,7 @@ def test_it_can_be_evaluated(adapted: Path, mnist_folder: Path, capsys: pytest.C
 def test_what_is_printed(folder: Path, sample_file: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch,
                          capsys: pytest.CaptureFixture[str]) -> None:  # fmt: skip
     """Yours, what was skipped, a table that lines up, and where the network is; or one JSON object."""
-    monkeypatch.setattr(adapting, "STEPS", 2)
+    monkeypatch.setattr(fine_tuning, "STEPS", 2)
     for i in range(7):
         (folder / "5" / f"a{i}\n.png").write_bytes(b"no picture")
     arguments = ["adapt", str(folder), "--data", str(sample_file), "--out", str(tmp_path), "--model", "mlp"]
@@ -141,12 +142,12 @@ def test_the_same_seed_gives_the_same_bits(
     folder: Path, sample: Digits, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Twice the same network from the same seed; another seed, another network; the original stays."""
-    monkeypatch.setattr(adapting, "STEPS", 3)
+    monkeypatch.setattr(fine_tuning, "STEPS", 3)
     own = custom_digits.load_custom_digits(folder).digits
     network, _ = load_single(model_path("cnn"))
     before = {name: tensor.clone() for name, tensor in network.state_dict().items()}
     splits = Splits(sample, sample, sample)
-    tuned = [adapting.fine_tune(network, own, splits, seed, 0).state_dict() for seed in (0, 0, 1)]
+    tuned = [fine_tuning.fine_tune(network, own, splits, seed, 0).state_dict() for seed in (0, 0, 1)]
     assert all(torch.equal(tuned[0][name], tuned[1][name]) for name in before)
     assert not all(torch.equal(tuned[0][name], tuned[2][name]) for name in before)
     assert all(torch.equal(tensor, before[name]) for name, tensor in network.state_dict().items())
@@ -157,7 +158,7 @@ def test_the_weights_end_halfway() -> None:
     first, second = MLP(3, 4), MLP(3, 4)
     second.temperature.fill_(3)
     expected = (first.hidden1.weight + second.hidden1.weight) / 2
-    between = adapting._between(first, second)
+    between = fine_tuning.mean_network(first, second)
     assert isinstance(between, MLP)
     assert torch.allclose(between.hidden1.weight, expected)
     assert float(between.temperature) == 3
@@ -170,20 +171,20 @@ def test_the_weights_end_halfway() -> None:
 def test_few_digits_are_each_held_back_once(each: int) -> None:
     """Five parts that make up the whole, every digit spread evenly; the same seed, the same parts."""
     labels = torch.arange(10).repeat(each)
-    parts = adapting.held_back(labels, 0)
+    parts = adapting.held_out_parts(labels, 0)
     assert torch.equal(torch.cat(parts).sort().values, torch.arange(10 * each))
     assert max(map(len, parts)) - min(map(len, parts)) <= 1
     for part in parts:
         counts = torch.bincount(labels[part], minlength=10)
         assert counts.max() <= -(-each // 5)
-    assert all(map(torch.equal, parts, adapting.held_back(labels, 0)))
-    assert len(adapting.held_back(torch.tensor([3, 4, 5]), 0)) == 3
+    assert all(map(torch.equal, parts, adapting.held_out_parts(labels, 0)))
+    assert len(adapting.held_out_parts(torch.tensor([3, 4, 5]), 0)) == 3
 
 
 def test_a_fifth_of_many_digits_is_held_back() -> None:
     """One part, in proportion."""
     labels = torch.arange(10).repeat(40)
-    (part,) = adapting.held_back(labels, 0)
+    (part,) = adapting.held_out_parts(labels, 0)
     assert torch.bincount(labels[part]).tolist() == [8] * 10
 
 
@@ -198,7 +199,7 @@ def test_nothing_held_back_is_learned(
         asked.append(({image.numpy().tobytes() for image in own.images}, splits))
         return network
 
-    monkeypatch.setattr(adapting, "fine_tune", learn_nothing)
+    monkeypatch.setattr(fine_tuning, "fine_tune", learn_nothing)
     own = custom_digits.load_custom_digits(write_folder(tmp_path / "mine", odd_digits(each, seed=3)))
     collection = loading.load("mnist", sample_file)
     found = adapting.adapt_network(AdaptOptions(tmp_path), adapting.load_start("mlp"), own, collection)
@@ -206,13 +207,13 @@ def test_nothing_held_back_is_learned(
     if each < 25:
         assert found.folds == len(asked) - 1 == 5
         held = [everything - seen for seen, _ in asked[:-1]]
-        assert sum(map(len, held)) == len(everything) == found.own.after.total
+        assert sum(map(len, held)) == len(everything) == found.custom.after.total
         assert set.union(*held) == everything
         assert asked[-1][0] == everything
     else:
         assert found.folds == len(asked) == 1
-        assert len(everything - asked[0][0]) == found.own.after.total == 60
-    assert (found.own.compared.first, found.own.compared.second) == (0, 0)
+        assert len(everything - asked[0][0]) == found.custom.after.total == 60
+    assert (found.custom.compared.first, found.custom.compared.second) == (0, 0)
     splits = asked[0][1]
     learned = {image.numpy().tobytes() for image in splits.train.images}
     for part in (splits.val, splits.test):
@@ -227,9 +228,9 @@ def test_of_many_digits_all_kinds_are_learned(sample: Digits, monkeypatch: pytes
         learned.append(mixed)
         return iter(())
 
-    monkeypatch.setattr(adapting, "train", only_look)
+    monkeypatch.setattr(fine_tuning, "train", only_look)
     own = Digits(torch.full((1500, 28, 28), 7, dtype=torch.uint8), torch.arange(1500) // 150)
-    adapting.fine_tune(adapting.load_start("mlp").network, own, Splits(sample, sample, sample), 0, 0)
+    fine_tuning.fine_tune(adapting.load_start("mlp").network, own, Splits(sample, sample, sample), 0, 0)
     mine = learned[0].images.flatten(1).eq(7).all(dim=1)
     assert mine.sum() == 960
     assert torch.bincount(learned[0].labels[mine], minlength=10).min() > 60
@@ -239,12 +240,12 @@ def test_an_adaptation_that_changes_nothing_changes_no_figure(
     sample_file: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Before and after are measured alike: as calibrated as the network that is kept."""
-    monkeypatch.setattr(adapting, "train", lambda *_, **__: iter(()))
+    monkeypatch.setattr(fine_tuning, "train", lambda *_, **__: iter(()))
     own = custom_digits.load_custom_digits(write_folder(tmp_path / "mine", odd_digits(2, seed=1)))
     found = adapting.adapt_network(
         AdaptOptions(tmp_path), adapting.load_start("mlp"), own, loading.load("mnist", sample_file)
     )
-    for change in (found.own, found.val, found.test):
+    for change in (found.custom, found.validation, found.test):
         assert change.after.loss == pytest.approx(change.before.loss, rel=1e-4)
         assert change.after.ece == pytest.approx(change.before.ece, abs=1e-5)
 
@@ -301,7 +302,7 @@ def test_what_cannot_be_used_is_named(folder: Path) -> None:
 
 def test_progress_is_told(folder: Path, sample_file: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Picture by picture, and step by step."""
-    monkeypatch.setattr(adapting, "STEPS", 2)
+    monkeypatch.setattr(fine_tuning, "STEPS", 2)
     told: list[tuple[int, int]] = []
     own = custom_digits.load_custom_digits(folder, lambda done, total: told.append((done, total)))
     assert told == [(i, 20) for i in range(1, 21)]
@@ -350,27 +351,27 @@ def test_networks_that_cannot_be_adapted(tmp_path: Path) -> None:
 @pytest.fixture
 def quick(
     folder: Path, sample_file: Path, monkeypatch: pytest.MonkeyPatch
-) -> tuple[AdaptOptions, adapting.Adaptation]:
+) -> tuple[AdaptOptions, Adaptation]:
     """An adaptation that has hardly learned, not saved yet."""
-    monkeypatch.setattr(adapting, "STEPS", 1)
+    monkeypatch.setattr(fine_tuning, "STEPS", 1)
     options = AdaptOptions(folder, out=folder.parent / "runs")
     own, collection = custom_digits.load_custom_digits(folder), loading.load("mnist", sample_file)
     return options, adapting.adapt_network(options, adapting.load_start("mlp"), own, collection)
 
 
-def test_each_run_has_a_folder_of_its_own(quick: tuple[AdaptOptions, adapting.Adaptation]) -> None:
+def test_each_run_has_a_folder_of_its_own(quick: tuple[AdaptOptions, Adaptation]) -> None:
     """adapt-1, adapt-2; a name that is taken is refused, and so is a place where no folder can be."""
     options, found = quick
-    assert [adapting.save(found, options).name for _ in range(2)] == ["adapt-1", "adapt-2"]
+    assert [save_adaptation(found, options).name for _ in range(2)] == ["adapt-1", "adapt-2"]
     with pytest.raises(RunError, match="is there already; choose another --name"):
-        adapting.save(found, AdaptOptions(options.folder, out=options.out, name="adapt-1"))
+        save_adaptation(found, AdaptOptions(options.folder, out=options.out, name="adapt-1"))
     (options.out / "file").write_text("")
     with pytest.raises(RunError, match="choose another --out"):
-        adapting.save(found, AdaptOptions(options.folder, out=options.out / "file", name="a"))
+        save_adaptation(found, AdaptOptions(options.folder, out=options.out / "file", name="a"))
 
 
 def test_nothing_is_saved_by_halves(
-    quick: tuple[AdaptOptions, adapting.Adaptation], monkeypatch: pytest.MonkeyPatch
+    quick: tuple[AdaptOptions, Adaptation], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """If the second file cannot be written, the first one and the folder are gone as well."""
     options, found = quick
@@ -380,7 +381,7 @@ def test_nothing_is_saved_by_halves(
 
     monkeypatch.setattr(files, "atomic_write", full)
     with pytest.raises(RunError, match=r"could not write .*adapt.json: No space left"):
-        adapting.save(found, options)
+        save_adaptation(found, options)
     assert list(options.out.iterdir()) == []
 
 
@@ -392,7 +393,7 @@ def test_an_interrupted_adaptation_leaves_nothing(
     def interrupt(*_: object) -> Network:
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(adapting, "fine_tune", interrupt)
+    monkeypatch.setattr(fine_tuning, "fine_tune", interrupt)
     out = tmp_path / "runs"
     assert main(["adapt", str(folder), "--data", str(sample_file), "--out", str(out)]) == 130
     assert not out.exists()

@@ -41,10 +41,16 @@ def place(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="session")
-def pair(place: Path) -> Path:
-    """The folder of an uninterrupted run of two processes."""
+def pair_ended(place: Path) -> list[Ended]:
+    """How the two processes of an uninterrupted run ended."""
     ended = both(command(place / "data.npz", place / "pair"))
     assert [end.code for end in ended] == [0, 0], ended
+    return ended
+
+
+@pytest.fixture(scope="session")
+def pair(place: Path, pair_ended: list[Ended]) -> Path:
+    """The folder of that run."""
     return place / "pair"
 
 
@@ -110,6 +116,7 @@ def test_two_processes_equal_one_with_every_tool_on(place: Path, tmp_path: Path)
     )
 
 
+@pytest.mark.slow
 def test_two_processes_learn_a_cnn_together(place: Path, tmp_path: Path) -> None:
     """Both learn far more than chance would, and two processes repeat themselves to the bit."""
     folders = [tmp_path / name for name in ("one", "two", "again")]
@@ -123,8 +130,14 @@ def test_two_processes_learn_a_cnn_together(place: Path, tmp_path: Path) -> None
     assert farthest(folders[1], folders[2]) == 0
 
 
-@pytest.mark.parametrize("size", [2, 3, 4])
-@pytest.mark.parametrize("more", [("--batch-size", "38"), ("--val-size", "1"), ("--autograd",)])
+@pytest.mark.parametrize(
+    ("size", "more"),
+    [
+        pytest.param(size, more, marks=[] if (size, more[0]) == (3, "--batch-size") else [pytest.mark.slow])
+        for size in (2, 3, 4)
+        for more in (("--batch-size", "38"), ("--val-size", "1"), ("--autograd",))
+    ],
+)
 def test_every_image_counts_once(place: Path, tmp_path: Path, size: int, more: tuple[str, ...]) -> None:
     """P5: shares that differ in size, or are empty, count every image once: as many right as one process.
 
@@ -163,9 +176,9 @@ def test_two_processes_again(place: Path, pair: Path, tmp_path: Path) -> None:
     assert trainer.differences(tmp_path / "run", trainer.outcome(pair)) == []
 
 
-def test_only_the_first_process_prints(place: Path, tmp_path: Path) -> None:
+def test_only_the_first_process_prints(pair_ended: list[Ended]) -> None:
     """The table is printed once, by the first process; the second says nothing."""
-    first, second = both(command(place / "data.npz", tmp_path / "run"))
+    first, second = pair_ended
     assert first.output.count("epoch      loss") == 1
     assert second.output == ""
 
@@ -182,6 +195,7 @@ def torchrun(arguments: list[str], *program: str) -> subprocess.CompletedProcess
     )
 
 
+@pytest.mark.slow
 def test_python_interface_under_torchrun(place: Path, pair: Path, tmp_path: Path) -> None:
     """`digits.run` under torchrun trains once and gives every process the result."""
     script = tmp_path / "script.py"
@@ -200,6 +214,7 @@ def test_python_interface_under_torchrun(place: Path, pair: Path, tmp_path: Path
     assert re.findall(r"(\d+) right", ended.stdout) == [str(correct)] * 2
 
 
+@pytest.mark.slow
 def test_sigterm_to_torchrun(place: Path, tmp_path: Path) -> None:
     """SIGTERM to torchrun stops both after saving; they go on to the bits of an uninterrupted run."""
     folder, whole = tmp_path / "run", tmp_path / "whole"
@@ -212,7 +227,7 @@ def test_sigterm_to_torchrun(place: Path, tmp_path: Path) -> None:
             time.sleep(0.02)
         process.terminate()
         _, said = process.communicate(timeout=60)
-    assert "stopped by SIGTERM after saving; go on with --resume" in said
+    assert "stopped by SIGTERM after saving; continue with --resume" in said
     done = tensor_file.load_tensors(folder / "checkpoint.npz", "checkpoint")[0]["epoch"]
     assert done < 100_000
     epochs = ("--epochs", str(done + 1))
@@ -234,7 +249,7 @@ def test_resume_after_all_were_killed(place: Path, pair: Path, tmp_path: Path) -
     assert trainer.differences(folder, trainer.outcome(pair)) == []
 
 
-@pytest.mark.parametrize("rank", [0, 1])
+@pytest.mark.parametrize("rank", [pytest.param(0, marks=pytest.mark.slow), 1])
 def test_death_of_one_process(place: Path, pair: Path, tmp_path: Path, rank: int) -> None:
     """When one process dies, the other ends with a sentence, and both are resumed to the same bits."""
     folder = tmp_path / "run"
@@ -248,7 +263,7 @@ def test_death_of_one_process(place: Path, pair: Path, tmp_path: Path, rank: int
     assert trainer.differences(folder, trainer.outcome(pair)) == []
 
 
-@pytest.mark.parametrize("rank", [0, 1])
+@pytest.mark.parametrize("rank", [pytest.param(0, marks=pytest.mark.slow), 1])
 def test_signal_to_one_process(place: Path, pair: Path, tmp_path: Path, rank: int) -> None:
     """A signal to one of them stops all of them after the same step, saved."""
     folder = tmp_path / "run"
@@ -260,6 +275,7 @@ def test_signal_to_one_process(place: Path, pair: Path, tmp_path: Path, rank: in
     assert trainer.differences(folder, trainer.outcome(pair)) == []
 
 
+@pytest.mark.slow
 def test_other_number_of_processes_is_refused(place: Path, pair: Path, tmp_path: Path) -> None:
     """K7: what two processes began, one does not go on with, unless inexactness is agreed to."""
     folder = tmp_path / "run"
@@ -279,7 +295,7 @@ def test_other_number_of_processes_is_refused(place: Path, pair: Path, tmp_path:
     ("change", "named"),
     [
         (("--lr", "0.5"), "--lr"),
-        (("--checkpoint-every", "1"), "--checkpoint-every"),
+        pytest.param(("--checkpoint-every", "1"), "--checkpoint-every", marks=pytest.mark.slow),
         (("--data", "other.npz"), "training data, validation data"),
     ],
     ids=["option", "collective", "data"],

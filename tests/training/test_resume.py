@@ -6,6 +6,7 @@ The long forms of the first two tests are one command: `python -m tests.reliabil
 import contextlib
 import dataclasses
 import functools
+import itertools
 import json
 import os
 import random
@@ -14,7 +15,7 @@ import shutil
 import signal
 import subprocess
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -36,8 +37,20 @@ if not sys.platform.startswith("linux"):
     pytest.skip("needs Linux: forked processes and /proc", allow_module_level=True)
 
 Reference = Callable[..., dict[str, object]]
+
+
+def mostly_slow(values: Iterable[Any], fast: Collection[Any]) -> list[Any]:
+    """Return the parameters, those that are not in `fast` marked as slow."""
+    marks = {False: [pytest.mark.slow], True: []}
+    return [
+        pytest.param(*(value if isinstance(value, tuple) else (value,)), marks=marks[value in fast])
+        for value in values
+    ]
+
+
 STEP = "digits.training.state:State.count"  # called once a step
 PREDICT = "digits.evaluation.logits:compute_logits"  # called for each validation, then for the test
+DRAW = "digits.evaluation.plots.mistakes:mistakes_figure"
 SAVE = "digits.networks.tensor_file:save_tensors"  # called for each checkpoint and, after it, for each model
 
 
@@ -73,6 +86,7 @@ def resume(folder: Path, *more: str) -> trainer.Ended:
 # ------------------------------------------------------------------------------------- faults and kills
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(not faults.available(), reason="needs strace and the right to trace")
 def test_resume_after_a_failed_system_call(tmp_path: Path) -> None:
     """K1, short: whichever call of the save path fails or is the last, the run ends in the same bits."""
@@ -87,6 +101,7 @@ def test_files_are_on_the_disk_before_they_get_their_names(tmp_path: Path) -> No
     assert faults.unsynced(tmp_path) == []
 
 
+@pytest.mark.slow
 def test_resume_after_kills_at_random_times(tmp_path: Path) -> None:
     """K2, short: however often a run is killed, and whenever, it ends in the same bits."""
     found = list(kills.kills(tmp_path, 10, seeds=1))
@@ -94,6 +109,7 @@ def test_resume_after_kills_at_random_times(tmp_path: Path) -> None:
     assert sum(run.kills.total() for run in found) >= 10
 
 
+@pytest.mark.slow
 def test_resume_of_the_real_command(place: Path, whole: Reference, tmp_path: Path) -> None:
     """`digits train` killed as a command of its own, in another working folder, resumes to the same bits."""
     digits = [sys.executable, "-m", "digits"]
@@ -127,8 +143,13 @@ POINTS = {
 }
 
 
-@pytest.mark.parametrize("every", ["0", "4"])
-@pytest.mark.parametrize("point", POINTS)
+@pytest.mark.parametrize(
+    ("point", "every"),
+    mostly_slow(
+        itertools.product(POINTS, ["0", "4"]),
+        [("between checkpoint and table", "0"), ("in the middle of an epoch", "4")],
+    ),
+)
 def test_resume_from_every_point(
     place: Path, whole: Reference, tmp_path: Path, point: str, every: str
 ) -> None:
@@ -158,7 +179,17 @@ KINDS = (
 )
 
 
-@pytest.mark.parametrize("kind", KINDS, ids=lambda kind: "".join(kind[:4]))
+@pytest.mark.parametrize(
+    "kind",
+    [
+        pytest.param(
+            kind,
+            id="".join(kind[:4]),
+            marks=[] if "--ema" in kind and "--model" in kind else [pytest.mark.slow],
+        )
+        for kind in KINDS
+    ],
+)
 def test_resume_of_every_kind_of_training(
     place: Path, whole: Reference, tmp_path: Path, kind: tuple[str, ...]
 ) -> None:
@@ -170,6 +201,7 @@ def test_resume_of_every_kind_of_training(
     assert trainer.differences(folder, whole(*kind)) == []
 
 
+@pytest.mark.slow
 def test_resume_under_a_teacher(place: Path, whole: Reference, tmp_path: Path) -> None:
     """K4: a pupil goes on to the same bits under the same teacher, and refuses another one."""
     whole("--seed", "5")
@@ -191,22 +223,24 @@ def test_resume_under_a_teacher(place: Path, whole: Reference, tmp_path: Path) -
     assert trainer.differences(folder, reference) == []
 
 
-@pytest.mark.parametrize(
-    "moment",
-    [
-        Moment(STEP, 5, signalled(signal.SIGKILL)),
-        Moment(STEP, EPOCHS * STEPS + 5, signalled(signal.SIGTERM)),
-        Moment("digits.training.single_run:SingleRun.finish", 1, signalled(signal.SIGKILL)),
-        Moment("digits.training.ensemble_run:EnsembleRun.finish", 1, signalled(signal.SIGKILL)),
-        Moment("digits.training.ensemble_run:assemble", 1, signalled(signal.SIGKILL)),
-    ],
-    ids=["in the first", "in the second", "after the first", "after the second", "before they are joined"],
-)
-def test_resume_of_an_ensemble(place: Path, whole: Reference, tmp_path: Path, moment: Moment) -> None:
+ENSEMBLE = ("--ensemble", "2", "--view", "alternate")
+CUTS = {
+    "in the first": Moment(STEP, 5, signalled(signal.SIGKILL)),
+    "in the second": Moment(STEP, EPOCHS * STEPS + 5, signalled(signal.SIGTERM)),
+    "after the first": Moment("digits.training.single_run:SingleRun.finish", 1, signalled(signal.SIGKILL)),
+    "after the second": Moment(
+        "digits.training.ensemble_run:EnsembleRun.finish", 1, signalled(signal.SIGKILL)
+    ),
+    "before they are joined": Moment("digits.training.ensemble_run:assemble", 1, signalled(signal.SIGKILL)),
+}
+
+
+@pytest.mark.parametrize("cut", mostly_slow(CUTS, ["in the second"]))
+def test_resume_of_an_ensemble(place: Path, whole: Reference, tmp_path: Path, cut: str) -> None:
     """K4: wherever an ensemble is cut off, it goes on to the same networks, the finished ones included."""
-    kind = ("--ensemble", "2", "--view", "alternate")
+    kind = ENSEMBLE
     folder = tmp_path / "run"
-    ended = trainer.run(command(place / "data.npz", folder, *kind), moment)
+    ended = trainer.run(command(place / "data.npz", folder, *kind), CUTS[cut])
     assert ended.code in (-signal.SIGKILL, 128 + signal.SIGTERM), ended.output
     resume(folder)
     whole(*kind)
@@ -230,9 +264,9 @@ def without_seconds(path: Path) -> object:
 
 def test_members_of_an_ensemble_are_runs_of_their_own(place: Path, whole: Reference) -> None:
     """Member 2 is the network that training with the next seed alone gives, and the folder says the rest."""
-    whole("--ensemble", "2")
-    folder = place / "whole--ensemble2"
-    alone = whole("--seed", "1")
+    whole(*ENSEMBLE)
+    folder = place / "whole--ensemble2--viewalternate"
+    alone = whole("--seed", "1", "--view", "upright")
     found = trainer.outcome(folder / "member-2")
     assert {name: v for name, v in found.items() if name.startswith("model ")} == {
         name: v for name, v in alone.items() if name.startswith("model ")
@@ -271,8 +305,13 @@ INTERRUPTED = {  # the function and its call, and the steps that are done when t
 }
 
 
-@pytest.mark.parametrize("moment", INTERRUPTED)
-@pytest.mark.parametrize("number", SIGNALS, ids=lambda number: number.name)
+@pytest.mark.parametrize(
+    ("number", "moment"),
+    mostly_slow(
+        itertools.product(SIGNALS, INTERRUPTED),
+        [(signal.SIGTERM, "mid-epoch"), (signal.SIGINT, "validation")],
+    ),
+)
 def test_signals_stop_after_saving(
     place: Path, whole: Reference, tmp_path: Path, number: signal.Signals, moment: str
 ) -> None:
@@ -281,7 +320,7 @@ def test_signals_stop_after_saving(
     function, call, steps = INTERRUPTED[moment]
     ended = trainer.run(command(place / "data.npz", folder), Moment(function, call, signalled(number)))
     assert ended.code == 128 + number
-    message = f"digits: stopped by {number.name} after saving; go on with --resume"
+    message = f"digits: stopped by {number.name} after saving; continue with --resume"
     assert ended.output.splitlines()[-1] == message
     assert not (folder / "summary.json").exists()
     meta, _ = tensor_file.load_tensors(folder / "checkpoint.npz", "checkpoint")
@@ -291,9 +330,9 @@ def test_signals_stop_after_saving(
 
 
 @pytest.mark.parametrize(
-    "function", [PREDICT, "digits.evaluation.plots.mistakes:mistakes_figure"], ids=["test", "drawing"]
+    ("number", "function"),
+    mostly_slow(itertools.product(SIGNALS, [PREDICT, DRAW]), [(signal.SIGTERM, PREDICT)]),
 )
-@pytest.mark.parametrize("number", SIGNALS, ids=lambda number: number.name)
 def test_signals_after_training_lose_nothing(
     place: Path, whole: Reference, tmp_path: Path, number: signal.Signals, function: str
 ) -> None:
@@ -383,12 +422,15 @@ def starve(data: Path, folder: Path, written: str, deed: Callable[[], object]) -
 
 @pytest.mark.parametrize(
     ("written", "spare"),
-    [
-        *[("checkpoint.npz", spare) for spare in (0, 4096, 65536)],
-        *[("model.npz", spare) for spare in (0, 4096, 16384)],
-        *[("curves.png", spare) for spare in (0, 4096, 16384)],
-        *[("metrics.csv", 0), ("summary.json", 0)],  # of less than a page: it fits or it does not
-    ],
+    mostly_slow(
+        [
+            *itertools.product(["checkpoint.npz"], [0, 4096, 65536]),
+            *itertools.product(["model.npz", "curves.png"], [0, 4096, 16384]),
+            ("metrics.csv", 0),  # less than a page: it fits or it does not
+            ("summary.json", 0),
+        ],
+        [("checkpoint.npz", 4096)],
+    ),
 )
 def test_full_disk(place: Path, whole: Reference, small_disk: Path, written: str, spare: int) -> None:
     """K5: a disk that fills up stops the run with a sentence and costs nothing; with space, it goes on."""
@@ -399,7 +441,7 @@ def test_full_disk(place: Path, whole: Reference, small_disk: Path, written: str
     assert trainer.differences(folder, whole()) == []
 
 
-@pytest.mark.parametrize("written", WRITES)
+@pytest.mark.parametrize("written", mostly_slow(WRITES, ["model.npz"]))
 def test_used_up_quota(place: Path, whole: Reference, tmp_path: Path, written: str) -> None:
     """K5: likewise where the system lets no file grow any more."""
     folder = tmp_path / "run"
@@ -411,13 +453,21 @@ def test_used_up_quota(place: Path, whole: Reference, tmp_path: Path, written: s
 # ------------------------------------------------------------------------------- K6: damaged checkpoints
 
 
-def cut_off(place: Path, folder: Path, *more: str) -> Path:
-    """A run killed in its second epoch, with two checkpoints; returns the newest."""
-    start = command(place / "data.npz", folder, "--checkpoint-every", "4", *more)
+@pytest.fixture(scope="session")
+def cut_run(place: Path) -> Path:
+    """The folder of a run that was killed in its second epoch, with two checkpoints."""
+    folder = place / "cut"
+    start = command(place / "data.npz", folder, "--checkpoint-every", "4")
     ended = trainer.run(start, Moment(STEP, 2 * STEPS - 1, signalled(signal.SIGKILL)))
     assert ended.code == -signal.SIGKILL
     assert tensor_file.previous(folder / "checkpoint.npz").exists()
-    return folder / "checkpoint.npz"
+    return folder
+
+
+@pytest.fixture
+def cut(cut_run: Path, tmp_path: Path) -> Path:
+    """A copy of `cut_run` for one test."""
+    return shutil.copytree(cut_run, tmp_path / "run")
 
 
 def mutants(content: bytes, count: int) -> Iterator[bytes]:
@@ -435,12 +485,13 @@ def mutants(content: bytes, count: int) -> Iterator[bytes]:
         )[number % 6]
 
 
-def test_damaged_checkpoints_are_refused(place: Path, tmp_path: Path) -> None:
-    """K6: of 2,000 damaged copies of a checkpoint not one is taken for whole."""
-    path = cut_off(place, tmp_path / "run")
+@pytest.mark.parametrize("count", mostly_slow([120, 2000], [120]))
+def test_damaged_checkpoints_are_refused(cut: Path, count: int) -> None:
+    """K6: of many damaged copies of a checkpoint not one is accepted."""
+    path = cut / "checkpoint.npz"
     whole_file = path.read_bytes()
     taken = 0
-    for mutant in mutants(whole_file, 2000):
+    for mutant in mutants(whole_file, count):
         path.write_bytes(mutant)
         try:
             tensor_file.load_tensors(path, "checkpoint")
@@ -450,37 +501,34 @@ def test_damaged_checkpoints_are_refused(place: Path, tmp_path: Path) -> None:
     assert taken == 0
 
 
-def test_resume_from_the_checkpoint_before(place: Path, whole: Reference, tmp_path: Path) -> None:
+@pytest.mark.parametrize("number", mostly_slow(range(6), [0]))
+def test_resume_from_the_checkpoint_before(cut: Path, whole: Reference, number: int) -> None:
     """K6: with the newest checkpoint damaged, the run goes on from the one before it, says so, same bits."""
-    path = cut_off(place, tmp_path / "run")
-    for number, mutant in enumerate(mutants(path.read_bytes(), 6)):
-        folder = shutil.copytree(path.parent, tmp_path / f"mutant-{number}")
-        (folder / path.name).write_bytes(mutant)
-        ended = resume(folder)
-        assert f"{folder / path.name} is" in ended.output
-        assert "; going on from checkpoint.prev.npz." in ended.output
-        assert trainer.differences(folder, whole()) == []
+    path = cut / "checkpoint.npz"
+    path.write_bytes(list(mutants(path.read_bytes(), 6))[number])
+    ended = resume(cut)
+    assert f"{path} is" in ended.output
+    assert "; going on from checkpoint.prev.npz." in ended.output
+    assert trainer.differences(cut, whole()) == []
 
 
-@pytest.mark.parametrize("call", range(1, 8))
-def test_kill_after_a_damaged_checkpoint(place: Path, whole: Reference, tmp_path: Path, call: int) -> None:
-    """K6: going on after damage never lets go of the one sound checkpoint, wherever a kill comes then."""
-    path = cut_off(place, tmp_path / "run")
+@pytest.mark.parametrize("call", mostly_slow(range(1, 8), [2]))
+def test_kill_after_a_damaged_checkpoint(cut: Path, whole: Reference, call: int) -> None:
+    """K6: going on after damage never loses the one sound checkpoint, whenever a kill comes then."""
+    path = cut / "checkpoint.npz"
     path.write_bytes(path.read_bytes()[:-1])
-    killed = trainer.run(
-        resumption(path.parent), Moment("digits.files:os.replace", call, signalled(signal.SIGKILL))
-    )
+    killed = trainer.run(resumption(cut), Moment("digits.files:os.replace", call, signalled(signal.SIGKILL)))
     assert killed.code == -signal.SIGKILL
-    resume(path.parent)
-    assert trainer.differences(path.parent, whole()) == []
+    resume(cut)
+    assert trainer.differences(cut, whole()) == []
 
 
-def test_both_checkpoints_damaged(place: Path, tmp_path: Path) -> None:
+def test_both_checkpoints_damaged(cut: Path) -> None:
     """K6: without a sound checkpoint the run is not resumed, and a sentence says what to do."""
-    path = cut_off(place, tmp_path / "run")
+    path = cut / "checkpoint.npz"
     for damaged in (path, tensor_file.previous(path)):
         damaged.write_bytes(damaged.read_bytes()[:1000])
-    ended = trainer.run(resumption(path.parent))
+    ended = trainer.run(resumption(cut))
     assert ended.code == 1
     assert "Start again under another --name" in ended.output
 
@@ -503,11 +551,11 @@ CHANGED = {
 }
 
 
-@pytest.mark.parametrize("changed", CHANGED)
-def test_changed_conditions_are_refused(place: Path, whole: Reference, tmp_path: Path, changed: str) -> None:
+@pytest.mark.parametrize("changed", mostly_slow(CHANGED, ["learning rate", "data"]))
+def test_changed_conditions_are_refused(place: Path, whole: Reference, cut: Path, changed: str) -> None:
     """K7: a change that changes the weights is refused by name, and the refusal changes nothing itself."""
     trainer.write_data(place / "other.npz", seed=1)
-    folder = cut_off(place, tmp_path / "run").parent
+    folder = cut
     before = contents(folder)
     change = tuple(str(place / word) if word == "other.npz" else word for word in CHANGED[changed])
     ended = trainer.run(resumption(folder, *change))
@@ -521,19 +569,22 @@ def test_changed_conditions_are_refused(place: Path, whole: Reference, tmp_path:
     assert trainer.differences(folder, whole()) == []
 
 
-@pytest.mark.parametrize("circumstance", ["PyTorch", "processes", "processor", "device", "threads"])
-def test_other_machine_needs_consent(place: Path, tmp_path: Path, circumstance: str) -> None:
+@pytest.mark.parametrize(
+    "circumstance",
+    mostly_slow(["PyTorch", "processes", "processor", "device", "threads", "teacher"], ["processor"]),
+)
+def test_other_machine_needs_consent(cut: Path, circumstance: str) -> None:
     """K7: other versions, processes or processors are refused, and recorded where they were agreed to."""
-    path = cut_off(place, tmp_path / "run")
+    path = cut / "checkpoint.npz"
     meta, tensors = tensor_file.load_tensors(path, "checkpoint")
     meta["circumstances"][circumstance] = "other"
     del meta["kind"], meta["format"]
     tensor_file.save_tensors(path, "checkpoint", meta, tensors)
-    ended = trainer.run(resumption(path.parent))
+    ended = trainer.run(resumption(cut))
     assert ended.code == 1
     assert f"{circumstance} other is now " in ended.output
-    resume(path.parent, "--allow-inexact")
-    notices = json.loads((path.parent / "summary.json").read_text())["notices"]
+    resume(cut, "--allow-inexact")
+    notices = json.loads((cut / "summary.json").read_text())["notices"]
     assert any(f"Resumed inexactly: {circumstance} other is now " in notice for notice in notices)
 
 
@@ -544,7 +595,11 @@ def test_other_machine_needs_consent(place: Path, tmp_path: Path, circumstance: 
     ("absurd", "loss"),
     [
         (("--lr", "1e30"), "not a finite number"),
-        (("--lr", "1e4", "--optimizer", "adam", "--momentum", "0"), "beyond a million nats"),
+        pytest.param(
+            ("--lr", "1e4", "--optimizer", "adam", "--momentum", "0"),
+            "beyond a million nats",
+            marks=pytest.mark.slow,
+        ),
     ],
 )
 def test_diverging_training_stops(place: Path, tmp_path: Path, absurd: tuple[str, ...], loss: str) -> None:
@@ -586,9 +641,16 @@ def poison_optimizer(state: State) -> None:
     memory["square" if "square" in memory else "momentum"][5] = float("inf")
 
 
-@pytest.mark.parametrize("optimizer", ["sgd", "rmsprop"])
-@pytest.mark.parametrize("poison", [poison_first_weight, poison_last_bias, poison_optimizer])
-@pytest.mark.parametrize("step", [STEPS + 3, 2 * STEPS], ids=["mid-epoch", "last step"])
+POISONS = (poison_first_weight, poison_last_bias, poison_optimizer)
+
+
+@pytest.mark.parametrize(
+    ("optimizer", "poison", "step"),
+    mostly_slow(
+        itertools.product(["sgd", "rmsprop"], POISONS, [STEPS + 3, 2 * STEPS]),  # mid-epoch, last step
+        [("sgd", poison_first_weight, STEPS + 3), ("rmsprop", poison_optimizer, 2 * STEPS)],
+    ),
+)
 def test_infinite_numbers_never_reach_a_checkpoint(
     place: Path,
     whole: Reference,
@@ -697,7 +759,7 @@ def test_more_epochs_under_a_schedule(place: Path, tmp_path: Path) -> None:
 # ------------------------------------------------------------------------------------- the folder's errors
 
 
-@pytest.mark.parametrize("out", ["/dev/null/runs", "/proc/runs"])
+@pytest.mark.parametrize("out", mostly_slow(["/dev/null/runs", "/proc/runs"], ["/dev/null/runs"]))
 def test_unusable_folders(place: Path, out: str) -> None:
     """A folder that cannot be made is named in a sentence, whether or not the run has a name."""
     for name in (["--name", "x"], []):

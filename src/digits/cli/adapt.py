@@ -14,20 +14,21 @@ def adapt(arguments: list[str]) -> int:
     from digits.cli import adapt_output
     from digits.cli.console import counting_bar, download_bar, make_console
     from digits.data import loading
-    from digits.training import adapting
+    from digits.training.adaptation import save_adaptation
+    from digits.training.adapting import adapt_network, load_start
     from digits.training.custom_digits import load_custom_digits
 
     torch.set_num_threads(options.threads)
     console = make_console(quiet=options.json)
-    start = adapting.load_start(options.model)
+    start = load_start(options.model)
     with counting_bar(console, "reading", "pictures") as progress:
         custom = load_custom_digits(options.folder, progress)
     adapt_output.show_custom_digits(console, custom, options.folder)
     with download_bar(console) as fetching:
         collection = loading.load("mnist", options.data, unverified=options.unverified, progress=fetching)
     with counting_bar(console, "training", "steps") as progress:
-        found = adapting.adapt_network(options, start, custom, collection, progress)
-    folder = adapting.save(found, options)
+        found = adapt_network(options, start, custom, collection, progress)
+    folder = save_adaptation(found, options)
     if options.json:
         print(json.dumps({"folder": str(folder), "skipped": custom.skipped, **found.to_json()}))
     else:

@@ -10,7 +10,7 @@ from digits.cli.evaluate_output import significance
 from digits.evaluation.metrics import Evaluation
 from digits.files import printable
 from digits.mnist import CLASSES
-from digits.training.adapting import Adaptation, Change
+from digits.training.adaptation import Adaptation, Change
 from digits.training.custom_digits import CustomDigits
 
 SHOWN_SKIPPED = 5  # skipped pictures that are named; further ones are only counted
@@ -39,16 +39,20 @@ def show_adaptation(console: Console, found: Adaptation, folder: Path) -> None:
         if found.folds > 1
         else "a fifth, which was not trained on"
     )
-    show_line(console, "held out", f"{found.own.after.total:,} of yours, {how}")
+    show_line(console, "held out", f"{found.custom.after.total:,} of yours, {how}")
     show_line(console, "MNIST", found.origin)
     console.print(f"\n{'read right':<19}{'before':>7}{'after':>26}{'gained':>25}  lost")
-    rows = (("yours, held out", found.own), ("MNIST, validation", found.val), ("MNIST, test", found.test))
+    rows = (
+        ("yours, held out", found.custom),
+        ("MNIST, validation", found.validation),
+        ("MNIST, test", found.test),
+    )
     for name, change in rows:
         sides = "".join(f"{_with_interval(side):<26}" for side in (change.before, change.after))
         console.print(f"{name:<19}{sides}{change.compared.second:6,d}{change.compared.first:6,d}")
-    console.print(f"\n{_changed_digits(found.own)}")
-    verdict = "a gain" if found.own.compared.second > found.own.compared.first else "a loss"
-    console.print(f"yours: {significance(found.own.compared, verdict)}\n")
+    console.print(f"\n{_changed_digits(found.custom)}")
+    verdict = "a gain" if found.custom.compared.second > found.custom.compared.first else "a loss"
+    console.print(f"yours: {significance(found.custom.compared, verdict)}\n")
     show_line(console, "saved in", str(folder))
     show_line(console, "", f"model.npz       the network, after {found.seconds:.1f} s of training")
     show_line(console, "", "adapt.json      these results and more")
@@ -60,9 +64,9 @@ def _with_interval(side: Evaluation) -> str:
     return f"{side.accuracy:7.2%} ({low:.1%} to {high:.1%})"
 
 
-def _changed_digits(own: Change) -> str:
+def _changed_digits(custom: Change) -> str:
     """Return how many held-out pictures of each digit were read right before and after."""
-    pairs = zip(own.before.per_class, own.after.per_class, strict=True)
+    pairs = zip(custom.before.per_class, custom.after.per_class, strict=True)
     words = [
         f"{digit} from {round(before.recall * before.support)} to {round(after.recall * after.support)}"
         f" of {before.support:,}"

@@ -1,4 +1,4 @@
-"""Read a folder of custom digits: one folder per digit, pictures inside."""
+"""Read a folder of custom digits: a folder for each digit, pictures of one digit each inside."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -18,20 +18,26 @@ from digits.reading.mnist_form import centre_of_mass
 
 EXPECTED = "expected a folder for each digit with pictures in it, such as my_digits/7/photo.jpg"
 
+# Which 28 x 28 pictures are taken as they are; generous, because MNIST's own images differ this much.
+WHITE = 128  # lowest brightness, of 255, of a picture's brightest pixel
+SIZE_ERROR = 2  # px by which the digit's longer side may differ from MNIST's box of 20
+OFF_CENTRE = 1.01  # px between centre of mass and middle: MNIST rounds to whole pixels
+
 
 @dataclass(frozen=True)
 class CustomDigits:
-    """Somebody's own digits in MNIST's form, and what could not be used, each with its reason."""
+    """Custom digits in MNIST's form, and a sentence for each picture that could not be used."""
 
     digits: Digits
     skipped: tuple[str, ...]
 
 
 def load_custom_digits(folder: Path, progress: Callable[[int, int], None] | None = None) -> CustomDigits:
-    """The pictures in folder/0 to folder/9, one digit each, in MNIST's form.
+    """Read the pictures in folder/0 to folder/9 and return their digits as uint8 (N, 28, 28) with labels.
 
-    What cannot be read, holds no ink or is there twice is skipped and named. `progress` is told how many
-    pictures of how many have been read. Raises DataError where there is too little to learn from.
+    Pictures that cannot be read, hold no ink or repeat an earlier one are skipped. After every picture
+    `progress` gets the number of pictures read and of all pictures. Raises DataError unless there are usable
+    pictures of two different digits.
     """
     if not folder.is_dir():
         raise DataError(f"{folder} is no folder; {EXPECTED}")
@@ -56,7 +62,10 @@ def load_custom_digits(folder: Path, progress: Callable[[int, int], None] | None
 
 
 def _take(found: dict[bytes, tuple[Path, int]], path: Path, label: int) -> str | None:
-    """Add a picture to those found, or say why not."""
+    """Add the picture at `path` to `found`; return None, or a sentence that says why it was skipped.
+
+    `found` maps the bytes of each image to its path and label.
+    """
     try:
         pixels = _mnist_form(path)
     except PhotoError as error:
@@ -71,7 +80,7 @@ def _take(found: dict[bytes, tuple[Path, int]], path: Path, label: int) -> str |
 
 
 def _mnist_form(path: Path) -> npt.NDArray[np.uint8] | None:
-    """The picture's digit as (28, 28) white on black, as it is where it has that form; None without ink."""
+    """Return the digit of the picture as (28, 28), white on black in MNIST's form; None without ink."""
     picture = open_picture(path)
     if _has_mnist_form(picture.pixels):
         return picture.pixels
@@ -80,9 +89,14 @@ def _mnist_form(path: Path) -> npt.NDArray[np.uint8] | None:
 
 
 def _has_mnist_form(pixels: npt.NDArray[np.uint8]) -> bool:
-    """Whether this is as the page and MNIST store digits: in a black margin, about 20 px, centred by mass."""
+    """Return True for pixels as MNIST and the page of `digits serve` store digits.
+
+    That is: (28, 28), white on black in a black margin, about 20 pixels high or wide, centred by mass.
+    """
     if pixels.shape != (SIDE, SIDE) or pixels[[0, -1]].any() or pixels[:, [0, -1]].any() or not pixels.any():
         return False
     top, bottom, left, right = extent(pixels > 0)
+    # The distance of the centre of mass from the middle of the image, in pixels, the larger of both axes.
     away = np.abs(np.subtract(centre_of_mass(pixels.astype(np.float32)), (SIDE - 1) / 2)).max()
-    return bool(pixels.max() > 127 and abs(max(bottom - top, right - left) - BOX) <= 2 and away <= 1.01)
+    size = max(bottom - top, right - left)
+    return bool(pixels.max() >= WHITE and abs(size - BOX) <= SIZE_ERROR and away <= OFF_CENTRE)

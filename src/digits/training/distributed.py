@@ -1,8 +1,7 @@
-"""Several processes train as one; one process is a world of size 1.
+"""Train with several processes as with one; a single process is a World of size 1.
 
-Under `torchrun` each process takes its share of every global batch, and gradients and counts are summed.
-Nothing else in the package knows how many processes there are. `torchrun` listens without a password:
-use it on trusted networks only.
+Under `torchrun` each process takes its share of every batch; gradients and figures are summed over all
+processes. `torchrun` listens without a password: use it on trusted networks only.
 """
 
 import contextlib
@@ -20,34 +19,34 @@ from digits.errors import RunError
 
 Value = TypeVar("Value")
 Module = TypeVar("Module", bound=nn.Module)
-TIMEOUT = datetime.timedelta(seconds=60)  # a peer silent for so long is taken for dead
+TIMEOUT = datetime.timedelta(seconds=60)  # to wait for another process; a generous limit
 
 
 @dataclass(frozen=True)
 class World:
-    """Which process this is (`rank`) and of how many (`size`)."""
+    """The number of this process (`rank`, from 0) and of all processes that train together (`size`)."""
 
     rank: int = 0
     size: int = 1
 
     @property
     def first(self) -> bool:
-        """Whether this is the process that prints and writes."""
+        """Return True for the process that prints and writes files."""
         return self.rank == 0
 
     def share(self, batch: Tensor) -> Tensor:
-        """This process's part of a global batch: every `size`-th row."""
+        """Return this process's share of the batch of all processes: every `size`-th row."""
         return batch if self.size == 1 else batch[self.rank :: self.size]
 
     def sum(self, tensor: Tensor) -> Tensor:
-        """Add the tensors of all processes into `tensor`, in place."""
+        """Replace `tensor` by the sum of the tensors of all processes, in place, and return it."""
         if self.size > 1:
             with _peers():
                 dist.all_reduce(tensor)
         return tensor
 
     def spread(self, value: Value) -> Value:
-        """The first process's value, in every process."""
+        """Return the value of the first process, in every process."""
         if self.size == 1:
             return value
         box = [value]
@@ -71,7 +70,7 @@ class World:
 
 
 class _Sum(torch.autograd.Function):
-    """Addition over all processes, which autograd can differentiate: gradients are added over them too."""
+    """The sum over all processes as an operation for autograd: its gradients are summed as well."""
 
     @staticmethod
     def forward(ctx: object, tensor: Tensor, world: World) -> Tensor:
@@ -85,15 +84,15 @@ class _Sum(torch.autograd.Function):
 
 
 class SharedBatchNorm(nn.BatchNorm2d):
-    """Batch normalisation by the mean and variance of the whole batch, of which each process has a share.
+    """Batch normalisation by the mean and variance of the batch of all processes.
 
-    PyTorch's own SyncBatchNorm wants a graphics card.
+    PyTorch's SyncBatchNorm does this on graphics processors only.
     """
 
     world = World()
 
     def forward(self, x: Tensor) -> Tensor:
-        """x (B, channels, H, W) of this process, normalised as nn.BatchNorm2d does it in one process."""
+        """Normalise x (B, channels, H, W), this process's share, as nn.BatchNorm2d would the whole batch."""
         if not self.training:
             return super().forward(x)
         sums = torch.stack([x.float().sum((0, 2, 3)), torch.full_like(self.weight, x[:, 0].numel())])
@@ -102,9 +101,9 @@ class SharedBatchNorm(nn.BatchNorm2d):
         squares = _Sum.apply(centred.float().square().sum((0, 2, 3)), self.world)  # type: ignore[no-untyped-call]
         variance = squares / count
         with torch.no_grad():
-            share = self.momentum if self.momentum is not None else 0.1
-            self.running_mean.lerp_(mean, share)  # type: ignore[union-attr]  # they are tracked here
-            self.running_var.lerp_(squares / (count - 1), share)  # type: ignore[union-attr]
+            weight = self.momentum if self.momentum is not None else 0.1
+            self.running_mean.lerp_(mean, weight)  # type: ignore[union-attr]  # they are tracked here
+            self.running_var.lerp_(squares / (count - 1), weight)  # type: ignore[union-attr]
             self.num_batches_tracked.add_(1)  # type: ignore[union-attr]
         scale = self.weight * (variance + self.eps).rsqrt()
         normalised: Tensor = (centred * scale[:, None, None] + self.bias[:, None, None]).to(x.dtype)
@@ -112,7 +111,7 @@ class SharedBatchNorm(nn.BatchNorm2d):
 
 
 def share_batch_norm(model: Module, world: World) -> Module:
-    """The network, its batch normalisations shared by all processes; untouched where there is only one."""
+    """Replace the network's batch normalisations by shared ones if there are several processes; return it."""
     if world.size > 1:
         for parent in list(model.modules()):
             for name, layer in parent.named_children():
@@ -126,7 +125,7 @@ def share_batch_norm(model: Module, world: World) -> Module:
 
 @contextlib.contextmanager
 def _peers() -> Iterator[None]:
-    """Torch's error for a process that died or fell silent, as one that says what to do."""
+    """Turn PyTorch's error about a process that died or does not answer into a RunError."""
     try:
         yield
     except RuntimeError as error:
@@ -138,14 +137,17 @@ def _peers() -> Iterator[None]:
 
 @contextlib.contextmanager
 def join_world(device: str = "cpu") -> Iterator[World]:
-    """Join the processes that torchrun started, or be alone."""
+    """Yield the World of the processes that torchrun started; without torchrun that of a single process.
+
+    `device` is a torch device type, such as "cpu" or "cuda".
+    """
     size = int(os.environ.get("WORLD_SIZE", "1"))
     if size == 1 or "RANK" not in os.environ:
         yield World()
         return
     if device.startswith("cuda"):
         torch.cuda.set_device(int(os.environ.get("LOCAL_RANK", "0")))
-    # gradients are summed where they lie, counts and texts on the processor
+    # Gradients are summed on their device, figures and Python objects on the processor.
     dist.init_process_group("cpu:gloo,cuda:nccl" if device.startswith("cuda") else "gloo", timeout=TIMEOUT)
     try:
         yield World(dist.get_rank(), dist.get_world_size())

@@ -1,4 +1,4 @@
-"""Ctrl-C and SIGTERM: stop training after saving."""
+"""Stop training after saving on Ctrl-C, SIGTERM or SIGHUP."""
 
 import signal
 import threading
@@ -8,15 +8,19 @@ from typing import Any
 
 
 class Stopped(Exception):  # noqa: N818  # not an error: the user asked for it
-    """Training stopped on a signal, after saving."""
+    """Training was stopped by signal `number`, after saving to `folder`."""
 
     def __init__(self, number: int, folder: Path) -> None:
-        super().__init__(f"stopped by {signal.Signals(number).name} after saving; go on with --resume")
+        super().__init__(f"stopped by {signal.Signals(number).name} after saving; continue with --resume")
         self.number, self.folder = number, folder
 
 
 class Interrupts:
-    """Within `with`, the first Ctrl-C, SIGTERM or SIGHUP is noted in `number`; a second one acts at once."""
+    """A context that records the first Ctrl-C, SIGTERM or SIGHUP in `number`, which is 0 before.
+
+    A second signal acts at once, as it would without this. Signals that are ignored, as under nohup, stay
+    ignored. Outside the main thread, where Python allows no signal handlers, nothing is recorded.
+    """
 
     def __init__(self) -> None:
         self.number = 0
@@ -26,7 +30,7 @@ class Interrupts:
         if threading.current_thread() is threading.main_thread():
             names = [name for name in ("SIGINT", "SIGTERM", "SIGHUP") if hasattr(signal, name)]
             for number in (getattr(signal, name) for name in names):
-                if signal.getsignal(number) != signal.SIG_IGN:  # nohup has SIGHUP ignored: so it stays
+                if signal.getsignal(number) != signal.SIG_IGN:  # nohup makes it ignore SIGHUP
                     self._before[number] = signal.signal(number, self._note)
         return self
 

@@ -8,18 +8,18 @@ from digits.options import at_least, check_name
 
 @dataclass(frozen=True)
 class AdaptOptions:
-    """Teach a trained network your own handwriting, and see what it gained and what it forgot."""
+    """Train a network further on your own digits; see what it gained and what it forgot."""
 
     folder: Path
     """Folder with a folder for each digit and pictures in them: my_digits/7/photo.jpg is a 7."""
     model: str = "cnn"
     """Folder of a run, a model file, or the name of a bundled network: cnn, mlp."""
     data: Path | None = None
-    """Folder or file with MNIST, some of which is repeated; found as for training without it."""
+    """Folder or file with MNIST, which is trained on as well. Default: as for digits train."""
     unverified: bool = False
     """Accept files of the published sizes whose content is not the published one."""
     seed: int = 0
-    """Seed of what is held back, repeated and distorted: same seed, same machine, same bits."""
+    """Decides which digits are held out, repeated and distorted: same seed, same machine, same bits."""
     threads: int = 1
     """Processor threads."""
     json: bool = False

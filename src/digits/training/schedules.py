@@ -4,16 +4,17 @@ import math
 
 from digits.options import TrainOptions
 
-ONE_CYCLE_RISE = 0.3  # of the steps; OneCycleLR's default
+ONE_CYCLE_RISE = 0.3  # share of the steps; the default of torch's OneCycleLR
 
 
 def learning_rate(options: TrainOptions, step: int, total: int) -> float:
-    """The rate for step number `step` of `total`.
+    """Return the learning rate for step number `step`, from 0, of `total` steps.
 
-    cosine: from the rate down to 0 (Loshchilov and Hutter 2017, without restarts). one-cycle: from 1/25 up
-    to the rate in the first 30 % of the steps, then down to 1/250,000 of it, both along a cosine (Smith
-    2018, with the constants of torch.optim.lr_scheduler.OneCycleLR). `warmup` is another share than 30 % for
-    one-cycle; the other schedules begin after a rise in a straight line from 0 (Goyal et al. 2017, 2.2).
+    The highest rate is `options.learning_rate`. constant: always this rate. cosine: from it down to 0
+    (Loshchilov and Hutter 2017, without restarts). one-cycle: from 1/25 of it up to it in the first 30 % of
+    the steps, then down to 1/250,000 of it, both along a cosine (Smith 2018, with the constants of
+    torch.optim.lr_scheduler.OneCycleLR). `options.warmup` replaces the 30 %. With the other schedules it is
+    the share of steps in which the rate first rises linearly from 0 (Goyal et al. 2017, section 2.2).
     """
     peak = options.learning_rate
     if options.schedule == "one-cycle":
@@ -31,4 +32,5 @@ def learning_rate(options: TrainOptions, step: int, total: int) -> float:
 
 
 def _along_cosine(start: float, end: float, part: float) -> float:
+    """Return the value after `part` (0 to 1) of the way from `start` to `end` along half a cosine."""
     return end + (start - end) * (1 + math.cos(math.pi * min(part, 1.0))) / 2
