@@ -3,6 +3,7 @@
 import json
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -11,6 +12,7 @@ import torch
 from PIL import Image
 from support.strokefont import sheet
 
+import digits
 from digits import files
 from digits.cli.main import main
 from digits.data import digit_styles, loading, synthetic
@@ -19,6 +21,7 @@ from digits.data.dataset import Digits
 from digits.data.pen import render
 from digits.data.splits import Splits
 from digits.errors import CheckpointError, DataError, OptionError, RunError
+from digits.evaluation.logits import compute_logits
 from digits.networks import model_file
 from digits.networks.bundled import model_path
 from digits.networks.ensemble import Ensemble
@@ -27,7 +30,7 @@ from digits.networks.model_file import load_single
 from digits.networks.network import Network
 from digits.reading.reader import Reader
 from digits.training import adapting, custom_digits, fine_tuning
-from digits.training.adaptation import Adaptation, save_adaptation
+from digits.training.adaptation import Adaptation, AdaptResult, save_adaptation
 from digits.training.options import AdaptOptions
 
 Pixels = npt.NDArray[np.uint8]
@@ -48,9 +51,9 @@ def odd_digits(each: int, seed: int) -> Iterator[tuple[int, Pixels]]:
             yield digit, np.asarray(np.rint(image * 255), dtype=np.uint8)
 
 
-def write_folder(folder: Path, digits: Iterator[tuple[int, Pixels]]) -> Path:
+def write_folder(folder: Path, written: Iterator[tuple[int, Pixels]]) -> Path:
     """A folder per digit, numbered PNG files."""
-    for number, (digit, pixels) in enumerate(digits):
+    for number, (digit, pixels) in enumerate(written):
         (folder / str(digit)).mkdir(parents=True, exist_ok=True)
         Image.fromarray(pixels).save(folder / str(digit) / f"{number}.png")
     return folder
@@ -63,63 +66,125 @@ def folder(tmp_path: Path) -> Path:
 
 
 @pytest.fixture(scope="module")
-def adapted(sample_file: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The folder of the command's run for sixty digits of that writer, MNIST's being the sample's."""
+def small_mnist(sample: Digits, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A file with 500 training images and 250 test images of the sample."""
+    parts: dict[str, Any] = {}
+    for name, digits_of in (("train", range(0, 5000, 10)), ("test", range(5, 5000, 20))):
+        part = sample.at(torch.tensor(digits_of))
+        parts |= {f"x_{name}": part.images.numpy(), f"y_{name}": part.labels.numpy()}
+    path = tmp_path_factory.mktemp("small") / "mnist.npz"
+    np.savez(path, **parts)
+    return path
+
+
+@pytest.fixture(scope="module")
+def collection(small_mnist: Path) -> Collection:
+    """These images as a data set."""
+    return loading.load("mnist", small_mnist)
+
+
+@pytest.fixture(scope="module")
+def adapted(sample_file: Path, tmp_path_factory: pytest.TempPathFactory) -> AdaptResult:
+    """What `digits.adapt` returns for sixty digits of that writer, MNIST's being the sample's."""
     place = tmp_path_factory.mktemp("adapt")
     mine = write_folder(place / "mine", odd_digits(6, seed=1))
     (mine / "3" / "notes.txt").write_text("no picture")
-    assert main(["adapt", str(mine), "--data", str(sample_file), "--out", str(place / "runs")]) == 0
-    return place / "runs" / "adapt-1"
+    return digits.adapt(mine, data=sample_file, out=place / "runs")
 
 
 # ------------------------------------------------------------------------------------------ what it learns
 
 
-def test_an_odd_habit_is_learned_and_little_is_forgotten(adapted: Path) -> None:
-    """Held-back digits gain beyond chance; MNIST's lose less than one in a hundred."""
-    figures = json.loads((adapted / "adapt.json").read_text())
-    own = figures["custom"]
-    assert own["after"]["total"] == own["before"]["total"] == 60
-    assert own["after"]["accuracy"] >= own["before"]["accuracy"] + 0.05
-    assert own["p"] < 0.05
+@pytest.mark.slow
+def test_an_odd_habit_is_learned_and_little_is_forgotten(adapted: AdaptResult) -> None:
+    """Held-out digits gain beyond chance; MNIST's lose less than one in a hundred."""
+    figures = json.loads((adapted.folder / "adapt.json").read_text())
+    custom = figures["custom"]
+    assert custom["after"]["total"] == custom["before"]["total"] == 60
+    assert custom["after"]["accuracy"] >= custom["before"]["accuracy"] + 0.05
+    assert custom["p"] < 0.05
     for part in ("validation", "test"):
         assert figures[part]["after"]["accuracy"] >= figures[part]["before"]["accuracy"] - 0.01
 
 
-def test_new_digits_of_that_writer_are_read(adapted: Path) -> None:
-    """The saved network reads digits that were not there when it learned, as `digits predict` does."""
+def test_adapt_returns_the_figures_of_the_file(
+    folder: Path, small_mnist: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What `digits.adapt` returns is what adapt.json says, and which picture could not be used."""
+    monkeypatch.setattr(fine_tuning, "STEPS", 2)
+    (folder / "3" / "notes.txt").write_text("no picture")
+    adapted = digits.adapt(folder, "mlp", data=small_mnist, out=tmp_path / "runs")
+    figures = json.loads((adapted.folder / "adapt.json").read_text())
+    for name in ("custom", "validation", "test"):
+        change = getattr(adapted, name)
+        assert (change.before.accuracy, change.after.accuracy) == (
+            figures[name]["before"]["accuracy"],
+            figures[name]["after"]["accuracy"],
+        )
+        assert change.compared.p_value == figures[name]["p"]
+    assert adapted.folder.name == "adapt-1"
+    assert list(adapted.notices) == figures["notices"]
+    (skipped,) = adapted.skipped
+    assert "notes.txt is no picture" in skipped
+    assert isinstance(digits.load(adapted.folder), MLP)
+    assert sorted(path.name for path in adapted.folder.iterdir()) == ["adapt.json", "model.npz"]
+
+
+def test_fine_tuning_learns_the_habit_and_forgets_little(sample: Digits, tmp_path: Path) -> None:
+    """Once fine-tuned, the network reads new fours of that writer, and MNIST's digits nearly as before."""
+    custom = custom_digits.load_custom_digits(write_folder(tmp_path / "mine", odd_digits(6, seed=1)))
+    fours = torch.stack([torch.from_numpy(pixels) for digit, pixels in odd_digits(20, seed=2) if digit == 4])
+    network, mnist = adapting.load_start("cnn").network, sample.at(torch.arange(0, len(sample), 10))
+    splits = Splits(sample, mnist, mnist)
+    tuned = fine_tuning.fine_tune(network, custom.digits, splits, 0, 0)
+    answers = [compute_logits(net, fours).argmax(1) for net in (network, tuned)]
+    assert (answers[0] == 4).sum() <= 5
+    assert (answers[1] == 4).sum() >= 18
+    right = [
+        (compute_logits(net, mnist).argmax(1) == mnist.labels).double().mean() for net in (network, tuned)
+    ]
+    assert right[1] >= right[0] - 0.01
+
+
+@pytest.mark.slow
+def test_new_digits_of_that_writer_are_read(adapted: AdaptResult) -> None:
+    """The saved network reads digits that were not there when it was trained, as `digits predict` does."""
     fours = [pixels for digit, pixels in odd_digits(20, seed=2) if digit == 4]
     before = [Reader.load("cnn").read(pixels, single=True).digits[0].digit for pixels in fours]
-    reader = Reader.load(str(adapted))
+    reader = Reader.load(str(adapted.folder))
     after = [reader.read(pixels, single=True).digits[0].digit for pixels in fours]
     assert before.count(4) <= 5
     assert after.count(4) >= 18
 
 
-def test_the_file_says_what_it_is(adapted: Path) -> None:
-    """What the network was made from stands in it, beside all that it said before."""
+@pytest.mark.slow
+def test_the_file_says_what_it_is(adapted: AdaptResult) -> None:
+    """The file says what the network was made from, beside all that it said before."""
     _, before = load_single(model_path("cnn"))
-    network, meta = load_single(adapted / "model.npz")
+    network, meta = load_single(adapted.folder / "model.npz")
     assert meta["data"] == before["data"]
     assert meta["adapted"]["model"] == "cnn"
     assert meta["adapted"]["per_digit"] == [6] * 10
     assert 0.3 < float(network.temperature) < 3
-    assert sorted(path.name for path in adapted.iterdir()) == ["adapt.json", "model.npz"]
+    assert sorted(path.name for path in adapted.folder.iterdir()) == ["adapt.json", "model.npz"]
 
 
-def test_it_can_be_evaluated(adapted: Path, mnist_folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+@pytest.mark.slow
+def test_it_can_be_evaluated(
+    adapted: AdaptResult, mnist_folder: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     """`digits evaluate` takes the run's folder."""
-    assert main(["evaluate", str(adapted), "--data", str(mnist_folder), "--json"]) == 0
+    assert main(["evaluate", str(adapted.folder), "--data", str(mnist_folder), "--json"]) == 0
     assert json.loads(capsys.readouterr().out)["accuracy"] > 0.985
 
 
-def test_what_is_printed(folder: Path, sample_file: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch,
+def test_what_is_printed(folder: Path, small_mnist: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch,
                          capsys: pytest.CaptureFixture[str]) -> None:  # fmt: skip
     """Yours, what was skipped, a table that lines up, and where the network is; or one JSON object."""
     monkeypatch.setattr(fine_tuning, "STEPS", 2)
     for i in range(7):
         (folder / "5" / f"a{i}\n.png").write_bytes(b"no picture")
-    arguments = ["adapt", str(folder), "--data", str(sample_file), "--out", str(tmp_path), "--model", "mlp"]
+    arguments = ["adapt", str(folder), "--data", str(small_mnist), "--out", str(tmp_path), "--model", "mlp"]
     assert main(arguments) == 0
     out = capsys.readouterr().out
     assert "20 pictures in" in out
@@ -144,7 +209,7 @@ def test_the_same_seed_gives_the_same_bits(
     """Twice the same network from the same seed; another seed, another network; the original stays."""
     monkeypatch.setattr(fine_tuning, "STEPS", 3)
     own = custom_digits.load_custom_digits(folder).digits
-    network, _ = load_single(model_path("cnn"))
+    network, _ = load_single(model_path("mlp"))
     before = {name: tensor.clone() for name, tensor in network.state_dict().items()}
     splits = Splits(sample, sample, sample)
     tuned = [fine_tuning.fine_tune(network, own, splits, seed, 0).state_dict() for seed in (0, 0, 1)]
@@ -190,7 +255,7 @@ def test_a_fifth_of_many_digits_is_held_back() -> None:
 
 @pytest.mark.parametrize("each", [2, 30])
 def test_nothing_held_back_is_learned(
-    each: int, sample_file: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    each: int, collection: Collection, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Networks that are asked have seen none of the digits asked about; nor MNIST's validation and test."""
     asked: list[tuple[set[bytes], Splits]] = []
@@ -201,7 +266,6 @@ def test_nothing_held_back_is_learned(
 
     monkeypatch.setattr(fine_tuning, "fine_tune", learn_nothing)
     own = custom_digits.load_custom_digits(write_folder(tmp_path / "mine", odd_digits(each, seed=3)))
-    collection = loading.load("mnist", sample_file)
     found = adapting.adapt_network(AdaptOptions(tmp_path), adapting.load_start("mlp"), own, collection)
     everything = {image.numpy().tobytes() for image in own.digits.images}
     if each < 25:
@@ -237,14 +301,12 @@ def test_of_many_digits_all_kinds_are_learned(sample: Digits, monkeypatch: pytes
 
 
 def test_an_adaptation_that_changes_nothing_changes_no_figure(
-    sample_file: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    collection: Collection, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Before and after are measured alike: as calibrated as the network that is kept."""
     monkeypatch.setattr(fine_tuning, "train", lambda *_, **__: iter(()))
     own = custom_digits.load_custom_digits(write_folder(tmp_path / "mine", odd_digits(2, seed=1)))
-    found = adapting.adapt_network(
-        AdaptOptions(tmp_path), adapting.load_start("mlp"), own, loading.load("mnist", sample_file)
-    )
+    found = adapting.adapt_network(AdaptOptions(tmp_path), adapting.load_start("mlp"), own, collection)
     for change in (found.custom, found.validation, found.test):
         assert change.after.loss == pytest.approx(change.before.loss, rel=1e-4)
         assert change.after.ece == pytest.approx(change.before.ece, abs=1e-5)
@@ -300,14 +362,14 @@ def test_what_cannot_be_used_is_named(folder: Path) -> None:
     assert reasons[3].endswith(f"is the same picture as {first}, which is said to be a 3")
 
 
-def test_progress_is_told(folder: Path, sample_file: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_progress_is_told(folder: Path, collection: Collection, monkeypatch: pytest.MonkeyPatch) -> None:
     """Picture by picture, and step by step."""
     monkeypatch.setattr(fine_tuning, "STEPS", 2)
     told: list[tuple[int, int]] = []
     own = custom_digits.load_custom_digits(folder, lambda done, total: told.append((done, total)))
     assert told == [(i, 20) for i in range(1, 21)]
     told.clear()
-    start, collection = adapting.load_start("mlp"), loading.load("mnist", sample_file)
+    start = adapting.load_start("mlp")
     adapting.adapt_network(
         AdaptOptions(folder), start, own, collection, lambda done, total: told.append((done, total))
     )
@@ -350,12 +412,12 @@ def test_networks_that_cannot_be_adapted(tmp_path: Path) -> None:
 
 @pytest.fixture
 def quick(
-    folder: Path, sample_file: Path, monkeypatch: pytest.MonkeyPatch
+    folder: Path, collection: Collection, monkeypatch: pytest.MonkeyPatch
 ) -> tuple[AdaptOptions, Adaptation]:
     """An adaptation that has hardly learned, not saved yet."""
     monkeypatch.setattr(fine_tuning, "STEPS", 1)
     options = AdaptOptions(folder, out=folder.parent / "runs")
-    own, collection = custom_digits.load_custom_digits(folder), loading.load("mnist", sample_file)
+    own = custom_digits.load_custom_digits(folder)
     return options, adapting.adapt_network(options, adapting.load_start("mlp"), own, collection)
 
 
@@ -386,7 +448,7 @@ def test_nothing_is_saved_by_halves(
 
 
 def test_an_interrupted_adaptation_leaves_nothing(
-    folder: Path, sample_file: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    folder: Path, small_mnist: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Ctrl-C while it learns: exit code 130, and no folder."""
 
@@ -395,5 +457,7 @@ def test_an_interrupted_adaptation_leaves_nothing(
 
     monkeypatch.setattr(fine_tuning, "fine_tune", interrupt)
     out = tmp_path / "runs"
-    assert main(["adapt", str(folder), "--data", str(sample_file), "--out", str(out)]) == 130
+    assert (
+        main(["adapt", str(folder), "--model", "mlp", "--data", str(small_mnist), "--out", str(out)]) == 130
+    )
     assert not out.exists()

@@ -1,0 +1,119 @@
+"""`digits.run`: what a caller can rely on besides the figures; teachers, TensorBoard, the folder's names."""
+
+import builtins
+import dataclasses
+import importlib.util
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+
+import digits
+from digits.errors import MissingPackageError, OptionError, RunError
+from digits.evaluation.epoch import Epoch
+from digits.networks import model_file
+from digits.networks.mlp import MLP
+from digits.options import TrainOptions
+from digits.training.ensemble_run import mean_epoch
+from digits.training.run import run
+from digits.training.run_folder import find_unfinished, next_name
+from digits.training.teacher import load_teacher
+
+SMALL = TrainOptions(hidden=(8, 8), epochs=1, plots=False, device="cpu", name="run")
+
+
+def test_the_callers_threads_stay_as_they_were(tiny_folder: Path, tmp_path: Path) -> None:
+    """Training uses --threads; afterwards, and after an error, torch has as many threads as before."""
+    before, seen = torch.get_num_threads(), []
+    options = dataclasses.replace(SMALL, data=tiny_folder, out=tmp_path, threads=2)
+    run(options, progress=lambda _: seen.append(torch.get_num_threads()))
+    assert set(seen) == {2}
+    assert torch.get_num_threads() == before
+    with pytest.raises(RunError, match="holds a run already; add --resume"):
+        run(options)
+    assert torch.get_num_threads() == before
+
+
+def test_a_missing_tensorboard_is_named_before_training(
+    tiny_folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Without the package, --tensorboard ends with pip's line, before a folder is made."""
+    importing = builtins.__import__
+
+    def without_tensorboard(name: str, *rest: Any) -> Any:
+        if name == "torch.utils.tensorboard":
+            raise ModuleNotFoundError("No module named 'tensorboard'", name="tensorboard")
+        return importing(name, *rest)
+
+    monkeypatch.setattr(builtins, "__import__", without_tensorboard)
+    monkeypatch.setattr(importlib.util, "find_spec", lambda name: None)
+    options = dataclasses.replace(SMALL, data=tiny_folder, out=tmp_path, tensorboard=True)
+    with pytest.raises(
+        MissingPackageError, match=r"--tensorboard needs .*pip install 'digits\[tensorboard\]'"
+    ):
+        run(options)
+    assert not (tmp_path / "run").exists()
+
+
+def test_progress_and_history_of_a_run(tiny_folder: Path, tmp_path: Path) -> None:
+    """`progress` sees every step; the result's history has every epoch, and its best one is among them."""
+    steps: list[int] = []
+    options = dataclasses.replace(SMALL, data=tiny_folder, out=tmp_path, epochs=2, batch_size=100)
+    result = digits.run(options, progress=lambda state: steps.append(state.step))
+    assert steps == [1, 2, 3, 1, 2, 3]
+    assert [epoch.number for epoch in result.history] == [1, 2]
+    assert result.best in result.history
+    assert result.folder == tmp_path / "run"
+
+
+# ---------------------------------------------------------------------------------------------- teachers
+
+
+def saved(path: Path, data: dict[str, str] | None) -> str:
+    """An untrained network in a file that says it was trained on this data."""
+    small = {"name": "mlp", "hidden": [4, 4]}
+    model_file.save_model(path, MLP(4, 4).state_dict(), small, {"data": data} if data else {})
+    return str(path)
+
+
+def test_a_teacher_of_the_same_split_needs_no_notice(tmp_path: Path) -> None:
+    """Trained on the same data and split it is taken silently; with another split a notice says so."""
+    path = saved(tmp_path / "teacher.npz", {"dataset": "mnist", "val_sha256": "1"})
+    teacher, notices = load_teacher(path, "mnist", "1")
+    assert isinstance(teacher, MLP)
+    assert notices == []
+    (notice,) = load_teacher(path, "mnist", "2")[1]
+    assert "validation figures are optimistic" in notice
+
+
+@pytest.mark.parametrize("data", [None, {"dataset": "kmnist", "val_sha256": "1"}])
+def test_a_teacher_of_other_data_is_refused(tmp_path: Path, data: dict[str, str] | None) -> None:
+    """A network that was not trained on the same data cannot be a teacher."""
+    with pytest.raises(OptionError, match=r"--teacher .* was not trained on mnist; expected"):
+        load_teacher(saved(tmp_path / "teacher.npz", data), "mnist", "1")
+
+
+# ------------------------------------------------------------------------------------- ensembles, folders
+
+
+def test_the_epochs_of_an_ensemble_are_means() -> None:
+    """Losses and accuracies are averaged, seconds and images are summed."""
+    epochs = (Epoch(3, 1.0, 0.5, 2.0, 0.25, 1.5, 100), Epoch(3, 2.0, 0.75, 3.0, 0.75, 2.5, 100))
+    assert mean_epoch(epochs) == Epoch(3, 1.5, 0.625, 2.5, 0.5, 4.0, 200)
+
+
+def test_names_are_numbered(tmp_path: Path) -> None:
+    """The first free number is taken and reserved; where no folder can be made, the error says so."""
+    assert [next_name(tmp_path / "runs", "classic") for _ in range(2)] == ["classic-1", "classic-2"]
+    (tmp_path / "file").write_text("")
+    with pytest.raises(RunError, match="file"):
+        next_name(tmp_path / "file", "classic")
+
+
+def test_what_there_is_to_resume(tmp_path: Path) -> None:
+    """Without a run of that name, or without an unfinished one, the error says what to do."""
+    with pytest.raises(RunError, match="holds no run to resume; leave out --resume"):
+        find_unfinished(tmp_path, "none")
+    with pytest.raises(RunError, match="holds no unfinished run"):
+        find_unfinished(tmp_path, None)
