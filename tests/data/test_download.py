@@ -300,6 +300,27 @@ def test_mirror_that_ignores_range_starts_again(server: Server, tmp_path: Path) 
     assert [asked.range for asked in server.asked] == ["bytes=90000-"]
 
 
+def test_start_that_is_longer_than_a_mirrors_file_is_dropped(server: Server, tmp_path: Path) -> None:
+    """Where another mirror's longer compression was cut, a mirror with a shorter one is asked from zero."""
+    content = bytes(range(256)) * 500
+    file, packed = known(content), gzip.compress(content, 9)
+    begun = gzip.compress(content, 0)[:60_000]
+    assert len(packed) < len(begun)
+    (tmp_path / PARTIAL).write_bytes(begun)
+    assert get(tmp_path, server.route("/good", gives(packed)), file=file).read_bytes() == content
+    assert [asked.range for asked in server.asked] == ["bytes=60000-", None]
+    assert left_in(tmp_path) == {FILE.name}
+
+
+def test_no_mirror_is_asked_after_the_deadline(server: Server, tmp_path: Path) -> None:
+    """A mirror that there is no time for is not asked, and the error says so."""
+    url = server.route("/good", gives(PACKED))
+    with pytest.raises(DownloadError, match=f"{url}: the 0 s for all mirrors are over"):
+        get(tmp_path, url, timeouts=Timeouts(total=0.0))
+    assert server.asked == []
+    assert left_in(tmp_path) == set()
+
+
 def test_web_page_does_not_replace_what_has_arrived(server: Server, tmp_path: Path) -> None:
     """A sign-in page in place of the rest costs none of the bytes that are here."""
     (tmp_path / PARTIAL).write_bytes(PACKED[:90_000])

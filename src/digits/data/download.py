@@ -68,10 +68,11 @@ class _Download:
         try:
             content = self._from_folder(reasons)
             for number, url in enumerate(self.file.urls):
-                if content is None:
-                    now, mirrors_left = time.monotonic(), len(self.file.urls) - number
-                    until = now + (self.deadline - now) / mirrors_left  # an equal share of the time left
-                    content = self._from_mirror(url, until, reasons)
+                if content is not None:
+                    break
+                now, mirrors_left = time.monotonic(), len(self.file.urls) - number
+                until = now + (self.deadline - now) / mirrors_left  # an equal share of the time that is left
+                content = self._from_mirror(url, until, reasons)
         except OSError:  # of the disk, such as "no space left": free what was taken
             self.partial.unlink(missing_ok=True)
             raise
@@ -98,8 +99,8 @@ class _Download:
     def _from_mirror(self, url: str, until: float, reasons: dict[str, str]) -> bytes | None:
         """Return the content from one mirror, or None after noting the reason in `reasons`.
 
-        A cut transfer is resumed as long as each attempt brings something new. Wrong content is discarded;
-        if it was only the end of a file begun earlier, the mirror is asked once more from the beginning.
+        A cut transfer is resumed as long as each attempt brings something new. Wrong content is discarded; if
+        it began with bytes from an earlier attempt, they may be to blame, and the mirror is asked again.
         """
         for _ in range(ATTEMPTS):
             before = _length(self.partial)
@@ -112,7 +113,8 @@ class _Download:
             arrived = _length(self.partial)
             if wrong or not arrived:
                 self.partial.unlink()
-            if arrived <= before or (wrong and not before) or time.monotonic() >= until:
+            worth_another = before > 0 if wrong else arrived > before
+            if not worth_another or time.monotonic() >= until:
                 break
         return None
 
