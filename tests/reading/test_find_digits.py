@@ -1,4 +1,4 @@
-"""From a picture to its digits, whatever the pen, the paper and the light."""
+"""Digits are found in pictures with all kinds of pens, paper and light."""
 
 from collections.abc import Callable
 

@@ -1,4 +1,4 @@
-"""Turn pixels into contrast with the paper, whatever the colours of ink and paper and the light on them."""
+"""Compute the contrast of each pixel with the paper, for all colours of ink and paper and uneven light."""
 
 import numpy as np
 import numpy.typing as npt
@@ -27,7 +27,7 @@ BOLD = (0.35, 0.65)  # share of bright pixels in which neither class is clearly 
 BORDER_DIFFERENCE = 0.15  # between the bright shares of border and picture, to trust the border
 CLEAR_SKEW = 2.0  # skewness that decides without other evidence
 UNCLEAR_SKEW = 0.5  # skewness below which the fine detail decides, if there is any
-DETAIL_SIDE = 64  # px, the shortest side on which fine detail can be told from noise
+DETAIL_SIDE = 64  # px, the shortest side on which fine detail differs from noise
 
 # How wide a window must be to fill all strokes. Chosen on the development pictures.
 PAPER_WINDOW = 0.6  # of the overview's shorter side
@@ -65,7 +65,7 @@ def _along_ink_colour(pixels: Pixels) -> Pixels:
     samples = np.stack(detail, axis=-1).reshape(-1, 3)
     axis: npt.NDArray[np.float32] = np.linalg.eigh(samples.T @ samples)[1][:, -1]
     axis = axis / np.abs(axis).sum() * (1 if axis.sum() >= 0 else -1)
-    start = -255 * axis[axis < 0].sum()  # makes the result lie from 0 to 255 whatever the signs
+    start = -255 * axis[axis < 0].sum()  # shifts the result to 0..255 for all signs of the axis
     along = pixels @ axis.astype(np.float32) + (start + 0.5)
     return np.asarray(np.clip(along, 0, 255), dtype=np.uint8)
 
@@ -120,7 +120,8 @@ def _paper(small: Pixels, size: tuple[int, int]) -> Pixels:
 def _window_for_strokes(small: Pixels, paper: Pixels, window: int) -> int:
     """Return a window in pixels just wide enough for the strokes, at most `window`.
 
-    A wider one would count shadows, and the table under the sheet, as ink.
+    `small` is the overview and `paper` its closing by `window`, both (H, W). A wider window would count
+    shadows, and the table under the sheet, as ink.
     """
     contrast = _contrast(small, paper)
     mask = contrast > INK_THRESHOLD * ink_levels(contrast)[1]

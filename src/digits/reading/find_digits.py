@@ -11,7 +11,7 @@ from digits.mnist import SIDE
 from digits.reading.candidates import Candidate, Classify, candidate_of
 from digits.reading.card import card_among, cut_out_card, placed_on_card
 from digits.reading.cleaning import without_clutter, without_noise
-from digits.reading.components import connected_components, extent, union
+from digits.reading.components import Component, connected_components, extent, union
 from digits.reading.contrast import contrast_of
 from digits.reading.decoding import Picture, Pixels
 from digits.reading.filters import Array
@@ -29,7 +29,7 @@ from digits.reading.single_digit import components_of_single_digit
 def find(
     picture: Picture, *, single: bool = False, classify: Classify | None = None, explain: bool = False
 ) -> PictureMarks:
-    """Find the digits of a picture.
+    """Find the digits of a picture and return them as marks in reading order.
 
     Args:
         picture: An upright picture, as `image_files.open_picture` returns it.
@@ -37,26 +37,24 @@ def find(
             is no ink.
         classify: Takes images (N, 28, 28) in [0, 1] to probabilities (N, 10), and helps to cut touching
             digits apart; rows that sum to less than 1 leave the rest to "no digit". Without it the shape
-            alone decides.
+            alone decides. A mark has probabilities if it was classified for that purpose.
         explain: Keep pictures of the steps: "picture", "ink" and "strokes".
     """
     ready = as_mnist_image(picture.pixels)
     if ready is not None:
         return _ready_made(ready, picture, explain=explain)
+    # Ink: contrast with the paper, without tables, edges of sheets and ruled lines.
     contrast, light_ink = contrast_of(picture.pixels)
-    page_ink = _ink_of_page(contrast, single=single)
-    ink = page_ink if _is_tiny(contrast) else ink_without_rules(page_ink, several=not single)
-    shape = ink.mask.shape
-    components = without_noise(connected_components(ink.mask), shape)
-    components = components_of_single_digit(components, ink) if single else without_clutter(components, shape)
-    card = card_among(components, picture) if single else None
-    if card is not None:
-        found = find(cut_out_card(card, picture), single=True, explain=explain)
-        placed = placed_on_card(found, card, picture)
-        if placed is not None:
-            return placed
+    page_ink, ink = _ink_of_page(contrast, single=single)
+    # Connected components of the ink, without those that are no writing.
+    components = _writing(ink, single=single)
+    on_card = _digit_on_card(components, picture, explain=explain) if single else None
+    if on_card is not None:
+        return on_card
+    # Rows of digits, on a page on which characters are about 80 pixels high.
     page = scaled_page(ink, components)
     rows = _one_row(page) if single else segment(page, classify)
+    # Marks: digits in MNIST's form, with their boxes in the picture.
     marks = [_mark(digit, row, page, picture) for row, digits in enumerate(rows) for digit in digits]
     if single and not marks:
         marks = [_blank_mark(picture)]
@@ -74,16 +72,31 @@ def _ready_made(image: Array, picture: Picture, *, explain: bool) -> PictureMark
     return PictureMarks(SIDE, SIDE, (mark,), light_ink=True, steps=steps)
 
 
-def _is_tiny(contrast: Array) -> bool:
-    """Return True for a picture too small to show a table or ruled lines."""
-    return bool(max(contrast.shape) <= TINY)
+def _ink_of_page(contrast: Array, *, single: bool) -> tuple[Ink, Ink]:
+    """Return the ink of a page without tables and edges of sheets, then the same without ruled lines.
+
+    `contrast` is (H, W). A picture of at most TINY pixels shows neither of them.
+    """
+    if max(contrast.shape) <= TINY:
+        ink = ink_from_contrast(contrast)
+        return ink, ink
+    ink = without_page_edges(contrast if single else contrast_without_rules(contrast))
+    return ink, ink_without_rules(ink, several=not single)
 
 
-def _ink_of_page(contrast: Array, *, single: bool) -> Ink:
-    """Return the ink of a page, from its contrast (H, W), without page edges."""
-    if _is_tiny(contrast):
-        return ink_from_contrast(contrast)
-    return without_page_edges(contrast if single else contrast_without_rules(contrast))
+def _writing(ink: Ink, *, single: bool) -> list[Component]:
+    """Return the connected components of the ink that are writing, or those of the only digit."""
+    shape = ink.mask.shape
+    components = without_noise(connected_components(ink.mask), shape)
+    return components_of_single_digit(components, ink) if single else without_clutter(components, shape)
+
+
+def _digit_on_card(components: list[Component], picture: Picture, *, explain: bool) -> PictureMarks | None:
+    """Return the only digit of a picture if it lies on a small sheet that was taken for ink; else None."""
+    card = card_among(components, picture)
+    if card is None:
+        return None
+    return placed_on_card(find(cut_out_card(card, picture), single=True, explain=explain), card, picture)
 
 
 def _one_row(page: ScaledPage) -> list[list[Candidate]]:

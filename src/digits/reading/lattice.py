@@ -67,7 +67,10 @@ def spans_of(pieces: Sequence[Piece], typical: float) -> list[Span]:
 
 
 def _may_be_one_digit(group: Sequence[Piece], typical: float) -> bool:
-    """Return True if the pieces are narrow and near enough; a single piece that begins a character always."""
+    """Return True if the pieces are narrow and near enough for one digit.
+
+    A single piece that begins a character is always allowed, so that every character has a span.
+    """
     width = max(p.component.right for p in group) - min(p.component.left for p in group)
     if width > MAX_WIDTH * typical:
         return len(group) == 1 and not group[0].cut
@@ -75,9 +78,10 @@ def _may_be_one_digit(group: Sequence[Piece], typical: float) -> bool:
 
 
 def _with_shared_ring(whole: Component, neighbour: Piece, typical: float) -> Component:
-    """Return the component with the wall, cut off to its neighbour, that closes a ring; else unchanged.
+    """Return the component together with its neighbour's part of a ring around which both lie.
 
-    Touching digits may share a wall, and a cut gives it to only one of them: a 0 would become a C.
+    Touching digits may share a wall, and a cut gives it to only one of them: a 0 would become a C. Without a
+    shared ring the component is returned unchanged.
     """
     both = union([whole, neighbour.component])
     inside, beside = whole.mask_within(both), neighbour.component.mask_within(both)
@@ -93,7 +97,8 @@ def cheapest_path(
 ) -> list[int]:
     """Return the numbers of the spans on the cheapest path, from left to right.
 
-    `costs` (spans,) are those of taking each span for a digit. Pieces that no chosen span holds are left out.
+    `costs` (N,) are those of taking each of the N spans as a digit. Pieces outside the chosen spans are left
+    out.
     """
     neighbours = _heights_of_neighbours(list(dict.fromkeys(piece.character for piece in pieces)))
     best = [0.0] + [math.inf] * len(pieces)
@@ -125,11 +130,12 @@ def _paper_between(left: Piece, right: Piece) -> float:
 
 
 def _cut_cost(piece: Piece) -> float:
+    """Return the cost of the cut on the left of a piece; 0 if there is none."""
     return CUT_COST + CUT_INK_COST * piece.cut if piece.cut else 0.0
 
 
 def _paper_cost(group: Sequence[Piece], typical: float) -> float:
-    """Return the cost of taking characters with paper between them for one digit."""
+    """Return the cost of treating characters with paper between them as one digit."""
     gaps = [_paper_between(a, b) / typical for a, b in itertools.pairwise(group) if not b.cut]
     return sum(PAPER_COST + WIDER_PAPER_COST * gap for gap in gaps)
 

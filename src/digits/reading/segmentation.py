@@ -79,7 +79,7 @@ def _digits_of_row(
 
 
 def _digit_costs(possible: Sequence[Candidate], typical: float) -> npt.NDArray[np.float64]:
-    """Return the cost (N,) of taking each candidate for a digit: of its shape and of its low confidence."""
+    """Return the cost (N,) of taking each candidate as a digit, from its shape and its confidence."""
     components = [candidate.component for candidate in possible]
     shape = np.array([_shape_cost(c, typical) for c in components])
     probabilities = [candidate.probabilities for candidate in possible]

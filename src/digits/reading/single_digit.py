@@ -33,7 +33,7 @@ LONG_LINE = 1.3  # of the group's size, at most, for a line
 # When a component that the border cuts off is part of the digit: docs/log.md, 2026-11-26, "a digit cut out".
 CUT_OFF_GAP = 0.1  # of the group's size, at most
 SHARED_COLUMNS = 0.4  # of the narrower width: it lies above, below or across the group
-JOINED_GAP = 0.03  # of the group's size: it as good as touches the group
+JOINED_GAP = 0.03  # of the group's size: it almost touches the group
 
 
 def components_of_single_digit(components: list[Component], ink: Ink) -> list[Component]:
@@ -62,7 +62,7 @@ def _ink_mass(c: Component, ink: Ink) -> float:
 
 
 def _place_weight(c: Component, shape: tuple[int, ...]) -> float:
-    """Return the weight of a component's ink by where it lies: 1 inside, less at the border."""
+    """Return the weight of a component's ink by where it lies: 1 inside the picture, less at its border."""
     if enters_from_outside(c, shape):
         return OUTSIDE_WEIGHT
     return BORDER_WEIGHT if touches_border(c, shape) else 1.0
