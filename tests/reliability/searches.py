@@ -52,15 +52,15 @@ def _trials(folder: Path, url: str | None) -> list[optuna.trial.FrozenTrial]:
         return optuna.load_study(study_name=folder.name, storage=storage).get_trials(deepcopy=False)
 
 
-def kill_worker(place: Path, data: Path, url: str | None, name: str) -> list[str]:
-    """H1: kill one of three workers; what was not as promised."""
+def kill_worker(place: Path, data: Path, url: str | None, name: str, workers: int = WORKERS) -> list[str]:
+    """H1: kill one of several workers; return what was not as promised."""
     folder = place / name
-    words = command(data, place, url, "--workers", str(WORKERS), "--trials", str(TRIALS), name=name)
+    words = command(data, place, url, "--workers", str(workers), "--trials", str(TRIALS), name=name)
     search = Trainer(words)
     os.kill(_running_worker(folder, url), signal.SIGKILL)
     ended = search.wait()
     failures = [] if ended.code == 0 else [f"the others did not finish: {ended.output}"]
-    if "1 of 3 workers failed (SIGKILL)" not in ended.output:
+    if f"1 of {workers} workers failed (SIGKILL)" not in ended.output:
         failures.append(f"nothing was said of the one that died: {ended.output}")
     return failures + _unlike(folder, url, {"COMPLETE": TRIALS, "FAIL": 1})
 

@@ -28,7 +28,7 @@ def epochs_trained(monkeypatch: pytest.MonkeyPatch) -> list[int]:
             yield epoch
 
     original = loop.train
-    monkeypatch.setattr("digits.tuning.study.train", counted)
+    monkeypatch.setattr("digits.tuning.objective.train", counted)
     return numbers
 
 

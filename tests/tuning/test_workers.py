@@ -10,6 +10,7 @@ import pytest
 from reliability import searches, trainer
 from reliability.trainer import Trainer
 
+STORAGES = ("journal", "sqlite", "postgresql")
 ALL_STORAGES = [
     "journal",
     pytest.param("sqlite", marks=pytest.mark.slow),
@@ -23,10 +24,16 @@ def data(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return trainer.write_data(tmp_path_factory.mktemp("data") / "data.npz")
 
 
-@pytest.mark.parametrize("url", ALL_STORAGES, indirect=True)
-def test_a_killed_worker_costs_its_trial_only(tmp_path: Path, data: Path, url: str | None) -> None:
-    """H1: one of three workers is killed; the others finish, and its trial counts as failed."""
-    assert searches.kill_worker(tmp_path, data, url, "one-killed") == []
+@pytest.mark.parametrize(
+    ("url", "workers"),
+    [("journal", 2), *(pytest.param(name, 3, marks=pytest.mark.slow) for name in STORAGES)],
+    indirect=["url"],
+)
+def test_a_killed_worker_costs_its_trial_only(
+    tmp_path: Path, data: Path, url: str | None, workers: int
+) -> None:
+    """H1: one of the workers is killed; the others finish, and its trial counts as failed."""
+    assert searches.kill_worker(tmp_path, data, url, "one-killed", workers) == []
 
 
 @pytest.mark.parametrize("url", ALL_STORAGES, indirect=True)

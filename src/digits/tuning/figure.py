@@ -1,4 +1,4 @@
-"""Plot a search: accuracy by trial and by epoch, and what mattered."""
+"""Plot a search: accuracy by trial and by epoch, and the importance of each option."""
 
 import math
 from collections.abc import Mapping, Sequence
@@ -27,23 +27,23 @@ from digits.figure_style import (
 )
 from digits.tuning.trials import Trial
 
-ACCURACIES = (0.1, 0.5, 0.8, 0.9, 0.95, 0.97, 0.98, 0.99, 0.993, 0.995, 0.997, 0.998, 0.999)  # for ticks
-BEST_ERROR = 1e-4  # the accuracy of trials without a mistake is drawn as if they had made one in 10,000
-IMPORTANCE = 40  # px, of a bar and the room about it
+ACCURACIES = (0.1, 0.5, 0.8, 0.9, 0.95, 0.97, 0.98, 0.99, 0.993, 0.995, 0.997, 0.998, 0.999)  # of the ticks
+BEST_ERROR = 1e-4  # smallest error rate on the logarithmic axis; a perfect trial is drawn there
+ROW_HEIGHT = 40  # pixels for one bar of the importances and the space around it
 
 
 def tuning_figure(trials: Sequence[Trial], importances: Mapping[str, float]) -> Figure:
-    """A search of at least one whole trial: accuracy trial by trial and epoch by epoch, and what mattered.
+    """Return a figure with the accuracy by trial, the accuracy by epoch and the importances of the options.
 
-    Trials that never finished an epoch are left out. Steps of accuracy are drawn as the share of mistakes
-    that they save, so that from 98 to 99 % is as far as from 80 to 90 %.
+    At least one trial must be complete; trials without a finished epoch are left out. The accuracy axis is
+    logarithmic in the error rate, so that 98 to 99 % is as far as 80 to 90 %.
     """
     tried = [trial for trial in trials if trial.accuracies]
     best = min((t for t in tried if t.state == "complete"), key=lambda t: (-t.accuracy, t.number))
     title = f"{percent(best.accuracy)} of the validation images read right"
-    pruned = " Grey: trials given up early." if any(t.state != "complete" for t in tried) else ""
+    pruned = " Grey: trials stopped early." if any(t.state != "complete" for t in tried) else ""
     note = f"Ringed: number {best.number}, the best of {len(trials)} trials.{pruned}"
-    bars = 70 + IMPORTANCE * len(importances) if importances else 0
+    bars = 70 + ROW_HEIGHT * len(importances) if importances else 0
     figure, canvas, top = open_sheet(title, note, 880 + bars)
     _trial_by_trial(_accuracy_panel(figure, canvas, top, "Trial by trial", tried), tried, best)
     _epoch_by_epoch(_accuracy_panel(figure, canvas, top + 450, "Epoch by epoch", tried), tried, best)
@@ -53,7 +53,7 @@ def tuning_figure(trials: Sequence[Trial], importances: Mapping[str, float]) -> 
 
 
 def _accuracy_panel(figure: Figure, canvas: Axes, top: float, name: str, trials: Sequence[Trial]) -> Axes:
-    """Axes for values of `_height`, named by accuracy."""
+    """Return axes for values of `_height`, with accuracies as tick labels."""
     panel = add_panel(figure, canvas, top, 360, name)
     ends = [_height(accuracy) for trial in trials for accuracy in trial.accuracies]
     low, high = min(ends), max(ends)
@@ -65,14 +65,14 @@ def _accuracy_panel(figure: Figure, canvas: Axes, top: float, name: str, trials:
 
 
 def _height(accuracy: float) -> float:
-    """Where an accuracy is drawn: one more for a tenth of the mistakes."""
+    """Return the position of an accuracy on the axis: it grows by 1 when the error rate falls to a tenth."""
     return -math.log10(max(1 - accuracy, BEST_ERROR))
 
 
 def _accuracy_ticks(low: float, high: float) -> list[float]:
-    """Round accuracies between two heights, not too close to each other."""
+    """Return the heights of round accuracies between two heights, not too close to each other."""
     ticks: list[float] = []
-    for accuracy in reversed(ACCURACIES):  # the highest are what it is about
+    for accuracy in reversed(ACCURACIES):  # the highest ones matter most
         height = _height(accuracy)
         if low <= height <= high and (not ticks or ticks[-1] - height > (high - low) / 10):
             ticks.append(height)
@@ -83,7 +83,7 @@ def _accuracy_ticks(low: float, high: float) -> list[float]:
 
 
 def _trial_by_trial(panel: Axes, trials: Sequence[Trial], best: Trial) -> None:
-    """A mark for every trial, and the best whole one so far as a line."""
+    """Draw a mark for each trial, and a line for the best complete one so far."""
     for whole, marker, colour in ((False, "x", GREY), (True, "o", BLUE)):
         these = [trial for trial in trials if (trial.state == "complete") == whole]
         heights = [_height(trial.accuracy) for trial in these]
@@ -96,7 +96,7 @@ def _trial_by_trial(panel: Axes, trials: Sequence[Trial], best: Trial) -> None:
     panel.plot([*steps, last], [*so_far, so_far[-1]], **line)
     _ring(panel, best.number, best)
     first = min(trial.number for trial in trials)
-    _bounds(panel, first, last)
+    _set_limits(panel, first, last)
     panel.set_xlabel("trial", fontsize=TEXT_SIZE, color=GREY, fontfamily=FONT)
     text = f"best so far\n{percent(best.accuracy)}"
     at = panel.transAxes.inverted().transform(panel.transData.transform((0, so_far[-1])))[1]
@@ -104,7 +104,7 @@ def _trial_by_trial(panel: Axes, trials: Sequence[Trial], best: Trial) -> None:
 
 
 def _epoch_by_epoch(panel: Axes, trials: Sequence[Trial], best: Trial) -> None:
-    """Every trial's course: the best one strong, whole ones pale, those given up grey."""
+    """Draw a line per trial: the best one in blue, complete ones pale, those stopped early grey."""
     for trial in sorted(trials, key=lambda t: (t is best, t.state == "complete")):
         colour = BLUE if trial is best else PALE_BLUE if trial.state == "complete" else GREY
         look: dict[str, Any] = {
@@ -117,7 +117,7 @@ def _epoch_by_epoch(panel: Axes, trials: Sequence[Trial], best: Trial) -> None:
         panel.plot(range(1, len(heights) + 1), heights, marker=marker, clip_on=False, **look)
     longest = max(len(trial.accuracies) for trial in trials)
     _ring(panel, 1 + best.accuracies.index(best.accuracy), best)
-    _bounds(panel, 1, longest)
+    _set_limits(panel, 1, longest)
     panel.set_xlabel("epoch", fontsize=TEXT_SIZE, color=GREY, fontfamily=FONT)
     at = panel.transAxes.inverted().transform(panel.transData.transform((0, _height(best.accuracies[-1]))))[1]
     text = f"number {best.number}\n{percent(best.accuracies[-1])}"
@@ -125,23 +125,25 @@ def _epoch_by_epoch(panel: Axes, trials: Sequence[Trial], best: Trial) -> None:
 
 
 def _ring(panel: Axes, x: float, best: Trial) -> None:
+    """Draw a ring around the best trial."""
     look: dict[str, Any] = {"markersize": 11, "markerfacecolor": "none", "markeredgewidth": 1.5}
     panel.plot(x, _height(best.accuracy), "o", color=BLUE, clip_on=False, **look)
 
 
-def _bounds(panel: Axes, first: float, last: float) -> None:
+def _set_limits(panel: Axes, first: float, last: float) -> None:
+    """Set the limits of the horizontal axis, with a margin."""
     room = 0.02 * (last - first) or 0.5
     panel.set_xlim(first - room, last + room)
 
 
 def _importance_bars(canvas: Axes, top: float, importances: Mapping[str, float]) -> None:
-    """A bar for each option's share in what set the best trials apart, largest first."""
+    """Draw a bar for the importance of each option, largest first."""
     write(canvas, MARGIN, top, "What set the best quarter apart", weight="bold", va="top")
     left, width = 200, WIDTH - MARGIN - 200 - 90
     largest = max(*importances.values(), 1e-9)
     for row, (name, share) in enumerate(sorted(importances.items(), key=lambda item: -item[1])):
-        y = top + 44 + row * IMPORTANCE
+        y = top + 44 + row * ROW_HEIGHT
         length = width * share / largest
-        write(canvas, left - 14, y + IMPORTANCE / 2, name.replace("_", " "), color=GREY, ha="right")
-        canvas.add_patch(Rectangle((left, y + 6), length, IMPORTANCE - 12, color=PALE_BLUE, linewidth=0))
-        write(canvas, left + length + 12, y + IMPORTANCE / 2, whole_percent(share))
+        write(canvas, left - 14, y + ROW_HEIGHT / 2, name.replace("_", " "), color=GREY, ha="right")
+        canvas.add_patch(Rectangle((left, y + 6), length, ROW_HEIGHT - 12, color=PALE_BLUE, linewidth=0))
+        write(canvas, left + length + 12, y + ROW_HEIGHT / 2, whole_percent(share))

@@ -11,12 +11,9 @@ and the same split, so that they differ in the searched options alone.
 import contextlib
 import functools
 import math
-import multiprocessing
-import signal
 import sys
 import time
 from collections.abc import Callable, Iterator, Sequence
-from multiprocessing.connection import Connection
 from pathlib import Path
 from typing import Any
 
@@ -26,36 +23,26 @@ from optuna.trial import FrozenTrial, TrialState
 
 from digits import files
 from digits.data.dataset import Digits
-from digits.errors import DigitsError, OptionError, RunError, TrainingError
+from digits.errors import DigitsError, OptionError, RunError
 from digits.networks.ensemble import Ensemble
 from digits.networks.network import Network
 from digits.options import TrainOptions, differences, from_json, to_json
 from digits.training import run
-from digits.training.loop import train
 from digits.training.resume import WITHOUT_EFFECT
-from digits.training.state import State
 from digits.training.teacher import load_teacher
 from digits.tuning import space
+from digits.tuning.objective import Stopped, make_pruner, make_sampler, propose, train_trial
 from digits.tuning.options import Group, Pruner, TuneOptions
 from digits.tuning.report import Report, write_report
 from digits.tuning.storage import open_storage, proposal_lock
-from digits.tuning.trials import FINISHED, Trial, by_rank, kept_accuracy, to_trial
-from digits.tuning.workers import has_died, sweep_locks, worker_lock
+from digits.tuning.trials import FINISHED, Trial, by_rank, to_trial
+from digits.tuning.workers import WorkerProcesses, has_died, sweep_locks, worker_lock
 
-POLL = 0.2  # seconds between two looks at the worker processes
 PROPOSAL_TIMEOUT = 600.0  # seconds to wait while other workers propose trials
 START_TIMEOUT = 60.0  # seconds after which a trial that no worker has taken counts as abandoned
-WARM_UP = 5  # prune nothing in the first fifth of the epochs, when schedules still raise the learning rate
-STARTUP = 10  # random trials before proposals learn from earlier ones; Optuna's default
-PRUNER_STARTUP = 5  # complete trials before the median prunes; Optuna's default
-REDUCTION = 3  # successive halving continues one trial of three; Li et al. 2020, arXiv 1810.05934
 TOP = 0.25  # importances compare the best quarter with all trials; a tenth, Optuna's default, is too few
 ENOUGH = 8  # complete trials needed for importances, so that the best quarter has two
 UNUSED = ("resume", "allow_inexact", "checkpoint_every", "tensorboard")  # training options without effect
-
-
-class _Stopped(Exception):  # noqa: N818  # not an error: the user asked for it
-    """This worker has been asked to stop."""
 
 
 def tune(
@@ -142,7 +129,7 @@ class Study:
         self.groups = space.groups(start, options.search)
         self.notices: list[str] = []
         self._teacher = self._load_teacher()
-        self.optuna_study.pruner = _pruner(options.pruner, start.epochs)
+        self.optuna_study.pruner = make_pruner(options.pruner, start.epochs)
         self._shown = {trial.number for trial in self._finished()}
 
     def check_start(self) -> None:
@@ -218,64 +205,30 @@ class Study:
                     self.close_abandoned()
                     if not self._wanted(deadline):
                         return
-                    self.optuna_study.sampler = self._sampler()
+                    started = (*FINISHED, TrialState.RUNNING)
+                    self.optuna_study.sampler = make_sampler(self.start.seed, self._count(started))
                     one = functools.partial(self._try, worker=worker, let_others=turn.close, stop=stop)
-                    with contextlib.suppress(_Stopped), _closed_by_others():
+                    with contextlib.suppress(Stopped), _closed_by_others():
                         self.optuna_study.optimize(one, n_trials=1)
                 yield
-
-    def _wanted(self, deadline: float) -> bool:
-        """Return True if another trial may start."""
-        states = (TrialState.COMPLETE, TrialState.PRUNED, TrialState.RUNNING)
-        budget = math.inf if self.options.budget is None else self.options.budget
-        used = len(self.optuna_study.get_trials(deepcopy=False, states=states))
-        return time.time() < deadline and used < budget
-
-    def _sampler(self) -> optuna.samplers.BaseSampler:
-        """Return a sampler whose seed depends on the number of trials, as if the search had never stopped."""
-        states = (*FINISHED, TrialState.RUNNING)
-        number = len(self.optuna_study.get_trials(deepcopy=False, states=states))
-        seed = (
-            1_000_003 * self.start.seed + number
-        ) % 2**32  # a prime: seeds 0, 1, ... differ in every trial
-        return optuna.samplers.TPESampler(n_startup_trials=STARTUP, constant_liar=True, seed=seed)
 
     def _try(
         self, trial: optuna.Trial, worker: str, let_others: Callable[[], None], stop: Callable[[], bool]
     ) -> float:
-        """Train with proposed options; return the validation accuracy of the network that would be saved."""
+        """Propose options, let other workers propose theirs, and train; return the validation accuracy."""
         trial.set_user_attr("worker", worker)
-        options = space.options_at(self.start, self._propose(trial))
+        options = propose(trial, self.start, self.groups)
         let_others()
+        return train_trial(trial, options, self._train_set, self._val_set, self._teacher, stop)
 
-        def after_step(state: State) -> None:
-            if stop():
-                trial.set_user_attr("note", "stopped")
-                raise _Stopped
+    def _wanted(self, deadline: float) -> bool:
+        """Return True if another trial may start."""
+        budget = math.inf if self.options.budget is None else self.options.budget
+        used = self._count((TrialState.COMPLETE, TrialState.PRUNED, TrialState.RUNNING))
+        return time.time() < deadline and used < budget
 
-        accuracies: list[float] = []
-        try:
-            sets = (self._train_set, self._val_set)
-            for epoch in train(options, *sets, teacher=self._teacher, after_step=after_step):
-                accuracies.append(epoch.val_accuracy)
-                trial.report(epoch.val_accuracy, epoch.number)
-                if epoch.number < options.epochs and trial.should_prune():
-                    raise optuna.TrialPruned
-        except TrainingError:  # Optuna learns from pruned trials that these options are bad
-            trial.set_user_attr("note", "diverged")
-            raise optuna.TrialPruned from None
-        return kept_accuracy(accuracies, options)
-
-    def _propose(self, trial: optuna.Trial) -> dict[str, Any]:
-        """Let Optuna choose a point of the space. Momentum is left out for optimizers that have none."""
-        if "optimizer" in self.groups:
-            trial.suggest_categorical("optimizer", space.OPTIMIZERS)
-        for name, (low, high, log, whole) in space.ranges(self.start, self.groups).items():
-            if whole:
-                trial.suggest_int(name, int(low), int(high), log=log)
-            elif name != "momentum" or trial.params["optimizer"] in space.WITH_MOMENTUM:
-                trial.suggest_float(name, low, high, log=log)
-        return trial.params
+    def _count(self, states: tuple[TrialState, ...]) -> int:
+        return len(self.optuna_study.get_trials(deepcopy=False, states=states))
 
     def _fresh(self) -> Iterator[Trial]:
         """Yield the trials that ended since the last call."""
@@ -305,29 +258,19 @@ class Study:
 
     def _search_in_processes(self, deadline: float, stop: Callable[[], bool]) -> Iterator[Trial]:
         """Let worker processes run the trials; yield each trial when it ends."""
-        spawn = multiprocessing.get_context("spawn")
-        parent_end, worker_end = spawn.Pipe()  # closed by this process, or at its death, it stops the workers
-        arguments = (self.options, self.start, deadline, worker_end)
-        workers = [
-            spawn.Process(target=_work, args=arguments, daemon=True) for _ in range(self.options.workers)
-        ]
-        for worker in workers:
-            worker.start()
-        try:
-            while any(worker.is_alive() for worker in workers) and not stop():
-                time.sleep(POLL)
-                yield from self._fresh()
-        finally:
-            parent_end.close()
-            for worker in workers:
-                worker.join()
-        failed = [_cause(worker.exitcode) for worker in workers if worker.exitcode]
-        if len(failed) == len(workers):
+        arguments = (self.options, self.start, deadline)
+        processes = WorkerProcesses(_work, arguments, self.options.workers)
+        for _ in processes.run(stop):
+            yield from self._fresh()
+        failed = processes.failures()
+        if len(failed) == self.options.workers:
             raise RunError(
                 f"all workers failed ({', '.join(failed)}); run the same command again to continue"
             )
         if failed:
-            self.notices.append(f"{len(failed)} of {len(workers)} workers failed ({', '.join(failed)})")
+            self.notices.append(
+                f"{len(failed)} of {self.options.workers} workers failed ({', '.join(failed)})"
+            )
 
     def report(self) -> Report:
         """Return what was found so far, and write it into the folder."""
@@ -359,36 +302,13 @@ def _closed_by_others() -> Iterator[None]:
             raise
 
 
-def _pruner(name: Pruner, epochs: int) -> optuna.pruners.BasePruner:
-    if name == "median":
-        return optuna.pruners.MedianPruner(PRUNER_STARTUP, n_warmup_steps=epochs // WARM_UP)
-    if name == "halving":
-        return optuna.pruners.SuccessiveHalvingPruner(min_resource=1, reduction_factor=REDUCTION)
-    return optuna.pruners.NopPruner()
-
-
-def _cause(code: int) -> str:
-    """Return the name of the signal that ended a process, or its exit code."""
-    return signal.Signals(-code).name if code < 0 else f"exit code {code}"
-
-
-def _is_closed(end: Connection) -> bool:
-    """Return True if the other end of a pipe, to which nothing is ever sent, was closed."""
-    try:
-        return end.poll()
-    except OSError:  # Windows raises where other systems return True
-        return True
-
-
-def _work(options: TuneOptions, start: TrainOptions, deadline: float, parent: Connection) -> None:
-    """Work on a study in a worker process until its budget is used up or the parent closes its end."""
-    for number in (signal.SIGINT, signal.SIGTERM):  # sent to all processes by a terminal or a container
-        signal.signal(number, signal.SIG_IGN)
+def _work(options: TuneOptions, start: TrainOptions, deadline: float, stop: Callable[[], bool]) -> None:
+    """Work on a study in a worker process until its budget is used up or `stop` returns True."""
     torch.set_num_threads(start.threads)
     try:
         _, splits = run.load_splits(start)
         with open_study(options, start, splits.train, splits.val) as study:
-            for _ in study.work(deadline, lambda: _is_closed(parent)):
+            for _ in study.work(deadline, stop):
                 pass
     except DigitsError as error:
         sys.exit(f"digits: {error}")
