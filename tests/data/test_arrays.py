@@ -62,7 +62,7 @@ PAIRS_REFUSED: dict[str, tuple[npt.NDArray[Any], npt.NDArray[Any], str]] = {
 
 @pytest.mark.parametrize("kind", PAIRS_REFUSED)
 def test_bad_pairs_are_refused(kind: str) -> None:
-    """Arrays that are not images and their labels are refused, naming the guilty one, its shape or values."""
+    """Arrays that are not images and labels are refused; the error names the array, its shape or values."""
     images, labels, message = PAIRS_REFUSED[kind]
     with pytest.raises(DataError, match=message):
         check_pair(images, labels, "a.gz", "b.gz")
@@ -77,7 +77,7 @@ def test_every_grey_survives_scaling(dtype: type[np.floating[Any]]) -> None:
 
 
 def test_bytes_are_not_copied() -> None:
-    """A pair that is right already costs no memory."""
+    """Arrays that are in the right form already are not copied."""
     images, labels = some_images(), some_labels()
     pair = check_pair(images, labels, "a", "b")
     assert np.shares_memory(pair.images, images)

@@ -235,7 +235,7 @@ def test_elastic_displacements_are_as_large_as_the_page_says() -> None:
 
 @pytest.mark.parametrize("radius", [-1.0, -0.3, 0.0, 0.3, 1.0])
 def test_thickness_equals_scipys_morphology(images: Tensor, radius: float) -> None:
-    """Thickening is a share of SciPy's grey dilation, thinning of its erosion; each image has its own."""
+    """Thickening is SciPy's grey dilation in part, thinning its erosion; each image has its own radius."""
     radii = torch.full((len(images),), radius)
     radii[::2] = 0
     for image, result in zip(images[1::2], thicken(images, radii)[1::2], strict=True):
@@ -311,7 +311,7 @@ def test_scaling_enlarges_as_often_as_it_shrinks() -> None:
 
 
 def test_rotation_keeps_the_ink(images: Tensor) -> None:
-    """A turned digit has the ink it had, within 3 %, and all of them together within 0.5 %."""
+    """Rotation keeps the ink of each digit within 3 %, and that of all digits together within 0.5 %."""
     turned = augment(images, Augmentation(rotation=30), seeded())
     shares = turned.sum((1, 2, 3)) / images.sum((1, 2, 3))
     assert shares.min().item() > 0.97
@@ -320,7 +320,7 @@ def test_rotation_keeps_the_ink(images: Tensor) -> None:
 
 
 def test_thickness_adds_ink_and_takes_ink(images: Tensor) -> None:
-    """Ink grows with the radius, from image to image by different amounts."""
+    """The amount of ink grows with the radius."""
     radii = torch.linspace(-1, 1, 9)
     ink = [thicken(images, radius.expand(len(images))).sum().item() for radius in radii]
     assert ink == sorted(ink)
@@ -341,8 +341,8 @@ def test_sharpness_leaves_fewer_greys(images: Tensor) -> None:
 
 
 def test_rectangles_have_the_sizes_promised() -> None:
-    """As many images are hit as asked for, anywhere, by 2 to 20 % of their area, in rectangles no more than
-    3.3 times as tall as wide or as wide as tall."""
+    """Rectangles hit the intended share of images, anywhere, and cover 2 to 20 % of their area; one side
+    is at most 3.3 times the other."""
     blank = torch.full((4000, 1, 28, 28), -1.0)  # no grey can be mistaken for it
     covered = augment(blank, Augmentation(erasing=0.3), seeded())[:, 0] >= 0  # (4000, 28, 28)
     hit = covered.flatten(1).any(1)
@@ -362,13 +362,13 @@ def test_rectangles_have_the_sizes_promised() -> None:
 
 
 def test_strength_zero_is_the_same_tensor(images: Tensor) -> None:
-    """Without any strength the images come back untouched, not even copied."""
+    """If every strength is 0, the given tensor itself is returned."""
     assert augment(images, Augmentation(), seeded()) is images
 
 
 @pytest.mark.parametrize("how", ALONE, ids=str)
 def test_the_images_given_stay_as_they_are(images: Tensor, how: Augmentation) -> None:
-    """Nothing is written into the caller's tensor, and something does change."""
+    """The caller's tensor stays as it is, and the result differs from it."""
     before = images.clone()
     after = augment(images, how, seeded())
     assert torch.equal(images, before)
@@ -377,7 +377,7 @@ def test_the_images_given_stay_as_they_are(images: Tensor, how: Augmentation) ->
 
 @pytest.mark.parametrize("how", [*ALONE, EVERYTHING], ids=str)
 def test_same_generator_same_result(images: Tensor, how: Augmentation) -> None:
-    """The same state gives the same bits; the state after it gives others; the global generator is left."""
+    """The same generator state gives the same bits, the next one others; the global one is not used."""
     state = torch.get_rng_state()
     generator = seeded(1)
     first, second = augment(images, how, generator), augment(images, how, generator)
@@ -394,7 +394,7 @@ def test_every_image_is_changed_in_its_own_way(images: Tensor, how: Augmentation
 
 
 def test_strengths_do_not_change_what_is_drawn(images: Tensor) -> None:
-    """The generator moves on by the same amount at any strength, and elastic distortion draws last."""
+    """As many numbers are drawn at any strength, and those of elastic distortion are drawn last."""
     after = set()
     for how in (Augmentation(), *ALONE):
         generator = seeded()
@@ -407,7 +407,7 @@ def test_strengths_do_not_change_what_is_drawn(images: Tensor) -> None:
 
 
 def test_draws_are_even_and_normal() -> None:
-    """Numbers are spread evenly over -1 to 1, those of elastic distortion normally, all independent."""
+    """Numbers are uniform from -1 to 1, those of elastic distortion are normal, and all are independent."""
     draws = draw(4000, EVERYTHING, seeded())
     even, normal = draws[:, :UNIFORM], draws[:, UNIFORM:]
     assert even.abs().max().item() <= 1
@@ -454,7 +454,7 @@ def test_images_stay_images(how: Augmentation, seed: int) -> None:
 
 @pytest.mark.parametrize("name", AUGMENTATION_RANGES)
 def test_strengths_out_of_range_are_refused(name: str) -> None:
-    """Below, above and not a number: refused with name, value and range."""
+    """Strengths below and above the range, and NaN, are refused with name, value and range."""
     lowest, highest = AUGMENTATION_RANGES[name]
     Augmentation(**{name: lowest})
     Augmentation(**{name: highest})
@@ -514,7 +514,7 @@ def read_again(reader: MLP, sample: Digits, how: Augmentation) -> float:
 
 @pytest.mark.parametrize("how", MILD, ids=str)
 def test_a_mildly_augmented_digit_is_still_that_digit(reader: MLP, sample: Digits, how: Augmentation) -> None:
-    """A network that never saw an augmented digit reads nine in ten of those that it reads as they are."""
+    """A network trained without augmentation still reads nine in ten digits after mild augmentation."""
     assert read_again(reader, sample, how) >= 0.9
 
 
@@ -547,7 +547,7 @@ def test_the_pages_example_runs() -> None:
 
 
 def test_the_benchmark_compares_equals(monkeypatch: pytest.MonkeyPatch, images: Tensor) -> None:
-    """What is measured against ours moves the same pixels to the same places."""
+    """The other implementations in the benchmark compute the same images as ours."""
     monkeypatch.syspath_prepend(ROOT / "benchmarks")
     ways: Any = import_module("augmentation")
     truth = ways.by_affine_grid(images, seeded())

@@ -21,7 +21,7 @@ def flat(batches: Any) -> tuple[torch.Tensor, torch.Tensor]:
 
 @pytest.mark.parametrize(("batch_size", "drop_last"), [(64, False), (64, True), (1000, False), (7, True)])
 def test_batches_equal_a_dataloaders(sample: Digits, batch_size: int, drop_last: bool) -> None:
-    """Given the same order, every batch is the one a DataLoader makes of the same Digits, bit for bit."""
+    """In the same order, every batch equals a DataLoader's, bit for bit."""
     ours = Batches(sample, batch_size, drop_last=drop_last, seed=5)
     theirs = DataLoader(
         sample, batch_size, sampler=generator_order(sample, seed=5, epoch=2), drop_last=drop_last
@@ -52,7 +52,7 @@ def test_dataloader_takes_digits(sample: Digits) -> None:
 
 @pytest.mark.parametrize("count", [1, 63, 64, 65, 300])
 def test_an_epoch_covers_each_image_once(count: int) -> None:
-    """An epoch gives each image once, in full batches and one that may be smaller."""
+    """An epoch yields each image once, in full batches and a last one that may be smaller."""
     batches = Batches(numbered([0] * count), 64)
     sizes = [len(labels) for _, labels in batches.epoch(0)]
     assert sizes == [64] * (count // 64) + [count % 64] * (count % 64 > 0)
@@ -72,7 +72,7 @@ def test_drop_last_leaves_out_the_rest() -> None:
 
 
 def test_without_shuffling_the_order_is_the_files() -> None:
-    """shuffle=False gives the images as they lie, in every epoch."""
+    """With shuffle=False every epoch yields the images in their order in the data set."""
     digits = numbered(torch.arange(100) % 10)
     images, labels = flat(Batches(digits, 30, shuffle=False).epoch(3))
     assert torch.equal(images, as_fractions(digits.images).unsqueeze(1))
@@ -80,7 +80,7 @@ def test_without_shuffling_the_order_is_the_files() -> None:
 
 
 def test_order_comes_from_seed_and_epoch_alone() -> None:
-    """The same seed and epoch give the same order, whatever was drawn in between; others give others."""
+    """The order depends on seed and epoch only, whatever else is drawn in between."""
     digits = numbered([0] * 100)
     torch.manual_seed(1)
     first = Batches(digits, seed=1).order(4)
@@ -101,7 +101,7 @@ def test_iterating_gives_one_epoch_after_another() -> None:
 
 @pytest.mark.parametrize("start", [0, 1, 3, 4])
 def test_an_epoch_can_be_entered_in_the_middle(start: int) -> None:
-    """From batch `start` on come exactly the batches that an epoch from the beginning has there."""
+    """An epoch that starts at a later batch yields the same batches as a whole epoch does from there."""
     batches = Batches(numbered(torch.arange(100) % 10), 30)
     rest = list(itertools.islice(batches.epoch(7), start, None))
     entered = list(batches.epoch(7, start=start))
@@ -133,7 +133,7 @@ def test_set_stays_in_memory_as_bytes(sample: Digits) -> None:
 
 
 def test_no_full_batch_is_refused() -> None:
-    """drop_last with fewer images than a batch would train on nothing, which is said."""
+    """With drop_last and fewer images than a batch there is nothing to train on, which is an error."""
     with pytest.raises(
         DataError, match="10 images do not fill one batch of 64; choose a smaller --batch-size"
     ):
@@ -143,7 +143,7 @@ def test_no_full_batch_is_refused() -> None:
 
 
 def test_generators_of_different_purpose_are_independent() -> None:
-    """Seed, purpose and numbers each make another generator, and the same ones the same."""
+    """Generators differ if seed, purpose or numbers differ, and are equal if all are equal."""
     keys: list[tuple[Any, ...]] = [
         (0, "order"),
         (0, "order", 0),

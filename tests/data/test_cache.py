@@ -28,7 +28,7 @@ from digits.files import TEMPORARY, locked
 
 
 def test_kill_while_the_final_file_is_written_leaves_nothing(server: Server, tmp_path: Path) -> None:
-    """D5: the half-written copy of a process killed at the very end is swept away by the next run."""
+    """D5: the half-written copy of a process killed at the very end is removed by the next run."""
     (tmp_path / f".{FILE.name}.12345{TEMPORARY}").write_bytes(CONTENT[:1000])
     get(tmp_path, server.route("/good", gives(PACKED)))
     assert left_in(tmp_path) == {FILE.name}
@@ -48,7 +48,7 @@ def test_two_processes_at_once(server: Server, tmp_path: Path) -> None:
 
 
 def test_two_threads_at_once(server: Server, tmp_path: Path) -> None:
-    """Within one process, too, the second caller waits and finds the file."""
+    """A second thread waits too, and finds the first one's file."""
     url = server.route("/file.gz", gives_slowly(PACKED, 50_000, 0.1))
     found: list[Path] = []
     threads = [threading.Thread(target=lambda: found.append(get(tmp_path, url))) for _ in range(2)]
@@ -61,7 +61,7 @@ def test_two_threads_at_once(server: Server, tmp_path: Path) -> None:
 
 
 def test_waiting_for_another_process_ends_at_the_deadline(tmp_path: Path) -> None:
-    """A process that holds the folder too long is named as the reason."""
+    """If another process holds the folder too long, the error says so."""
     held, release = threading.Event(), threading.Event()
 
     def hold() -> None:
@@ -79,7 +79,7 @@ def test_waiting_for_another_process_ends_at_the_deadline(tmp_path: Path) -> Non
 
 
 def test_cached_file_needs_no_mirror(server: Server, tmp_path: Path) -> None:
-    """A genuine cached file is returned without asking anybody, also from a folder nobody may write to."""
+    """A genuine cached file is returned without a request and without a change to the folder."""
     path = get(tmp_path, server.route("/good", gives(PACKED)))
     (tmp_path / cache.LOCK).unlink()
     assert get(tmp_path, server.url("/good")) == path
@@ -89,7 +89,7 @@ def test_cached_file_needs_no_mirror(server: Server, tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("damage", [flipped(CONTENT), CONTENT[:-1], CONTENT + b"\0", b""])
 def test_damaged_cache_is_replaced(server: Server, tmp_path: Path, damage: bytes) -> None:
-    """D6: a cached file that changed is noticed, said, and downloaded anew."""
+    """D6: a cached file that has changed is noticed, reported, and downloaded again."""
     path = tmp_path / FILE.name
     path.write_bytes(damage)
     notices: list[str] = []
@@ -100,14 +100,14 @@ def test_damaged_cache_is_replaced(server: Server, tmp_path: Path, damage: bytes
 
 
 def test_damaged_cache_without_mirrors_is_an_error(tmp_path: Path) -> None:
-    """D6: a damaged file is never returned for want of a better one."""
+    """D6: a damaged file is never returned, even if no mirror can replace it."""
     (tmp_path / FILE.name).write_bytes(flipped(CONTENT))
     with pytest.raises(DownloadError):
         get(tmp_path)
 
 
 def test_file_known_by_its_compressed_digest_is_kept_compressed(server: Server, tmp_path: Path) -> None:
-    """Where only the compressed file's digest is known, that file is kept, to be checked again."""
+    """If only the compressed file's digest is known, the compressed file is kept, to be verified again."""
     digest = hashlib.sha256(PACKED).hexdigest()
     file = RemoteFile("digits-idx", len(CONTENT), digest, compressed_size=len(PACKED))
     url = server.route("/good", gives(PACKED))
@@ -138,7 +138,7 @@ def mounted(folder: Path, options: str) -> Iterator[Path]:
 
 
 def test_read_only_folder_is_named(server: Server, tmp_path: Path) -> None:
-    """D7: a cache on a read-only disk: an error with the path and the way out, at once."""
+    """D7: a read-only cache is at once an error that names the path and what to do."""
     url = server.route("/good", gives(PACKED))
     with mounted(tmp_path / "disk", "ro") as folder:
         for place in (folder, folder / "cache"):
@@ -150,7 +150,7 @@ def test_read_only_folder_is_named(server: Server, tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("room", [64, 256], ids=["for part of the download", "not for the result"])
 def test_full_disk_is_named(server: Server, tmp_path: Path, room: int) -> None:
-    """D7: a disk that fills up: an error with the path, nothing under the final name, the room given back."""
+    """D7: a full disk is an error with the path; no incomplete file stays, and the space is freed."""
     url = server.route("/good", gives(PACKED))
     with mounted(tmp_path / "disk", f"size={room}k") as folder:
         (folder / "other").write_bytes(bytes((room - 60) * 1024))
@@ -160,7 +160,7 @@ def test_full_disk_is_named(server: Server, tmp_path: Path, room: int) -> None:
 
 
 def test_missing_folder_is_made_or_named(server: Server, tmp_path: Path) -> None:
-    """D7: a folder that is not there is made; one that cannot be made is an error with its path."""
+    """D7: a missing folder is created; one that cannot be created is an error with its path."""
     url = server.route("/good", gives(PACKED))
     assert get(tmp_path / "a" / "b c" / "ü", url).read_bytes() == CONTENT
     (tmp_path / "file").touch()
@@ -170,7 +170,7 @@ def test_missing_folder_is_made_or_named(server: Server, tmp_path: Path) -> None
 
 
 def test_folder_in_the_file_s_place_is_named(server: Server, tmp_path: Path) -> None:
-    """D7: a folder that has the file's name is an error with its path, not a traceback."""
+    """D7: a folder in the place of the file is an error with its path."""
     (tmp_path / FILE.name).mkdir()
     with pytest.raises(DownloadError, match=r"cannot be stored in .* directory"):
         get(tmp_path, server.route("/good", gives(PACKED)))

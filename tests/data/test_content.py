@@ -150,7 +150,7 @@ def test_bombs_are_refused(tmp_path: Path) -> None:
 
 
 def test_a_csv_that_unpacks_too_far_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Text has no header to claim anything: unpacking itself stops at the limit."""
+    """A CSV file has no header that states its size, so decompression itself stops at the limit."""
     monkeypatch.setattr(content_module, "SMALL", 100_000)
     row = b"7," + b"0," * 783 + b"0\n"
     with pytest.raises(DataError, match=r"holds more than the 2\d\d,\d{3} bytes that a file of its size"):

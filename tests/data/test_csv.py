@@ -154,13 +154,13 @@ def test_csv_errors_name_the_line_across_blocks(tmp_path: Path) -> None:
 
 
 def test_csv_of_a_line_without_end(tmp_path: Path) -> None:
-    """A text without line ends is refused by the length of its line, not gathered in memory."""
+    """A text without line ends is refused once the line is too long, and is not collected in memory."""
     with pytest.raises(DataError, match="a line longer than 1,048,576 bytes; expected a CSV file"):
         read_csv(written(tmp_path, b"0," * 2_000_000))
 
 
 def test_csv_label_column_is_found_or_told(tmp_path: Path) -> None:
-    """The label is the end column that alone holds 0 to 9 and not only 0, or the column the caller names."""
+    """Labels are in the first or last column, whichever alone can hold them, or where the caller says."""
     images = some_images()
     ends: list[tuple[int, Literal["first", "last"]]] = [(0, "first"), (784, "last")]
     for position, told in ends:

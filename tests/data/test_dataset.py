@@ -18,7 +18,7 @@ def test_item_is_image_and_label(sample: Digits) -> None:
 
 
 def test_transform_is_applied_to_the_image(sample: Digits) -> None:
-    """A transform gets the image and its answer is the item; `at` keeps it."""
+    """A transform is applied to the image of an item, and `at` keeps it."""
     halved = Digits(sample.images[:10], sample.labels[:10], transform=lambda image: image / 2)
     assert torch.equal(halved[3][0], sample[3][0] / 2)
     assert torch.equal(halved.at(torch.tensor([3]))[0][0], sample[3][0] / 2)
@@ -35,7 +35,7 @@ def test_transform_is_applied_to_the_image(sample: Digits) -> None:
     ],
 )
 def test_tensors_that_are_no_digits_are_refused(images: torch.Tensor, labels: torch.Tensor) -> None:
-    """Another type, shape or number of labels, or nothing at all: a DataError says what was expected."""
+    """Tensors of another type, shape or number are a DataError that says what was expected."""
     with pytest.raises(DataError, match=r"expected uint8 \(N, 28, 28\) with N labels"):
         Digits(images, labels)
 
@@ -59,7 +59,7 @@ def test_mean_and_deviation_equal_numpys(sample: Digits) -> None:
 
 
 def test_blank_images_cannot_be_normalised() -> None:
-    """Images of one grey throughout have no deviation to divide by, which is said."""
+    """Images whose pixels are all the same cannot be normalised, which is an error."""
     blank = Digits(torch.full((2000, 28, 28), 77, dtype=torch.uint8), torch.zeros(2000))
     with pytest.raises(DataError, match="every pixel"):
         blank.mean_and_std()

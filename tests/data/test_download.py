@@ -98,7 +98,7 @@ HOSTILE: dict[str, tuple[Behaviour, str]] = {
 
 @pytest.mark.parametrize("kind", HOSTILE)
 def test_hostile_mirror_is_refused_in_time(server: Server, tmp_path: Path, kind: str) -> None:
-    """D3: alone, it leaves nothing under the final name, and the error names its address and its fault."""
+    """D3: a hostile mirror leaves no file under the final name; the error names its address and its fault."""
     behaviour, fault = HOSTILE[kind]
     url = server.route("/bad", behaviour)
     timeouts = HOSTILE_TIMEOUTS.get(kind, SHORT)
@@ -121,7 +121,7 @@ def test_next_mirror_is_taken_after_a_hostile_one(server: Server, tmp_path: Path
 
 
 def test_untrusted_certificate_is_refused(server: Server, tmp_path: Path, certificate: Path) -> None:
-    """D3: a self-signed https mirror gets no say, and the next mirror is taken."""
+    """D3: a mirror with a self-signed certificate is not asked for anything, and the next one is used."""
     with Server(certificate) as secure:
         url = secure.route("/file.gz", gives(PACKED))
         with pytest.raises(DownloadError, match=r"certificate is not trusted .*self.signed"):
@@ -149,7 +149,7 @@ def test_https_is_never_left(
 
 
 def test_plain_http_is_refused_unasked(server: Server, tmp_path: Path) -> None:
-    """Without the switch for tests, an http or file address is not even connected to."""
+    """Without the switch for tests, http and file addresses are refused without a request."""
     url = server.route("/file.gz", gives(PACKED))
     local_file = tmp_path / "file.gz"
     local_file.write_bytes(PACKED)
@@ -160,7 +160,7 @@ def test_plain_http_is_refused_unasked(server: Server, tmp_path: Path) -> None:
 
 
 def test_proxy_is_used(server: Server, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Behind a proxy the mirrors' names need not be known here: the proxy is asked, and its answer told."""
+    """The user's proxy is asked for the mirror, whose name need not be known here; its answer is reported."""
     monkeypatch.setenv("https_proxy", server.url(""))
     with pytest.raises(DownloadError, match=r"nowhere\.invalid/f\.gz: .*501"):
         fetch(at("https://nowhere.invalid/f.gz"), tmp_path, timeouts=SHORT)
@@ -239,7 +239,7 @@ def test_total_deadline_holds_over_all_mirrors(server: Server, tmp_path: Path) -
 
 
 def test_final_error_tells_everything(server: Server, tmp_path: Path) -> None:
-    """The error names each mirror with its reason, the folder, and the ways to go on by hand."""
+    """The final error names each mirror with its reason, the folder, and how to go on by hand."""
     with socket.create_server(("127.0.0.1", 0)) as gone:
         closed = f"http://127.0.0.1:{gone.getsockname()[1]}/f.gz"
     lost, wrong = server.route("/lost", answers(404)), server.route("/wrong", gives(gzip.compress(b"no")))
@@ -258,7 +258,7 @@ def test_final_error_tells_everything(server: Server, tmp_path: Path) -> None:
 
 
 def test_cut_transfer_is_resumed(server: Server, tmp_path: Path) -> None:
-    """After each cut only the missing bytes are asked for: all in all the file is sent once."""
+    """After each cut only the missing bytes are requested, so that the file is sent once in all."""
     url = server.route("/file.gz", cuts(PACKED, 50_000, 120_000))
     assert get(tmp_path, url).read_bytes() == CONTENT
     assert [asked.range for asked in server.asked] == [None, "bytes=50000-", "bytes=120000-"]
@@ -275,7 +275,7 @@ def test_mirror_that_cuts_for_ever_is_left(server: Server, tmp_path: Path) -> No
 
 
 def test_next_mirror_goes_on_where_the_last_one_stopped(server: Server, tmp_path: Path) -> None:
-    """What one mirror gave before it fell silent is not asked of the next."""
+    """The next mirror is asked only for what a silent one has not sent."""
     silent = server.route("/silent", stops(PACKED, 80_000))
     good = server.route("/good", gives(PACKED))
     assert get(tmp_path, silent, good, timeouts=HOSTILE_TIMEOUTS["silence"]).read_bytes() == CONTENT
@@ -284,7 +284,7 @@ def test_next_mirror_goes_on_where_the_last_one_stopped(server: Server, tmp_path
 
 
 def test_later_call_resumes(server: Server, tmp_path: Path) -> None:
-    """When every mirror fails, what arrived stays for the next call, and the error says so."""
+    """If every mirror fails, what has arrived is kept for the next call, and the error says so."""
     with pytest.raises(DownloadError, match="What has arrived is kept"):
         get(tmp_path, server.route("/cut", gives_from_zero(PACKED[:90_000], len(PACKED))))
     assert left_in(tmp_path) == {PARTIAL}
@@ -294,14 +294,14 @@ def test_later_call_resumes(server: Server, tmp_path: Path) -> None:
 
 
 def test_mirror_that_ignores_range_starts_again(server: Server, tmp_path: Path) -> None:
-    """A mirror that cannot resume sends the file from its beginning, and nothing is put together wrongly."""
+    """If a mirror cannot resume and sends the whole file, it replaces the part that was there."""
     (tmp_path / PARTIAL).write_bytes(PACKED[:90_000])
     assert get(tmp_path, server.route("/good", gives_from_zero(PACKED))).read_bytes() == CONTENT
     assert [asked.range for asked in server.asked] == ["bytes=90000-"]
 
 
 def test_start_that_is_longer_than_a_mirrors_file_is_dropped(server: Server, tmp_path: Path) -> None:
-    """Where another mirror's longer compression was cut, a mirror with a shorter one is asked from zero."""
+    """If a mirror's file is shorter than what has arrived, the mirror is asked again from the beginning."""
     content = bytes(range(256)) * 500
     file, packed = known(content), gzip.compress(content, 9)
     begun = gzip.compress(content, 0)[:60_000]
@@ -313,7 +313,7 @@ def test_start_that_is_longer_than_a_mirrors_file_is_dropped(server: Server, tmp
 
 
 def test_no_mirror_is_asked_after_the_deadline(server: Server, tmp_path: Path) -> None:
-    """A mirror that there is no time for is not asked, and the error says so."""
+    """After the deadline no mirror is asked, and the error says so."""
     url = server.route("/good", gives(PACKED))
     with pytest.raises(DownloadError, match=f"{url}: the 0 s for all mirrors are over"):
         get(tmp_path, url, timeouts=Timeouts(total=0.0))
@@ -322,7 +322,7 @@ def test_no_mirror_is_asked_after_the_deadline(server: Server, tmp_path: Path) -
 
 
 def test_web_page_does_not_replace_what_has_arrived(server: Server, tmp_path: Path) -> None:
-    """A sign-in page in place of the rest costs none of the bytes that are here."""
+    """A web page sent instead of the file does not replace what has arrived."""
     (tmp_path / PARTIAL).write_bytes(PACKED[:90_000])
     with pytest.raises(DownloadError, match="not a gzip file"):
         get(tmp_path, server.route("/page", answers(200, b"<html>")))
@@ -342,7 +342,7 @@ def test_web_page_does_not_replace_what_has_arrived(server: Server, tmp_path: Pa
     ids=["damaged", "page", "too long", "huge", "zeros", "one byte"],
 )
 def test_wrong_start_is_thrown_away_once(server: Server, tmp_path: Path, wrong: bytes) -> None:
-    """A start left by an earlier call that proves wrong is dropped, and the only mirror asked from zero."""
+    """If the part from an earlier call proves wrong, it is dropped, and the download begins again."""
     (tmp_path / PARTIAL).write_bytes(wrong)
     assert get(tmp_path, server.route("/good", gives(PACKED))).read_bytes() == CONTENT
     assert len(server.asked) <= 2
@@ -360,7 +360,7 @@ def test_other_range_than_asked_for_is_refused(server: Server, tmp_path: Path, s
 
 
 def test_complete_start_needs_no_network(tmp_path: Path) -> None:
-    """A process killed after the last byte left everything: the next needs no mirror."""
+    """If a process was killed after the last byte, the next one needs no mirror."""
     (tmp_path / PARTIAL).write_bytes(PACKED)
     assert get(tmp_path).read_bytes() == CONTENT
     assert left_in(tmp_path) == {FILE.name}
@@ -391,7 +391,7 @@ def wait_for_bytes(path: Path, least: int) -> None:
 
 @pytest.mark.parametrize("count", [3, pytest.param(20, marks=pytest.mark.slow)])
 def test_kill_at_any_position(server: Server, tmp_path: Path, count: int) -> None:
-    """D5: after SIGKILL at any byte the next run goes on from there, succeeds and leaves nothing behind."""
+    """D5: after SIGKILL at any byte the next run continues from there, succeeds and leaves no other file."""
     positions = [len(PACKED) * i // count for i in range(count)]
     folders = [tmp_path / str(position) for position in positions]
     children = [
@@ -412,7 +412,7 @@ def test_kill_at_any_position(server: Server, tmp_path: Path, count: int) -> Non
 
 
 def test_progress_is_told_now_and_then(server: Server, tmp_path: Path) -> None:
-    """The callback hears of growing counts a few times a second, and of the end."""
+    """Progress is reported a few times a second with growing counts, and at the end."""
     heard: list[tuple[str, int, int | None]] = []
     url = server.route("/file.gz", gives_slowly(PACKED, 10_000, 0.02))
     begin = time.monotonic()

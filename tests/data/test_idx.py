@@ -44,7 +44,7 @@ def test_idx_round_trip(folder: Path, array: npt.NDArray[Any], level: int | None
 
 
 def test_idx_sha256_does_not_depend_on_memory_layout() -> None:
-    """The checksum is that of the values in C order, whatever order memory has them in."""
+    """The digest is that of the values in C order, whatever their order in memory."""
     images = some_images()
     assert idx_sha256(np.asfortranarray(images)) == hashlib.sha256(idx(images)).hexdigest()
 
@@ -92,7 +92,7 @@ def test_damaged_idx_is_refused(tmp_path: Path, kind: str) -> None:
 
 
 def test_nothing_is_allocated_for_a_mere_claim(tmp_path: Path) -> None:
-    """A 20-byte file that promises 60 MB costs what 20 bytes cost."""
+    """A 20-byte file whose header promises 60 MB takes no more memory than 20 bytes need."""
     path = written(tmp_path, b"\0\0\x08\x01" + struct.pack(">I", 60_000_000) + bytes(12))
     tracemalloc.start()
     try:
@@ -107,7 +107,7 @@ def test_nothing_is_allocated_for_a_mere_claim(tmp_path: Path) -> None:
 @pytest.mark.parametrize("packed", [False, True], ids=["raw", "gzip"])
 @pytest.mark.parametrize("kind", ["images", "labels"])
 def test_mutants_of_idx_files(tmp_path: Path, kind: str, packed: bool, count: int) -> None:
-    """Each damaged copy is a DataError or exactly the IDX file of the array returned.
+    """Each damaged copy is a DataError, or exactly the IDX file of the array that is returned.
 
     Whatever differs from the original is told by its hash. Half the gzip mutants are packed after the
     damage, so that no checksum helps.

@@ -51,7 +51,7 @@ def test_variable_comes_before_the_cache(tiny_folder: Path, monkeypatch: pytest.
 
 
 def test_cache_or_mirrors_come_next(tiny_folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """With nothing in $DIGITS_DATA, the files come from the cache's folder, and both is said."""
+    """If $DIGITS_DATA has no data, the files come from the cache or a mirror; origin and notices say so."""
     asked: list[Path] = []
 
     def fetch(file: catalogue.RemoteFile, folder: Path, **_: Any) -> Path:
@@ -73,7 +73,7 @@ def test_cache_or_mirrors_come_next(tiny_folder: Path, monkeypatch: pytest.Monke
 
 
 def test_sample_comes_last(sample_file: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """When no mirror answers, 5,000 genuine digits are used, with a plain notice of what they are not."""
+    """If no mirror answers, the sample is used, and a notice says that its figures are not MNIST's."""
     forbid_downloads(monkeypatch)
     monkeypatch.setattr("digits.data.sample.fetch_sample", lambda folder, **_: sample_file)
     found = load("mnist")
@@ -87,7 +87,7 @@ def test_sample_comes_last(sample_file: Path, monkeypatch: pytest.MonkeyPatch) -
 
 @pytest.mark.parametrize("dataset", ["fashion-mnist", "kmnist"])
 def test_other_sets_have_no_sample(dataset: Any, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Fashion-MNIST and KMNIST are not replaced by digits when no mirror answers."""
+    """Fashion-MNIST and KMNIST have no sample: if no mirror answers, that is an error."""
     forbid_downloads(monkeypatch)
     with pytest.raises(DownloadError, match="no mirror answers"):
         load(dataset)
@@ -122,7 +122,7 @@ def test_final_error_has_every_mirrors_reason_and_pips_words(
 
 @needs_fashion
 def test_the_variable_may_hold_another_set(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    """$DIGITS_DATA set to Fashion-MNIST does not stand in the way of MNIST: it is looked for further on."""
+    """If $DIGITS_DATA names Fashion-MNIST, MNIST is looked for in the next places."""
     forbid_downloads(monkeypatch)
     write_csv(tmp_path / "stand-in.csv", *made_up(30, seed=3))
     monkeypatch.setattr("digits.data.sample.fetch_sample", lambda *_, **__: tmp_path / "stand-in.csv")

@@ -61,7 +61,7 @@ def test_images_are_what_was_written(tiny_folder: Path) -> None:
 
 
 def test_own_data_are_called_so(tiny_folder: Path) -> None:
-    """Data that are not the published set come with a notice that their figures are their own."""
+    """Data that are not the published set have a notice that figures on them cannot be compared."""
     found = load("mnist", tiny_folder)
     assert not found.published
     assert found.notices == (
@@ -77,13 +77,13 @@ def test_missing_file_is_named(tiny_folder: Path) -> None:
 
 
 def test_empty_folder_is_refused_with_what_was_expected(tmp_path: Path) -> None:
-    """Named with --data, a folder without data is an error, never a reason to look elsewhere."""
+    """A folder without data that was named with --data is an error; no other place is tried."""
     with pytest.raises(DataError, match=f"no mnist data in {tmp_path}; expected train-images-idx3-ubyte"):
         load("mnist", tmp_path)
 
 
 def test_missing_folder_and_foreign_file(tmp_path: Path) -> None:
-    """What is no folder, and a file of no known kind, are refused by name."""
+    """A missing folder and a file of an unknown kind are refused by name."""
     with pytest.raises(DataError, match="nowhere is neither a folder nor a file"):
         load("mnist", tmp_path / "nowhere")
     (tmp_path / "digits.txt").write_text("7")
@@ -92,7 +92,7 @@ def test_missing_folder_and_foreign_file(tmp_path: Path) -> None:
 
 
 def test_npz_in_keras_layout(tmp_path: Path) -> None:
-    """mnist.npz as Keras keeps it gives training and test set, named as file or found in its folder."""
+    """Keras' mnist.npz gives training and test images, whether the file or its folder is named."""
     (x, y), (x2, y2) = made_up(50, seed=3), made_up(20, seed=4)
     write_npz(tmp_path / "mnist.npz", x_train=x, y_train=y, x_test=x2, y_test=y2)
     for place in (tmp_path, tmp_path / "mnist.npz"):
@@ -113,7 +113,7 @@ def test_npz_without_parts(tmp_path: Path) -> None:
 
 
 def test_npz_of_a_test_set_only_is_refused(tmp_path: Path) -> None:
-    """There is nothing to train on in a test set."""
+    """An archive with a test set only is refused, because there is nothing to train on."""
     x, y = made_up(50, seed=3)
     write_npz(tmp_path / "test.npz", x_test=x, y_test=y)
     with pytest.raises(DataError, match="holds a test set only"):
@@ -121,7 +121,7 @@ def test_npz_of_a_test_set_only_is_refused(tmp_path: Path) -> None:
 
 
 def test_several_npz_in_one_folder_are_not_guessed_at(tmp_path: Path) -> None:
-    """Which of two archives is meant must be said."""
+    """A folder with two archives is refused; naming one of them works."""
     x, y = made_up(50, seed=3)
     write_npz(tmp_path / "a.npz", x=x, y=y)
     write_npz(tmp_path / "b.npz", x=x, y=y)
@@ -145,7 +145,7 @@ def test_csv_pair(names: tuple[str, str], tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("name", ["numbers.csv", "my test.csv.gz"])
 def test_single_csv(name: str, tmp_path: Path) -> None:
-    """A table named with --data is what is learned, whatever it is called; it has no test set of its own."""
+    """A CSV file named with --data holds the training images, whatever its name, and there is no test set."""
     x, y = made_up(30, seed=3)
     write_csv(tmp_path / name, x, y)
     found = load("mnist", tmp_path / name)
@@ -156,7 +156,7 @@ def test_single_csv(name: str, tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("names", [["a.csv", "b.csv"], ["test.csv"], ["a.csv", "test1.csv", "test2.csv"]])
 def test_tables_that_leave_a_doubt_are_refused(names: list[str], tmp_path: Path) -> None:
-    """Two training tables, none, or two test tables: the names found are listed and one must be named."""
+    """Folders with two training tables, none, or two test tables are refused, and the files are listed."""
     for name in names:
         write_csv(tmp_path / name, *made_up(10, seed=3))
     with pytest.raises(DataError, match=f"holds {', '.join(names)}; expected one"):
@@ -182,7 +182,7 @@ def test_fashion_mnist_is_not_taken_for_mnist() -> None:
 
 
 def test_sets_without_checksums_are_taken_as_they_are(tiny_folder: Path) -> None:
-    """KMNIST's content has no published checksum: its files are not called foreign, and not verified."""
+    """KMNIST cannot be verified, because no digests of its content were published; a notice says so."""
     found = load("kmnist", tiny_folder)
     assert not found.published
     assert found.notices == (

@@ -83,7 +83,7 @@ def test_npz_round_trip(
 
 @pytest.mark.parametrize("names", [("x", "y"), ("X", "Y"), ("images", "labels")])
 def test_npz_with_one_undivided_set(tmp_path: Path, names: tuple[str, str]) -> None:
-    """A file that does not say which part it is gives one set called all."""
+    """An archive without names for training and test gives one set called all."""
     content = npz(**dict(zip(names, PAIR.values(), strict=True)))
     read = read_npz(written(tmp_path, content))
     assert list(read) == ["all"]

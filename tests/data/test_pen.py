@@ -58,13 +58,13 @@ def slowly(strokes: Strokes, pen: float) -> npt.NDArray[np.float64]:
 
 @pytest.mark.parametrize("digit", range(10))
 def test_render_is_the_slow_version(digit: int) -> None:
-    """Every digit of the stroke font, pixel by pixel."""
+    """Every digit of the stroke font is rendered as by the slow version, pixel by pixel."""
     assert np.allclose(render(of(digit)), slowly(of(digit), PEN), atol=1e-6)
 
 
 @pytest.mark.parametrize("digit", range(10))
 def test_a_drawn_digit_is_mnist_like(digit: int) -> None:
-    """A box of 20 pixels, the centre of mass in the middle, MNIST's median stroke width."""
+    """A rendered digit has a box of 20 pixels, its centre of mass in the middle, and MNIST's stroke width."""
     image = render(of(digit))
     top, bottom, left, right = extent(image > 0.1)
     assert max(bottom - top, right - left) in (BOX, BOX + 1)
@@ -74,7 +74,7 @@ def test_a_drawn_digit_is_mnist_like(digit: int) -> None:
 
 @given(st.floats(0.01, 1000), st.floats(-1e5, 1e5), st.floats(-1e5, 1e5), st.integers(0, 9))
 def test_size_and_place_do_not_matter(scale: float, x: float, y: float, digit: int) -> None:
-    """Drawn anywhere at any size, it is the same image, but for a pixel where its centre lies between two."""
+    """Size and place of a drawing do not change the image, except that it may move by one pixel."""
     image, other = render(of(digit)), render(of(digit, scale, x, y))
     shifted = [np.roll(other, (dy, dx), (0, 1)) for dy in (-1, 0, 1) for dx in (-1, 0, 1)]
     assert min(float(np.abs(image - moved).max()) for moved in shifted) < 1e-2
@@ -90,7 +90,7 @@ def test_a_dot_and_nothing() -> None:
 
 
 def test_strokes_are_joined_to_digits() -> None:
-    """The bar of a 7 and the stem of a 4 belong to theirs; digits beside each other stay apart."""
+    """The bar of a 7 and the stem of a 4 join their digits; digits beside each other stay separate."""
     seven_with_bar = [*of(7, x=200), np.array([[215.0, 50.0], [255.0, 50.0]])]
     strokes = [*of(4), *seven_with_bar, *of(1, x=330)]
     assert characters(strokes) == [[0, 1], [2, 3], [4]]

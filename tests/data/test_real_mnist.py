@@ -178,7 +178,7 @@ def copy_with_damage(raw: Path, target: Path, damaged: str) -> None:
 
 @pytest.mark.parametrize("name", FOUR_FILES)
 def test_damage_in_torchvisions_folder_is_detected(raw_mnist: Path, tmp_path: Path, name: str) -> None:
-    """torchvision never looks at its decompressed files again; here a single wrong bit is found and named."""
+    """A single wrong bit in torchvision's folder is found and named; torchvision itself would not notice."""
     place = tmp_path / "MNIST" / "raw"
     copy_with_damage(raw_mnist, place, name)
     with pytest.raises(DataError, match="has mnist's sizes but not its published content") as caught:
@@ -189,7 +189,7 @@ def test_damage_in_torchvisions_folder_is_detected(raw_mnist: Path, tmp_path: Pa
 
 
 def test_damage_can_be_accepted(raw_mnist: Path, tmp_path: Path) -> None:
-    """With --unverified the same files are read, and called what they are."""
+    """With --unverified the damaged files are read, with a notice that they are not the published ones."""
     copy_with_damage(raw_mnist, tmp_path / "copy", FOUR_FILES[0])
     found = load("mnist", tmp_path / "copy", unverified=True)
     assert not found.published
@@ -213,7 +213,7 @@ def test_damage_in_the_cache_is_detected(
 
 
 def test_sound_cache_is_used_without_a_network(raw_mnist: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Four sound files in the cache are the published set, and no mirror is asked."""
+    """Four intact files in the cache are the published set, and no mirror is asked."""
     folder = Path(os.environ["DIGITS_CACHE"]) / "mnist"
     shutil.copytree(raw_mnist, folder)
     monkeypatch.setitem(catalogue.DATASETS, "mnist", without_mirrors(catalogue.DATASETS["mnist"]))

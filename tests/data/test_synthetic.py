@@ -38,7 +38,7 @@ def holes(style: Style, seed: int) -> int:
 
 @pytest.mark.parametrize(("digit", "style"), EVERY, ids=NAMES)
 def test_every_style_is_in_mnists_form(digit: int, style: Style) -> None:
-    """A box of 20 pixels, within the picture, ink of full strength, whatever the numbers drawn."""
+    """Every style fills a box of 20 pixels inside the image with full ink, whatever the random numbers."""
     for seed in range(30):
         image = render(handwritten(style(np.random.default_rng(seed)), np.random.default_rng(seed)))
         top, bottom, left, right = extent(image > 0.1)
@@ -84,7 +84,7 @@ def test_the_crossed_seven_is_crossed() -> None:
 
 
 def test_the_same_seed_draws_the_same_digits() -> None:
-    """Two calls agree to the bit; another seed differs; a longer list is no matter of chance either."""
+    """Two calls with the same seed agree to the bit, and another seed gives other digits."""
     images, labels = synthetic_digits(200, 5)
     again, same = synthetic_digits(200, 5)
     assert np.array_equal(images, again)
@@ -97,7 +97,7 @@ def test_the_same_seed_draws_the_same_digits() -> None:
 
 
 def test_most_are_of_the_digits_that_mnist_lacks() -> None:
-    """The shares of 1, 7, 4 and 0 are those asked for, within four deviations; all ten digits are there."""
+    """Each digit has the intended share, within four standard deviations, and all ten digits occur."""
     counts = np.bincount(synthetic_digits(3000, 0)[1], minlength=10)
     for digit, share in SHARES.items():
         assert counts[digit] == pytest.approx(3000 * share, abs=4 * (3000 * share * (1 - share)) ** 0.5)
@@ -123,7 +123,7 @@ def slow_curve(points: npt.NDArray[np.float64], steps: int) -> npt.NDArray[np.fl
 
 
 def test_curves_go_through_their_points() -> None:
-    """As the slow version has them; at a point named twice the curve has a corner."""
+    """Curves equal the slow version's and go through their points, also at a corner."""
     points = np.array([(0, 0), (1, 0.5), (1, 0.5), (0.3, 1), (0, 2)])
     assert np.allclose(curve(points, 6), slow_curve(points, 6))
     assert np.allclose(curve(points, 6)[::6], points)
@@ -131,7 +131,7 @@ def test_curves_go_through_their_points() -> None:
 
 
 def test_drawn_digits_join_the_training_images_alone(tiny_folder: Path) -> None:
-    """`--synthetic 40`: forty more to learn from, marked as drawn; validation and test as they were."""
+    """`--synthetic 40` adds forty training images, counted as synthetic, and changes nothing else."""
     plain, joined = (run.load_splits(TrainOptions(data=tiny_folder, synthetic=count))[1] for count in (0, 40))
     assert len(joined.train) == len(plain.train) + 40
     assert (plain.synthetic, joined.synthetic) == (0, 40)
@@ -141,6 +141,6 @@ def test_drawn_digits_join_the_training_images_alone(tiny_folder: Path) -> None:
 
 
 def test_drawn_digits_do_not_join_clothes(tiny_folder: Path) -> None:
-    """Shirts and shoes are learned without digits among them."""
+    """Synthetic digits are not added to Fashion-MNIST."""
     options = TrainOptions(dataset="fashion-mnist", data=tiny_folder, synthetic=40)
     assert run.load_splits(options)[1].synthetic == 0

@@ -57,7 +57,7 @@ def test_writers_are_those_of_the_table(mnist: Collection, mnist_folder: Path, w
 
 
 def test_no_training_writer_wrote_a_test_image(mnist: Collection, writer_table: Path) -> None:
-    """The official test set is by other people: none of the 60,000's writers wrote one of the 10,000."""
+    """No writer of a training image wrote one of the 10,000 test images."""
     train, test = table(writer_table, 0), table(writer_table, 1)[:10_000]
     assert mnist.test is not None
     np.testing.assert_array_equal(test[:, 0], mnist.test.labels.numpy())
@@ -90,7 +90,7 @@ def test_table_is_downloaded_where_it_is_nowhere(
 
 
 def test_damaged_table_is_refused(mnist: Collection, writer_table: Path, tmp_path: Path) -> None:
-    """A table with one other writer is not QMNIST's."""
+    """A table with one changed bit is refused."""
     name = catalogue.QMNIST_TABLES[0].name
     packed = writer_table / f"{name}.gz"
     content = gzip.decompress(packed.read_bytes()) if packed.exists() else (writer_table / name).read_bytes()
@@ -100,6 +100,6 @@ def test_damaged_table_is_refused(mnist: Collection, writer_table: Path, tmp_pat
 
 
 def test_writers_of_other_data_are_not_known(tiny_folder: Path) -> None:
-    """The table belongs to the published MNIST; for anything else it is refused."""
+    """Writers are known for the published MNIST only; for other data that is an error."""
     with pytest.raises(DataError, match=f"published MNIST only, not of files in {tiny_folder}"):
         load_writers(load("mnist", tiny_folder))
