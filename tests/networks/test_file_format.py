@@ -56,7 +56,7 @@ def test_two_entries_of_one_name_are_refused(tmp_path: Path) -> None:
         load_model(path)
 
 
-MUTANTS = pytest.mark.parametrize("count", [500, pytest.param(5000, marks=pytest.mark.slow)])
+MUTANTS = pytest.mark.parametrize("count", [300, pytest.param(5000, marks=pytest.mark.slow)])
 
 
 def mutants(content: bytes, count: int) -> list[bytes]:

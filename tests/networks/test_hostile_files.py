@@ -234,7 +234,6 @@ WEIGH = """
 import gc, json, re, sys, time
 from pathlib import Path
 from digits.networks.model_file import load_model
-from digits.cli.main import main
 from digits.errors import CheckpointError
 
 def peak_kb():
