@@ -50,7 +50,7 @@ def without_clutter(components: list[Component], shape: tuple[int, ...]) -> list
 
 
 def _is_frame(c: Component, others: Sequence[Component], shape: tuple[int, ...]) -> bool:
-    """Return True for thin ink around half of the picture that encloses writing."""
+    """Return True if a component is thin ink around half of the picture and encloses one of the others."""
     if not is_outline(c, shape):
         return False
     return any(
@@ -61,7 +61,7 @@ def _is_frame(c: Component, others: Sequence[Component], shape: tuple[int, ...])
 
 
 def _is_far_rim(c: Component, others: Sequence[Component], shape: tuple[int, ...]) -> bool:
-    """Return True for a thin line along the picture's border with no other component near it.
+    """Return True if a component is a thin line along the picture's border with no other component near it.
 
     This is where the sheet or the light ends.
     """

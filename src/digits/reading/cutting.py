@@ -59,7 +59,11 @@ def pieces_of(character: Component, strength: Array, typical: float) -> list[Pie
 def _between_seams(
     character: Component, seams: list[npt.NDArray[np.int64]], costs: list[float], pen: float, min_area: float
 ) -> list[Piece]:
-    """Return the pieces between the seams; pieces of less than `min_area` pixels join the next one."""
+    """Return the pieces of a character between its seams, from left to right.
+
+    `seams` and `costs` are those of `_seams`, `pen` is the stroke width in pixels. A piece with fewer than
+    `min_area` pixels of ink joins the next one.
+    """
     columns = np.arange(character.width)
     edges = [np.zeros(character.height, int), *seams, np.full(character.height, character.width)]
     pieces: list[Piece] = []
@@ -78,7 +82,7 @@ def _between_seams(
 
 
 def holes(mask: Mask) -> Mask:
-    """Return the paper (H, W) that ink encloses: the inside of 0, 6, 8 and 9."""
+    """Return the paper that the ink of a mask (H, W) encloses, as a mask: the inside of 0, 6, 8 and 9."""
     labels, count = label(~np.pad(mask, 1), diagonal=False)
     return (labels != labels[0, 0])[1:-1, 1:-1] & ~mask if count > 1 else np.zeros_like(mask)
 
@@ -93,8 +97,9 @@ def _pen_width(ink: Array) -> float:
 def _seams(ink: Array, distance: int, pen: float) -> tuple[list[npt.NDArray[np.int64]], list[float]]:
     """Return seams through little ink, from left to right, and the ink that each crosses.
 
-    A seam is its column in each row (H,). It crosses the middle row, cheapest first, at least `distance`
-    pixels from the others. Its ink is in stroke widths: `pen` is a stroke's width in pixels.
+    `ink` (H, W) is a character's ink strength and `pen` its stroke width in pixels. A seam is an array (H,)
+    of its column in each row; the ink that it crosses is in stroke widths. Seams are chosen by the ink that
+    they cross, least first, at least `distance` pixels apart in the middle row.
     """
     height, width = ink.shape
     middle = height // 2
@@ -121,7 +126,8 @@ def _seams(ink: Array, distance: int, pen: float) -> tuple[list[npt.NDArray[np.i
 def _cheapest_paths(ink: Array) -> tuple[npt.NDArray[np.float64], list[npt.NDArray[np.int64]]]:
     """Find the cheapest path from the first row to each pixel of the last, by dynamic programming.
 
-    Returns the costs (W,), and for each further row the step (W,) by which the path came: -1, 0 or 1 column.
+    `ink` (H, W) is the cost of each pixel. Returns the costs of the paths (W,), and for each row after the
+    first the steps (W,) from the pixel before: -1, 0 or 1 column.
     """
     cost = ink[0].astype(np.float64)
     steps = []
@@ -137,7 +143,10 @@ def _cheapest_paths(ink: Array) -> tuple[npt.NDArray[np.float64], list[npt.NDArr
 
 
 def _traced(steps: list[npt.NDArray[np.int64]], column: int) -> npt.NDArray[np.int64]:
-    """Return the columns of the path that ends in `column`, from the last row back to the first."""
+    """Return the columns of the path that ends in `column`, from the last row to the first.
+
+    `steps` are those of `_cheapest_paths`.
+    """
     path = [int(column)]
     for step in reversed(steps):
         path.append(path[-1] + int(step[path[-1]]))

@@ -1,6 +1,7 @@
-"""Describe where a component lies in the picture: on the border, along an edge, around the writing.
+"""Tell where a component lies in the picture: on the border, along an edge, around the writing.
 
-All limits were chosen by eye on the development pictures; "side" is the picture's longer side in pixels.
+All limits were chosen by eye on the development pictures; "side" is the picture's longer side in pixels, and
+`shape` the picture's (H, W).
 """
 
 from digits.reading.components import Component
@@ -29,7 +30,7 @@ def touches_border(c: Component, shape: tuple[int, ...]) -> bool:
 
 
 def is_in_outer_quarter(c: Component, shape: tuple[int, ...]) -> bool:
-    """Return True if the component lies completely in the top, bottom, left or right quarter."""
+    """Return True if the component lies completely in one outer quarter: top, bottom, left or right."""
     height, width = shape
     return c.bottom < height / 4 or c.top > 3 * height / 4 or c.right < width / 4 or c.left > 3 * width / 4
 
@@ -45,7 +46,7 @@ def is_line(c: Component) -> bool:
 
 
 def is_outline(c: Component, shape: tuple[int, ...]) -> bool:
-    """Return True for thin ink around at least half of the picture: the edges of a sheet, or a frame."""
+    """Return True if the component is thin ink around half of the picture or more: a frame, a sheet's edges."""
     if c.height < OUTLINE_SIDE * shape[0] or c.width < OUTLINE_SIDE * shape[1]:
         return False
     if c.area > OUTLINE_AREA * c.height * c.width:
@@ -56,7 +57,10 @@ def is_outline(c: Component, shape: tuple[int, ...]) -> bool:
 
 
 def is_edge(c: Component, shape: tuple[int, ...]) -> bool:
-    """Return True for the rim of a sheet, table or shadow: long on the border, or in a corner."""
+    """Return True if the component is the rim of a sheet, table or shadow.
+
+    A rim is long and lies on the border, or it lies in a corner.
+    """
     height, width = shape
     if max(shape) <= TINY:
         return False
