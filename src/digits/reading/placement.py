@@ -46,7 +46,7 @@ def is_line(c: Component) -> bool:
 
 
 def is_outline(c: Component, shape: tuple[int, ...]) -> bool:
-    """Return True if the component is thin ink around half of the picture or more: a frame, a sheet's edges."""
+    """Return True if the component is thin ink around half of the picture or more, such as a frame."""
     if c.height < OUTLINE_SIDE * shape[0] or c.width < OUTLINE_SIDE * shape[1]:
         return False
     if c.area > OUTLINE_AREA * c.height * c.width:
