@@ -108,9 +108,12 @@ class Pages:
         return page
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def browser() -> Iterator["Browser"]:
-    """One Chromium for all tests."""
+    """One Chromium for this file.
+
+    Not for the session: Playwright leaves an event loop running in this thread, where asyncio.run would fail.
+    """
     from playwright.sync_api import sync_playwright
 
     with sync_playwright() as playwright:
@@ -119,7 +122,7 @@ def browser() -> Iterator["Browser"]:
         browser.close()
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def pages(browser: "Browser") -> Pages:
     """The pages of that Chromium."""
     return Pages(browser)
