@@ -317,7 +317,14 @@ def test_a_drawn_digit_is_read_at_once(
     keep(page, name)
 
 
-@pytest.mark.parametrize("options", [PHONE, SMALL_PHONE, DESKTOP], ids=["390", "360", "1280"])
+@pytest.mark.parametrize(
+    "options",
+    [
+        pytest.param(PHONE, id="390"),
+        pytest.param(SMALL_PHONE, id="360", marks=pytest.mark.slow),
+        pytest.param(DESKTOP, id="1280"),
+    ],
+)
 def test_nothing_is_wider_than_the_screen(opened: Open, options: dict[str, Any]) -> None:
     """The page never scrolls sideways: empty, with a number, with either network."""
     page = opened(**options)
@@ -474,8 +481,9 @@ def test_contrast_is_enough(opened: Open) -> None:
         linear = np.where(channels <= 0.04045, channels / 12.92, ((channels + 0.055) / 1.055) ** 2.4)
         return float(linear @ (0.2126, 0.7152, 0.0722))
 
+    page = opened()
     for scheme in ("light", "dark"):
-        page = opened(**DESKTOP, color_scheme=scheme)
+        page.emulate_media(color_scheme="light" if scheme == "light" else "dark")
         code = """(name) => { const probe = document.createElement("i"); probe.style.color = `var(${name})`;
           document.body.append(probe); const colour = getComputedStyle(probe).color; probe.remove();
           return colour; }"""
@@ -484,6 +492,7 @@ def test_contrast_is_enough(opened: Open) -> None:
         for front, back in itertools.product(("ink", "soft", "accent", "warm"), ("ground", "surface")):
             high, low = sorted((shade[front], shade[back]), reverse=True)
             assert (high + 0.05) / (low + 0.05) >= 4.5, (scheme, front, back)
+    page.emulate_media(color_scheme="null")
 
 
 # ------------------------------------------------------------------------------------ inside the network

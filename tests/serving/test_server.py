@@ -1,5 +1,6 @@
 """`digits serve` as a process: where it listens, how it starts and ends."""
 
+import concurrent.futures
 import re
 import shutil
 import signal
@@ -13,7 +14,7 @@ from pathlib import Path
 import httpx
 import pytest
 from support.hostile import saved
-from support.served import served
+from support.served import Served, served
 from support.strokefont import sheet
 
 import digits
@@ -29,15 +30,6 @@ def addresses(port: int) -> set[str]:
     tables = [Path(f"/proc/net/{name}") for name in ("tcp", "tcp6")]
     found = [entry for table in tables if table.exists() for entry in LISTENING.findall(table.read_text())]
     return {address for address, number in found if int(number, 16) == port}
-
-
-@pytest.mark.skipif(not Path("/proc/net/tcp").exists(), reason="needs Linux, which lists what listens")
-def test_only_this_machine_can_reach_it() -> None:
-    """By default the server listens on 127.0.0.1 only; SIGTERM ends it with exit code 0."""
-    with served() as running:
-        assert addresses(running.port) == {"0100007F"}
-        assert running.stop() == 0
-    assert len(running.said) == 1
 
 
 def test_letting_others_in_needs_a_name_and_is_said() -> None:
@@ -122,13 +114,17 @@ def test_what_is_in_flight_is_answered_before_the_end() -> None:
     assert answers == [200] * 4
 
 
-def test_it_starts_again_right_after_a_kill() -> None:
-    """After SIGKILL a new server can use the port at once."""
+@pytest.mark.skipif(not Path("/proc/net/tcp").exists(), reason="needs Linux, which lists what listens")
+def test_it_starts_again_right_after_a_kill_and_listens_on_this_machine_only() -> None:
+    """After SIGKILL a new server uses the port, on 127.0.0.1 alone; SIGTERM ends it with exit code 0."""
     with served() as running:
         running.stop(signal.SIGKILL)
     with served("--port", running.port) as again:
         assert again.port == running.port
         assert httpx.get(f"{again.address}/api/health").status_code == 200
+        assert addresses(again.port) == {"0100007F"}
+        assert again.stop() == 0
+    assert len(again.said) == 1
 
 
 def test_workers_share_a_port_and_their_counters() -> None:
@@ -145,6 +141,30 @@ def test_workers_share_a_port_and_their_counters() -> None:
         assert time.monotonic() - start < 6
 
 
+def test_many_requests_at_once_are_answered_without_growing(running: Served) -> None:
+    """Eight clients send 200 good and bad pictures: each gets its status, and memory does not grow."""
+    pictures = {
+        saved(sheet("7", size=(28, 28), height=20), "PNG"): 200,
+        b"no picture": 415,
+        b"\x89PNG\r\n\x1a\n" + bytes(99): 415,
+    }
+
+    def ask(number: int) -> None:
+        with httpx.Client(base_url=running.address, timeout=30) as client:
+            for i in range(number):
+                content, code = list(pictures.items())[i % 3]
+                answer = client.post("/api/predict", content=content, headers={"content-type": "image/png"})
+                assert answer.status_code == code
+
+    ask(30)
+    before = running.memory()
+    with concurrent.futures.ThreadPoolExecutor(8) as executor:
+        for done in [executor.submit(ask, 25) for _ in range(8)]:
+            done.result()
+    assert running.memory() - before < 10
+
+
+@pytest.mark.slow
 @pytest.mark.skipif(shutil.which("wrk") is None, reason="needs wrk: apt-get install wrk")
 def test_a_short_load_is_answered_without_an_error_and_without_growing(tmp_path: Path) -> None:
     """Eight connections send good and bad pictures for three seconds: no error, no growing memory."""
