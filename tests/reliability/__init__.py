@@ -3,5 +3,6 @@
     python -m tests.reliability [--faults 60] [--kills 100] [--seeds 3] [--epochs 2000]
         [--searches 3] [--starts 20]
 
-The default takes some minutes; `tests/test_resume.py` and `tests/test_search.py` run a short form of it.
+The default takes some minutes. `tests/training/test_resume.py` and `tests/tuning/test_search.py` run a
+short form of it.
 """

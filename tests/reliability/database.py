@@ -1,4 +1,4 @@
-"""A PostgreSQL server of one's own, for as long as a test needs it."""
+"""Start an empty PostgreSQL server for a test."""
 
 import contextlib
 import os
@@ -12,11 +12,11 @@ import time
 from collections.abc import Iterator
 from pathlib import Path
 
-PATIENCE = 60.0  # seconds for the server to answer
+TIMEOUT = 60.0  # seconds for the server to answer
 
 
 def binaries() -> Path | None:
-    """The newest installed server's programs: Debian keeps them out of the search path."""
+    """Return the folder with the newest server's programs, or None; Debian keeps it out of $PATH."""
     found = sorted(Path("/usr/lib/postgresql").glob("*/bin/initdb"), key=lambda path: int(path.parts[-3]))
     on_path = shutil.which("initdb")
     return found[-1].parent if found else Path(on_path).parent if on_path else None
@@ -24,7 +24,7 @@ def binaries() -> Path | None:
 
 @contextlib.contextmanager
 def postgresql(programs: Path) -> Iterator[str]:
-    """A server on a free port of this machine, new and empty; yields the URL of its database."""
+    """Start a new, empty server on a free port and yield the URL of its database."""
     with tempfile.TemporaryDirectory(prefix="pg-") as name:
         folder, port = Path(name), _free_port()
         user = _unprivileged(folder)
@@ -42,11 +42,11 @@ def postgresql(programs: Path) -> Iterator[str]:
             yield f"postgresql://digits@127.0.0.1:{port}/postgres"
         finally:
             server.send_signal(signal.SIGINT)  # its fast way down; at SIGTERM it would wait for clients
-            server.wait(PATIENCE)
+            server.wait(TIMEOUT)
 
 
 def _unprivileged(folder: Path) -> list[str]:
-    """The words before a command that make it run as somebody: PostgreSQL refuses to run as root."""
+    """Return a command prefix that drops root's rights, which PostgreSQL refuses; empty for other users."""
     if os.getuid() != 0:
         return []
     nobody = pwd.getpwnam("nobody")
@@ -61,7 +61,7 @@ def _free_port() -> int:
 
 
 def _await(port: int, server: "subprocess.Popen[bytes]") -> None:
-    deadline = time.monotonic() + PATIENCE
+    deadline = time.monotonic() + TIMEOUT
     while time.monotonic() < deadline:
         assert server.poll() is None, "the server ended"
         with contextlib.suppress(OSError), socket.create_connection(("127.0.0.1", port), 1):

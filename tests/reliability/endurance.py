@@ -1,4 +1,4 @@
-"""K11: a training of thousands of epochs needs no more memory and no more open files than a short one."""
+"""K11: check that thousands of epochs need no more memory and open files than a few."""
 
 import functools
 import os
@@ -11,7 +11,7 @@ from .trainer import Moment, command
 PAGE = os.sysconf("SC_PAGE_SIZE")  # bytes
 IMAGES = 40  # 34 to learn from: two steps an epoch
 GROWTH = 20.0  # MB allowed
-WARM_UP = 10  # the first of so many parts of the run is not compared: libraries settle in
+WARM_UP = 10  # memory is first measured after a tenth of the run, when libraries have allocated theirs
 
 
 @dataclass(frozen=True)
@@ -23,12 +23,12 @@ class Endurance:
 
     @property
     def passed(self) -> bool:
-        """Whether the rule is kept."""
+        """Return True if memory grew by less than GROWTH and no more files are open."""
         return self.memory[1] - self.memory[0] < GROWTH and self.files[0] == self.files[1]
 
 
 def endure(place: Path, epochs: int) -> Endurance:
-    """Train for `epochs` epochs, 10 or more."""
+    """Train for `epochs` epochs, 10 or more, and return what was measured."""
     data, notes = trainer.write_data(place / "data.npz", images=IMAGES), place / "notes"
     note = functools.partial(_note, notes)
     moments = [
@@ -43,7 +43,7 @@ def endure(place: Path, epochs: int) -> Endurance:
 
 
 def _note(path: Path) -> None:
-    """In the training: append how much memory this process holds and how many files it has open."""
+    """Append the resident memory (MB) and the number of open files of this process to the file."""
     resident = int(Path("/proc/self/statm").read_text().split()[1]) * PAGE / 1e6
     with open(path, "a") as file:
         file.write(f"{resident:.1f} {len(os.listdir('/proc/self/fd'))}\n")  # noqa: PTH208  # counts, not paths

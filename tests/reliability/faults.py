@@ -1,4 +1,4 @@
-"""K1: system calls that fail, or never return, anywhere in the save path.
+"""K1: make system calls fail, or kill the process in them, anywhere in the save path.
 
 `strace` counts the calls of an undisturbed training that touch the run's files, then has one of them fail in
 each of many trainings.
@@ -36,7 +36,7 @@ EVERY = ("--checkpoint-every", "4")  # steps: saves in mid-epoch and at the end 
 
 @dataclass(frozen=True)
 class Fault:
-    """Call number `when` of kind `call`, from 1, fails with an error or is the process's last."""
+    """Call number `when`, from 1, of kind `call` fails with an error, or the process is killed in it."""
 
     call: str
     kind: str
@@ -44,7 +44,7 @@ class Fault:
 
     @property
     def injection(self) -> str:
-        """The fault in strace's words."""
+        """Return the fault as strace's -e expression."""
         how = "signal=KILL" if self.kind == "KILL" else f"error={self.kind}"
         return f"inject={_names(self.call)}:{how}:when={self.when}"
 
@@ -59,16 +59,16 @@ class Trial:
 
 
 def available() -> bool:
-    """Whether strace is there and allowed to trace."""
+    """Return True if strace is installed and allowed to trace."""
     return bool(shutil.which("strace")) and (
         subprocess.run(["strace", "-o", os.devnull, "true"], capture_output=True).returncode == 0
     )
 
 
 def faults(place: Path, count: int) -> Iterator[Trial]:
-    """At least `count` trainings with a fault each, spread evenly over calls, kinds and the run.
+    """Yield at least `count` trainings with a fault each, spread evenly over calls, kinds and the run.
 
-    Fewer where a run makes fewer calls of a kind: then each of them fails once in every way.
+    If a run makes few calls of a kind there are fewer: each of the calls then fails once in every way.
     """
     data, log = _undisturbed(place)
     reference = trainer.outcome(place / "whole")
@@ -77,7 +77,7 @@ def faults(place: Path, count: int) -> Iterator[Trial]:
 
 
 def unsynced(place: Path) -> list[str]:
-    """What a power cut could undo: files renamed before they were on the disk, folders not on it after."""
+    """Return what a power cut could undo: files renamed before fsync, folders without fsync after it."""
     found, unwritten, renamed = [], set(), ""
     for line in _undisturbed(place)[1].splitlines():
         call = line.split(maxsplit=1)[1]
@@ -96,7 +96,7 @@ def unsynced(place: Path) -> list[str]:
 
 
 def _undisturbed(place: Path) -> tuple[Path, str]:
-    """A training without a fault: its data, and the log of the calls that touched its files."""
+    """Train without a fault; return the data file, and the log of the calls that touched the run's files."""
     data, whole = trainer.write_data(place / "data.npz"), place / "whole"
     ended, log = _traced(command(data, whole, *EVERY), whole, f"trace={_names(*CALLS)}")
     assert ended.code == 0, ended.output
@@ -104,7 +104,7 @@ def _undisturbed(place: Path) -> tuple[Path, str]:
 
 
 def _choose(made: Counter[str], count: int) -> Iterator[Fault]:
-    """For each call and each kind of fault, moments from the first to the last call."""
+    """Yield faults of every kind in every call, at moments spread from the first to the last call."""
     each = -(-count // (len(CALLS) * len(FAULTS)))
     for (turn, call), kind in itertools.product(enumerate(CALLS), FAULTS):
         last = made[call]
@@ -119,7 +119,7 @@ def _try(folder: Path, data: Path, fault: Fault, reference: dict[str, object]) -
     ended, log = _traced(start, folder, fault.injection)
     failures = [*_misbehaved(fault, ended, folder, log), *trainer.unsound(folder)]
     if ended.code:
-        again = trainer.go_on(folder, start)
+        again = trainer.resume_or_start(folder, start)
         failures += [] if again.code == 0 else [f"resume ended with {again.code}: {again.output}"]
     if not failures:
         failures += [f"{name} differs" for name in trainer.differences(folder, reference)]
@@ -127,7 +127,7 @@ def _try(folder: Path, data: Path, fault: Fault, reference: dict[str, object]) -
 
 
 def _misbehaved(fault: Fault, ended: Ended, folder: Path, log: str) -> list[str]:
-    """What is wrong with how the process took the fault: it may absorb it or say what failed, in a line."""
+    """Return what is wrong: the process may succeed all the same, or name path and reason in a line."""
     if "INJECTED" not in log and "SIGKILL" not in log:
         return [f"the fault never came: {log[-500:]}"]
     if fault.kind == "KILL":
@@ -143,7 +143,7 @@ def _misbehaved(fault: Fault, ended: Ended, folder: Path, log: str) -> list[str]
 
 
 def _traced(arguments: list[str], folder: Path, expression: str) -> tuple[Ended, str]:
-    """Run `digits ARGUMENTS` under strace, which heeds the files of `folder` only; returns its log too."""
+    """Run `digits ARGUMENTS` under strace, limited to the files of `folder`; return the end and the log."""
     process = Trainer(arguments, held=True)
     process.await_stop()
     hidden = [f".{name}.{process.pid}{TEMPORARY}" for name in FILES]
@@ -166,11 +166,11 @@ def _traced(arguments: list[str], folder: Path, expression: str) -> tuple[Ended,
 
 
 def _names(*calls: str) -> str:
-    """The system calls of these kinds, as many as this processor has."""
+    """Return the names of the system calls of these kinds, for strace."""
     return ",".join(f"?{name}" for call in calls for name in CALLS[call])
 
 
 def _count(log: str) -> Counter[str]:
-    """How many calls of each kind were made."""
+    """Count the calls of each kind in a log."""
     kinds = {name: call for call, names in CALLS.items() for name in names}
     return Counter(kinds[name] for name in re.findall(r"^\d+ +(\w+)\(", log, re.MULTILINE))

@@ -1,4 +1,4 @@
-"""K2: SIGKILL at random times, again and again, until the training is through all the same."""
+"""K2: kill a training at random times and resume it, again and again, until it is finished."""
 
 import random
 import time
@@ -16,7 +16,7 @@ STAGES = ("before the first checkpoint", "while training", "after training")
 
 @dataclass(frozen=True)
 class Run:
-    """A training that was killed so often before it was finished, and what was wrong with it in the end."""
+    """A training that was killed several times before it finished, and what was wrong with it."""
 
     seed: int
     kills: Counter[str]  # by stage
@@ -24,7 +24,7 @@ class Run:
 
 
 def kills(place: Path, count: int, seeds: int) -> Iterator[Run]:
-    """Runs with `count` kills together, or a few more, divided among `seeds` seeds."""
+    """Yield runs that are killed `count` times together, or a few times more, divided among the seeds."""
     data = trainer.write_data(place / "data.npz")
     for seed in range(seeds):
         more = ("--checkpoint-every", "1", "--seed", str(seed))
@@ -39,8 +39,8 @@ def kills(place: Path, count: int, seeds: int) -> Iterator[Run]:
 
 
 def _whole(start: list[str], folder: Path) -> tuple[dict[str, object], float]:
-    """An undisturbed run's outcome and its seconds."""
-    trainer.run(["--version"])  # the server's own start does not count
+    """Run without a kill; return the outcome and the seconds it took."""
+    trainer.run(["--version"])  # starting the fork server does not count
     begun = time.monotonic()
     ended = trainer.run(start)
     assert ended.code == 0, ended.output
@@ -55,7 +55,7 @@ def _until_finished(
     duration: float,
     seed: int,
 ) -> Run:
-    """Start, kill, resume, kill ... each time at a moment anywhere in the time that a whole run takes."""
+    """Start, kill, resume, kill ... each time after a random part of the time that a whole run takes."""
     stages: Counter[str] = Counter()
     failures: list[str] = []
     while True:

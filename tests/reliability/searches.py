@@ -14,7 +14,7 @@ from digits.tuning.storage import open_storage
 from digits.tuning.workers import lock_file
 
 from . import database, trainer
-from .trainer import PATIENCE, Trainer
+from .trainer import TIMEOUT, Trainer
 
 WORKERS = 3
 TRIALS = 6
@@ -110,7 +110,7 @@ def start_together(place: Path, data: Path, url: str | None, name: str) -> list[
 
 def await_trials(folder: Path, url: str | None, state: str, count: int) -> None:
     """Return once so many trials are in a state."""
-    deadline = time.monotonic() + PATIENCE
+    deadline = time.monotonic() + TIMEOUT
     while time.monotonic() < deadline:
         if list(folder.glob(".worker-*")) and list(states(folder, url).values()).count(state) >= count:
             return
@@ -120,7 +120,7 @@ def await_trials(folder: Path, url: str | None, state: str, count: int) -> None:
 
 def _running_worker(folder: Path, url: str | None) -> int:
     """A process that is in the middle of a trial, once two of the workers have had one."""
-    deadline = time.monotonic() + PATIENCE
+    deadline = time.monotonic() + TIMEOUT
     while time.monotonic() < deadline:
         trials = _trials(folder, url) if list(folder.glob(".worker-*")) else []
         if len({trial.user_attrs.get("worker") for trial in trials}) >= 2:

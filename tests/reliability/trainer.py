@@ -1,4 +1,4 @@
-"""Real trainings in processes of their own, to be killed, stopped or starved at a chosen moment.
+"""Run real trainings in separate processes, to kill, stop or starve them at a chosen moment.
 
 A process is forked from a server that has imported everything, so that a whole training takes a fraction of
 a second instead of the seconds that importing PyTorch takes. It runs the command line, nothing else.
@@ -33,11 +33,11 @@ from digits.networks import tensor_file
 TRAIN_IMAGES, TEST_IMAGES = 320, 60  # 267 to learn from: 9 steps of 32 an epoch, the last one not full
 STEPS = 9
 EPOCHS = 3
-PATIENCE = 120.0  # seconds until a training counts as hung
+TIMEOUT = 120.0  # seconds until a training counts as hung; a generous limit
 
 
 def write_data(path: Path, seed: int = 0, images: int = TRAIN_IMAGES) -> Path:
-    """An .npz of pictures that a network can learn: ten random patterns, buried in noise."""
+    """Write an .npz of images that a network can learn, ten random patterns with noise; return its path."""
     draws = np.random.default_rng(seed)
     patterns = draws.integers(0, 120, (10, 28, 28))
     parts: dict[str, Any] = {}
@@ -50,7 +50,7 @@ def write_data(path: Path, seed: int = 0, images: int = TRAIN_IMAGES) -> Path:
 
 
 def command(data: Path, folder: Path, *more: str) -> list[str]:
-    """The command line of a small training in `folder`; momentum gives the optimiser a memory to lose."""
+    """Return the arguments of a small `digits train` in `folder`, with an optimiser that has a memory."""
     return [
         *("train", "--data", str(data), "--out", str(folder.parent), "--name", folder.name),
         *("--epochs", str(EPOCHS), "--batch-size", "32", "--hidden", "16", "8", "--no-plots"),
@@ -59,7 +59,7 @@ def command(data: Path, folder: Path, *more: str) -> list[str]:
 
 
 def resumption(folder: Path, *more: str) -> list[str]:
-    """The command line that goes on with the run in `folder`."""
+    """Return the arguments that resume the run in `folder`."""
     return ["train", "--resume", "--out", str(folder.parent), "--name", folder.name, *more]
 
 
@@ -68,7 +68,7 @@ def resumption(folder: Path, *more: str) -> list[str]:
 
 @dataclass(frozen=True)
 class Moment:
-    """Just before call number `call`, from 1, of `function` ("module:Class.name"): do `deed`."""
+    """Call `deed` just before call number `call`, from 1, of `function`, such as "module:Class.name"."""
 
     function: str
     call: int
@@ -76,7 +76,7 @@ class Moment:
 
 
 def signalled(number: int) -> Callable[[], object]:
-    """The deed of sending oneself a signal."""
+    """Return a deed for a Moment: the process sends itself this signal."""
     return functools.partial(signal.raise_signal, number)
 
 
@@ -89,7 +89,7 @@ class Ended:
 
 
 class Trainer:
-    """A process at work on `digits ARGUMENTS`."""
+    """A process that runs `digits ARGUMENTS`."""
 
     def __init__(
         self,
@@ -98,7 +98,7 @@ class Trainer:
         environment: Mapping[str, str] | None = None,
         held: bool = False,
     ) -> None:
-        """`held`: the process stops itself before it begins, until SIGCONT."""
+        """Start the process; with `held` it stops itself before it begins, until SIGCONT."""
         self._pipe, output = multiprocessing.Pipe(duplex=False)
         self._process = _server().Process(
             target=_run, args=(arguments, moments, dict(environment or {}), held, output)
@@ -109,19 +109,19 @@ class Trainer:
         self.pid = self._process.pid
 
     def send(self, number: int) -> None:
-        """Send it a signal; one that has ended already is left in peace."""
+        """Send a signal to the process, unless it has ended."""
         with contextlib.suppress(ProcessLookupError):
             os.kill(self.pid, number)
 
     def await_stop(self) -> None:
         """Return once the process has stopped itself."""
-        deadline = time.monotonic() + PATIENCE
+        deadline = time.monotonic() + TIMEOUT
         while _state(self.pid) != "T":
             assert time.monotonic() < deadline, f"process {self.pid} never stopped"
             time.sleep(0.002)
 
-    def wait(self, seconds: float = PATIENCE) -> Ended:
-        """Return when it has ended; kill it and raise TimeoutError when it takes longer than `seconds`."""
+    def wait(self, seconds: float = TIMEOUT) -> Ended:
+        """Wait for the end of the process; after `seconds` kill it and raise TimeoutError."""
         deadline, printed = time.monotonic() + seconds, io.BytesIO()
         while wait([self._pipe], timeout=max(deadline - time.monotonic(), 0)):
             part = os.read(self._pipe.fileno(), 2**16)
@@ -140,12 +140,12 @@ class Trainer:
 
 
 def run(arguments: list[str], *moments: Moment) -> Ended:
-    """Let a process do `digits ARGUMENTS` from start to end."""
+    """Run `digits ARGUMENTS` in a process, wait for its end and return it."""
     return Trainer(arguments, *moments).wait()
 
 
 def together(arguments: list[list[str]], moments: Mapping[int, Moment] | None = None) -> list[Trainer]:
-    """Processes that train as one, the way torchrun starts them; `moments` of some of them, by rank."""
+    """Start processes that train together, as torchrun does; `moments` maps a rank to its Moment."""
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port = probe.getsockname()[1]
@@ -180,7 +180,7 @@ def _run(
     held: bool,
     output: Connection,
 ) -> None:
-    """In the new process: the command line, its moments armed, printing into `output`."""
+    """Run the command line in the new process, with its moments armed, printing into `output`."""
     for stream in (1, 2):
         os.dup2(output.fileno(), stream)
     output.close()
@@ -214,7 +214,7 @@ def _arm(moment: Moment) -> None:
 
 
 def _state(pid: int) -> str:
-    """The process's state as one letter: T for stopped."""
+    """Return the state of the process as one letter, T for stopped."""
     return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0]
 
 
@@ -222,7 +222,7 @@ def _state(pid: int) -> str:
 
 
 def outcome(folder: Path) -> dict[str, object]:
-    """All that a run left, times apart: two runs with the same outcome cannot be told from each other."""
+    """Return all content of a run's folder except times, for comparing two runs to the last bit."""
     found: dict[str, object] = {
         "files": {path.name for path in folder.iterdir()} - {"checkpoint.prev.npz"},
         "metrics.csv": metrics(folder),
@@ -250,19 +250,19 @@ def _timeless(value: object) -> object:
 
 
 def metrics(folder: Path) -> list[dict[str, str]]:
-    """The rows of metrics.csv without their seconds."""
+    """Return the rows of metrics.csv without the column of seconds."""
     with open(folder / "metrics.csv", newline="") as file:
         return [{k: v for k, v in row.items() if k != "seconds"} for row in csv.DictReader(file)]
 
 
 def differences(folder: Path, reference: dict[str, object]) -> list[str]:
-    """What in `folder` is not as in the uninterrupted run; empty is the promise of --resume."""
+    """Return the names of what differs from the uninterrupted run; --resume promises an empty list."""
     found = outcome(folder)
     return sorted(name for name in found.keys() | reference.keys() if found.get(name) != reference.get(name))
 
 
 def unsound(folder: Path) -> list[str]:
-    """The files in `folder` that cannot be read: at any moment, whatever happened, there must be none."""
+    """Return a sentence for each damaged file in `folder`; there must never be one."""
     broken = []
     for name in ("checkpoint.npz", "checkpoint.prev.npz", "model.npz"):
         if (folder / name).exists():
@@ -285,11 +285,11 @@ def unsound(folder: Path) -> list[str]:
     return broken
 
 
-def go_on(folder: Path, start: list[str], *more: str) -> Ended:
-    """What a person does after a crash: resume, or start where there is nothing to resume yet."""
+def resume_or_start(folder: Path, start: list[str], *more: str) -> Ended:
+    """Resume the run, or start it if there is nothing to resume yet, and return how it ended."""
     return run(resumption(folder, *more) if (folder / "options.json").exists() else start)
 
 
 def leftovers(folder: Path) -> list[str]:
-    """Half-written files."""
+    """Return the names of half-written files in `folder`."""
     return sorted(path.name for path in folder.glob(f"*{TEMPORARY}"))

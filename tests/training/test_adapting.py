@@ -62,7 +62,7 @@ def write_folder(folder: Path, written: Iterator[tuple[int, Pixels]]) -> Path:
 @pytest.fixture
 def folder(tmp_path: Path) -> Path:
     """Twenty digits of that writer."""
-    return write_folder(tmp_path / "mine", odd_digits(2, seed=1))
+    return write_folder(tmp_path / "my_digits", odd_digits(2, seed=1))
 
 
 @pytest.fixture(scope="module")
@@ -87,9 +87,9 @@ def collection(small_mnist: Path) -> Collection:
 def adapted(sample_file: Path, tmp_path_factory: pytest.TempPathFactory) -> AdaptResult:
     """What `digits.adapt` returns for sixty digits of that writer, MNIST's being the sample's."""
     place = tmp_path_factory.mktemp("adapt")
-    mine = write_folder(place / "mine", odd_digits(6, seed=1))
-    (mine / "3" / "notes.txt").write_text("no picture")
-    return digits.adapt(mine, data=sample_file, out=place / "runs")
+    folder = write_folder(place / "my_digits", odd_digits(6, seed=1))
+    (folder / "3" / "notes.txt").write_text("no picture")
+    return digits.adapt(folder, data=sample_file, out=place / "runs")
 
 
 # ------------------------------------------------------------------------------------------ what it learns
@@ -132,7 +132,7 @@ def test_adapt_returns_the_figures_of_the_file(
 
 def test_fine_tuning_learns_the_habit_and_forgets_little(sample: Digits, tmp_path: Path) -> None:
     """Once fine-tuned, the network reads new fours of that writer, and MNIST's digits nearly as before."""
-    custom = custom_digits.load_custom_digits(write_folder(tmp_path / "mine", odd_digits(6, seed=1)))
+    custom = custom_digits.load_custom_digits(write_folder(tmp_path / "my_digits", odd_digits(6, seed=1)))
     fours = torch.stack([torch.from_numpy(pixels) for digit, pixels in odd_digits(20, seed=2) if digit == 4])
     network, mnist = adapting.load_start("cnn").network, sample.at(torch.arange(0, len(sample), 10))
     splits = Splits(sample, mnist, mnist)
@@ -208,11 +208,11 @@ def test_the_same_seed_gives_the_same_bits(
 ) -> None:
     """Twice the same network from the same seed; another seed, another network; the original stays."""
     monkeypatch.setattr(fine_tuning, "STEPS", 3)
-    own = custom_digits.load_custom_digits(folder).digits
+    custom = custom_digits.load_custom_digits(folder).digits
     network, _ = load_single(model_path("mlp"))
     before = {name: tensor.clone() for name, tensor in network.state_dict().items()}
     splits = Splits(sample, sample, sample)
-    tuned = [fine_tuning.fine_tune(network, own, splits, seed, 0).state_dict() for seed in (0, 0, 1)]
+    tuned = [fine_tuning.fine_tune(network, custom, splits, seed, 0).state_dict() for seed in (0, 0, 1)]
     assert all(torch.equal(tuned[0][name], tuned[1][name]) for name in before)
     assert not all(torch.equal(tuned[0][name], tuned[2][name]) for name in before)
     assert all(torch.equal(tensor, before[name]) for name, tensor in network.state_dict().items())
@@ -260,14 +260,14 @@ def test_nothing_held_back_is_learned(
     """Networks that are asked have seen none of the digits asked about; nor MNIST's validation and test."""
     asked: list[tuple[set[bytes], Splits]] = []
 
-    def learn_nothing(network: Network, own: Digits, splits: Splits, *_: object) -> Network:
-        asked.append(({image.numpy().tobytes() for image in own.images}, splits))
+    def learn_nothing(network: Network, custom: Digits, splits: Splits, *_: object) -> Network:
+        asked.append(({image.numpy().tobytes() for image in custom.images}, splits))
         return network
 
     monkeypatch.setattr(fine_tuning, "fine_tune", learn_nothing)
-    own = custom_digits.load_custom_digits(write_folder(tmp_path / "mine", odd_digits(each, seed=3)))
-    found = adapting.adapt_network(AdaptOptions(tmp_path), adapting.load_start("mlp"), own, collection)
-    everything = {image.numpy().tobytes() for image in own.digits.images}
+    custom = custom_digits.load_custom_digits(write_folder(tmp_path / "my_digits", odd_digits(each, seed=3)))
+    found = adapting.adapt_network(AdaptOptions(tmp_path), adapting.load_start("mlp"), custom, collection)
+    everything = {image.numpy().tobytes() for image in custom.digits.images}
     if each < 25:
         assert found.folds == len(asked) - 1 == 5
         held = [everything - seen for seen, _ in asked[:-1]]
@@ -285,7 +285,7 @@ def test_nothing_held_back_is_learned(
 
 
 def test_of_many_digits_all_kinds_are_learned(sample: Digits, monkeypatch: pytest.MonkeyPatch) -> None:
-    """There is room for 960 of one's own: of 1,500 that lie in order of their labels each kind is learned."""
+    """There is room for 960 custom digits: of 1,500 sorted by label, every digit is learned."""
     learned: list[Digits] = []
 
     def only_look(_: object, mixed: Digits, *__: object, **___: object) -> Iterator[None]:
@@ -293,11 +293,11 @@ def test_of_many_digits_all_kinds_are_learned(sample: Digits, monkeypatch: pytes
         return iter(())
 
     monkeypatch.setattr(fine_tuning, "train", only_look)
-    own = Digits(torch.full((1500, 28, 28), 7, dtype=torch.uint8), torch.arange(1500) // 150)
-    fine_tuning.fine_tune(adapting.load_start("mlp").network, own, Splits(sample, sample, sample), 0, 0)
-    mine = learned[0].images.flatten(1).eq(7).all(dim=1)
-    assert mine.sum() == 960
-    assert torch.bincount(learned[0].labels[mine], minlength=10).min() > 60
+    custom = Digits(torch.full((1500, 28, 28), 7, dtype=torch.uint8), torch.arange(1500) // 150)
+    fine_tuning.fine_tune(adapting.load_start("mlp").network, custom, Splits(sample, sample, sample), 0, 0)
+    is_custom = learned[0].images.flatten(1).eq(7).all(dim=1)
+    assert is_custom.sum() == 960
+    assert torch.bincount(learned[0].labels[is_custom], minlength=10).min() > 60
 
 
 def test_an_adaptation_that_changes_nothing_changes_no_figure(
@@ -305,15 +305,15 @@ def test_an_adaptation_that_changes_nothing_changes_no_figure(
 ) -> None:
     """Before and after are measured alike: as calibrated as the network that is kept."""
     monkeypatch.setattr(fine_tuning, "train", lambda *_, **__: iter(()))
-    own = custom_digits.load_custom_digits(write_folder(tmp_path / "mine", odd_digits(2, seed=1)))
-    found = adapting.adapt_network(AdaptOptions(tmp_path), adapting.load_start("mlp"), own, collection)
+    custom = custom_digits.load_custom_digits(write_folder(tmp_path / "my_digits", odd_digits(2, seed=1)))
+    found = adapting.adapt_network(AdaptOptions(tmp_path), adapting.load_start("mlp"), custom, collection)
     for change in (found.custom, found.validation, found.test):
         assert change.after.loss == pytest.approx(change.before.loss, rel=1e-4)
         assert change.after.ece == pytest.approx(change.before.ece, abs=1e-5)
 
 
-def test_a_network_that_knows_drawn_digits_repeats_some(sample: Digits) -> None:
-    """As many drawn digits join those that are repeated, in proportion, as it was trained with."""
+def test_a_network_that_knows_synthetic_digits_repeats_some(sample: Digits) -> None:
+    """Synthetic digits join the repeated ones, in the proportion that the network was trained with."""
     collection = Collection("mnist", sample, None, "here", published=False)
     about = {"train_images": 58_000, "drawn_images": 14_500, "val_images": 2000, "split_seed": 0}
     splits, notices = adapting.splits_as_trained(collection, {"data": about})
@@ -323,15 +323,15 @@ def test_a_network_that_knows_drawn_digits_repeats_some(sample: Digits) -> None:
     assert adapting.splits_as_trained(collection, {})[0].synthetic == 0
 
 
-# --------------------------------------------------------------------------------------- your own pictures
+# --------------------------------------------------------------------------------------- custom pictures
 
 
 def test_stored_digits_are_taken_as_they_are(folder: Path) -> None:
     """What the page and MNIST store, (28, 28) white on black in its form, comes back pixel by pixel."""
-    own = custom_digits.load_custom_digits(folder)
+    custom = custom_digits.load_custom_digits(folder)
     expected = {pixels.tobytes() for _, pixels in odd_digits(2, seed=1)}
-    assert {image.numpy().tobytes() for image in own.digits.images} == expected
-    assert own.skipped == ()
+    assert {image.numpy().tobytes() for image in custom.digits.images} == expected
+    assert custom.skipped == ()
 
 
 def test_photos_are_brought_into_that_form(tmp_path: Path) -> None:
@@ -339,10 +339,10 @@ def test_photos_are_brought_into_that_form(tmp_path: Path) -> None:
     for digit in "37":
         (tmp_path / digit).mkdir()
         sheet(digit, ink=40, colour=210).save(tmp_path / digit / "photo.jpg")
-    own = custom_digits.load_custom_digits(tmp_path)
-    assert own.digits.labels.tolist() == [3, 7]
+    custom = custom_digits.load_custom_digits(tmp_path)
+    assert custom.digits.labels.tolist() == [3, 7]
     seen = Reader.load("cnn").read(tmp_path / "3" / "photo.jpg", single=True).digits[0].image
-    assert np.array_equal(own.digits.images[0].numpy(), np.rint(seen * 255).astype(np.uint8))
+    assert np.array_equal(custom.digits.images[0].numpy(), np.rint(seen * 255).astype(np.uint8))
 
 
 def test_what_cannot_be_used_is_named(folder: Path) -> None:
@@ -353,9 +353,9 @@ def test_what_cannot_be_used_is_named(folder: Path) -> None:
     (folder / "3" / "z.png").write_bytes(first.read_bytes())
     (folder / "9" / "z.png").write_bytes(first.read_bytes())
     (folder / "2" / ".hidden").write_text("not looked at")
-    own = custom_digits.load_custom_digits(folder)
-    assert len(own.digits) == 20
-    reasons = sorted(own.skipped)
+    custom = custom_digits.load_custom_digits(folder)
+    assert len(custom.digits) == 20
+    reasons = sorted(custom.skipped)
     assert "a.txt is no picture" in reasons[0]
     assert "b.png holds no ink" in reasons[1]
     assert reasons[2].endswith(f"is the same picture as {first}")
@@ -366,12 +366,12 @@ def test_progress_is_told(folder: Path, collection: Collection, monkeypatch: pyt
     """Picture by picture, and step by step."""
     monkeypatch.setattr(fine_tuning, "STEPS", 2)
     told: list[tuple[int, int]] = []
-    own = custom_digits.load_custom_digits(folder, lambda done, total: told.append((done, total)))
+    custom = custom_digits.load_custom_digits(folder, lambda done, total: told.append((done, total)))
     assert told == [(i, 20) for i in range(1, 21)]
     told.clear()
     start = adapting.load_start("mlp")
     adapting.adapt_network(
-        AdaptOptions(folder), start, own, collection, lambda done, total: told.append((done, total))
+        AdaptOptions(folder), start, custom, collection, lambda done, total: told.append((done, total))
     )
     assert told == [(i, 12) for i in range(1, 13)]
 
@@ -417,8 +417,8 @@ def quick(
     """An adaptation that has hardly learned, not saved yet."""
     monkeypatch.setattr(fine_tuning, "STEPS", 1)
     options = AdaptOptions(folder, out=folder.parent / "runs")
-    own = custom_digits.load_custom_digits(folder)
-    return options, adapting.adapt_network(options, adapting.load_start("mlp"), own, collection)
+    custom = custom_digits.load_custom_digits(folder)
+    return options, adapting.adapt_network(options, adapting.load_start("mlp"), custom, collection)
 
 
 def test_each_run_has_a_folder_of_its_own(quick: tuple[AdaptOptions, Adaptation]) -> None:
