@@ -9,7 +9,9 @@ from digits import __version__, files
 from digits.data.collection import Collection
 from digits.data.splits import Splits
 from digits.evaluation.epoch import Epoch
+from digits.networks.ensemble import Ensemble
 from digits.networks.model_file import save_model, versions
+from digits.networks.network import Network
 from digits.options import TrainOptions, to_json
 from digits.training.checkpoint import save_checkpoint
 from digits.training.distributed import World
@@ -107,7 +109,7 @@ class SingleRun:
             self.resumed_at = (state.epoch, state.step)
         return state
 
-    def _load_teacher(self, description: dict[str, Any]) -> Any:
+    def _load_teacher(self, description: dict[str, Any]) -> Network | Ensemble | None:
         """Return the network that --teacher names, or None."""
         if self.options.teacher is None:
             return None
