@@ -95,7 +95,7 @@ def five_figures() -> Rows:
         (
             f"digits by people who are not in the training data, read right, of {guess['of']:,}",
             f"{guess['share']:.1%}".replace("%", " %"),
-            "`python benchmarks/handwriting.py`",
+            "`python benchmarks/handwriting.py --data FOLDER`",
         ),
         (
             "an epoch of 50,000 images on one core; compared with a usual PyTorch tutorial",
