@@ -1,4 +1,4 @@
-"""JSON answers of the API, as pydantic models, and what the OpenAPI document says of error answers."""
+"""JSON answers of the API as pydantic models, and the error answers in the OpenAPI document."""
 
 import base64
 from typing import Annotated, Any, Literal

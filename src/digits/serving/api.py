@@ -41,7 +41,7 @@ from digits.serving.request_bodies import (
 
 @dataclass(frozen=True)
 class Api:
-    """What the routes work with: readers by the name of their network, and what all requests share."""
+    """Objects that all requests share: the readers by name, the reading queue, metrics and corrections."""
 
     readers: Mapping[str, Reader]  # the first one is the default
     queue: ReadingQueue

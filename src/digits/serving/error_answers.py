@@ -46,7 +46,7 @@ def error_body(message: str, kind: str) -> bytes:
 
 
 def add_error_answers(app: FastAPI) -> None:
-    """Make `app` answer each exception of a route with `error_answer`."""
+    """Register `error_answer` for every exception that a route of `app` may raise."""
     for error in (RefusedError, BusyError, PhotoError, RequestValidationError, HTTPException, Exception):
         app.add_exception_handler(error, error_answer)
 

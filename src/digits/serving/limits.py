@@ -6,7 +6,7 @@ the memory of a small machine. docs/serving.md lists the answers that a client g
 
 from digits.reading.image_files import PictureLimits
 
-MAX_BODY = 5_000_000  # bytes of a request's body: a photo of a telephone
+MAX_BODY = 5_000_000  # bytes of a request's body; enough for most photos of a phone
 MAX_BODIES = 200_000_000  # bytes of all bodies that are in memory at the same time
 MAX_HEAD = 64 * 1024  # bytes of a request's first line and headers
 MAX_CONNECTIONS = 1_000  # connections open at the same time

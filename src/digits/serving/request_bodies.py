@@ -23,11 +23,11 @@ BINARY_SCHEMA = {"type": "string", "format": "binary"}
 
 
 def whole_number(value: Any) -> Any:
-    """Return 7 for 7.0, which JSON does not tell apart; every other value as it is."""
+    """Return a float such as 7.0 as an int, since JSON has only one kind of number; others unchanged."""
     return int(value) if isinstance(value, float) and value.is_integer() else value
 
 
-# FailFast: the first wrong item ends the check, so that a million wrong items are not a million errors.
+# FailFast ends the check at the first wrong item: a million wrong items would give a million errors.
 Brightness = Annotated[float, Field(ge=0, le=1)]
 Row = Annotated[list[Brightness], Field(min_length=SIDE, max_length=SIDE), FailFast()]
 Image = Annotated[list[Row], Field(min_length=SIDE, max_length=SIDE), FailFast()]
@@ -39,7 +39,10 @@ Label = Annotated[int, Field(ge=0, le=9), BeforeValidator(whole_number)]
 
 
 class Body(BaseModel):
-    """A JSON object with exactly these names; true and "0.5" are not numbers, nor is NaN."""
+    """A JSON object with exactly the fields of the model.
+
+    Numbers must be finite JSON numbers: true, "0.5" and NaN are refused.
+    """
 
     model_config = ConfigDict(strict=True, extra="forbid", allow_inf_nan=False)
 
@@ -47,12 +50,15 @@ class Body(BaseModel):
 class StrokesBody(Body):
     """A drawing: the path of the pen."""
 
-    strokes: Annotated[Strokes, Field(description="strokes, each a list of points [x, y] within a million")]
+    strokes: Annotated[
+        Strokes,
+        Field(description="a list of strokes, each a list of points [x, y] from -1,000,000 to 1,000,000"),
+    ]
 
     @field_validator("strokes", mode="before")
     @classmethod
     def check_limits(cls, value: Any) -> Any:
-        """Count strokes and points before each is looked at. Raises RefusedError."""
+        """Return the value unchanged. Raises RefusedError if it has too many strokes or points."""
         strokes = value if isinstance(value, list) else []
         points = sum(len(stroke) for stroke in strokes if isinstance(stroke, list))
         if len(strokes) > MAX_STROKES or points > MAX_POINTS:
@@ -85,9 +91,9 @@ AnyBody = TypeVar("AnyBody", bound=Body)
 
 
 def parse_body(body: bytes, *models: type[AnyBody]) -> AnyBody:
-    """Return the body as the one of `models` that has the same names.
+    """Return a JSON body as an instance of the one of `models` that has the same field names.
 
-    Raises RefusedError: status 400 if the body is not JSON, 422 if it is something else than expected.
+    Raises RefusedError: status 400 if the body is not JSON, 422 if it has another shape.
     """
     try:
         value = from_json(body)

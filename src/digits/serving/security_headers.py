@@ -1,4 +1,4 @@
-"""HTTP headers that every answer carries so that a browser lets the page do nothing but its own work."""
+"""HTTP headers of every answer that restrict what the page may load and who may embed it."""
 
 from typing import TypeAlias
 
