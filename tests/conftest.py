@@ -1,4 +1,4 @@
-"""What all tests share: one thread, an environment of their own, real digits and tiny made-up ones."""
+"""Fixtures of all tests: one thread, an empty cache, real digits and small made-up ones."""
 
 import os
 import signal
@@ -37,13 +37,13 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 @pytest.fixture(scope="session", autouse=True)
 def one_thread() -> None:
-    """Results and times that do not depend on how many processors there are."""
+    """Use one thread, so that results and times do not depend on the number of processors."""
     torch.set_num_threads(1)
 
 
 @pytest.fixture(autouse=True)
 def own_environment(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
-    """An empty cache and no $DIGITS_DATA: no test finds what the user happens to have."""
+    """Set an empty cache and no $DIGITS_DATA, so that no test finds the user's files."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("DIGITS_CACHE", str(tmp_path_factory.mktemp("cache")))
         patch.delenv("DIGITS_DATA", raising=False)

@@ -1,4 +1,4 @@
-"""A real HTTP server on this machine, honest or hostile as each path is told."""
+"""An HTTP server on this machine whose paths behave like honest or hostile mirrors."""
 
 import re
 import ssl
@@ -40,7 +40,7 @@ class Server:
             )
 
     def route(self, path: str, behaviour: "Behaviour") -> str:
-        """Let `path` behave so; returns its address."""
+        """Set how `path` behaves, and return its address."""
         self.routes[path] = behaviour
         return self.url(path)
 
@@ -65,7 +65,7 @@ class _HTTPServer(ThreadingHTTPServer):
     request_queue_size = 64
 
     def handle_error(self, request: object, client_address: object) -> None:
-        """A client that hangs up is none of our business; anything else is a bug of the server's."""
+        """Ignore clients that hang up; report anything else, which is a bug in this server."""
         if not isinstance(sys.exc_info()[1], OSError):
             super().handle_error(request, client_address)  # type: ignore[arg-type]  # typeshed: private alias
 
@@ -82,7 +82,7 @@ class _Handler(BaseHTTPRequestHandler):
         self.owner.routes[self.path](self)
 
     def log_message(self, format: str, *args: object) -> None:
-        """Say nothing."""
+        """Print no line for each request."""
 
     def start(self, status: int, **headers: object) -> None:
         """Send the status line and the headers; Content_Length stands for Content-Length."""
@@ -98,7 +98,7 @@ class _Handler(BaseHTTPRequestHandler):
         self.owner.sent += len(data)
 
     def wanted(self, body: bytes) -> int:
-        """Answer with the headers for the range asked for; returns where it begins."""
+        """Send the headers for the requested range, and return the position of its first byte."""
         asked = re.fullmatch(r"bytes=(\d+)-", self.headers.get("Range", ""))
         begin = int(asked[1]) if asked else 0
         if begin == 0:
@@ -190,7 +190,7 @@ def drips_headers(handler: _Handler) -> None:
 
 
 def never_ends(start: bytes) -> Behaviour:
-    """No length, and bytes for ever."""
+    """A mirror that states no length and sends bytes without end."""
 
     def behave(handler: _Handler) -> None:
         handler.start(200)

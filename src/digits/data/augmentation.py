@@ -48,8 +48,8 @@ def augment(images: Tensor, augmentation: Augmentation, generator: torch.Generat
 def draw(count: int, augmentation: Augmentation, generator: torch.Generator) -> Tensor:
     """Return random numbers (count, N) for `distort`, one row for each image, on the generator's device.
 
-    This is a function of its own so that several processes can draw for the whole batch, and each use its
-    share. N is UNIFORM, and with elastic distortion UNIFORM plus two for each of its modes.
+    Drawing is separate from `distort` so that several processes can draw for the whole batch, and each use
+    its share. N is UNIFORM, and with elastic distortion UNIFORM plus two for each of its modes.
     """
     numbers = torch.empty(count, UNIFORM, device=generator.device).uniform_(-1, 1, generator=generator)
     if not augmentation.elastic:

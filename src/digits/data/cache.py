@@ -10,23 +10,21 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 from digits.data.catalogue import RemoteFile
+from digits.data.formats.content import GZIP_WINDOW
 from digits.errors import DataError, DownloadError, RunError
 from digits.files import TEMPORARY, atomic_write, locked
 
 Notice = Callable[[str], None]
 """Called with a sentence that the user should see although nothing failed."""
 LOCK = ".download.lock"  # file in the folder that a process locks while it downloads
-GZIP_WINDOW = (
-    31  # zlib: a gzip header (16), whose checksum and length are compared, and the largest window (15)
-)
 
 
 class IncompleteError(Exception):
-    """Bytes of a file are missing; those that have arrived may be right and are worth keeping."""
+    """The end of a file is missing; the bytes that have arrived may be right and are kept."""
 
 
 class WrongContentError(Exception):
-    """Bytes that no continuation can turn into the wanted file; they are discarded."""
+    """The bytes of a file are wrong, whatever might follow; they are discarded."""
 
 
 def cache_folder() -> Path:

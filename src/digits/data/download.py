@@ -7,6 +7,7 @@ from pathlib import Path
 
 from digits.data.cache import IncompleteError, Notice, WrongContentError, cached, partial_path, unpack
 from digits.data.catalogue import RemoteFile
+from digits.data.formats.content import GZIP
 from digits.data.https import RequestError, WrongRangeError, request
 from digits.errors import DownloadError
 
@@ -26,7 +27,6 @@ DEFAULT_TIMEOUTS = Timeouts()
 ATTEMPTS = 5  # transfers from one mirror; each but the last must have brought something new
 CHUNK = 1 << 16  # bytes read at once
 PROGRESS_INTERVAL = 0.2  # seconds between two calls of a progress callback
-GZIP = b"\x1f\x8b"  # first bytes of a gzip file (RFC 1952, section 2.3.1)
 
 
 def fetch(

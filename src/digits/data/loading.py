@@ -25,7 +25,7 @@ def load(
     1. `data`, a folder or a file (IDX, .npz or .csv); no other place is tried if it is given.
     2. The folders in the environment variable DIGITS_DATA.
     3. The user's cache, into which the published files are downloaded if they are missing.
-    4. For "mnist" only: a sample of 5,000 genuine digits, which the collection's notices say.
+    4. For "mnist" only: a sample of 5,000 genuine digits; the collection's notices then say so.
 
     `unverified` accepts files of the published sizes whose content is not the published one. `progress` is
     called as (file name, bytes received, total bytes or None) during a download. Raises DataError if files

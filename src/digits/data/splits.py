@@ -15,7 +15,7 @@ from digits.options import Split
 from digits.seeds import generator
 
 VALIDATION_SHARE = 6  # one image in six is for validation: 10,000 of MNIST's 60,000
-TEST_SHARE = 5  # one image in five is for the test, if the data has no test images of its own
+TEST_SHARE = 5  # one image in five is for the test, if the data has no test images
 
 
 @dataclass(frozen=True)
