@@ -159,6 +159,34 @@ def test_a_trial_that_was_given_up_for_lost_is_let_go(small: Callable[..., TuneO
         ]
 
 
+def test_the_trial_of_the_last_worker_is_replaced(
+    small: Callable[..., TuneOptions], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """H1: if a worker is killed when the others have ended, counting its trial, the search does one more."""
+
+    class OneKilled:
+        """Two workers, one of which was killed in its trial; the other found nothing left to do."""
+
+        def __init__(self, *_: object) -> None: ...
+
+        def run(self, stop: Callable[[], bool]) -> Iterator[None]:
+            abandoned = study.optuna_study.ask()
+            with worker_lock(study.folder) as name:
+                abandoned.set_user_attr("worker", name)
+            lock_file(name).touch()  # as after a kill
+            yield
+
+        def failures(self) -> list[str]:
+            return ["SIGKILL"]
+
+    monkeypatch.setattr("digits.tuning.study.WorkerProcesses", OneKilled)
+    with open_study(small(trials=1, workers=2), SMALL, TRAIN, VAL) as study:
+        found = [(trial.state, trial.note) for trial in study.search()]
+        assert found == [("failed", "its worker died"), ("complete", "")]
+        assert study.notices == ["1 of 2 workers failed (SIGKILL)"]
+        assert not list(study.folder.glob(".worker-*"))
+
+
 @pytest.mark.filterwarnings("ignore:Heartbeat of storage")  # optimize, which beats, would finish the trial
 @pytest.mark.parametrize("looked", [False, True])
 def test_two_may_close_the_same_trial(
