@@ -39,9 +39,9 @@ BLACK, GREY, LIGHT_GREY, PALE_GREY = "#222222", "#666666", "#d9d9d9", "#f4f4f2"
 
 
 def save_png(figure: Figure, path: Path) -> None:
-    """Save a figure as a PNG file, whole or not at all, without date or version of Matplotlib.
+    """Save a figure as a PNG file, without the date or the version of Matplotlib in it.
 
-    Raises OSError, with the path as its `filename`, if the file cannot be written.
+    An interrupted write leaves no broken file. Raises OSError, with the path as its `filename`, if the file cannot be written.
     """
     png = io.BytesIO()
     figure.savefig(png, format="png", dpi=DPI, metadata={"Software": None})
@@ -49,10 +49,10 @@ def save_png(figure: Figure, path: Path) -> None:
 
 
 def open_sheet(title: str, text: str, body: float) -> tuple[Figure, Axes, float]:
-    """Make a white figure with a title, a text below it and `body` px of free height below that.
+    """Make a white figure with a title, a text below it, and below that free space `body` px high.
 
     Returns the figure; Axes that cover all of it, with x and y in px from the top left corner; and the y at
-    which the free height begins.
+    which the free space begins.
     """
     lines = wrapped(text, TEXT_SIZE)
     top = MARGIN + TITLE_HEIGHT + LINE_HEIGHT * (lines.count("\n") + 1) + HEADING_GAP

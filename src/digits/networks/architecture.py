@@ -32,7 +32,7 @@ class Architecture:
 def read_architecture(description: Any) -> Architecture | tuple[Architecture, ...]:
     """Return the checked architecture of a single network, or those of the members of an ensemble.
 
-    Raises CheckpointError if the description is none of the kinds above or a size is impossible.
+    Raises CheckpointError if the description is not one of the kinds above or a size is impossible.
     """
     members = description.get("members") if _kind(description) == "ensemble" else None
     if isinstance(members, list) and 0 < len(members) <= MAX_MEMBERS:
@@ -41,7 +41,7 @@ def read_architecture(description: Any) -> Architecture | tuple[Architecture, ..
 
 
 def _single(description: Any) -> Architecture:
-    """Return the architecture of one network; an ensemble is not one."""
+    """Return the checked architecture of a single network; refuse everything else."""
     kind = _kind(description)
     if kind == "mlp":
         sizes = _sizes("hidden", description.get("hidden"), 2)

@@ -65,7 +65,7 @@ def save_model(
     *,
     half: bool = False,
 ) -> None:
-    """Write a model file, whole or not at all.
+    """Write a model file; an interrupted write leaves the old file.
 
     Args:
         tensors: the network's `state_dict()`.

@@ -15,7 +15,7 @@ from digits.networks.file_format import MAX_FILE_BYTES, FileKind, brief
 def save_tensors(
     path: Path, kind: FileKind, meta: dict[str, Any], tensors: dict[str, Tensor], *, keep: bool = False
 ) -> None:
-    """Write tensors and meta data to a file, whole or not at all.
+    """Write tensors and meta data to a file; an interrupted write leaves the old file.
 
     Args:
         kind: "model" or "checkpoint"; `load_tensors` checks it.
