@@ -41,7 +41,8 @@ BLACK, GREY, LIGHT_GREY, PALE_GREY = "#222222", "#666666", "#d9d9d9", "#f4f4f2"
 def save_png(figure: Figure, path: Path) -> None:
     """Save a figure as a PNG file, without the date or the version of Matplotlib in it.
 
-    An interrupted write leaves no broken file. Raises OSError, with the path as its `filename`, if the file cannot be written.
+    An interrupted write leaves no broken file. Raises OSError, with the path as its `filename`, if the file
+    cannot be written.
     """
     png = io.BytesIO()
     figure.savefig(png, format="png", dpi=DPI, metadata={"Software": None})
