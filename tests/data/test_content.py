@@ -131,7 +131,7 @@ BOMBS: dict[str, tuple[str, Callable[[], bytes], str]] = {
 
 @pytest.mark.skipif(not STATUS.exists(), reason="needs Linux, where a process can ask for its peak memory")
 def test_bombs_are_refused(tmp_path: Path) -> None:
-    """Small files that unpack to hundreds of megabytes are refused in under 1 s of processor time each and 200 MB in all."""
+    """Small files that unpack to hundreds of megabytes are refused, each in under 1 s, all in 200 MB."""
     paths = {kind: written(tmp_path, content(), kind) for kind, (_, content, _) in BOMBS.items()}
     source = str(Path(digits.__file__).parents[1])
     done = subprocess.run(
