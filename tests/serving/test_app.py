@@ -4,7 +4,9 @@ import asyncio
 from pathlib import Path
 from typing import Any
 
+import httpx
 import pytest
+from fastapi import Request
 from support.served import asked
 from support.strokefont import FONT
 
@@ -12,7 +14,9 @@ import digits
 from digits.reading.reader import Reader
 from digits.serving.api import describe
 from digits.serving.app import application, load_readers
+from digits.serving.error_answers import error_answer
 from digits.serving.options import ServeOptions
+from digits.serving.reading_queue import BusyError
 
 STROKES = [[[100 * x, 100 * y] for x, y in stroke] for stroke in FONT[4]]
 
@@ -39,3 +43,16 @@ def test_ones_own_networks_come_first_under_their_names(tmp_path: Path) -> None:
     found = load_readers([str(tmp_path / "my run é"), str(tmp_path / "cnn")])
     assert list(found) == ["my_run__", "cnn", "cnn-2", "mlp"]
     assert describe("my_run__", found["my_run__"].classifier).architecture == "mlp"
+
+
+def test_a_busy_server_says_when_to_try_again() -> None:
+    """BusyError is answered with status 503 and Retry-After."""
+    answer = asyncio.run(error_answer(Request({"type": "http"}), BusyError()))
+    assert (answer.status_code, answer.headers["retry-after"]) == (503, "1")
+
+
+def test_a_wrong_parameter_is_refused(client: httpx.Client) -> None:
+    """A parameter of a wrong type gets status 422 and a fixed sentence."""
+    answer = client.post("/api/predict?single=maybe", json={"strokes": STROKES})
+    assert (answer.status_code, answer.json()["kind"]) == (422, "parameter")
+    assert "maybe" not in answer.text
