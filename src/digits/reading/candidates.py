@@ -37,7 +37,7 @@ class Candidates:
     """Makes the candidates of one page and remembers their probabilities: no image is classified twice."""
 
     def __init__(self, strength: Array, classify: Classify | None) -> None:
-        """`strength` (H, W) is the page's ink in [0, 1]; without `classify` nothing is classified."""
+        """Take the page's ink `strength` (H, W), in [0, 1]; without `classify` nothing is classified."""
         self._strength, self._classify = strength, classify
         self._known: dict[bytes, Probabilities] = {}  # by the image's bytes
 

@@ -59,7 +59,7 @@ def placed_on_card(found: PictureMarks, card: Component, picture: Picture) -> Pi
 
 
 def _step_in_picture(step: npt.NDArray[np.uint8], card: Component, picture: Picture) -> npt.NDArray[np.uint8]:
-    """Return the picture of a step at the card's place in (H, W); 0 around it."""
+    """Return the picture of a step as large as the whole picture: in the card's place, and 0 around it."""
     whole = np.zeros(picture.pixels.shape[:2], np.uint8)
     grey = Image.fromarray(step).convert("L").resize((card.width, card.height), Image.Resampling.BOX)
     whole[card.rows_and_columns] = np.asarray(grey)

@@ -49,7 +49,10 @@ def _runs(mask: Mask) -> tuple[Integers, Integers]:
 
 
 def _components(starts: Integers, ends: Integers, stride: int, *, diagonal: bool) -> tuple[Integers, int]:
-    """Return the component of each run and the number of components; `stride` is the padded row's length."""
+    """Return the component (runs,) of each run, from 0, and the number of components.
+
+    `starts` and `ends` are those of `_runs`, `stride` is the length of a row of the padded mask.
+    """
     first = np.searchsorted(ends, starts + stride, side="left" if diagonal else "right")
     last = np.searchsorted(starts, ends + stride, side="right" if diagonal else "left")
     counts = np.maximum(last - first, 0)  # of runs in the next row that touch each run

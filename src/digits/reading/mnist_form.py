@@ -87,7 +87,7 @@ def mnist_form(ink: Array) -> Array:
 
 
 def _visible_part(ink: Array) -> Array:
-    """Crop an image (H, W) to its visible ink; (0, 0) if there is none."""
+    """Crop an image (H, W) to its visible ink; the result is empty, (0, 0), if there is none."""
     visible = ink > VISIBLE
     if not visible.any():
         return ink[:0, :0]

@@ -39,13 +39,13 @@ def scaled_page(ink: Ink, components: list[Component]) -> ScaledPage:
     scale = CHARACTER_HEIGHT / height
     if scale > WORTHWHILE:
         return ScaledPage(ink.strength, components)
-    strength = _with_strokes_that_last(ink.strength, union(components), scale)
+    strength = _with_thick_strokes(ink.strength, union(components), scale)
     size = (max(1, round(strength.shape[1] * scale)), max(1, round(strength.shape[0] * scale)))
     strength = np.asarray(Image.fromarray(strength).resize(size, Image.Resampling.BOX))
     return ScaledPage(strength, connected_components(strength > INK_THRESHOLD))
 
 
-def _with_strokes_that_last(strength: Array, writing: Component, scale: float) -> Array:
+def _with_thick_strokes(strength: Array, writing: Component, scale: float) -> Array:
     """Return the ink (H, W) of the writing alone, thick enough for MIN_STROKE_WIDTH after scaling."""
     reach = 1 + round(MIN_STROKE_WIDTH / scale / 2)
     top, left = max(writing.top - reach, 0), max(writing.left - reach, 0)

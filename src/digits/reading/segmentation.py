@@ -52,7 +52,7 @@ def segment(page: ScaledPage, classify: Classify | None) -> list[list[Candidate]
 
 
 def _one_digit(character: Component, candidates: Candidates) -> Candidate | None:
-    """Return the only character of a page if it is certainly one digit; None if it may be several."""
+    """Return the only character of a page as a candidate if it is certainly one digit, else None."""
     width = character.width / character.height
     if width <= NARROW:
         return candidates.unclassified(character)
@@ -91,7 +91,7 @@ def _digit_costs(possible: Sequence[Candidate], typical: float) -> npt.NDArray[n
 
 
 def _shape_cost(c: Component, typical: float) -> float:
-    """Return what a digit costs for being wider than high, or lower than its neighbours."""
+    """Return the cost of a digit that is wider than high or lower than its neighbours; 0 for others."""
     wide = max(0.0, c.width / max(c.height, LEAST_HEIGHT * typical) - 1)
     low = max(0.0, LOW_HEIGHT - c.height / typical)
     return WIDTH_COST * wide + LOW_COST * low
