@@ -13,6 +13,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from support.data_files import attempt, csv_text, some_images, some_labels, thorough, written
 
+from digits.data.dataset import Digits
 from digits.data.formats import content as content_module
 from digits.data.formats.content import CHUNK
 from digits.data.formats.csv import read_csv
@@ -172,7 +173,6 @@ def test_csv_label_column_is_found_or_told(tmp_path: Path) -> None:
         np.testing.assert_array_equal(read.images, images)
 
 
-def test_the_sample_has_500_of_each_digit(sample_file: Path) -> None:
+def test_the_sample_has_500_of_each_digit(sample: Digits) -> None:
     """The label in the last column, without a header, is found: 500 of each class, in order."""
-    read = read_csv(sample_file)
-    np.testing.assert_array_equal(read.labels, np.repeat(np.arange(10, dtype=np.uint8), 500), strict=True)
+    np.testing.assert_array_equal(sample.labels.numpy(), np.repeat(np.arange(10), 500))

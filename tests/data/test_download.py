@@ -175,7 +175,7 @@ def test_forged_mnist_is_refused(server: Server, tmp_path: Path, index: int) -> 
     header = b"".join(number.to_bytes(4, "big") for number in shape)
     content = header + bytes(file.size - len(header))
     forged = zeros(header, file.size - len(header))
-    assert index or gzip.decompress(forged) == content
+    assert index != 1 or gzip.decompress(forged) == content
     url = server.route("/forged.gz", gives(forged))
     with pytest.raises(DownloadError, match=f"SHA-256 is {known(content).sha256}, expected {file.sha256}"):
         get(tmp_path, url, file=file)
