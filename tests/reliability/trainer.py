@@ -6,6 +6,7 @@ a second instead of the seconds that importing PyTorch takes. It runs the comman
 
 import contextlib
 import csv
+import dataclasses
 import functools
 import importlib
 import io
@@ -29,11 +30,18 @@ import numpy as np
 from digits.errors import CheckpointError
 from digits.files import TEMPORARY
 from digits.networks import tensor_file
+from digits.options import TrainOptions
 
 TRAIN_IMAGES, TEST_IMAGES = 320, 60  # 267 to learn from: 9 steps of 32 an epoch, the last one not full
 STEPS = 9
 EPOCHS = 3
 TIMEOUT = 120.0  # seconds until a training counts as hung; a generous limit
+
+
+Reference = Callable[..., dict[str, object]]  # options of a run -> its outcome
+STEP = "digits.training.state:State.count"  # called once a step
+PREDICT = "digits.evaluation.logits:compute_logits"  # called for each validation, then for the test
+SAVE = "digits.networks.tensor_file:save_tensors"  # called for each checkpoint and, after it, for each model
 
 
 def write_data(path: Path, seed: int = 0, images: int = TRAIN_IMAGES) -> Path:
@@ -61,6 +69,13 @@ def command(data: Path, folder: Path, *more: str) -> list[str]:
 def resumption(folder: Path, *more: str) -> list[str]:
     """Return the arguments that resume the run in `folder`."""
     return ["train", "--resume", "--out", str(folder.parent), "--name", folder.name, *more]
+
+
+def small_options(place: Path, folder: Path, **changes: Any) -> TrainOptions:
+    """What `command` asks for, as options."""
+    base = TrainOptions(data=place / "data.npz", out=folder.parent, name=folder.name, epochs=EPOCHS)
+    base = dataclasses.replace(base, batch_size=32, hidden=(16, 8), plots=False, lr=0.02, momentum=0.9)
+    return dataclasses.replace(base, **changes)
 
 
 # --------------------------------------------------------------------------------------------- processes
@@ -285,9 +300,21 @@ def unsound(folder: Path) -> list[str]:
     return broken
 
 
+def resume(folder: Path, *more: str) -> Ended:
+    """Resume the run in `folder`, to its end."""
+    ended = run(resumption(folder, *more))
+    assert ended.code == 0, ended.output
+    return ended
+
+
 def resume_or_start(folder: Path, start: list[str], *more: str) -> Ended:
     """Resume the run, or start it if there is nothing to resume yet, and return how it ended."""
     return run(resumption(folder, *more) if (folder / "options.json").exists() else start)
+
+
+def contents(folder: Path) -> dict[str, bytes]:
+    """Return the bytes of every file in `folder` by its name."""
+    return {path.name: path.read_bytes() for path in folder.iterdir() if path.name != ".lock"}
 
 
 def leftovers(folder: Path) -> list[str]:

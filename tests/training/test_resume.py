@@ -1,86 +1,40 @@
-"""Training survives anything: however it was cut off, --resume ends in the bits of an uninterrupted run.
+"""A training that was cut off in any way resumes to the bits of an uninterrupted run.
 
 The long forms of the first two tests are one command: `python -m tests.reliability`.
 """
 
-import contextlib
-import dataclasses
-import functools
 import itertools
 import json
-import os
 import random
-import resource
 import shutil
 import signal
 import subprocess
 import sys
-from collections.abc import Callable, Collection, Iterable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
 import pytest
-import torch
 from reliability import faults, kills, trainer
-from reliability.trainer import EPOCHS, STEPS, Moment, Trainer, command, resumption, signalled
+from reliability.trainer import (
+    EPOCHS,
+    PREDICT,
+    STEP,
+    STEPS,
+    Moment,
+    Reference,
+    command,
+    contents,
+    resume,
+    resumption,
+    signalled,
+)
+from support.slow import mostly_slow
 
-from digits.errors import CheckpointError, TrainingError
-from digits.evaluation import logits
-from digits.networks import model_file, tensor_file
-from digits.options import TrainOptions
-from digits.training.distributed import World
-from digits.training.interrupts import Interrupts
-from digits.training.run import load_splits, open_run, run
-from digits.training.state import State
+from digits.errors import CheckpointError
+from digits.networks import tensor_file
 
 if not sys.platform.startswith("linux"):
     pytest.skip("needs Linux: forked processes and /proc", allow_module_level=True)
-
-Reference = Callable[..., dict[str, object]]
-
-
-def mostly_slow(values: Iterable[Any], fast: Collection[Any]) -> list[Any]:
-    """Return the parameters, those that are not in `fast` marked as slow."""
-    marks = {False: [pytest.mark.slow], True: []}
-    return [
-        pytest.param(*(value if isinstance(value, tuple) else (value,)), marks=marks[value in fast])
-        for value in values
-    ]
-
-
-STEP = "digits.training.state:State.count"  # called once a step
-PREDICT = "digits.evaluation.logits:compute_logits"  # called for each validation, then for the test
-DRAW = "digits.evaluation.plots.mistakes:mistakes_figure"
-SAVE = "digits.networks.tensor_file:save_tensors"  # called for each checkpoint and, after it, for each model
-
-
-@pytest.fixture(scope="session")
-def place(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A folder with data.npz in it."""
-    folder = tmp_path_factory.mktemp("resume")
-    trainer.write_data(folder / "data.npz")
-    return folder
-
-
-@pytest.fixture(scope="session")
-def whole(place: Path) -> Reference:
-    """The outcome of an uninterrupted run with these further options."""
-
-    @functools.cache
-    def outcome(*more: str) -> dict[str, object]:
-        folder = place / f"whole{''.join(more)}"
-        ended = trainer.run(command(place / "data.npz", folder, *more))
-        assert ended.code == 0, ended.output
-        return trainer.outcome(folder)
-
-    return outcome
-
-
-def resume(folder: Path, *more: str) -> trainer.Ended:
-    """Go on with the run, to its end."""
-    ended = trainer.run(resumption(folder, *more))
-    assert ended.code == 0, ended.output
-    return ended
 
 
 # ------------------------------------------------------------------------------------- faults and kills
@@ -223,66 +177,6 @@ def test_resume_under_a_teacher(place: Path, whole: Reference, tmp_path: Path) -
     assert trainer.differences(folder, reference) == []
 
 
-ENSEMBLE = ("--ensemble", "2", "--view", "alternate")
-CUTS = {
-    "in the first": Moment(STEP, 5, signalled(signal.SIGKILL)),
-    "in the second": Moment(STEP, EPOCHS * STEPS + 5, signalled(signal.SIGTERM)),
-    "after the first": Moment("digits.training.single_run:SingleRun.finish", 1, signalled(signal.SIGKILL)),
-    "after the second": Moment(
-        "digits.training.ensemble_run:EnsembleRun.finish", 1, signalled(signal.SIGKILL)
-    ),
-    "before they are joined": Moment("digits.training.ensemble_run:assemble", 1, signalled(signal.SIGKILL)),
-}
-
-
-@pytest.mark.parametrize("cut", mostly_slow(CUTS, ["in the second"]))
-def test_resume_of_an_ensemble(place: Path, whole: Reference, tmp_path: Path, cut: str) -> None:
-    """K4: wherever an ensemble is cut off, it goes on to the same networks, the finished ones included."""
-    kind = ENSEMBLE
-    folder = tmp_path / "run"
-    ended = trainer.run(command(place / "data.npz", folder, *kind), CUTS[cut])
-    assert ended.code in (-signal.SIGKILL, 128 + signal.SIGTERM), ended.output
-    resume(folder)
-    whole(*kind)
-    reference = place / "whole--ensemble2--viewalternate"
-    for member, view in (("member-1", "as-is"), ("member-2", "upright")):
-        assert trainer.differences(folder / member, trainer.outcome(reference / member)) == []
-        assert json.loads((folder / member / "options.json").read_text())["view"] == view
-    for name in ("metrics.csv", "model.npz", "summary.json"):
-        assert without_seconds(folder / name) == without_seconds(reference / name)
-
-
-def without_seconds(path: Path) -> object:
-    """A file's content apart from the times in it."""
-    if path.suffix == ".csv":
-        return trainer.metrics(path.parent)
-    if path.suffix == ".npz":
-        return path.read_bytes()
-    summary = json.loads(path.read_text())
-    return {name: summary[name] for name in ("test", "members", "epochs", "data", "network")}
-
-
-def test_members_of_an_ensemble_are_runs_of_their_own(place: Path, whole: Reference) -> None:
-    """Member 2 is the network that training with the next seed alone gives, and the folder says the rest."""
-    whole(*ENSEMBLE)
-    folder = place / "whole--ensemble2--viewalternate"
-    alone = whole("--seed", "1", "--view", "upright")
-    found = trainer.outcome(folder / "member-2")
-    assert {name: v for name, v in found.items() if name.startswith("model ")} == {
-        name: v for name, v in alone.items() if name.startswith("model ")
-    }
-    _, splits = load_splits(TrainOptions(data=place / "data.npz"))
-    members = [model_file.load(folder / f"member-{i}") for i in (1, 2)]
-    mean = torch.stack([logits.compute_logits(m, splits.test).softmax(1) for m in members]).mean(0)
-    ensemble = model_file.load(folder)
-    ensemble.temperature.fill_(1)  # with its own, the order of the probabilities stays
-    assert torch.allclose(logits.compute_logits(ensemble, splits.test).softmax(1), mean, atol=1e-6)
-    summary = json.loads((folder / "summary.json").read_text())
-    assert summary["test"]["accuracy"] == (mean.argmax(1) == splits.test.labels).double().mean().item()
-    rights = [(logits.compute_logits(m, splits.test).argmax(1) == splits.test.labels) for m in members]
-    assert summary["members"] == [right.double().mean().item() for right in rights]
-
-
 def test_same_seed_gives_the_same_bits(place: Path, whole: Reference, tmp_path: Path) -> None:
     """K8: a second run in another folder leaves the same figures and bits; another seed does not."""
     folder = tmp_path / "again"
@@ -291,183 +185,7 @@ def test_same_seed_gives_the_same_bits(place: Path, whole: Reference, tmp_path: 
     assert "model hidden1.weight" in trainer.differences(folder, whole("--seed", "1"))
 
 
-# --------------------------------------------------------------------------------------------- K3: signals
-
-SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
-INTERRUPTED = {  # the function and its call, and the steps that are done when the run has stopped
-    "first step": (STEP, 1, 2),
-    "mid-epoch": (STEP, STEPS + 4, STEPS + 5),
-    "last step of an epoch": (STEP, 2 * STEPS, 2 * STEPS + 1),
-    "validation": (PREDICT, 2, 2 * STEPS + 2),
-    "saving": (SAVE, 3, 2 * STEPS + 2),
-    "last step of all": (STEP, EPOCHS * STEPS, EPOCHS * STEPS),
-    "last validation": (PREDICT, EPOCHS, EPOCHS * STEPS),
-}
-
-
-@pytest.mark.parametrize(
-    ("number", "moment"),
-    mostly_slow(
-        itertools.product(SIGNALS, INTERRUPTED),
-        [(signal.SIGTERM, "mid-epoch"), (signal.SIGINT, "validation")],
-    ),
-)
-def test_signals_stop_after_saving(
-    place: Path, whole: Reference, tmp_path: Path, number: signal.Signals, moment: str
-) -> None:
-    """K3: a signal, whenever it comes, stops within two steps, after saving; the exit code is 128 + n."""
-    folder = tmp_path / "run"
-    function, call, steps = INTERRUPTED[moment]
-    ended = trainer.run(command(place / "data.npz", folder), Moment(function, call, signalled(number)))
-    assert ended.code == 128 + number
-    message = f"digits: stopped by {number.name} after saving; continue with --resume"
-    assert ended.output.splitlines()[-1] == message
-    assert not (folder / "summary.json").exists()
-    meta, _ = tensor_file.load_tensors(folder / "checkpoint.npz", "checkpoint")
-    assert meta["epoch"] * STEPS + meta["step"] == steps
-    resume(folder)
-    assert trainer.differences(folder, whole()) == []
-
-
-@pytest.mark.parametrize(
-    ("number", "function"),
-    mostly_slow(itertools.product(SIGNALS, [PREDICT, DRAW]), [(signal.SIGTERM, PREDICT)]),
-)
-def test_signals_after_training_lose_nothing(
-    place: Path, whole: Reference, tmp_path: Path, number: signal.Signals, function: str
-) -> None:
-    """K3: during the test and the drawing all is saved already; a resume tests and draws again."""
-    folder = tmp_path / "run"
-    call = EPOCHS + 1 if function == PREDICT else 1
-    plots = () if function == PREDICT else ("--plots",)
-    start = command(place / "data.npz", folder, *plots)
-    ended = trainer.run(start, Moment(function, call, signalled(number)))
-    assert ended.code in (128 + number, -number)
-    assert "Traceback" not in ended.output
-    resume(folder, "--no-plots")
-    assert set(trainer.differences(folder, whole())) <= {"files"}  # a picture may have been drawn already
-
-
-def test_second_signal_acts_at_once() -> None:
-    """Who presses Ctrl-C twice does not want to wait for anything."""
-    with Interrupts() as interrupts:
-        signal.raise_signal(signal.SIGINT)
-        assert interrupts.number == signal.SIGINT
-        with pytest.raises(KeyboardInterrupt):
-            signal.raise_signal(signal.SIGINT)
-
-
-def test_ignored_signals_stay_ignored() -> None:
-    """`nohup digits train &` survives the end of the session: a signal ignored before is ignored still."""
-    before = signal.signal(signal.SIGHUP, signal.SIG_IGN)
-    try:
-        with Interrupts() as interrupts:
-            signal.raise_signal(signal.SIGHUP)
-        assert interrupts.number == 0
-    finally:
-        signal.signal(signal.SIGHUP, before)
-
-
-# -------------------------------------------------------------------------------------------- K5: full disk
-
-
-@pytest.fixture
-def small_disk(tmp_path: Path) -> Iterator[Path]:
-    """A file system of one megabyte."""
-    disk = tmp_path / "disk"
-    disk.mkdir()
-    mount = ["mount", "-t", "tmpfs", "-o", "size=1m", "tmpfs", str(disk)]
-    if not shutil.which("mount") or subprocess.run(mount, capture_output=True).returncode:
-        pytest.skip("needs the right to mount a small file system")
-    try:
-        yield disk
-    finally:
-        subprocess.run(["umount", "-l", str(disk)], check=True)
-
-
-def fill(disk: Path, spare: int) -> None:
-    """Leave `spare` bytes on the disk, or fewer."""
-    with open(disk / "filler", "wb", buffering=0) as file, contextlib.suppress(OSError):
-        while file.write(bytes(4096)):
-            pass
-    os.truncate(disk / "filler", max((disk / "filler").stat().st_size - spare, 0))
-
-
-def forbid_writing(size: int) -> None:
-    """Have this process fail to write any file beyond `size` bytes, as it does when a quota is used up."""
-    resource.setrlimit(resource.RLIMIT_FSIZE, (size, resource.RLIM_INFINITY))
-
-
-# What is written when the disk is full, and the function, with its call, just before: after the first epoch.
-WRITES = {
-    "checkpoint.npz": ("digits.training.state:State.finish_epoch", 2),
-    "metrics.csv": ("digits.training.metrics_table:write_table", 2),
-    "model.npz": ("digits.networks.model_file:save_model", 2),
-    "curves.png": ("digits.evaluation.plots.curves:curves_figure", 1),
-    "summary.json": ("digits.evaluation.metrics:evaluate_logits", 1),
-}
-
-
-def starve(data: Path, folder: Path, written: str, deed: Callable[[], object]) -> None:
-    """Run into a full disk: one sentence that names the file, exit code 1, and every file still whole."""
-    start = command(data, folder, *(["--plots"] if written == "curves.png" else []))
-    ended = trainer.run(start, Moment(*WRITES[written], deed))
-    assert ended.code == 1, ended.output
-    assert ended.output.splitlines()[-1].startswith(f"digits: could not write {folder / written}: ")
-    assert "Traceback" not in ended.output
-    assert trainer.unsound(folder) == []
-    assert trainer.leftovers(folder) == []
-    assert (folder / "checkpoint.npz").exists()
-
-
-@pytest.mark.parametrize(
-    ("written", "spare"),
-    mostly_slow(
-        [
-            *itertools.product(["checkpoint.npz"], [0, 4096, 65536]),
-            *itertools.product(["model.npz", "curves.png"], [0, 4096, 16384]),
-            ("metrics.csv", 0),  # less than a page: it fits or it does not
-            ("summary.json", 0),
-        ],
-        [("checkpoint.npz", 4096)],
-    ),
-)
-def test_full_disk(place: Path, whole: Reference, small_disk: Path, written: str, spare: int) -> None:
-    """K5: a disk that fills up stops the run with a sentence and costs nothing; with space, it goes on."""
-    folder = small_disk / "run"
-    starve(place / "data.npz", folder, written, functools.partial(fill, small_disk, spare))
-    (small_disk / "filler").unlink()
-    resume(folder, "--no-plots")
-    assert trainer.differences(folder, whole()) == []
-
-
-@pytest.mark.parametrize("written", mostly_slow(WRITES, ["model.npz"]))
-def test_used_up_quota(place: Path, whole: Reference, tmp_path: Path, written: str) -> None:
-    """K5: likewise where the system lets no file grow any more."""
-    folder = tmp_path / "run"
-    starve(place / "data.npz", folder, written, functools.partial(forbid_writing, 0))
-    resume(folder, "--no-plots")
-    assert trainer.differences(folder, whole()) == []
-
-
 # ------------------------------------------------------------------------------- K6: damaged checkpoints
-
-
-@pytest.fixture(scope="session")
-def cut_run(place: Path) -> Path:
-    """The folder of a run that was killed in its second epoch, with two checkpoints."""
-    folder = place / "cut"
-    start = command(place / "data.npz", folder, "--checkpoint-every", "4")
-    ended = trainer.run(start, Moment(STEP, 2 * STEPS - 1, signalled(signal.SIGKILL)))
-    assert ended.code == -signal.SIGKILL
-    assert tensor_file.previous(folder / "checkpoint.npz").exists()
-    return folder
-
-
-@pytest.fixture
-def cut(cut_run: Path, tmp_path: Path) -> Path:
-    """A copy of `cut_run` for one test."""
-    return shutil.copytree(cut_run, tmp_path / "run")
 
 
 def mutants(content: bytes, count: int) -> Iterator[bytes]:
@@ -535,11 +253,6 @@ def test_both_checkpoints_damaged(cut: Path) -> None:
 
 # ---------------------------------------------------------------------------------- K7: changed conditions
 
-
-def contents(folder: Path) -> dict[str, bytes]:
-    return {path.name: path.read_bytes() for path in folder.iterdir() if path.name != ".lock"}
-
-
 CHANGED = {
     "threads": ("--threads", "2"),
     "learning rate": ("--lr", "0.5"),
@@ -588,137 +301,6 @@ def test_other_machine_needs_consent(cut: Path, circumstance: str) -> None:
     assert any(f"Resumed inexactly: {circumstance} other is now " in notice for notice in notices)
 
 
-# ----------------------------------------------------------------------------------- K9: numbers gone wrong
-
-
-@pytest.mark.parametrize(
-    ("absurd", "loss"),
-    [
-        (("--lr", "1e30"), "not a finite number"),
-        pytest.param(
-            ("--lr", "1e4", "--optimizer", "adam", "--momentum", "0"),
-            "beyond a million nats",
-            marks=pytest.mark.slow,
-        ),
-    ],
-)
-def test_diverging_training_stops(place: Path, tmp_path: Path, absurd: tuple[str, ...], loss: str) -> None:
-    """K9: with an absurd learning rate the command stops with a sentence, not with a table of nonsense."""
-    ended = trainer.run(command(place / "data.npz", tmp_path / "run", *absurd))
-    assert ended.code == 1
-    assert f"the loss is {loss}; lower --lr" in ended.output.splitlines()[-1]
-    assert "Traceback" not in ended.output
-    assert trainer.unsound(tmp_path / "run") == []
-
-
-def small_options(place: Path, folder: Path, **changes: Any) -> TrainOptions:
-    """What `command` asks for, as options."""
-    base = TrainOptions(data=place / "data.npz", out=folder.parent, name=folder.name, epochs=EPOCHS)
-    base = dataclasses.replace(base, batch_size=32, hidden=(16, 8), plots=False, lr=0.02, momentum=0.9)
-    return dataclasses.replace(base, **changes)
-
-
-def poison_at(step: int, poison: Callable[[State], None]) -> Callable[[State], None]:
-    """A `progress` that poisons the state after so many steps."""
-
-    def progress(state: State) -> None:
-        if state.epoch * STEPS + state.step == step:
-            poison(state)
-
-    return progress
-
-
-def poison_first_weight(state: State) -> None:
-    state.weights[0] = float("nan")
-
-
-def poison_last_bias(state: State) -> None:
-    list(state.model.parameters())[-1].data[-1] = float("inf")
-
-
-def poison_optimizer(state: State) -> None:
-    memory = state.optimizer.memory
-    memory["square" if "square" in memory else "momentum"][5] = float("inf")
-
-
-POISONS = (poison_first_weight, poison_last_bias, poison_optimizer)
-
-
-@pytest.mark.parametrize(
-    ("optimizer", "poison", "step"),
-    mostly_slow(
-        itertools.product(["sgd", "rmsprop"], POISONS, [STEPS + 3, 2 * STEPS]),  # mid-epoch, last step
-        [("sgd", poison_first_weight, STEPS + 3), ("rmsprop", poison_optimizer, 2 * STEPS)],
-    ),
-)
-def test_infinite_numbers_never_reach_a_checkpoint(
-    place: Path,
-    whole: Reference,
-    tmp_path: Path,
-    poison: Callable[[State], None],
-    step: int,
-    optimizer: str,
-) -> None:
-    """K9: a number that is not finite stops the run; the last good checkpoint goes on to the same bits.
-
-    An infinite square in RMSprop's memory is the sly one: the weights stay finite.
-    """
-    folder = tmp_path / "run"
-    options = small_options(place, folder, optimizer=optimizer)
-    with pytest.raises(TrainingError, match=r"lower --lr"):
-        run(options, progress=poison_at(step, poison))
-    assert trainer.unsound(folder) == []
-    assert len(trainer.metrics(folder)) == 1
-    resume(folder)
-    assert trainer.differences(folder, whole("--optimizer", optimizer)) == []
-
-
-# ------------------------------------------------------------------------- K10: two trainers on one folder
-
-
-def test_second_trainer_is_refused(place: Path, whole: Reference, tmp_path: Path) -> None:
-    """K10: while one process trains, others are told who it is; when it was killed, the next one goes on."""
-    folder = tmp_path / "run"
-    start = command(place / "data.npz", folder)
-    first = Trainer(start, Moment(STEP, STEPS + 2, signalled(signal.SIGSTOP)))
-    first.await_stop()
-    before = contents(folder)
-    for arguments in (start, resumption(folder)):
-        second = trainer.run(arguments)
-        assert second.code == 1
-        assert f"{folder} is in use by process {first.pid} on " in second.output
-    assert contents(folder) == before
-    first.send(signal.SIGKILL)
-    assert first.wait().code == -signal.SIGKILL
-    assert (folder / ".lock").read_text().startswith(f"process {first.pid} ")  # stale, and no hindrance
-    resume(folder)
-    assert trainer.differences(folder, whole()) == []
-
-
-def test_simultaneous_starts_of_one_name(place: Path, whole: Reference, tmp_path: Path) -> None:
-    """K10: of several that start the same run at once, one does it and the others are refused."""
-    folder = tmp_path / "run"
-    processes = [Trainer(command(place / "data.npz", folder), held=True) for _ in range(3)]
-    for process in processes:
-        process.await_stop()
-    for process in processes:
-        process.send(signal.SIGCONT)
-    ended = [process.wait() for process in processes]
-    assert sorted(end.code for end in ended) == [0, 1, 1], ended
-    assert all("in use" in end.output or "holds a run already" in end.output for end in ended if end.code)
-    assert trainer.differences(folder, whole()) == []
-
-
-def test_started_run_is_not_started_again(place: Path, whole: Reference, tmp_path: Path) -> None:
-    """A name that is taken is refused without --resume, and nothing of the old run is touched."""
-    folder = shutil.copytree(place / "whole", tmp_path / "run") if whole() else tmp_path
-    before = contents(folder)
-    ended = trainer.run(command(place / "data.npz", folder))
-    assert ended.code == 1
-    assert f"{folder} holds a run already; add --resume" in ended.output
-    assert contents(folder) == before
-
-
 # ------------------------------------------------------------------------------------------ finished runs
 
 
@@ -754,23 +336,3 @@ def test_more_epochs_under_a_schedule(place: Path, tmp_path: Path) -> None:
     assert ended.code == 1
     assert "--epochs 1 is now 2" in ended.output
     assert contents(folder) == before
-
-
-# ------------------------------------------------------------------------------------- the folder's errors
-
-
-@pytest.mark.parametrize("out", ["/dev/null/runs", "/proc/runs"])
-def test_unusable_folders(place: Path, out: str) -> None:
-    """A folder that cannot be made is named in a sentence, whether or not the run has a name."""
-    for name in (["--name", "x"], []):
-        ended = trainer.run(["train", "--data", str(place / "data.npz"), "--out", out, *name])
-        assert ended.code == 1
-        assert out in ended.output.splitlines()[-1]
-        assert "Traceback" not in ended.output
-
-
-def test_errors_of_other_files_keep_their_meaning(place: Path, tmp_path: Path) -> None:
-    """A reader that hangs up (`digits train | head`) is not mistaken for a full disk in the run's folder."""
-    options = small_options(place, tmp_path / "run")
-    with pytest.raises(BrokenPipeError), open_run(options, World()):
-        raise BrokenPipeError

@@ -1,4 +1,4 @@
-"""`digits.run`: what a caller can rely on besides the figures; teachers, TensorBoard, the folder's names."""
+"""`digits.run`: what a caller can rely on besides the figures; teachers, TensorBoard."""
 
 import builtins
 import dataclasses
@@ -11,13 +11,10 @@ import torch
 
 import digits
 from digits.errors import MissingPackageError, OptionError, RunError
-from digits.evaluation.epoch import Epoch
 from digits.networks import model_file
 from digits.networks.mlp import MLP
 from digits.options import TrainOptions
-from digits.training.ensemble_run import mean_epoch
 from digits.training.run import run
-from digits.training.run_folder import find_unfinished, next_name
 from digits.training.teacher import load_teacher
 
 SMALL = TrainOptions(hidden=(8, 8), epochs=1, plots=False, device="cpu", name="run")
@@ -92,28 +89,3 @@ def test_a_teacher_of_other_data_is_refused(tmp_path: Path, data: dict[str, str]
     """A network that was not trained on the same data cannot be a teacher."""
     with pytest.raises(OptionError, match=r"--teacher .* was not trained on mnist; expected"):
         load_teacher(saved(tmp_path / "teacher.npz", data), "mnist", "1")
-
-
-# ------------------------------------------------------------------------------------- ensembles, folders
-
-
-def test_the_epochs_of_an_ensemble_are_means() -> None:
-    """Losses and accuracies are averaged, seconds and images are summed."""
-    epochs = (Epoch(3, 1.0, 0.5, 2.0, 0.25, 1.5, 100), Epoch(3, 2.0, 0.75, 3.0, 0.75, 2.5, 100))
-    assert mean_epoch(epochs) == Epoch(3, 1.5, 0.625, 2.5, 0.5, 4.0, 200)
-
-
-def test_names_are_numbered(tmp_path: Path) -> None:
-    """The first free number is taken and reserved; where no folder can be made, the error says so."""
-    assert [next_name(tmp_path / "runs", "classic") for _ in range(2)] == ["classic-1", "classic-2"]
-    (tmp_path / "file").write_text("")
-    with pytest.raises(RunError, match="file"):
-        next_name(tmp_path / "file", "classic")
-
-
-def test_what_there_is_to_resume(tmp_path: Path) -> None:
-    """Without a run of that name, or without an unfinished one, the error says what to do."""
-    with pytest.raises(RunError, match="holds no run to resume; leave out --resume"):
-        find_unfinished(tmp_path, "none")
-    with pytest.raises(RunError, match="holds no unfinished run"):
-        find_unfinished(tmp_path, None)
