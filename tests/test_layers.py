@@ -28,7 +28,7 @@ MODULES = {
 WITHOUT_TORCH = ("reading", "serving")  # rooms that work where PyTorch is not installed
 
 
-FOLDERS = ("src", "benchmarks", "docs")
+FOLDERS = ("src", "tests", "benchmarks", "docs")
 PYTHON = sorted(path for folder in FOLDERS for path in (ROOT / folder).rglob("*.py"))
 
 
@@ -92,7 +92,7 @@ def test_no_cycle() -> None:
 
 @pytest.mark.parametrize("path", PYTHON, ids=lambda path: str(path.relative_to(ROOT)))
 def test_no_back_door(path: Path) -> None:
-    """No name of digits with a leading underscore is used outside its module."""
+    """No name of digits with a leading underscore is used outside its module, tests included."""
     modules, used = set(), set()
     for node in ast.walk(parsed(path)):
         if isinstance(node, ast.ImportFrom) and (node.module or "").split(".")[0] == "digits":

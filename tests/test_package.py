@@ -8,8 +8,10 @@ import sys
 import time
 import urllib.request
 import zipfile
+from collections.abc import Iterator
 from importlib import import_module
 from pathlib import Path
+from types import ModuleType
 from typing import Any
 
 import pytest
@@ -64,13 +66,22 @@ class Without:
 
 
 @pytest.fixture
-def bare(monkeypatch: pytest.MonkeyPatch) -> None:
+def bare(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     """Python as if no optional package were installed, and as if nothing of digits had been imported."""
     monkeypatch.setenv("OPENBLAS_NUM_THREADS", "1")  # `digits predict` sets it where it is not set
-    for name in list(sys.modules):
-        if name.split(".")[0] == "digits" or name in OPTIONAL:
-            monkeypatch.delitem(sys.modules, name)
     monkeypatch.setattr(sys, "meta_path", [Without(finder) for finder in sys.meta_path])
+    before = loaded()
+    for name in before:
+        del sys.modules[name]
+    yield
+    for name in loaded():
+        del sys.modules[name]  # other tests must not find these second copies
+    sys.modules.update(before)
+
+
+def loaded() -> dict[str, ModuleType]:
+    """Return the imported modules of digits and the imported optional packages, by name."""
+    return {n: m for n, m in sys.modules.items() if n.split(".")[0] == "digits" or n in OPTIONAL}
 
 
 def digits(line: str, picture: Path) -> int:
