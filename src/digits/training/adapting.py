@@ -117,7 +117,7 @@ def adapt_network(
 
         return fine_tuning.fine_tune(network, digits, splits, options.seed, number, after_step)
 
-    part_logits = []
+    part_logits = []  # of each part, from the network that was trained without it
     for number, part in enumerate(parts):
         began = time.perf_counter()
         tuned = tune(custom.digits.at(_all_but(part, len(custom.digits))), number)

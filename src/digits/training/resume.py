@@ -25,8 +25,8 @@ from digits.training.devices import pick_device, pick_precision
 from digits.training.distributed import World
 from digits.training.state import State
 
-# Options that do not change the weights: places, pictures, how often is saved. The data, the threads and the
-# device do, but they are compared by what they turn out to be: see `circumstances`.
+# Options that are not compared. Most do not change the weights. Data, threads and device do, but not by their
+# option: `circumstances` has the content of the data, and the threads and the device that are really used.
 WITHOUT_EFFECT = frozenset(
     {"data", "unverified", "threads", "device", "patience", "out", "name", "resume", "allow_inexact"}
     | {"checkpoint_every", "plots", "tensorboard"}

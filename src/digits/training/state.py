@@ -76,7 +76,8 @@ class State:
     def __post_init__(self) -> None:
         self.device = pick_device(self.options.device)
         self.model.to(self.device)
-        # `shared` is summed over all processes after each step: the gradients, then whether to stop.
+        # `shared` holds the gradients and, as its last number, whether to stop; after each step it is summed
+        # over all processes.
         self.weights, self.shared = flatten_parameters(self.model)
         self.gradient = self.shared[:-1]
         self.average = copy.deepcopy(self.model) if self.options.ema else None
