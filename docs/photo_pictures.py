@@ -125,6 +125,8 @@ def main(folder: Path) -> None:
     folder.mkdir(parents=True, exist_ok=True)
     reader = Reader.load("cnn")
     explain(reader.read(ruled_sheet(), explain=True), folder / "explain.png")
+    with Image.open(folder / "explain.png") as full:  # with 256 colours it takes half of the bytes
+        full.convert("RGB").quantize(256).save(folder / "explain.png", optimize=True)
     figure_style.save_png(pens_figure(reader), folder / "pens.png")
 
 
