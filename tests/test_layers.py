@@ -3,6 +3,7 @@
 import ast
 import functools
 import graphlib
+import re
 from pathlib import Path
 
 import pytest
@@ -72,6 +73,12 @@ def outside(module: str) -> set[str]:
 def test_every_room_has_a_rank() -> None:
     """A new room is given its place in the table above."""
     assert sorted(RANK) == sorted({room(module) for module in MODULES})
+
+
+def test_the_table_is_explained() -> None:
+    """docs/design.md has the same table of ranks, for readers."""
+    rows = re.findall(r"^\| (\d) \| (.*) \|$", (ROOT / "docs" / "design.md").read_text(), re.MULTILINE)
+    assert {int(rank): set(re.findall(r"`(\w+)`", rooms)) for rank, rooms in rows} == RANKS
 
 
 @pytest.mark.parametrize("module", sorted(MODULES))
