@@ -120,8 +120,8 @@ def test_many_marks_are_folded() -> None:
 
 def test_errors_take_the_place_of_the_answer() -> None:
     """In the same columns, without the name that stands there already."""
-    error = PhotoError("a.png is empty; a picture was expected", kind="format")
-    assert shown(error=error) == ["a.png   error: it is empty; a picture was expected"]
+    error = PhotoError("a.png is empty; expected a picture", kind="format")
+    assert shown(error=error) == ["a.png   error: it is empty; expected a picture"]
 
 
 @pytest.mark.parametrize("name", ["a", "d", "r", "it"])

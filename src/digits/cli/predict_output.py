@@ -3,7 +3,7 @@
     photo.jpg   4071   4 >99 %  0  98 %  7  97 %  1 >99 %
     page.png    12     1 >99 %  2  99 %  5?  31 % unclear
                 38     3  99 %  8 >99 %
-    notes.txt   error: it is no picture that can be read here; save it as PNG or JPEG
+    notes.txt   error: it is no picture in a known format; save it as PNG or JPEG
 
 A line has the picture's name, the accepted digits of one row of handwriting, and each mark with its most
 likely digit and probability. A mark that is not accepted has a question mark and the reason.

@@ -1,4 +1,7 @@
-"""Bring components of a page into MNIST's form and classify them, each only once."""
+"""Bring components of a page into MNIST's form and classify each of them once.
+
+A component is a connected piece of ink, or several of them joined.
+"""
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
@@ -16,7 +19,13 @@ Classify: TypeAlias = Callable[[Array], Probabilities]  # (N, 28, 28) in [0, 1] 
 
 @dataclass(frozen=True)
 class Candidate:
-    """A component that may be one digit: its image (28, 28), and its probabilities (10,) once classified."""
+    """A component that may be one digit.
+
+    Attributes:
+        component: The ink, with its box on the page.
+        image: float32 (28, 28) in [0, 1], in MNIST's form.
+        probabilities: Probabilities (10,) of the digits; None if the candidate is not classified yet.
+    """
 
     component: Component
     image: Array
@@ -24,30 +33,44 @@ class Candidate:
 
     @property
     def confidence(self) -> float:
-        """Probability of the likeliest digit; 0 if the candidate is not classified."""
+        """Probability of the likeliest digit, in [0, 1]; 0 if the candidate is not classified."""
         return 0.0 if self.probabilities is None else float(self.probabilities.max())
 
 
 def candidate_of(component: Component, strength: Array) -> Candidate:
-    """Bring a component of a page into MNIST's form; `strength` (H, W) is the page's ink in [0, 1]."""
+    """Return the candidate of a component, not classified.
+
+    Args:
+        component: The ink that may be a digit.
+        strength: Ink strength of the page, float32 (H, W) in [0, 1].
+    """
     return Candidate(component, mnist_form(cut_out(strength, component)))
 
 
 class Candidates:
-    """Makes the candidates of one page and remembers their probabilities: no image is classified twice."""
+    """The candidates of one page. Equal images are classified only once."""
 
     def __init__(self, strength: Array, classify: Classify | None) -> None:
-        """Take the page's ink `strength` (H, W), in [0, 1]; without `classify` nothing is classified."""
+        """Set the page and the classifier.
+
+        Args:
+            strength: Ink strength of the page, float32 (H, W) in [0, 1].
+            classify: Function from images (N, 28, 28) to probabilities (N, 10). If None, no candidate is
+                classified.
+        """
         self._strength, self._classify = strength, classify
-        self._known: dict[bytes, Probabilities] = {}  # by the image's bytes
+        self._known: dict[bytes, Probabilities] = {}  # from the bytes of an image to its probabilities
 
     def unclassified(self, component: Component) -> Candidate:
-        """Return the candidate of a component; it has probabilities only if its image is known already."""
+        """Return the candidate of a component, with probabilities if an equal image was classified."""
         candidate = candidate_of(component, self._strength)
         return replace(candidate, probabilities=self._known.get(candidate.image.tobytes()))
 
     def classified(self, components: Sequence[Component]) -> list[Candidate]:
-        """Return the candidates of components, with probabilities; new images are classified in one batch."""
+        """Return the candidates of N components, with probabilities if there is a classifier.
+
+        Images that were not classified before are classified in one batch.
+        """
         candidates = [self.unclassified(component) for component in components]
         if self._classify is None:
             return candidates

@@ -1,4 +1,4 @@
-"""Decode an image that Pillow has opened into upright, opaque pixels of 8 bits."""
+"""Convert an image that Pillow has opened to upright, opaque pixels of 8 bits."""
 
 from dataclasses import dataclass
 from typing import Any, TypeAlias
@@ -8,8 +8,8 @@ import numpy.typing as npt
 from PIL import ExifTags, Image
 
 Pixels: TypeAlias = npt.NDArray[np.uint8]
-WORKING_SIDE = 1600  # px; a page of 50 hand-written lines still has digits of 20 px, as MNIST has
-OPAQUE, HALF, WHITE_16 = 255, 127, 65535  # values of a channel of 8 bits and of 16 bits
+WORKING_SIDE = 1600  # px; in a page of 50 handwritten lines digits are still 20 px high, as in MNIST
+OPAQUE, HALF, WHITE_16 = 255, 127, 65535  # two values of an 8-bit channel; largest value of 16 bits
 
 _TURNS = {
     2: Image.Transpose.FLIP_LEFT_RIGHT,
@@ -19,16 +19,18 @@ _TURNS = {
     6: Image.Transpose.ROTATE_270,
     7: Image.Transpose.TRANSVERSE,
     8: Image.Transpose.ROTATE_90,
-}  # EXIF 2.3, tag 0x0112
+}  # from the value of EXIF tag 0x0112 to what turns the image upright; source: EXIF 2.3
 _SIDEWAYS = {_TURNS[value] for value in (5, 6, 7, 8)}
 
 
 @dataclass(frozen=True)
 class Picture:
-    """An opaque, upright picture, at most WORKING_SIDE pixels long.
+    """An opaque, upright picture whose longer side has at most WORKING_SIDE pixels.
 
-    `pixels` are (H, W) grey or (H, W, 3) RGB, uint8. `width` and `height` are those of the upright original
-    in pixels, which may be larger.
+    Attributes:
+        pixels: uint8, (H, W) grey or (H, W, 3) RGB.
+        width: Width of the upright original in pixels; it may be larger than W.
+        height: Height of the upright original in pixels; it may be larger than H.
     """
 
     pixels: Pixels
@@ -39,7 +41,12 @@ class Picture:
 def decode(image: Image.Image, *, may_change: bool) -> Picture:
     """Decode the first frame of an image and turn it upright.
 
-    `may_change`: JPEG may be decoded at a smaller size, which is faster but changes `image` itself.
+    Args:
+        image: Image that Pillow has opened.
+        may_change: If True, a JPEG may be decoded at a smaller size. This is faster but changes `image`.
+
+    Returns:
+        The picture, with a longer side of at most WORKING_SIDE pixels.
     """
     width, height = image.size
     if may_change:
@@ -58,7 +65,7 @@ def decode(image: Image.Image, *, may_change: bool) -> Picture:
 
 
 def _orientation(image: Image.Image) -> Image.Transpose | None:
-    """Return how to turn the stored pixels upright, from the EXIF data; None if it is missing or broken."""
+    """Return the rotation or flip that turns the image upright; None if its EXIF data names none."""
     try:
         return _TURNS.get(image.getexif().get(ExifTags.Base.Orientation, 1))
     except Exception:  # Pillow's parser raises errors of many types for broken EXIF data
@@ -66,9 +73,9 @@ def _orientation(image: Image.Image) -> Image.Transpose | None:
 
 
 def _eight_bits(image: Image.Image) -> Image.Image:
-    """Convert an image to mode L, RGB or RGBA.
+    """Convert an image of any mode to mode L, RGB or RGBA with 8 bits per channel.
 
-    Pillow's own conversion of 16 bits cuts off all values above 255, so that everything turns white.
+    Images of 16 and 32 bits are scaled to 0..255. Pillow's own conversion would clip them at 255.
     """
     if image.mode in ("L", "RGB", "RGBA"):
         return image
@@ -81,8 +88,11 @@ def _eight_bits(image: Image.Image) -> Image.Image:
 
 
 def _scaled_to_bytes(values: npt.NDArray[Any]) -> Pixels:
-    """Scale (H, W) to bytes: 16 bits by their full range, all other numbers by their own range."""
-    if values.dtype.kind == "u" and values.dtype.itemsize == 2:  # of either byte order
+    """Scale the values (H, W) of an image to uint8.
+
+    Values of 16 bits are scaled from 0..65535. All other values are scaled from their minimum and maximum.
+    """
+    if values.dtype.kind == "u" and values.dtype.itemsize == 2:  # uint16 of both byte orders
         return np.asarray((values.astype(np.uint32) + np.uint32(128)) // np.uint32(257), dtype=np.uint8)
     numbers = np.nan_to_num(values.astype(np.float32), posinf=0.0, neginf=0.0)
     low, high = float(numbers.min()), float(numbers.max())
@@ -92,7 +102,7 @@ def _scaled_to_bytes(values: npt.NDArray[Any]) -> Pixels:
 
 
 def _opaque(image: Image.Image) -> Image.Image:
-    """Put a transparent image on white, or on black if its visible part is light."""
+    """Put a transparent image on white paper, or on black paper if its visible part is light."""
     if image.mode != "RGBA":
         return image
     alpha = np.asarray(image.getchannel("A"))
@@ -106,7 +116,7 @@ def _opaque(image: Image.Image) -> Image.Image:
 
 
 def _grey_if_colourless(pixels: Pixels) -> Pixels:
-    """Return one channel (H, W) where all three are equal, which saves two thirds of the later work."""
+    """Return one channel (H, W) if all three are equal, else `pixels`; later steps are faster on one."""
     if pixels.ndim == 3 and (pixels == pixels[..., :1]).all():
         return np.ascontiguousarray(pixels[..., 0])
     return pixels

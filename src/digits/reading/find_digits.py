@@ -1,6 +1,13 @@
 """Find the digits of a picture and bring each into MNIST's form.
 
-`find` is the way of every picture, step by step; each step has a module of its own.
+`find` shows all steps in order. Each step is in its own module:
+
+1. contrast, ink: How much darker than the paper is each pixel, and which pixels are ink?
+2. page_edges, ruled_lines: Remove the ink of table edges and ruled lines.
+3. components, cleaning: Find connected components, and remove those that are not writing.
+4. page_scale: Make large writing smaller.
+5. segmentation: Join components to characters, find rows, cut touching digits apart.
+6. mnist_form: Make an image of 28 x 28 pixels from each digit.
 """
 
 import math
@@ -32,29 +39,32 @@ def find(
     """Find the digits of a picture and return them as marks in reading order.
 
     Args:
-        picture: An upright picture, as `image_files.open_picture` returns it.
-        single: The picture holds one digit at most. Exactly one mark is returned, which is `blank` if there
-            is no ink.
-        classify: Takes images (N, 28, 28) in [0, 1] to probabilities (N, 10), and helps to cut touching
-            digits apart; rows that sum to less than 1 leave the rest to "no digit". Without it the shape
-            alone decides. A mark has probabilities if it was classified for that purpose.
-        explain: Keep pictures of the steps: "picture", "ink" and "strokes".
+        picture: Upright picture, as `image_files.open_picture` returns it.
+        single: If True, the picture holds at most one digit, and exactly one mark is returned. This mark is
+            `blank` if there is no ink.
+        classify: Function from images (N, 28, 28) in [0, 1] to probabilities (N, 10). It helps to decide
+            where touching digits are cut. A row may have a sum below 1; the rest is "no digit". If None,
+            only the shape of the ink decides.
+        explain: If True, keep pictures of the steps "picture", "ink" and "strokes".
+
+    Returns:
+        The marks. A mark has probabilities if `classify` was called for it.
     """
     ready = as_mnist_image(picture.pixels)
     if ready is not None:
         return _ready_made(ready, picture, explain=explain)
-    # Ink: contrast with the paper, without tables, edges of sheets and ruled lines.
+    # Compute the contrast with the paper, then the ink without table edges and ruled lines.
     contrast, light_ink = contrast_of(picture.pixels)
     page_ink, ink = _ink_of_page(contrast, single=single)
-    # Connected components of the ink, without those that are no writing.
+    # Find the connected components of the ink and keep those that are writing.
     components = _writing(ink, single=single)
     on_card = _digit_on_card(components, picture, explain=explain) if single else None
     if on_card is not None:
         return on_card
-    # Rows of digits, on a page on which characters are about 80 pixels high.
+    # Scale large writing to a height of about 80 pixels, then find the rows of digits.
     page = scaled_page(ink, components)
     rows = _one_row(page) if single else segment(page, classify)
-    # Marks: digits in MNIST's form, with their boxes in the picture.
+    # Return each digit in MNIST's form, with its box in the picture.
     marks = [_mark(digit, row, page, picture) for row, digits in enumerate(rows) for digit in digits]
     if single and not marks:
         marks = [_blank_mark(picture)]
@@ -65,7 +75,13 @@ def find(
 
 
 def _ready_made(image: Array, picture: Picture, *, explain: bool) -> PictureMarks:
-    """Return the only mark of a picture that has MNIST's form already."""
+    """Return the only mark of a picture that is already in MNIST's form.
+
+    Args:
+        image: float32 (28, 28) in [0, 1].
+        picture: The same picture as it was opened.
+        explain: If True, keep the picture as a step.
+    """
     top, bottom, left, right = extent(picture.pixels > 0)
     mark = Mark(image, (left, top, right - left, bottom - top))
     steps = {"picture": picture.pixels} if explain else {}
@@ -73,9 +89,17 @@ def _ready_made(image: Array, picture: Picture, *, explain: bool) -> PictureMark
 
 
 def _ink_of_page(contrast: Array, *, single: bool) -> tuple[Ink, Ink]:
-    """Return the ink of a page without tables and edges of sheets, then the same without ruled lines.
+    """Return the ink of a page, before and after ruled lines are removed.
 
-    `contrast` is (H, W). A picture of at most TINY pixels shows neither of them.
+    Tables and edges of sheets are removed from both. Nothing is removed from a picture of at most TINY
+    pixels, because such a picture shows neither.
+
+    Args:
+        contrast: Contrast with the paper, float32 (H, W) in [0, 1].
+        single: If True, the picture holds at most one digit.
+
+    Returns:
+        The ink with ruled lines, and the ink without them.
     """
     if max(contrast.shape) <= TINY:
         ink = ink_from_contrast(contrast)
@@ -85,14 +109,17 @@ def _ink_of_page(contrast: Array, *, single: bool) -> tuple[Ink, Ink]:
 
 
 def _writing(ink: Ink, *, single: bool) -> list[Component]:
-    """Return the connected components of the ink that are writing, or those of the only digit."""
+    """Return the connected components of the ink that are writing; if `single`, those of the only digit."""
     shape = ink.mask.shape
     components = without_noise(connected_components(ink.mask), shape)
     return components_of_single_digit(components, ink) if single else without_clutter(components, shape)
 
 
 def _digit_on_card(components: list[Component], picture: Picture, *, explain: bool) -> PictureMarks | None:
-    """Return the only digit of a picture if it lies on a small sheet that was taken for ink; else None."""
+    """Return the only digit of a picture if it lies on a small sheet; None if there is no such sheet.
+
+    The sheet is lighter than what it lies on, so it was itself found as a component of ink.
+    """
     card = card_among(components, picture)
     if card is None:
         return None
@@ -100,14 +127,14 @@ def _digit_on_card(components: list[Component], picture: Picture, *, explain: bo
 
 
 def _one_row(page: ScaledPage) -> list[list[Candidate]]:
-    """Return all components of the page as the only digit of the only row; no row without components."""
+    """Return one row with one digit, which is the union of all components; no row if there are none."""
     if not page.components:
         return []
     return [[candidate_of(union(page.components), page.strength)]]
 
 
 def _mark(digit: Candidate, row: int, page: ScaledPage, picture: Picture) -> Mark:
-    """Return the mark of a digit that was found on a page made from the picture."""
+    """Return the mark of a digit, with its box converted from pixels of the page to pixels of the picture."""
     high, wide = page.strength.shape[0] / picture.height, page.strength.shape[1] / picture.width
     c = digit.component
     left, top = int(c.left / wide), int(c.top / high)
@@ -118,11 +145,11 @@ def _mark(digit: Candidate, row: int, page: ScaledPage, picture: Picture) -> Mar
 
 
 def _blank_mark(picture: Picture) -> Mark:
-    """Return the mark of a picture without ink: black, and as large as the picture."""
+    """Return the mark of a picture without ink: a black image whose box is the whole picture."""
     whole = (0, 0, picture.width, picture.height)
     return Mark(np.zeros((SIDE, SIDE), np.float32), whole, blank=True)
 
 
 def _grey(strength: Array) -> Pixels:
-    """Return ink strength (H, W) in [0, 1] as bytes from 0 to 255."""
+    """Convert ink strength (H, W) in [0, 1] to uint8 from 0 to 255."""
     return np.asarray(strength * np.float32(255), dtype=np.uint8)

@@ -1,7 +1,7 @@
-"""Open a picture from a file, bytes, a Pillow image or an array, within limits of size.
+"""Open a picture from a file, bytes, a Pillow image or an array, if it is not too large.
 
-Files may come from strangers. The size that a header claims is checked before any pixel is decoded, only the
-decoders of common formats are used, and every error of a decoder becomes a PhotoError.
+Files may come from strangers. Therefore the size in the header is checked before any pixel is decoded, and
+only decoders of common formats are used. Every error of a decoder becomes a PhotoError.
 """
 
 import functools
@@ -22,36 +22,39 @@ from digits.errors import PhotoError
 from digits.reading.decoding import Picture, decode
 
 Source: TypeAlias = "str | os.PathLike[str] | bytes | Image.Image | npt.NDArray[Any]"
-# Most security advisories of Pillow concern decoders of rare formats, so those are not used. MPO is what many
-# phones write into .jpg; HEIF needs pillow-heif.
+# Rare formats are left out, because most security advisories of Pillow concern their decoders. Many phones
+# write MPO into files named .jpg. HEIF needs pillow-heif.
 FORMATS = ("JPEG", "MPO", "PNG", "WEBP", "GIF", "TIFF", "BMP", "PPM", "AVIF", "HEIF")
 MILLION = 1_000_000
 
 
 @dataclass(frozen=True)
 class PictureLimits:
-    """Largest picture that is opened; all limits are checked before decoding. They are generous."""
+    """Size limits for pictures; they are checked before a picture is decoded."""
 
     file_bytes: int = 10 * MILLION
-    """Size of the file in bytes."""
+    """Largest size of the file in bytes."""
     pixels: int = 25 * MILLION
-    """Width times height."""
+    """Largest product of width and height in pixels."""
     side: int = 20_000
-    """Longer side in pixels."""
+    """Largest length of the longer side in pixels."""
 
 
 def open_picture(source: Source, limits: PictureLimits | None = None, *, name: str = "") -> Picture:
     """Open a picture and turn it upright.
 
     Args:
-        source: A path, the bytes of a file, a Pillow image (not changed), or an array: (H, W) grey,
-            (H, W, 3) RGB or (H, W, 4) RGBA, uint8, bool, or float in [0, 1].
-        limits: The largest picture allowed; by default `PictureLimits()`.
-        name: What error messages call a source that is no path.
+        source: Path, bytes of a file, Pillow image (it is not changed), or array. An array is (H, W) grey,
+            (H, W, 3) RGB or (H, W, 4) RGBA, and uint8, bool, or float in [0, 1].
+        limits: Largest picture that is allowed. The default is `PictureLimits()`.
+        name: Name for error messages, used if the source is not a path.
+
+    Returns:
+        The upright, opaque picture, with a longer side of at most `decoding.WORKING_SIDE` pixels.
 
     Raises:
-        PhotoError: Its `kind` is "format" (no picture of a known format, or no readable file), "limit" (too
-            large) or "damaged" (the pixels cannot be decoded).
+        PhotoError: `kind` is "format" if the source is not a readable picture of a known format, "limit" if
+            it is too large, "damaged" if its pixels cannot be decoded.
     """
     limits = limits or PictureLimits()
     if isinstance(source, np.ndarray):
@@ -63,17 +66,17 @@ def open_picture(source: Source, limits: PictureLimits | None = None, *, name: s
 
 
 def files_in(paths: Iterable[Path]) -> Iterator[Path]:
-    """Yield the paths, with each folder replaced by the files directly in it, sorted by name.
+    """Yield each path, and for a folder the files in it, sorted by name.
 
-    Hidden files are left out. A folder without files, or one that cannot be listed, is yielded itself, so
-    that opening it raises the error.
+    Files in subfolders and hidden files are left out. A folder is yielded itself if it has no files or cannot
+    be listed; then opening it raises the error.
     """
     for path in paths:
         yield from _listed(path) or [path]
 
 
 def _listed(path: Path) -> list[Path]:
-    """Return the files in a folder; none if it is no folder or cannot be listed."""
+    """Return the files in a folder, sorted by name; none if the path is not a folder that can be listed."""
     try:
         with os.scandir(path) as entries:
             names = [entry.name for entry in entries if entry.name[0] != "." and not _is_folder(entry)]
@@ -85,12 +88,16 @@ def _listed(path: Path) -> list[Path]:
 def _is_folder(entry: "os.DirEntry[str]") -> bool:
     try:
         return entry.is_dir()
-    except OSError:  # a link that leads in a circle; opening it raises an error that says so
+    except OSError:  # for example a link to itself; opening the file later raises an error that says so
         return False
 
 
 def _content(source: "str | os.PathLike[str] | bytes", limits: PictureLimits, name: str) -> tuple[bytes, str]:
-    """Return the bytes of a file and the name for error messages."""
+    """Return the bytes of a source and its name for error messages.
+
+    Raises:
+        PhotoError: if the source is empty, too large or not readable.
+    """
     if isinstance(source, bytes):
         name, size = name or "the picture", len(source)
         content = source
@@ -100,26 +107,28 @@ def _content(source: "str | os.PathLike[str] | bytes", limits: PictureLimits, na
     if size > limits.file_bytes:
         raise PhotoError(
             f"{name} has {size:,} bytes, more than the {limits.file_bytes:,} allowed; "
-            "save it smaller or as JPEG",
+            "save a smaller picture, or save it as JPEG",
             kind="limit",
         )
     if not content:
-        raise PhotoError(f"{name} is empty; a picture was expected", kind="format")
+        raise PhotoError(f"{name} is empty; expected a picture", kind="format")
     return content, name
 
 
 def _read(path: Path, most: int, name: str) -> tuple[bytes, int]:
-    """Return the bytes of a regular file and its size; no bytes if it is larger than `most`.
+    """Return the bytes of a regular file and its size in bytes; no bytes if it has more than `most`.
 
-    Pipes and devices are refused, because they may never end.
+    Raises:
+        PhotoError: if the path is not a readable regular file. Pipes and devices are refused because they
+            may never end.
     """
     try:
         about = path.stat()
         if stat.S_ISDIR(about.st_mode):
             os.scandir(path).close()  # raises a better error if the folder cannot be listed
-            raise PhotoError(f"{name} is a folder without pictures; name a picture", kind="format")
+            raise PhotoError(f"{name} is a folder without pictures; name a picture file", kind="format")
         if not stat.S_ISREG(about.st_mode):
-            raise PhotoError(f"{name} is no regular file; name a picture", kind="format")
+            raise PhotoError(f"{name} is not a regular file; name a picture file", kind="format")
         if about.st_size > most:
             return b"", about.st_size
         with open(path, "rb") as file:
@@ -131,10 +140,10 @@ def _read(path: Path, most: int, name: str) -> tuple[bytes, int]:
 
 
 def _from_bytes(content: bytes, limits: PictureLimits, name: str) -> Picture:
-    """Open and decode the bytes of a file."""
+    """Decode the bytes of a file; `name` appears in error messages."""
     _allow_heif()
     with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # Pillow warns of odd metadata, which is not used here
+        warnings.simplefilter("ignore")  # Pillow warns of unusual metadata, which is not used here
         warnings.simplefilter("error", Image.DecompressionBombWarning)
         try:
             image = Image.open(io.BytesIO(content), formats=_known_formats())
@@ -142,7 +151,7 @@ def _from_bytes(content: bytes, limits: PictureLimits, name: str) -> Picture:
             raise _too_large(name, "far more than a hundred million", limits) from error
         except UnidentifiedImageError as error:
             raise PhotoError(
-                f"{name} is no picture that can be read here; save it as PNG or JPEG", kind="format"
+                f"{name} is no picture in a known format; save it as PNG or JPEG", kind="format"
             ) from error
         except Exception as error:  # decoders raise errors of many types: SyntaxError, struct.error, ...
             raise _damaged(name, error) from error
@@ -150,7 +159,10 @@ def _from_bytes(content: bytes, limits: PictureLimits, name: str) -> Picture:
 
 
 def _checked(image: Image.Image, limits: PictureLimits, name: str, *, may_change: bool) -> Picture:
-    """Check the size of an opened image, then decode it."""
+    """Check the size of an opened image, then decode it.
+
+    If `may_change`, decoding may change `image` itself, which is faster.
+    """
     _check_size(image.size, limits, name)
     try:
         return decode(image, may_change=may_change)
@@ -159,8 +171,8 @@ def _checked(image: Image.Image, limits: PictureLimits, name: str, *, may_change
 
 
 def _known_formats() -> list[str]:
-    """Return the FORMATS that this installation of Pillow can decode."""
-    Image.preinit()  # the common plugins only
+    """Return the names in FORMATS that this installation of Pillow can decode."""
+    Image.preinit()  # loads only the common plugins
     if not {"TIFF", "WEBP"} <= set(Image.OPEN):
         Image.init()
     return [name for name in FORMATS if name in Image.OPEN]
@@ -168,7 +180,7 @@ def _known_formats() -> list[str]:
 
 @functools.cache  # a failed import takes longer than reading a small picture
 def _allow_heif() -> None:
-    """Register the decoder of HEIC photos, if pillow-heif is installed."""
+    """Register the decoder of HEIC photos if pillow-heif is installed."""
     try:
         import pillow_heif  # type: ignore[import-not-found, unused-ignore]  # optional
     except ImportError:
@@ -178,34 +190,41 @@ def _allow_heif() -> None:
 
 def _too_large(name: str, pixels: str, limits: PictureLimits) -> PhotoError:
     return PhotoError(
-        f"{name} has {pixels} pixels; at most {limits.pixels:,} and a side of {limits.side:,} are allowed: "
-        "make it smaller",
+        f"{name} has {pixels} pixels; at most {limits.pixels:,} pixels and a side of {limits.side:,} are "
+        "allowed; make the picture smaller",
         kind="limit",
     )
 
 
 def _damaged(name: str, error: Exception) -> PhotoError:
-    return PhotoError(f"{name} is damaged ({type(error).__name__}); save it again", kind="damaged")
+    return PhotoError(f"{name} is damaged ({type(error).__name__}); save the picture again", kind="damaged")
 
 
 def _check_size(size: tuple[int, int], limits: PictureLimits, name: str) -> None:
-    """Raise PhotoError if the width and height are above the limits or 0."""
+    """Raise PhotoError if a side of `size` (width, height) is 0 or above the limits."""
     width, height = size
     if width * height > limits.pixels or max(size) > limits.side:
         raise _too_large(name, f"{width:,} x {height:,}", limits)
     if min(size) < 1:
-        raise PhotoError(f"{name} has no pixels", kind="damaged")
+        raise PhotoError(f"{name} has no pixels; expected at least one", kind="damaged")
 
 
 def _from_array(array: npt.NDArray[Any]) -> Image.Image:
-    """Return an array as a Pillow image: (H, W), (H, W, 3) or (H, W, 4); uint8, bool, or float in [0, 1]."""
+    """Convert an array to a Pillow image.
+
+    Args:
+        array: (H, W), (H, W, 3) or (H, W, 4); uint8, bool, or float in [0, 1].
+
+    Raises:
+        PhotoError: if the array has another shape, type or range.
+    """
     if array.ndim not in (2, 3) or (array.ndim == 3 and array.shape[2] not in (3, 4)) or array.size == 0:
         raise PhotoError(
-            f"an array of shape {array.shape} is no picture; (H, W), (H, W, 3) or (H, W, 4) was expected",
+            f"the array has shape {array.shape}; expected (H, W), (H, W, 3) or (H, W, 4)",
             kind="format",
         )
     if array.dtype == np.uint8:
         return Image.fromarray(np.ascontiguousarray(array))
     if array.dtype.kind not in "fb" or not np.isfinite(array).all() or array.min() < 0 or array.max() > 1:
-        raise PhotoError("an array of bytes, or of numbers from 0 to 1, was expected", kind="format")
+        raise PhotoError("the array has wrong values; expected uint8, bool or 0 to 1", kind="format")
     return Image.fromarray((array * np.float64(255)).round().astype(np.uint8))

@@ -1,4 +1,4 @@
-"""The marks found in a picture: each may be a digit."""
+"""Store the marks of a picture. A mark is a part of the picture that may be a digit."""
 
 from dataclasses import dataclass, field
 from typing import TypeAlias
@@ -9,16 +9,19 @@ import numpy.typing as npt
 from digits.reading.filters import Array
 
 Box: TypeAlias = tuple[int, int, int, int]  # left, top, width, height in pixels of the upright picture
-Probabilities: TypeAlias = npt.NDArray[np.floating]  # (10,) or (N, 10); the rest to 1 means "no digit"
+Probabilities: TypeAlias = npt.NDArray[np.floating]  # (10,) or (N, 10); 1 - sum is "no digit"
 
 
 @dataclass(frozen=True)
 class Mark:
-    """Something that may be a digit, in MNIST's form.
+    """A part of a picture that may be a digit, as an image in MNIST's form.
 
-    `image` is (28, 28) float32 in [0, 1], white on black. `box` is where it was found. `row` is the line of
-    writing, counted from 0. `blank` says that the picture has no ink: the image is black and the box is the
-    whole picture. `probabilities` (10,) are None until the mark is classified.
+    Attributes:
+        image: float32 (28, 28) in [0, 1], white on black.
+        box: Where the mark lies in the picture.
+        row: Number of the line of writing, counted from 0 at the top.
+        blank: True if the picture has no ink. Then the image is black and the box is the whole picture.
+        probabilities: Probabilities (10,) of the digits; None if the mark is not classified yet.
     """
 
     image: Array
@@ -32,8 +35,12 @@ class Mark:
 class PictureMarks:
     """All marks of a picture, in reading order.
 
-    `width` and `height` are the upright picture's, in pixels. `light_ink` is True for light ink on dark
-    paper. `steps` are pictures (H, W) or (H, W, 3), uint8, of the steps by name; empty unless asked for.
+    Attributes:
+        width: Width of the upright picture in pixels.
+        height: Height of the upright picture in pixels.
+        marks: The marks.
+        light_ink: True if the ink is lighter than the paper.
+        steps: Pictures of the steps, uint8 (H, W) or (H, W, 3), by name; empty unless `explain` was set.
     """
 
     width: int

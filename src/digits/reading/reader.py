@@ -3,8 +3,13 @@
     reader = Reader.load("cnn")
     reader.read("photo.jpg").text         # "4071"
 
-`find_digits.find` finds the marks and brings each into MNIST's form. The classifier gives the probability of
-each digit, the rejection network the probability that a mark is a digit at all. PyTorch is not needed.
+1. `find_digits.find` finds the marks. A mark is a part of the picture that may be a digit.
+2. Each mark becomes an image in MNIST's form: 28 x 28, white on black, centred.
+3. The classifier computes the probability of each digit for each mark.
+4. The rejection network computes the probability that a mark is not a digit.
+5. A mark is accepted if its likeliest digit is probable enough.
+
+The networks run in NumPy; PyTorch is not needed.
 """
 
 import time
@@ -28,26 +33,26 @@ from digits.reading.marks import Box, Mark, PictureMarks, Probabilities
 from digits.reading.options import THRESHOLD
 from digits.reading.results import Reading, to_digit
 
-# When a row of marks is a number. Chosen on the development pictures: docs/photos.md.
-NUMBER_SHARE = 1 / 3  # of the row's marks that reach the threshold, at least
-NUMBER_PROBABILITY = 0.1  # of being any digit, from which a mark of a number is accepted; dots have less
+# Limits that decide whether a row of marks is a number, chosen on the development pictures: docs/photos.md.
+NUMBER_SHARE = 1 / 3  # a row is a number if at least this share of its marks reaches the threshold
+NUMBER_PROBABILITY = 0.1  # smallest probability of being any digit, for marks of a number; dots have less
 
-BATCH_PICTURES = 256  # pictures whose marks are classified in one batch, at most
-BATCH_SECONDS = 0.2  # after which a batch is classified even if it is not full, so that answers come soon
+BATCH_PICTURES = 256  # largest number of pictures whose marks are classified in one batch
+BATCH_SECONDS = 0.2  # s; after this time a batch is classified even if it is not full
 
 
 class Reader:
-    """Read pictures, drawings and images with one network. May be used by several threads at once."""
+    """A reader of pictures, drawings and images. Several threads may use one reader at the same time."""
 
     def __init__(
         self, classifier: Classifier, rejection: Classifier | None = None, *, threshold: float = THRESHOLD
     ) -> None:
-        """Make a reader of networks that are loaded already.
+        """Create a reader from networks that are already loaded.
 
         Args:
-            classifier: Network for the classes 0 to 9.
-            rejection: Network whose last class is "no digit"; without one every mark counts as a digit.
-            threshold: Probability in [0, 1] from which a mark is accepted.
+            classifier: Network with the classes 0 to 9.
+            rejection: Network whose last class is "no digit". If None, no mark is rejected as "not a digit".
+            threshold: Probability in [0, 1]. A mark with at least this probability is accepted.
         """
         self.classifier, self.rejection, self.threshold = classifier, rejection, threshold
 
@@ -59,17 +64,20 @@ class Reader:
         threshold: float = THRESHOLD,
         rejection: str | Path | None = REJECTION,
     ) -> "Reader":
-        """Load the networks and return a reader.
+        """Load the networks from files and return a reader.
 
         Args:
-            model: Name of a bundled network ("cnn", "mlp"), a run's folder or a model file.
-            threshold: Probability in [0, 1] from which a mark is accepted.
-            rejection: The network that tells digits from other things, by default the bundled one; None: no
-                mark is rejected as "not a digit".
+            model: Name of a bundled network ("cnn", "mlp"), the folder of a training run, or a model file.
+            threshold: Probability in [0, 1]. A mark with at least this probability is accepted.
+            rejection: Network that recognises things that are not digits, in the same forms as `model`. The
+                default is the bundled one. If None, no mark is rejected as "not a digit".
+
+        Returns:
+            The reader.
 
         Raises:
-            CheckpointError: A file is missing, damaged or holds no network.
-            OptionError: The network does not know the digits 0 to 9.
+            CheckpointError: if a file is missing or damaged, or contains no network.
+            OptionError: if the classes of the network are not the digits 0 to 9.
         """
         classifier = Classifier.load(model)
         classes = classifier.meta.get("classes", list(DIGITS))
@@ -87,18 +95,21 @@ class Reader:
         limits: PictureLimits | None = None,
         name: str = "",
     ) -> Reading:
-        """Read one picture.
+        """Read the digits in one picture.
 
         Args:
-            source: A path, the bytes of a file, a Pillow image, or an array: (H, W), (H, W, 3) or
-                (H, W, 4), uint8 or float in [0, 1].
-            single: The picture holds one digit at most; exactly one mark is listed.
-            explain: Keep pictures of the steps in `Reading.steps`.
-            limits: Largest picture allowed; by default `PictureLimits()`.
-            name: What error messages call a source that is no path.
+            source: Path, bytes of a file, Pillow image, or array. An array is (H, W), (H, W, 3) or (H, W, 4),
+                and uint8, bool, or float in [0, 1].
+            single: If True, the picture holds at most one digit, and the answer lists exactly one mark.
+            explain: If True, `Reading.steps` keeps pictures of the steps.
+            limits: Largest picture that is allowed. The default is `PictureLimits()`.
+            name: Name for error messages, used if the source is not a path.
+
+        Returns:
+            The marks with their digits, probabilities and boxes.
 
         Raises:
-            PhotoError: The picture cannot be opened; see `image_files.open_picture`.
+            PhotoError: if the picture cannot be opened. `image_files.open_picture` explains its `kind`.
         """
         picture = open_picture(source, limits, name=name)
         found = find(picture, single=single, classify=self.probabilities, explain=explain)
@@ -107,11 +118,19 @@ class Reader:
     def read_many(
         self, sources: Iterable[Source], *, single: bool = False, limits: PictureLimits | None = None
     ) -> Iterator[Reading | PhotoError]:
-        """Read many pictures, faster than one by one; the arguments are those of `read`.
+        """Read many pictures; this is faster than one call of `read` for each picture.
 
-        Yields one answer for each source, in order: a Reading, or the PhotoError of a picture that cannot be
-        opened. Marks of up to BATCH_PICTURES pictures are classified together, but no answer waits longer
-        than BATCH_SECONDS for other pictures.
+        Marks of up to BATCH_PICTURES pictures are classified together. A batch is classified earlier if
+        BATCH_SECONDS have passed.
+
+        Args:
+            sources: Pictures, in the forms that `read` takes.
+            single: If True, each picture holds at most one digit.
+            limits: Largest picture that is allowed. The default is `PictureLimits()`.
+
+        Yields:
+            One answer for each source, in the same order: a Reading, or a PhotoError (yielded, not raised) if
+            the picture cannot be opened.
         """
         waiting: list[PictureMarks | PhotoError] = []
         since = time.monotonic()
@@ -127,11 +146,16 @@ class Reader:
         yield from self._answers(waiting)
 
     def read_strokes(self, strokes: Sequence[npt.ArrayLike]) -> Reading:
-        """Read digits drawn with a pen or a finger on a screen.
+        """Read digits that were drawn with a pen or a finger on a screen.
 
-        Each stroke is a path (N, 2) of x, to the right, and y, downwards, in any unit; the boxes of the
-        answer are in that unit. Raises PhotoError if a stroke has another shape, or a number is not finite
-        or beyond a million.
+        Args:
+            strokes: Paths of the pen, each (N, 2) with columns x (to the right) and y (downwards). Any unit.
+
+        Returns:
+            The answer. Its boxes, width and height are in the unit of the strokes.
+
+        Raises:
+            PhotoError: if a stroke has another shape, or a coordinate is not finite or beyond a million.
         """
         try:
             points = [pen.as_points(stroke) for stroke in strokes]
@@ -143,24 +167,36 @@ class Reader:
         return self._read_marks(PictureMarks(width, height, marks, light_ink=False))
 
     def read_image(self, image: Array) -> Reading:
-        """Read one image that is in MNIST's form already: (28, 28) in [0, 1], white on black.
+        """Read one image that is already in MNIST's form.
 
-        Raises PhotoError if it has another shape or range.
+        Args:
+            image: float (28, 28) in [0, 1], white ink on black, centred by mass.
+
+        Returns:
+            The answer, with exactly one mark.
+
+        Raises:
+            PhotoError: if the image has another shape or range.
         """
         seen = np.asarray(image, np.float32)
         if seen.shape != (SIDE, SIDE) or not (float(seen.min()) >= 0 and float(seen.max()) <= 1):
             raise PhotoError(
-                f"an image {seen.shape} was given; expected (28, 28) of numbers from 0 to 1, and for others "
-                "there is `read`",
+                f"the image has shape {seen.shape}; expected (28, 28) of numbers from 0 to 1; "
+                "use `read` for other pictures",
                 kind="format",
             )
         mark = Mark(seen, (0, 0, SIDE, SIDE), blank=not seen.any())
         return self._read_marks(PictureMarks(SIDE, SIDE, (mark,), light_ink=True))
 
     def probabilities(self, images: Array) -> Probabilities:
-        """Classify images (N, 28, 28) in [0, 1].
+        """Compute the probability of each digit for images in MNIST's form.
 
-        Returns the probabilities (N, 10) of each digit; what is missing to 1 is that of being no digit.
+        Args:
+            images: float (N, 28, 28) in [0, 1], white ink on black.
+
+        Returns:
+            Probabilities (N, 10) of the digits 0 to 9. The sum of a row is the probability that the image
+            is a digit; it is 1 without a rejection network.
         """
         found = self.classifier.probabilities(images)
         if self.rejection is None:
@@ -168,11 +204,14 @@ class Reader:
         return np.asarray(found * (1 - self.rejection.probabilities(images)[:, -1:]))
 
     def _read_marks(self, found: PictureMarks) -> Reading:
-        """Classify the marks and return the answer."""
+        """Classify the marks of one picture and return the answer."""
         return self._reading(found, self._classified([found]))
 
     def _classified(self, pictures: Sequence[PictureMarks]) -> Probabilities:
-        """Return the probabilities (N, 10) of all marks; those without any are classified in one batch."""
+        """Return the probabilities (N, 10) of all N marks of the pictures.
+
+        Marks that have no probabilities yet are classified in one batch.
+        """
         marks = [mark for found in pictures for mark in found.marks]
         new = [mark.image for mark in marks if mark.probabilities is None]
         answers = iter(self.probabilities(np.stack(new)) if new else ())
@@ -180,7 +219,7 @@ class Reader:
         return np.stack(rows) if rows else np.zeros((0, CLASSES), np.float32)
 
     def _answers(self, waiting: Sequence[PictureMarks | PhotoError]) -> Iterator[Reading | PhotoError]:
-        """Yield the answers for pictures whose marks are classified together."""
+        """Classify the marks of all waiting pictures together and yield one answer for each picture."""
         probabilities = self._classified([found for found in waiting if isinstance(found, PictureMarks)])
         start = 0
         for found in waiting:
@@ -192,16 +231,24 @@ class Reader:
             start = end
 
     def _reading(self, found: PictureMarks, probabilities: Probabilities) -> Reading:
-        """Return the answer for the marks of one picture, given their probabilities (N, 10)."""
+        """Return the answer for one picture with N marks, given their probabilities (N, 10)."""
         accepted = self._accepted(found.marks, probabilities)
         digits = tuple(map(to_digit, found.marks, probabilities, accepted))
         return Reading(digits, found.width, found.height, found.steps, found.light_ink)
 
     def _accepted(self, marks: Sequence[Mark], probabilities: Probabilities) -> list[bool]:
-        """Return for each mark whether it is accepted as its likeliest digit.
+        """Decide which marks are accepted as their likeliest digit.
 
-        A mark is accepted from `threshold` on. In a row that is a number, being a digit with
-        NUMBER_PROBABILITY is enough, because a number without one of its digits is another number.
+        A mark is accepted if its highest probability is at least `threshold`. In a row that is a number, it
+        is enough that the mark is any digit with NUMBER_PROBABILITY. The reason: a number that lacks one of
+        its digits is another number.
+
+        Args:
+            marks: The N marks of one picture.
+            probabilities: Their probabilities (N, 10).
+
+        Returns:
+            N booleans, True for an accepted mark.
         """
         sure = [
             not mark.blank and bool(p.max() >= self.threshold)
@@ -218,10 +265,22 @@ class Reader:
 
 
 def read(source: Source, *, model: str | Path = "cnn", single: bool = False) -> Reading:
-    """Read one picture: `digits.read("photo.jpg").text`.
+    """Read the digits in one picture: `digits.read("photo.jpg").text`.
 
-    The network is loaded at the first call and kept. The arguments are those of `Reader.load` and
-    `Reader.read`, as are the errors.
+    The network is loaded at the first call and kept for later calls.
+
+    Args:
+        source: Picture, in the forms that `Reader.read` takes.
+        model: Name of a bundled network ("cnn", "mlp"), the folder of a training run, or a model file.
+        single: If True, the picture holds at most one digit.
+
+    Returns:
+        The marks with their digits, probabilities and boxes.
+
+    Raises:
+        PhotoError: if the picture cannot be opened.
+        CheckpointError: if a model file is missing or damaged, or contains no network.
+        OptionError: if the classes of the network are not the digits 0 to 9.
     """
     if model not in _READERS:
         _READERS[model] = Reader.load(model)
@@ -232,7 +291,7 @@ _READERS: dict[str | Path, Reader] = {}
 
 
 def _box_around(strokes: Sequence[Points]) -> Box:
-    """Return the box in whole units around the strokes of a digit, at least 1 wide and 1 high."""
+    """Return the box around the strokes of a digit in whole units, at least 1 wide and 1 high."""
     points = np.concatenate(list(strokes))
     left, top = np.floor(points.min(axis=0)).astype(int)
     right, bottom = np.ceil(points.max(axis=0)).astype(int)

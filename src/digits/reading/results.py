@@ -1,4 +1,7 @@
-"""The answer for a picture: its digits with probabilities, boxes and reasons."""
+"""Store the answer for a picture: each mark with its digit, probabilities and box.
+
+A mark is a part of the picture that may be a digit.
+"""
 
 from collections import defaultdict
 from dataclasses import dataclass, field
@@ -10,32 +13,33 @@ import numpy.typing as npt
 from digits.networks.numpy_layers import Array
 from digits.reading.marks import Box, Mark, Probabilities
 
-BLANK, NO_DIGIT, UNCLEAR = "blank", "not a digit", "unclear"  # reasons why a mark was not accepted
+# Reasons why a mark was not accepted: there is no ink; it is something else; no digit is likely enough.
+BLANK, NO_DIGIT, UNCLEAR = "blank", "not a digit", "unclear"
 
 
 @dataclass(frozen=True)
 class Digit:
-    """A mark in a picture and the digit that it most probably is."""
+    """A mark in a picture, with its likeliest digit."""
 
     digit: int
     """The likeliest digit, 0 to 9."""
     probability: float
     """Probability that the mark is this digit, in [0, 1]; 0 for a blank mark."""
     accepted: bool
-    """Whether the digit counts as read."""
+    """True if the digit is part of the picture's text."""
     reason: str | None
-    """Why it was not accepted: "blank", "not a digit" or "unclear" (which digit); None if accepted."""
+    """Why the mark was not accepted: "blank", "not a digit" or "unclear"; None if it was accepted."""
     box: Box
     """Left, top, width and height in pixels of the upright picture."""
     row: int
-    """Line of writing, counted from 0."""
+    """Number of the line of writing, counted from 0 at the top."""
     probabilities: tuple[float, ...]
-    """Probabilities of 0 to 9. Their sum is the probability that the mark is a digit at all."""
+    """Probabilities of the digits 0 to 9. Their sum is the probability that the mark is a digit."""
     image: Array = field(repr=False, compare=False)
-    """What the network saw: (28, 28) float32 in [0, 1], white on black."""
+    """The image that the network classified: (28, 28) float32 in [0, 1], white on black."""
 
     def to_json(self) -> dict[str, Any]:
-        """Return the fields that the command line and the server print, ready for JSON."""
+        """Return a dict for JSON: digit, probability, accepted, reason and box."""
         return {
             "digit": self.digit,
             "probability": round(self.probability, 4),
@@ -50,19 +54,19 @@ class Reading:
     """The answer for one picture."""
 
     digits: tuple[Digit, ...]
-    """Every mark found, accepted or not, in reading order."""
+    """All marks in reading order, accepted or not."""
     width: int
     """Width of the upright picture in pixels."""
     height: int
     """Height of the upright picture in pixels."""
     steps: dict[str, npt.NDArray[np.uint8]] = field(default_factory=dict, repr=False, compare=False)
-    """Pictures of the steps by name, (H, W) or (H, W, 3); empty unless read with `explain=True`."""
+    """Pictures of the steps, uint8 (H, W) or (H, W, 3), by name; empty unless read with `explain=True`."""
     light_ink: bool = False
-    """Whether the ink is lighter than the paper."""
+    """True if the ink is lighter than the paper."""
 
     @property
     def text(self) -> str:
-        """The accepted digits in reading order; rows are separated by a newline."""
+        """The accepted digits in reading order, such as "4071"; a newline separates two rows."""
         rows: dict[int, str] = defaultdict(str)
         for digit in self.digits:
             if digit.accepted:
@@ -70,14 +74,23 @@ class Reading:
         return "\n".join(rows[row] for row in sorted(rows))
 
     def to_json(self) -> dict[str, Any]:
-        """Return the text and the digits as the command line and the server print them, ready for JSON."""
+        """Return a dict for JSON: the text and the list of digits."""
         return {"text": self.text, "digits": [digit.to_json() for digit in self.digits]}
 
 
 def to_digit(mark: Mark, probabilities: Probabilities, accepted: bool) -> Digit:
-    """Return the answer for a mark, given its probabilities (10,) and whether it was accepted.
+    """Return the answer for one mark.
 
-    The reason names the larger uncertainty: whether it is a digit at all, or which one.
+    The reason for rejection is "not a digit" if it is less certain that the mark is a digit than which digit
+    it would be. Otherwise it is "unclear".
+
+    Args:
+        mark: The mark.
+        probabilities: Its probabilities (10,). Their sum is the probability that it is a digit.
+        accepted: Whether the mark was accepted.
+
+    Returns:
+        The likeliest digit with its probability. All probabilities are 0 for a blank mark.
     """
     digit = int(probabilities.argmax())
     probability = 0.0 if mark.blank else float(probabilities[digit])
