@@ -103,7 +103,7 @@ def test_mutants_of_csv_files(tmp_path: Path, count: int) -> None:
 
 ROW = "7," + "0," * 783 + "0"
 CSV_REFUSED: dict[str, tuple[str, str]] = {
-    "empty": ("", r"has no rows; expected 785 columns"),
+    "empty": ("", r"has no rows; expected rows of 785 columns"),
     "blank": ("\n \r\n\n", r"has no rows"),
     "only a header": (csv_text(some_images(1), some_labels(1), header=True).split("\n")[0], "has no rows"),
     "a web page": ("<!DOCTYPE html>\n<html>", r"line 1: 1 columns, expected 785 \(784 pixels and a label\)"),
@@ -118,7 +118,10 @@ CSV_REFUSED: dict[str, tuple[str, str]] = {
     "half": (f"{ROW[:2]}0.5{ROW[3:]}\n", "line 1, column 2: '0.5'"),
     "nan": (f"{ROW[:2]}nan{ROW[3:]}\n", "line 1, column 2: 'nan'"),
     "endless": (f"{ROW[:2]}1e999{ROW[3:]}\n", "line 1, column 2: '1e999'"),
-    "only Python reads it": (f"{ROW[:2]}1_0{ROW[3:]}\n", "lines 1 to 1 are not rows of plain numbers"),
+    "only Python reads it": (
+        f"{ROW[:2]}1_0{ROW[3:]}\n",
+        "lines 1 to 1 cannot be read as rows of whole numbers",
+    ),
     "open quote": (f'{ROW}\n"{ROW}\n', "line 2: 1 columns"),
     "old Macintosh": (f"{ROW}\r{ROW}\r", "line 1: 1 columns"),
     "UTF-16": (f"{ROW}\n{ROW}".encode("utf-16").decode("latin-1"), "line [12]"),  # csv knows NUL since 3.11
@@ -127,10 +130,10 @@ CSV_REFUSED: dict[str, tuple[str, str]] = {
         "label" + ",p" * 784 + f"\n{ROW}\n10{ROW[1:]}\n",
         "line 3, column 1: label 10, expected 0 to 9",
     ),
-    "two labels": ("label" + ",p" * 783 + f",class\n{ROW}\n", "cannot tell which column holds the labels"),
-    "letters": (f"{ROW}\n26{ROW[1:]}\n", "cannot tell which column holds the labels; expected one called"),
-    "all zero": ("0" + ROW[1:], "cannot tell which column holds the labels"),
-    "two candidates": (ROW[:-1] + "3", "cannot tell which column holds the labels"),
+    "two labels": ("label" + ",p" * 783 + f",class\n{ROW}\n", "cannot find the column of the labels"),
+    "letters": (f"{ROW}\n26{ROW[1:]}\n", "cannot find the column of the labels; expected a header"),
+    "all zero": ("0" + ROW[1:], "cannot find the column of the labels"),
+    "two candidates": (ROW[:-1] + "3", "cannot find the column of the labels"),
 }
 
 

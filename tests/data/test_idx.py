@@ -58,24 +58,24 @@ IDX_REFUSED = {
     "no dimension": (b"\0\0\x08\0" + GOOD[4:], "0 dimensions, expected 1 to 4"),
     "five dimensions": (b"\0\0\x08\x05" + bytes(99), "5 dimensions, expected 1 to 4"),
     "short header": (GOOD[:6], "ends after 6 bytes, inside its header"),
-    "zero dimension": (GOOD[:4] + bytes(4), r"holds nothing, its dimensions are \(0,\)"),
-    "one byte short": (GOOD[:-1], r"header \(3,\) promises 11 bytes, there are only 10"),
-    "one byte long": (GOOD + b"\0", r"header \(3,\) promises 11 bytes, there are more"),
+    "zero dimension": (GOOD[:4] + bytes(4), r"contains no values, its dimensions are \(0,\)"),
+    "one byte short": (GOOD[:-1], r"header \(3,\) requires 11 bytes, but there are only 10"),
+    "one byte long": (GOOD + b"\0", r"header \(3,\) requires 11 bytes, but there are more"),
     "16 EB": (
         b"\0\0\x08\x02" + b"\xff" * 8,
-        "claims to hold 18,446,744,065,119,617,037 bytes; a file of its",
+        "its header states 18,446,744,065,119,617,037 bytes of content; expected at most",
     ),
-    "gzip cut": (gzip.compress(GOOD)[:-9], r"cannot be read \(its gzip data end early\); fetch or copy"),
-    "gzip without checksum": (gzip.compress(GOOD)[:-8], "its gzip data end early"),
+    "gzip cut": (gzip.compress(GOOD)[:-9], r"cannot be read \(its gzip data are incomplete\); fetch or copy"),
+    "gzip without checksum": (gzip.compress(GOOD)[:-8], "its gzip data are incomplete"),
     "gzip with wrong checksum": (gzip.compress(GOOD)[:-8] + bytes(8), "incorrect data check"),
     "gzip with wrong length": (gzip.compress(GOOD)[:-4] + bytes(4), "incorrect length check"),
-    "gzip and zeros": (gzip.compress(GOOD) + bytes(512), "something follows its gzip data"),
-    "gzip and rubbish": (gzip.compress(GOOD) + b"rubbish", "something follows its gzip data"),
+    "gzip and zeros": (gzip.compress(GOOD) + bytes(512), "other bytes follow its gzip data"),
+    "gzip and rubbish": (gzip.compress(GOOD) + b"rubbish", "other bytes follow its gzip data"),
     "two gzip members": (
         gzip.compress(GOOD[:8]) + gzip.compress(GOOD[8:]),
-        "something follows its gzip data",
+        "other bytes follow its gzip data",
     ),
-    "two gzip members, one empty": (gzip.compress(GOOD) + gzip.compress(b""), "something follows"),
+    "two gzip members, one empty": (gzip.compress(GOOD) + gzip.compress(b""), "other bytes follow"),
     "gzip in gzip": (gzip.compress(gzip.compress(GOOD)), r"starts with b'\\x1f\\x8b"),
     "gzip of nothing": (gzip.compress(b""), "starts with b''"),
 }
@@ -96,7 +96,7 @@ def test_nothing_is_allocated_for_a_mere_claim(tmp_path: Path) -> None:
     path = written(tmp_path, b"\0\0\x08\x01" + struct.pack(">I", 60_000_000) + bytes(12))
     tracemalloc.start()
     try:
-        with pytest.raises(DataError, match=r"promises 60,000,008 bytes, there are only 20"):
+        with pytest.raises(DataError, match=r"requires 60,000,008 bytes, but there are only 20"):
             read_idx(path)
         assert tracemalloc.get_traced_memory()[1] < 4 * CHUNK
     finally:

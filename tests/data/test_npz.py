@@ -69,7 +69,7 @@ def test_npz_round_trip(
     path = folder / "digits.npz"
     (np.savez_compressed if compressed else np.savez)(path, **members)  # type: ignore[arg-type]
     if not counts:
-        with pytest.raises(DataError, match=r"digits\.npz: holds writer; expected x_train"):
+        with pytest.raises(DataError, match=r"digits\.npz: contains writer; expected x_train"):
             read_npz(path)
         return
     read = read_npz(path)
@@ -125,7 +125,7 @@ def test_npz_with_a_pickle_runs_nothing(tmp_path: Path, member: str) -> None:
         np.testing.assert_array_equal(read_npz(path)["all"].images, PAIR["x"])
     else:
         with pytest.raises(
-            DataError, match=rf"evil.npz: {member}: its header is .*'\|O'.*expected plain whole"
+            DataError, match=rf"evil.npz: {member}: its header is .*'\|O'.*expected an array of integers"
         ):
             read_npz(path)
     assert not canary.exists()
@@ -157,33 +157,33 @@ def encrypted(content: bytes) -> bytes:
 NPZ_REFUSED: dict[str, tuple[bytes, str]] = {
     "empty file": (b"", "File is not a zip file"),
     "an IDX file": (GOOD, "File is not a zip file"),
-    "no member": (npz(), "holds nothing; expected x_train"),
+    "no member": (npz(), "contains no arrays; expected x_train"),
     "cut": (npz(**PAIR)[:-30], "cannot be read"),
     "unknown names": (npz(a=PAIR["x"], b=PAIR["y"]), "holds a, b; expected x_train, y_train"),
     "two layouts": (npz(**PAIR, images=PAIR["x"], labels=PAIR["y"]), "holds images, labels, x, y; expected"),
     "half a pair": (npz(x_train=PAIR["x"]), "y_train is missing; expected images and labels in pairs"),
-    "a name twice": (twice(npz(**PAIR)), "holds 'x' twice"),
+    "a name twice": (twice(npz(**PAIR)), "contains 'x' twice"),
     "encrypted": (encrypted(npz(**PAIR)), "'x.npy' is encrypted, expected a file that np.savez wrote"),
     "LZMA": (with_member("x.npy", bytes(99), zipfile.ZIP_LZMA), "compressed by method 14"),
     "bzip2": (with_member("x.npy", bytes(99), zipfile.ZIP_BZIP2), "compressed by method 12"),
     "no array": (with_member("x.npy", b"hello"), "x: not an array; it starts with b'hello'"),
     "no header": (with_member("x.npy", b"\x93NUMPY"), "x: its header is ''"),
-    "text": (npz(x=PAIR["x"], y=np.array(["seven"])), "y: its header is .*U5.*expected plain whole numbers"),
+    "text": (npz(x=PAIR["x"], y=np.array(["seven"])), "y: its header is .*U5.*expected an array of integers"),
     "complex": (npz(x=PAIR["x"].astype(complex), y=PAIR["y"]), "c16"),
     "records": (npz(x=np.zeros(3, [("a", "u1")]), y=PAIR["y"]), "its header is"),
     "no data": (
         with_member("x.npy", npy("{'descr': '|u1', 'fortran_order': False, 'shape': (9, 28, 28), }", b"")),
-        r"x: 74 bytes, expected 7,130 for a shape of \(9, 28, 28\)",
+        r"x: 74 bytes, expected 7,130 for the shape \(9, 28, 28\)",
     ),
     "data too long": (
         with_member("x.npy", npy("{'descr': '<u2', 'fortran_order': False, 'shape': (2, 3), }", bytes(13))),
-        r"82 bytes, expected 81 for a shape of \(2, 3\)",
+        r"82 bytes, expected 81 for the shape \(2, 3\)",
     ),
     "hundred dimensions": (
         with_member(
             "x.npy", npy(f"{{'descr': '|u1', 'fortran_order': False, 'shape': ({'1,' * 100})}}", b"1")
         ),
-        "at most 4 numbers",
+        "at most 4 dimensions",
     ),
     "header of 20,000 bytes": (
         with_member(

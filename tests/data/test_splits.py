@@ -89,7 +89,7 @@ def test_impossible_sizes_are_refused_by_option() -> None:
         split(published, val_size=10)
     with pytest.raises(DataError, match="--test-size is 11, but there are 10 images"):
         split(own, test_size=11)
-    with pytest.raises(DataError, match="--test-size 5: made up has its own test set"):
+    with pytest.raises(DataError, match="--test-size 5: made up already has a test set"):
         split(published, test_size=5)
 
 
@@ -123,9 +123,9 @@ def test_writers_stay_apart_when_a_test_set_is_taken_first() -> None:
 def test_writers_that_cannot_be_split_are_refused() -> None:
     """A single writer, and writers that all have too many images, cannot be split, which is an error."""
     whole = as_collection(numbered([0] * 40), numbered([1]))
-    with pytest.raises(DataError, match="no choice of the 1 writers"):
+    with pytest.raises(DataError, match="no whole writer of 1"):
         split(whole, "writers", val_size=10, writers=torch.zeros(40))
-    with pytest.raises(DataError, match="no choice of the 2 writers"):
+    with pytest.raises(DataError, match="no whole writer of 2"):
         split(whole, "writers", val_size=10, writers=torch.arange(40) // 20)
     with pytest.raises(DataError, match="needs the writer of each"):
         split(whole, "writers")

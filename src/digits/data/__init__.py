@@ -1,24 +1,24 @@
-"""Data: where images come from, how they are read, and how they become batches.
+"""Find data sets, read them, and turn them into batches for training.
 
-Finding and reading a data set
-    loading           find a data set: in files, the cache, on a mirror, or as a sample
-    local_files       read it from a folder or a file
-    formats           one module a file format, and the check that all arrays pass
-    catalogue         the published data sets: files, digests, mirrors, class names
-    download, https   get a published file from its mirrors
-    cache             the folder of downloaded files
-    sample            5,000 digits, for when no mirror can be reached
-    writers           who wrote which MNIST image
+Find and read a data set
+    loading           find a data set: in local files, in the cache, on a mirror, or as a sample
+    local_files       read a data set from a folder or a file
+    formats           one module for each file format, and the check of all arrays
+    catalogue         the published data sets: files, SHA-256 digests, mirrors, class names
+    download, https   download a published file from its mirrors
+    cache             the folder for downloaded files
+    sample            5,000 MNIST digits, used if no mirror can be reached
+    writers           the writer of each MNIST training image
 
-From a data set to batches
-    collection        a data set as it was found
+Make batches from a data set
+    collection        a data set before it is split
     dataset           images with labels, as a PyTorch Dataset
     splits            training, validation and test images
-    batches           an epoch in batches
-    augmentation      change a batch as other people might have written it
+    batches           the batches of each epoch
+    augmentation      random changes to the images of a batch
 
-Digits from strokes
-    pen               draw strokes as an image in MNIST's form
-    synthetic         draw digits in code
-    digit_styles      the styles in which they are drawn
+Draw digits from pen strokes
+    pen               draw pen strokes as an image in MNIST's form
+    synthetic         draw random digits
+    digit_styles      the styles in which people write each digit
 """

@@ -1,4 +1,4 @@
-"""Cut a data set into batches, an epoch at a time."""
+"""Divide a data set into the batches of an epoch."""
 
 from collections.abc import Iterator
 
@@ -11,20 +11,24 @@ from digits.seeds import generator
 
 
 class Batches:
-    """Loader of batches: images (B, 1, 28, 28) float in [0, 1], and labels (B,) int64.
+    """An iterable over the batches of a data set, one epoch per loop.
 
-    `for images, labels in batches:` yields epoch 0 the first time, epoch 1 the second time, and so on. The
-    order of an epoch depends on `seed` and the epoch's number only.
+    The first `for images, labels in batches:` yields epoch 0, the second one epoch 1, and so on. Each batch
+    is a pair of images, float32 (B, 1, 28, 28) in [0, 1], and labels, int64 (B,). `len(batches)` is the
+    number of batches in an epoch.
 
     Args:
-        digits: The data set; it is copied to `device` once, as bytes.
-        batch_size: Images in a batch, over all processes.
-        shuffle: Whether each epoch has its own random order.
-        drop_last: Whether to leave out the last batch of an epoch if it is not full.
-        rank: Number of this process, from 0, if several train together.
-        processes: Number of processes; each gets every `processes`-th image of a batch.
-
-    Raises DataError if there is not a single batch.
+        digits: The data set. Its images are copied to `device` once, as uint8.
+        batch_size: Number of images in a batch. With several processes, they share these images.
+        shuffle: True for a new random order in each epoch, False for the order of `digits`.
+        drop_last: True to leave out the last batch of an epoch if it is not full.
+        seed: Seed of the random order. The order depends only on this seed and the epoch number.
+        device: Device of the batches.
+        rank: Number of this process, from 0 to `processes` - 1.
+        processes: Number of processes that train together. Process r gets the images r, r + `processes`,
+            r + 2 `processes` and so on of each batch.
+    Raises:
+        DataError: if an epoch has no batch.
     """
 
     def __init__(
@@ -50,7 +54,7 @@ class Batches:
             )
 
     def __len__(self) -> int:
-        """Number of batches in an epoch."""
+        """Return the number of batches in an epoch."""
         whole, rest = divmod(len(self.labels), self.batch_size)
         return whole + (rest > 0 and not self.drop_last)
 
@@ -59,14 +63,28 @@ class Batches:
         return self.epoch(self._next_epoch - 1)
 
     def epoch(self, epoch: int, start: int = 0) -> Iterator[tuple[Tensor, Tensor]]:
-        """Yield the batches of one epoch, from batch number `start` on: this process's share of each."""
+        """Yield the batches of one epoch.
+
+        Args:
+            epoch: Number of the epoch, from 0. It decides the random order.
+            start: Number of the first batch to yield, from 0. Training uses it to resume inside an epoch.
+        Yields:
+            Images, float32 (B, 1, 28, 28) in [0, 1], and labels, int64 (B,): only this process's share of
+            the batch.
+        """
         for batch in self.order(epoch).split(self.batch_size)[start:]:
             indices = batch[self.rank :: self.processes].to(self.images.device)
             images = as_fractions(self.images.index_select(0, indices)).unsqueeze(1)  # (B, 1, 28, 28)
             yield images, self.labels.index_select(0, indices)
 
     def order(self, epoch: int) -> Tensor:
-        """Return the indices of the images of an epoch, (images_per_epoch,) int64, in order."""
+        """Return the order of the images in an epoch.
+
+        Args:
+            epoch: Number of the epoch, from 0.
+        Returns:
+            Indices into the data set, int64 (images_per_epoch,), the same in all processes.
+        """
         if not self.shuffle:
             return torch.arange(self.images_per_epoch)
         draws = generator(self.seed, "order", epoch)
@@ -74,9 +92,15 @@ class Batches:
 
     @property
     def images_per_epoch(self) -> int:
-        """Number of images in an epoch, over all processes."""
+        """Number of images in an epoch; with several processes, the sum over all of them."""
         return min(len(self) * self.batch_size, len(self.labels))
 
     def size(self, step: int) -> int:
-        """Return the number of images in batch number `step` of an epoch, over all processes."""
+        """Return the number of images in one batch.
+
+        Args:
+            step: Number of the batch in its epoch, from 0.
+        Returns:
+            The sum over all processes: `batch_size`, or less for the last batch.
+        """
         return min(self.batch_size, len(self.labels) - step * self.batch_size)

@@ -1,4 +1,8 @@
-"""The folder of downloaded files: verified on every use, written whole, safe beside a second process."""
+"""Store downloaded files in a cache folder, and verify them before each use.
+
+Files are written atomically: a stopped process leaves either the complete file or no file. A lock keeps two
+processes from downloading into the same folder at the same time.
+"""
 
 import contextlib
 import hashlib
@@ -15,39 +19,45 @@ from digits.errors import DataError, DownloadError, RunError
 from digits.files import TEMPORARY, atomic_write, locked
 
 Notice = Callable[[str], None]
-"""Called with a sentence that the user should see although nothing failed."""
-LOCK = ".download.lock"  # file in the folder that a process locks while it downloads
+"""A function that shows a sentence to the user, for example that a file is downloaded again."""
+LOCK = ".download.lock"  # name of the lock file in the cache folder
 
 
 class IncompleteError(Exception):
-    """The end of a file is missing; the bytes that have arrived may be right and are kept."""
+    """The end of a file is missing. The bytes before it may be correct and are kept."""
 
 
 class WrongContentError(Exception):
-    """The bytes of a file are wrong, whatever might follow; they are discarded."""
+    """The bytes of a file are wrong, so they are deleted and not completed."""
 
 
 def cache_folder() -> Path:
-    """Return $DIGITS_CACHE, or else the folder that the operating system has for a user's caches.
+    """Return the folder in which downloaded files are stored.
 
-    Raises DataError if that variable is not set and the user has no home folder.
+    It is the environment variable DIGITS_CACHE. If that is not set, it is a folder "digits" in the place
+    that the operating system has for cached files, such as ~/.cache/digits on Linux.
+
+    Raises:
+        DataError: if DIGITS_CACHE is not set and the user has no home folder.
     """
     if chosen := os.environ.get("DIGITS_CACHE"):
         return Path(chosen)
-    # system -> variable with the base folder, folder below it, folder below home if the variable is not set
+    # Operating system -> variable with the base folder, path below this folder, path below the home folder.
+    # The third one is used if the variable is not set. Systems that are not listed follow Linux.
     systems = {
         "win32": ("LOCALAPPDATA", "digits/Cache", "AppData/Local/digits/Cache"),
         "darwin": ("", "", "Library/Caches/digits"),
     }
     variable, below, below_home = systems.get(sys.platform, ("XDG_CACHE_HOME", "digits", ".cache/digits"))
     base = Path(os.environ.get(variable, ""))
-    if base.is_absolute():  # the XDG specification says to ignore relative paths
+    if base.is_absolute():  # the XDG Base Directory Specification says that relative paths must be ignored
         return base / below
     try:
         return Path.home() / below_home
     except RuntimeError:
         raise DataError(
-            "no place for downloads: this user has no home folder; name a folder in $DIGITS_CACHE"
+            "there is no folder for downloads, because this user has no home folder; "
+            "set $DIGITS_CACHE to a folder"
         ) from None
 
 
@@ -59,16 +69,24 @@ def cached(
     deadline: float,
     notice: Notice | None = None,
 ) -> Path:
-    """Return the path of `file` in `folder`, after writing what `obtain` returns if it is not there yet.
+    """Return the path of a verified file in the cache; write the file first if it is missing or damaged.
 
-    A file that is there is verified by its SHA-256; a damaged one is reported to `notice` and replaced.
-    `obtain` returns the verified bytes. While it runs, the folder is locked: a second process waits until
-    `deadline` (in seconds of time.monotonic) and then uses the first one's file. Raises DownloadError if
-    the wait is too long or the folder cannot be written to.
+    The folder is locked while the file is obtained. A second process waits, then uses the same file.
+
+    Args:
+        file: The wanted file with its size and SHA-256.
+        folder: The cache folder; it is created if it does not exist.
+        obtain: Returns the verified bytes of the file, for example by a download. It is called only if the
+            file is missing or damaged.
+        deadline: Time of time.monotonic(), in seconds, until which to wait for another process.
+        notice: Called with a sentence if a damaged file is replaced.
+    Raises:
+        DownloadError: if another process still holds the lock at the deadline, or the file cannot be
+            written. Exceptions of `obtain` that are not OSErrors are passed on unchanged.
     """
     path = folder / file.cached_name
     try:
-        if is_genuine(file, path):  # checked without the lock, so that a read-only folder can be used
+        if is_genuine(file, path):  # checked before locking, because a read-only folder cannot be locked
             return path
         folder.mkdir(parents=True, exist_ok=True)
         with _folder_lock(folder, deadline):
@@ -76,26 +94,23 @@ def cached(
                 return path
             if notice is not None and path.exists():
                 notice(f"{path} is damaged (its SHA-256 is not {file.sha256}); it is downloaded again")
-            for stale in folder.glob(
-                f".{file.cached_name}.*{TEMPORARY}"
-            ):  # of processes killed while writing
+            for stale in folder.glob(f".{file.cached_name}.*{TEMPORARY}"):  # from processes that were killed
                 stale.unlink()
             content = obtain()
-            partial_path(file, folder).unlink(
-                missing_ok=True
-            )  # first: a kill in between must leave no rubbish
+            # The partial file is deleted first. After the opposite order, a killed process could leave it.
+            partial_path(file, folder).unlink(missing_ok=True)
             atomic_write(path, content)
     except OSError as error:
         raise DownloadError(
             f"{file.name} cannot be stored in {folder}: {error.strerror or error} "
-            f"({error.filename or path}); free some space or grant access there, or name another folder "
-            "in $DIGITS_CACHE"
+            f"({error.filename or path}); free some space or allow writing there, "
+            "or set $DIGITS_CACHE to another folder"
         ) from None
     return path
 
 
 def is_genuine(file: RemoteFile, path: Path) -> bool:
-    """Return True if `path` holds `file`, judged by size and SHA-256; False if not or if it is missing."""
+    """Return True if the file at `path` exists and has the size and SHA-256 of `file`."""
     try:
         return path.stat().st_size == file.cached_size and sha256_of(path.read_bytes()) == file.sha256
     except (FileNotFoundError, NotADirectoryError):
@@ -103,19 +118,30 @@ def is_genuine(file: RemoteFile, path: Path) -> bool:
 
 
 def partial_path(file: RemoteFile, folder: Path) -> Path:
-    """Return where compressed bytes are collected; a later process finds them there and goes on."""
+    """Return the path of the hidden file that stores compressed bytes until a download is complete.
+
+    A later process finds the bytes there and continues the download.
+    """
     return folder / f".{file.cached_name}{TEMPORARY}"
 
 
 @contextlib.contextmanager
 def _folder_lock(folder: Path, deadline: float) -> Iterator[None]:
-    """Hold the folder's lock; raises DownloadError if another process still holds it at the deadline."""
+    """Hold the lock of a folder during a `with` block.
+
+    Args:
+        folder: The cache folder.
+        deadline: Time of time.monotonic(), in seconds, until which to wait for the lock.
+    Raises:
+        DownloadError: if another process still holds the lock at the deadline.
+        OSError: if the lock file cannot be created.
+    """
     with contextlib.ExitStack() as stack:
         try:
             seconds = max(0.0, deadline - time.monotonic())
             stack.enter_context(locked(folder / LOCK, str(folder), timeout=seconds))
         except RunError as error:
-            if isinstance(error.__cause__, OSError):  # not a busy lock: the file could not be created
+            if isinstance(error.__cause__, OSError):  # the lock file could not be created
                 raise error.__cause__ from None
             raise DownloadError(
                 f"another process is still downloading into {folder}; wait for it or stop it, "
@@ -125,10 +151,19 @@ def _folder_lock(folder: Path, deadline: float) -> Iterator[None]:
 
 
 def unpack(file: RemoteFile, compressed: bytes) -> bytes:
-    """Return the bytes to store for `file`, verified, from its gzip-compressed form.
+    """Decompress and verify the bytes of a file, and return the bytes that the cache stores.
 
-    Memory stays within the file's known size, whatever `compressed` would expand to. Raises IncompleteError
-    if `compressed` ends early, and WrongContentError if it is something else than the file.
+    Decompression stops after the known size of the file, so wrong data cannot fill the memory.
+
+    Args:
+        file: The expected file.
+        compressed: Its gzip-compressed bytes.
+    Returns:
+        The decompressed content; or `compressed` itself, if the digest of `file` is that of the compressed
+        file.
+    Raises:
+        IncompleteError: if `compressed` ends early.
+        WrongContentError: if `compressed` is not `file`.
     """
     inflate = zlib.decompressobj(wbits=GZIP_WINDOW)
     try:
@@ -150,4 +185,5 @@ def unpack(file: RemoteFile, compressed: bytes) -> bytes:
 
 
 def sha256_of(content: bytes) -> str:
+    """Return the SHA-256 of some bytes as 64 lower-case hexadecimal digits."""
     return hashlib.sha256(content).hexdigest()

@@ -1,4 +1,6 @@
-"""The published data sets: their files, sizes, SHA-256 digests, mirrors and class names.
+"""List the published data sets with their files, sizes, SHA-256 digests, mirrors and class names.
+
+A mirror is a web server with a copy of the files.
 
 To add a data set, add one entry to `DATASETS` and its name to `Dataset` in digits/options.py.
 """
@@ -12,19 +14,23 @@ from digits.options import Dataset
 
 @dataclass(frozen=True)
 class RemoteFile:
-    """A file of known content that mirrors offer compressed with gzip.
+    """A file with known content, which mirrors offer compressed with gzip.
 
-    Usually `sha256` is the digest of the decompressed content: mirrors may compress as they like, and the
-    cache keeps the content. Where only the compressed file's digest was ever published, `compressed_size`
-    is given, `sha256` is the digest of the compressed file, and the cache keeps that file, so that it can
-    be verified again whenever it is used. Raises ValueError for a malformed digest.
+    There are two kinds, which differ in the file that the cache stores:
+        - Usually the digest of the decompressed content is known. The cache stores this content, and
+          mirrors may compress it in different ways.
+        - For some files only the digest of the compressed file was published. Then `compressed_size` is
+          given, and the cache stores the compressed file, because only this file can be verified.
+
+    Raises:
+        ValueError: if `sha256` is not 64 lower-case hexadecimal digits.
     """
 
-    name: str  # of the decompressed file, without .gz
+    name: str  # name of the decompressed file, without .gz
     size: int  # bytes of the decompressed content
-    sha256: str  # of the file in the cache, 64 lower-case hexadecimal digits
-    urls: tuple[str, ...] = ()  # of the compressed file, in the order in which they are asked
-    compressed_size: int | None = None  # bytes; only where `sha256` is that of the compressed file
+    sha256: str  # digest of the file in the cache, 64 lower-case hexadecimal digits
+    urls: tuple[str, ...] = ()  # addresses of the compressed file, in the order in which they are tried
+    compressed_size: int | None = None  # bytes of the compressed file, if `sha256` is the digest of that file
 
     def __post_init__(self) -> None:
         if not re.fullmatch("[0-9a-f]{64}", self.sha256):
@@ -34,43 +40,46 @@ class RemoteFile:
 
     @property
     def content_sha256(self) -> str | None:
-        """SHA-256 of the decompressed content, or None where nobody published it."""
+        """SHA-256 of the decompressed content, or None if it was not published."""
         return self.sha256 if self.compressed_size is None else None
 
     @property
     def cached_name(self) -> str:
-        """Name of the file in the cache."""
+        """Name of the file in the cache; it ends in .gz if the cache stores the compressed file."""
         return self.name if self.compressed_size is None else f"{self.name}.gz"
 
     @property
     def cached_size(self) -> int:
-        """Bytes of the file in the cache."""
+        """Size of the file in the cache, in bytes."""
         return self.size if self.compressed_size is None else self.compressed_size
 
     @property
     def largest_download(self) -> int:
-        """Bytes that a compressed file of this content cannot exceed.
+        """Largest possible size of the compressed file, in bytes.
 
-        Gzip adds 5 bytes to each block of 65,535 that it cannot shrink; one in 1,000 is a generous limit.
+        If gzip cannot shrink a block of 65,535 bytes, it adds 5 bytes. The limit is higher than that: 1/1000
+        of the content plus 1024 bytes.
         """
         return self.compressed_size or self.size + self.size // 1000 + 1024
 
 
 @dataclass(frozen=True)
 class PublishedDataset:
-    """Everything the package knows about one published data set."""
+    """One published data set: its four files and the names of its classes."""
 
     files: tuple[RemoteFile, ...]  # training images, training labels, test images, test labels
-    classes: tuple[str, ...]  # the names of classes 0 to 9
-    torchvision_folder: str  # below the root that torchvision.datasets is given
+    classes: tuple[str, ...]  # the names of classes 0 to 9, in this order
+    torchvision_folder: str  # folder in which torchvision.datasets stores this data set, below its root
 
     @property
     def training_images(self) -> int:
-        """Number of training images: the training labels are one byte each, after a header of 8 bytes."""
-        return self.files[1].size - 8
+        """Number of training images, computed from the size of the file of training labels."""
+        return self.files[1].size - 8  # a header of 8 bytes, then one byte for each label
 
 
-_SIZES = {  # bytes: a header of 16 or 8, then 784 or 1 for each of 60,000 or 10,000 images
+# Decompressed sizes in bytes. Files of images: a header of 16, then 784 for each image. Files of labels: a
+# header of 8, then 1 for each image. There are 60,000 training and 10,000 test images.
+_SIZES = {
     "train-images-idx3-ubyte": 47_040_016,
     "train-labels-idx1-ubyte": 60_008,
     "t10k-images-idx3-ubyte": 7_840_016,
@@ -79,13 +88,20 @@ _SIZES = {  # bytes: a header of 16 or 8, then 784 or 1 for each of 60,000 or 10
 
 
 def _urls(mirrors: tuple[str, ...], name: str) -> tuple[str, ...]:
+    """Return the address of one compressed file on each mirror."""
     return tuple(f"{mirror}{name}.gz" for mirror in mirrors)
 
 
 def _four_files(
     mirrors: tuple[str, ...], digests: tuple[str, ...], compressed_sizes: tuple[int | None, ...] = (None,) * 4
 ) -> tuple[RemoteFile, ...]:
-    """Return a data set's four files; digests and compressed sizes are in the order of `_SIZES`."""
+    """Return the entries for the four files of a data set.
+
+    Args:
+        mirrors: Addresses of folders that contain the files, each with a slash at its end.
+        digests: SHA-256 of each file, in the order of `_SIZES`.
+        compressed_sizes: Bytes of each compressed file, if its digest is given, in the same order.
+    """
     rows = zip(_SIZES.items(), digests, compressed_sizes, strict=True)
     return tuple(
         RemoteFile(name, size, digest, _urls(mirrors, name), compressed_size)
@@ -96,9 +112,9 @@ def _four_files(
 DATASETS: dict[Dataset, PublishedDataset] = {
     "mnist": PublishedDataset(
         _four_files(
-            # ossci-datasets is torchvision's own mirror; cvdf-datasets is tensorflow-datasets' (the sizes and
-            # digests are in its url_checksums/mnist.txt); the others are in many public loaders.
-            # MNIST's first home, yann.lecun.com, has refused visitors for years.
+            # torchvision uses ossci-datasets. tensorflow-datasets uses cvdf-datasets and lists the sizes and
+            # digests in its file url_checksums/mnist.txt. Many public programs use the other mirrors. The
+            # original server, yann.lecun.com, has not allowed downloads for years.
             mirrors=(
                 "https://ossci-datasets.s3.amazonaws.com/mnist/",
                 "https://storage.googleapis.com/cvdf-datasets/mnist/",
@@ -116,11 +132,11 @@ DATASETS: dict[Dataset, PublishedDataset] = {
         classes=DIGITS,
         torchvision_folder="MNIST",
     ),
-    # Digests computed from Debian's package dataset-fashion-mnist, which compresses the same content anew.
+    # The digests were computed from Debian's package dataset-fashion-mnist, which has the same content.
     "fashion-mnist": PublishedDataset(
         _four_files(
-            # tf-keras-datasets is what keras.datasets.fashion_mnist reads; the bucket and the repository
-            # belong to the authors (torchvision names the bucket's website, which only speaks http).
+            # keras.datasets.fashion_mnist uses the first mirror. The second and the third belong to the
+            # authors. torchvision uses another address of the second one, which has no https.
             mirrors=(
                 "https://storage.googleapis.com/tensorflow/tf-keras-datasets/",
                 "https://fashion-mnist.s3.eu-central-1.amazonaws.com/",
@@ -139,12 +155,13 @@ DATASETS: dict[Dataset, PublishedDataset] = {
         ),
         torchvision_folder="FashionMNIST",
     ),
-    # Digests and sizes of the compressed files, from tensorflow-datasets' url_checksums/kmnist.txt (the
-    # same four are in torchvision-ruby and other public loaders). None were published of the content.
+    # Digests and sizes are those of the compressed files, from url_checksums/kmnist.txt in
+    # tensorflow-datasets. torchvision-ruby and other public programs have the same four. No digests of the
+    # decompressed content were published.
     "kmnist": PublishedDataset(
         _four_files(
-            # The authors' server. rois-codh/kmnist issue 29 (2026) found it unreachable, so the second is
-            # torchvision's raw folder in a public repository, at a fixed commit.
+            # The first mirror is the authors' server. It was not reachable in 2026 (rois-codh/kmnist, issue
+            # 29). The second one is a public repository with these files, at a fixed commit.
             mirrors=(
                 "https://codh.rois.ac.jp/kmnist/dataset/kmnist/",
                 "https://raw.githubusercontent.com/namanlab/CVCNN_Paper/0f30b9c852904dc63a7902c1d2a2f5c61d0547e4/"
@@ -158,23 +175,25 @@ DATASETS: dict[Dataset, PublishedDataset] = {
             ),
             compressed_sizes=(18_165_135, 29_497, 3_041_136, 5_120),
         ),
-        # Clanuwat et al. 2018: the first hiragana of each row, here in Hepburn romanisation
+        # The ten hiragana of Clanuwat et al. 2018, in Latin letters (Hepburn romanisation)
         classes=("o", "ki", "su", "tsu", "na", "ha", "ma", "ya", "re", "wo"),
         torchvision_folder="KMNIST",
     ),
 }
-"""The data sets by name; every mirror was seen in public code or documents in November 2026.
+"""Name -> data set. The mirrors were found in public code and documents in November 2026.
 
-The files of all sets have the same names, so each set needs a folder of its own.
+The files of all data sets have the same names, so each data set needs a separate folder.
 """
 
-# The authors' repository: the first address is torchvision's, the second survives a renamed branch.
+# Two addresses of the authors' repository: torchvision uses the first one. The second one also works if the
+# branch "master" is renamed to "main".
 _QMNIST_MIRRORS = (
     "https://raw.githubusercontent.com/facebookresearch/qmnist/master/",
     "https://github.com/facebookresearch/qmnist/raw/refs/heads/main/",
 )
 QMNIST_TABLES: tuple[RemoteFile, ...] = tuple(
-    RemoteFile(name, 1_920_012, digest, _urls(_QMNIST_MIRRORS, name))  # a header of 12, 60,000 x 8 x 4 bytes
+    # Size in bytes: a header of 12, then 60,000 rows of 8 numbers of 4 bytes.
+    RemoteFile(name, 1_920_012, digest, _urls(_QMNIST_MIRRORS, name))
     for name, digest in (
         (
             "qmnist-train-labels-idx2-int",
@@ -186,7 +205,8 @@ QMNIST_TABLES: tuple[RemoteFile, ...] = tuple(
         ),
     )
 )
-"""QMNIST's tables about MNIST's training images and about QMNIST's 60,000 test images.
+"""Two tables from QMNIST with the writer of each image, among other columns.
 
-The digests were computed from files whose compressed MD5 sums are those in torchvision.
+The first one describes MNIST's 60,000 training images, the second one QMNIST's 60,000 test images. The
+digests were computed from files that have the MD5 sums listed in torchvision.
 """

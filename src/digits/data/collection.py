@@ -1,4 +1,4 @@
-"""A data set as it was found, before it is split."""
+"""The result of loading a data set, before it is split."""
 
 from dataclasses import dataclass
 
@@ -9,16 +9,16 @@ from digits.options import Dataset
 
 @dataclass(frozen=True)
 class Collection:
-    """The images of a data set, where they were found, and what the user should know about them."""
+    """A loaded data set, with its source and with messages for the user."""
 
-    dataset: Dataset
+    dataset: Dataset  # name of the data set, such as "mnist"
     train: Digits
     test: Digits | None  # None if the source has no separate test images
-    origin: str  # where it was read, as a phrase: 'files in data/mnist'
-    published: bool  # whether the content is the published one, judged by SHA-256
-    notices: tuple[str, ...] = ()  # whole sentences, to be shown to the user
+    origin: str  # where the data was read, for messages; example: "files in data/mnist"
+    published: bool  # True if the SHA-256 digests are those of the published data set
+    notices: tuple[str, ...] = ()  # complete sentences to show to the user
 
     @property
     def classes(self) -> tuple[str, ...]:
-        """The names of classes 0 to 9."""
+        """The names of classes 0 to 9, in this order."""
         return DATASETS[self.dataset].classes

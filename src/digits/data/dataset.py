@@ -13,11 +13,17 @@ from digits.mnist import CLASSES, SIDE
 
 
 class Digits(torch_data.Dataset[tuple[Any, int]]):
-    """Images (N, 28, 28) uint8 and labels (N,) int64, both in memory.
+    """A data set of images and labels, all in memory.
 
-    Item i is the pair (image, label): the image as (1, 28, 28) float in [0, 1], the label as an int. If
-    `transform` is given, it is applied to the image, as in torchvision's datasets. Raises DataError for
-    tensors of another type or shape, and for no images at all.
+    `digits[i]` returns a pair (image, label): the image as float32 (1, 28, 28) in [0, 1], the label as an
+    int.
+
+    Args:
+        images: uint8 (N, 28, 28), paper 0, ink 255; N is at least 1.
+        labels: Integers (N,), the class of each image; stored as int64.
+        transform: Optional function for the image of an item. `digits[i]` returns what it returns.
+    Raises:
+        DataError: if a tensor has the wrong type or shape, or there are no images.
     """
 
     def __init__(
@@ -39,34 +45,46 @@ class Digits(torch_data.Dataset[tuple[Any, int]]):
 
     @property
     def classes(self) -> int:
-        """Number of classes: ten, or more if there is a higher label."""
+        """Number of classes: 10, or the highest label plus 1 if that is more."""
         return max(CLASSES, int(self.labels.max()) + 1)
 
     def at(self, indices: Tensor) -> "Digits":
-        """Return a copy of the images and labels at `indices` (M,), in that order."""
+        """Return a copy that contains only some of the images.
+
+        Args:
+            indices: int64 (M,), each from 0 to N - 1.
+        Returns:
+            M images with their labels, in the order of `indices`.
+        """
         return Digits(self.images[indices], self.labels[indices], self.transform)
 
     def mean_and_std(self) -> tuple[float, float]:
-        """Return mean and standard deviation of all pixels, in [0, 1].
+        """Return the mean and standard deviation of all pixels.
 
-        They are exact; MNIST's are 0.1307 and 0.3081. Raises DataError if all pixels are the same, because
-        images cannot be normalised by a deviation of 0.
+        Returns:
+            Two numbers in [0, 1], computed without rounding errors of float32. For MNIST's training images
+            they are 0.1307 and 0.3081.
+        Raises:
+            DataError: if all pixels are equal. The deviation is then 0 and cannot normalise images.
         """
-        counts = torch.bincount(self.images.flatten(), minlength=256).double()  # of each value, 0 to 255
+        counts = torch.bincount(self.images.flatten(), minlength=256).double()  # of each pixel value, (256,)
         if int((counts > 0).sum()) == 1:
-            raise DataError("every pixel of every training image is the same; expected pictures of digits")
+            raise DataError("every pixel of every training image is the same; expected images of digits")
         values, shares = torch.arange(256, dtype=torch.float64) / 255, counts / self.images.numel()
         mean = (shares * values).sum().item()
         std = (shares * (values - mean) ** 2).sum().item() ** 0.5
         return mean, std
 
     def sha256(self) -> str:
-        """Return the digest of images and labels: equal for the same data in the same order."""
+        """Return the SHA-256 digest of all images and labels, as 64 hexadecimal digits.
+
+        It is equal for two data sets with the same images and labels in the same order.
+        """
         digest = hashlib.sha256(self.images.numpy().data)
         digest.update(self.labels.numpy().data)
         return digest.hexdigest()
 
 
 def as_fractions(images: Tensor) -> Tensor:
-    """Return pixels 0 to 255 as float32 in [0, 1]; the shape stays the same."""
+    """Convert pixels from 0..255 to float32 in [0, 1]; the shape stays the same."""
     return images.float().div_(255)

@@ -1,4 +1,8 @@
-"""Download published files: one mirror after another, verified by SHA-256, resumed after a cut."""
+"""Download published files from their mirrors.
+
+A mirror is a web server with a copy of a file. The mirrors are tried one after another until one delivers
+the file with the right SHA-256. An interrupted download continues where it stopped.
+"""
 
 import time
 from collections.abc import Callable, Iterator
@@ -12,21 +16,25 @@ from digits.data.https import RequestError, WrongRangeError, request
 from digits.errors import DownloadError
 
 Progress = Callable[[str, int, int | None], None]
-"""Called with a file's name, the compressed bytes received, and their total where the mirror states it."""
+"""A function that shows the progress of a download.
+
+It is called with the name of the file, the number of compressed bytes received so far, and the total number,
+or None if the mirror does not state it.
+"""
 
 
 @dataclass(frozen=True)
 class Timeouts:
-    """Seconds after which a download is given up."""
+    """Time limits of a download, in seconds."""
 
-    total: float = 300.0  # for one file: all mirrors, and waiting for another process
-    network: float = 5.0  # for connecting to a mirror, and then for each wait for its next bytes
+    total: float = 300.0  # for one file: all mirrors together, and waiting for another process
+    network: float = 5.0  # for connecting to a mirror, and again for each wait for the next bytes
 
 
 DEFAULT_TIMEOUTS = Timeouts()
-ATTEMPTS = 5  # transfers from one mirror; each but the last must have brought something new
-CHUNK = 1 << 16  # bytes read at once
-PROGRESS_INTERVAL = 0.2  # seconds between two calls of a progress callback
+ATTEMPTS = 5  # maximum number of requests to one mirror for one file
+CHUNK = 1 << 16  # bytes read at a time
+PROGRESS_INTERVAL = 0.2  # seconds; minimum time between two calls of a progress function
 
 
 def fetch(
@@ -38,12 +46,21 @@ def fetch(
     notice: Notice | None = None,
     local: bool = False,
 ) -> Path:
-    """Return the path of `file` in `folder`, verified, after downloading it if it is not there yet.
+    """Return the path of a verified file in the cache; download it first if it is missing or damaged.
 
-    The mirrors in `file.urls` are asked in order, over https; `local` also allows http to this machine,
-    for tests. A compressed copy that the user has put into `folder` is used instead of a download.
-    Raises DownloadError with every mirror's reason; what has arrived by then is kept in a hidden file,
-    and the next call continues from there.
+    The mirrors in `file.urls` are tried in order. If `folder` contains a file NAME.gz that the user has saved
+    there, it is used instead of a download. NAME is `file.name`.
+
+    Args:
+        file: The wanted file.
+        folder: The cache folder; it is created if it does not exist.
+        timeouts: Time limits.
+        progress: Called repeatedly during the download.
+        notice: Called with a sentence if a damaged file in the cache is downloaded again.
+        local: True to allow http addresses on this machine too, for tests. Otherwise only https is allowed.
+    Raises:
+        DownloadError: if no mirror delivers the file, with the reason for each mirror. The bytes received so
+            far are kept in a hidden file, and the next call continues from there.
     """
     deadline = time.monotonic() + timeouts.total
     download = _Download(file, folder, partial_path(file, folder), deadline, timeouts, progress, local)
@@ -52,28 +69,33 @@ def fetch(
 
 @dataclass(frozen=True)
 class _Download:
-    """One file on its way into the folder."""
+    """The download of one file."""
 
     file: RemoteFile
     folder: Path
-    partial: Path  # collects the compressed bytes
-    deadline: float  # in seconds of time.monotonic
+    partial: Path  # hidden file for the compressed bytes received so far
+    deadline: float  # time of time.monotonic() at which to stop, in seconds
     timeouts: Timeouts
     progress: Progress | None
     local: bool
 
     def content(self) -> bytes:
-        """Return the bytes to store, verified: from the folder, or from the first mirror that has them."""
-        reasons: dict[str, str] = {}  # where the file was looked for -> why it could not be had there
+        """Return the verified bytes to store, from a file in the folder or from a mirror.
+
+        Raises:
+            DownloadError: if neither the folder nor a mirror has the file.
+            OSError: if the disk fails, for example because it is full. The partial file is then deleted.
+        """
+        reasons: dict[str, str] = {}  # path or address -> why the file could not be read from there
         try:
             content = self._from_folder(reasons)
             for number, url in enumerate(self.file.urls):
                 if content is not None:
                     break
                 now, mirrors_left = time.monotonic(), len(self.file.urls) - number
-                until = now + (self.deadline - now) / mirrors_left  # an equal share of the time that is left
+                until = now + (self.deadline - now) / mirrors_left  # an equal part of the remaining time
                 content = self._from_mirror(url, until, reasons)
-        except OSError:  # of the disk, such as "no space left": free what was taken
+        except OSError:  # an error of the disk, such as "no space left": free the space of the partial file
             self.partial.unlink(missing_ok=True)
             raise
         if content is None:
@@ -81,7 +103,11 @@ class _Download:
         return content
 
     def _from_folder(self, reasons: dict[str, str]) -> bytes | None:
-        """Return the content of a copy saved here by the user, or by a process killed just before its end."""
+        """Return the verified bytes from a complete compressed file in the folder, or None.
+
+        Such a file is either NAME.gz, saved by the user, or the partial file of a process that was killed
+        after receiving the last byte. A reason is added to `reasons` if the user's file is not usable.
+        """
         by_hand = self.folder / f"{self.file.name}.gz"
         for path in (by_hand, self.partial):
             length = _length(path)
@@ -97,10 +123,16 @@ class _Download:
         return None
 
     def _from_mirror(self, url: str, until: float, reasons: dict[str, str]) -> bytes | None:
-        """Return the content from one mirror, or None after noting the reason in `reasons`.
+        """Return the verified bytes from one mirror, or None after adding the reason to `reasons`.
 
-        A cut transfer is resumed as long as each attempt brings something new. Wrong content is discarded; if
-        it began with bytes from an earlier attempt, they may be to blame, and the mirror is asked again.
+        An interrupted transfer is continued by a new request, as long as each request adds bytes. If the
+        content is wrong, it is deleted. Its first bytes may then be from an earlier request, perhaps to
+        another mirror; in this case the whole file is requested once more.
+
+        Args:
+            url: Address of the compressed file.
+            until: Time of time.monotonic() at which to stop, in seconds.
+            reasons: Address -> why the download failed; it is changed.
         """
         for _ in range(ATTEMPTS):
             before = _length(self.partial)
@@ -119,12 +151,21 @@ class _Download:
         return None
 
     def _transfer(self, url: str, offset: int, until: float) -> None:
-        """Make one request for the bytes from `offset` on and append them to the partial file."""
-        shown = 0.0  # when progress was last reported
+        """Request the bytes of a file from position `offset` to the end, and append them to the partial file.
+
+        Args:
+            url: Address of the compressed file.
+            offset: Position of the first wanted byte: the present length of the partial file.
+            until: Time of time.monotonic() at which to stop, in seconds.
+        Raises:
+            RequestError: if the request fails, is interrupted or is too slow.
+            WrongContentError: if the mirror sends too many bytes.
+        """
+        shown = 0.0  # time of the last call of `progress`
         with self.partial.open("ab") as out:
             for position, data, total in self._pieces(url, offset, until):
                 if position == 0:
-                    out.truncate(0)  # this mirror cannot resume and sends the whole file
+                    out.truncate(0)  # the mirror cannot continue a download and sends the whole file
                 out.write(data)
                 received = position + len(data)
                 if self.progress and (received == total or time.monotonic() - shown > PROGRESS_INTERVAL):
@@ -132,13 +173,19 @@ class _Download:
                     self.progress(self.file.name, received, total)
 
     def _pieces(self, url: str, offset: int, until: float) -> Iterator[tuple[int, bytes, int | None]]:
-        """Yield (position, bytes, total length if stated) as they arrive.
+        """Yield the bytes of a file from position `offset` on, in pieces, as they arrive.
 
-        This is a generator so that an error of the disk, in `_transfer`, is not taken for the mirror's.
+        `request` reports every OSError as an error of the mirror. This method writes nothing to the disk, so
+        an error of the disk, which happens in `_transfer`, is not reported as an error of the mirror.
+
+        Args:
+            url, offset, until: As in `_transfer`.
+        Yields:
+            Position of the piece in the file, the piece, and the total number of bytes or None.
         """
         seconds = min(self.timeouts.network, until - time.monotonic())
         if seconds <= 0:
-            raise RequestError(f"the {self.timeouts.total:g} s for all mirrors are over")
+            raise RequestError(f"no time left: the limit for all mirrors is {self.timeouts.total:g} s")
         with request(url, offset, timeout=seconds, local=self.local) as (body, position, total):
             if total is not None and total > self.file.largest_download:
                 raise RequestError(_too_long(self.file, total))
@@ -149,34 +196,35 @@ class _Download:
                 position += len(data)
                 self._check_length(position)
                 if time.monotonic() > until:
-                    raise RequestError(f"too slow: only {position:,} bytes in its share of the time")
+                    raise RequestError(f"too slow: only {position:,} bytes in the time for this mirror")
             if total is not None and position < total:
-                raise RequestError(f"cut off after {position:,} of {total:,} bytes")
+                raise RequestError(f"the connection ended after {position:,} of {total:,} bytes")
 
     def _check_length(self, length: int) -> None:
         if length > self.file.largest_download:
             raise WrongContentError(_too_long(self.file, length))
 
     def _explanation(self, reasons: dict[str, str]) -> str:
-        """Return the final error message: every reason, and how to go on by hand."""
+        """Return the error message of the download: all reasons, and what the user can do."""
         lines = [f"{self.file.name} could not be downloaded:"]
         lines += [f"  {place}: {reason}" for place, reason in reasons.items()]
         if _length(self.partial):
-            lines.append("What has arrived is kept; the next start continues from there.")
+            lines.append("The bytes received so far are kept; the next start continues from there.")
         if self.file.urls:
             lines.append(
-                f"By hand: open one of these addresses in a browser, put the file into {self.folder} and "
-                "start again; or name a folder that holds the data with --data or in $DIGITS_DATA."
+                f"You can download it yourself: open one of these addresses in a browser, save the file in "
+                f"{self.folder} and start again. Or give a folder with the data by --data or $DIGITS_DATA."
             )
         return "\n".join(lines)
 
 
 def _too_long(file: RemoteFile, length: int) -> str:
+    """Return an error message for a compressed file of too many bytes."""
     return f"has {length:,} bytes; expected at most {file.largest_download:,}"
 
 
 def _length(path: Path) -> int:
-    """Return the bytes in a file, 0 if it does not exist."""
+    """Return the length of a file in bytes; 0 if it does not exist."""
     try:
         return path.stat().st_size
     except FileNotFoundError:

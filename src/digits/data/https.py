@@ -1,4 +1,8 @@
-"""HTTPS requests that can start in the middle of a file; redirections are followed only to https."""
+"""Request files over HTTPS, from the beginning or from a later position.
+
+A redirection is an answer that sends the client to another address. It is followed only if the new address
+is https too.
+"""
 
 import contextlib
 import http.client
@@ -12,31 +16,41 @@ from collections.abc import Iterator
 from typing import IO, Any, NamedTuple
 from urllib.parse import urlsplit
 
-REDIRECTIONS = 5  # followed for one request; honest mirrors need one or two
+REDIRECTIONS = 5  # largest number of redirections for one request; usual mirrors need one or two
 
 
 class RequestError(Exception):
-    """A request failed; the message says why in the words of the standards, not of the server."""
+    """A request failed; the message gives the reason."""
 
 
 class WrongRangeError(RequestError):
-    """The server has no bytes from the wanted position on, or sends others."""
+    """The server has no bytes at the requested position, or sends bytes of another position."""
 
 
 class Response(NamedTuple):
-    """The answer to a request for a file; `body.read1(n)` returns its next bytes, none at the end."""
+    """The answer to a request for a file."""
 
-    body: http.client.HTTPResponse
-    position: int  # of the body's first byte in the file: the wanted one, or 0 if the server cannot resume
-    total: int | None  # bytes of the whole file, if the server says so
+    body: http.client.HTTPResponse  # body.read1(n) returns the next bytes, at most n; b"" at the end
+    position: int  # position of the first byte of `body`; 0 if the server can only send the whole file
+    total: int | None  # bytes of the whole file, or None if the server does not state it
 
 
 @contextlib.contextmanager
 def request(url: str, position: int, *, timeout: float, local: bool) -> Iterator[Response]:
-    """Ask for the file at `url` from byte `position` on, through the user's proxies.
+    """Open a connection to a file on a server, for a `with` block.
 
-    `timeout` in seconds holds for connecting and for each wait for bytes. `local` also allows http to this
-    machine, for tests. Raises RequestError, also for what fails while the body is read.
+    The user's proxy settings are used.
+
+    Args:
+        url: Address of the file, https.
+        position: Position of the first wanted byte; 0 for the whole file.
+        timeout: Time limit in seconds for connecting, and again for each wait for bytes.
+        local: True to allow http addresses on this machine too, for tests.
+    Yields:
+        The response. Reading its body is part of the `with` block.
+    Raises:
+        RequestError: if the address is not allowed, or if the request or reading the body fails.
+        WrongRangeError: if the server does not send the bytes from `position` on.
     """
     if not _is_allowed(url, local):
         raise RequestError("not https")
@@ -60,17 +74,23 @@ def request(url: str, position: int, *, timeout: float, local: bool) -> Iterator
 
 
 def _stated_range(response: http.client.HTTPResponse, position: int) -> tuple[int, int | None]:
-    """Return the position of the body's first byte in the file, and the file's length if it is stated."""
+    """Parse which bytes of the file the server sends.
+
+    Returns:
+        Position of the first byte, and the length of the file in bytes or None.
+    Raises:
+        WrongRangeError: if the server sends neither the whole file nor the bytes from `position` on.
+    """
     if response.status == http.client.OK:
         return 0, response.length
     stated = re.fullmatch(r"bytes (\d+)-\d+/(\d+|\*)", response.headers.get("Content-Range", ""))
     if response.status != http.client.PARTIAL_CONTENT or not stated or not 0 < position == int(stated[1]):
-        raise WrongRangeError(f"answers HTTP {response.status} with other bytes than asked for")
+        raise WrongRangeError(f"answers HTTP {response.status} with bytes that were not requested")
     return position, None if stated[2] == "*" else int(stated[2])
 
 
 def _reason(error: Exception) -> str:
-    """Return in a few words why a request failed."""
+    """Return a short message that says why a request failed."""
     if isinstance(error, urllib.error.URLError) and isinstance(error.reason, Exception):
         error = error.reason
     if isinstance(error, ssl.SSLCertVerificationError):
@@ -81,7 +101,7 @@ def _reason(error: Exception) -> str:
 
 
 def _is_allowed(url: str, local: bool) -> bool:
-    """Return True for https, and with `local` for http to this machine."""
+    """Return True if the address is https; with `local` also if it is http on this machine."""
     parts = urlsplit(url)
     return parts.scheme == "https" or (
         local and parts.scheme == "http" and parts.hostname in ("127.0.0.1", "::1", "localhost")
@@ -89,7 +109,7 @@ def _is_allowed(url: str, local: bool) -> bool:
 
 
 class _Redirections(urllib.request.HTTPRedirectHandler):
-    """Follows a few redirections, each only to an allowed address."""
+    """A handler that follows at most REDIRECTIONS redirections, and only to allowed addresses."""
 
     max_redirections = REDIRECTIONS
 
@@ -105,6 +125,7 @@ class _Redirections(urllib.request.HTTPRedirectHandler):
         headers: http.client.HTTPMessage,
         newurl: str,
     ) -> urllib.request.Request | None:
+        """Return the request to the new address, or raise RequestError if the address is not allowed."""
         if not _is_allowed(newurl, self.local):
             fp.close()
             raise RequestError(f"redirects to {newurl!r}, which is not https")
@@ -112,30 +133,43 @@ class _Redirections(urllib.request.HTTPRedirectHandler):
 
 
 class _Https(urllib.request.HTTPSHandler):
+    """A handler that opens https addresses with `_Connection`."""
+
     def https_open(self, req: urllib.request.Request) -> http.client.HTTPResponse:
         return self.do_open(_Connection, req, context=ssl.create_default_context())
 
 
 class _Connection(http.client.HTTPSConnection):
-    """An HTTPS connection whose timeout covers all addresses of a host together.
+    """An HTTPS connection with one timeout for all network addresses of a host.
 
-    The standard library waits once for each address: behind a firewall twenty times for a large host.
+    The standard library waits for the full timeout at each address. A large host can have twenty addresses,
+    so behind a firewall the total wait would be twenty times as long.
     """
 
     def __init__(self, host: str, **options: Any) -> None:
         super().__init__(host, **options)
-        self._create_connection = _connect  # http.client keeps this replaceable
+        self._create_connection = _connect  # http.client calls this function to connect
 
 
 def _connect(address: tuple[str, int], timeout: float, source_address: None = None) -> socket.socket:
-    """Return a socket connected to the first address of a host that answers, within `timeout` seconds."""
+    """Connect to the first network address of a host that answers.
+
+    Args:
+        address: Name of the host and port.
+        timeout: Time limit in seconds for all addresses together.
+        source_address: Not used; http.client passes it.
+    Returns:
+        A connected socket, with the same timeout for each wait.
+    Raises:
+        OSError: if no address answers in time.
+    """
     deadline = time.monotonic() + timeout
     failure = OSError("the host has no address")
     for *_, place in socket.getaddrinfo(*address, type=socket.SOCK_STREAM):
         left = deadline - time.monotonic()
         if left <= 0:
             break
-        try:  # with half of the time that is left, so that the next address has a chance
+        try:  # each address may use half of the remaining time, so that time is left for the next one
             connection = socket.create_connection((str(place[0]), int(place[1])), left / 2)
         except OSError as error:
             failure = error

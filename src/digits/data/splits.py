@@ -14,18 +14,18 @@ from digits.errors import DataError
 from digits.options import Split
 from digits.seeds import generator
 
-VALIDATION_SHARE = 6  # one image in six is for validation: 10,000 of MNIST's 60,000
-TEST_SHARE = 5  # one image in five is for the test, if the data has no test images
+VALIDATION_SHARE = 6  # by default 1/6 of the training images is for validation: 10,000 of MNIST's 60,000
+TEST_SHARE = 5  # by default 1/5 of the images is for the test, if the data has no test images
 
 
 @dataclass(frozen=True)
 class Splits:
-    """The images a network learns from, those that choose among networks, and those for the final test."""
+    """A data set in three parts: training, validation and test images."""
 
-    train: Digits
-    val: Digits
-    test: Digits
-    synthetic: int = 0  # number of training images, the last ones, that were drawn in code
+    train: Digits  # the network learns from these
+    val: Digits  # they are used to choose the best network
+    test: Digits  # only for the final test
+    synthetic: int = 0  # number of synthetic images; they are the last ones in `train`
 
 
 def split(
@@ -37,17 +37,25 @@ def split(
     seed: int = 0,
     writers: Tensor | None = None,
 ) -> Splits:
-    """Split a collection's training images; its test images, if it has some, stay as they are.
+    """Split a collection into training, validation and test images.
+
+    If the collection has test images, they become the test images. Otherwise some of its training images do.
 
     Args:
-        kind: "random" gives every part each class in the same proportion; "writers" gives every part
-            other people's handwriting.
-        val_size: Validation images; by default a sixth. With "writers", at most that many.
-        test_size: Test images, only for collections without; by default a fifth.
-        seed: The same seed gives the same split.
-        writers: The writer of each training image, (N,) int64; needed for "writers".
-
-    Raises DataError for sizes that cannot be had.
+        collection: A loaded data set.
+        kind: "random" keeps the proportion of each class in every part. "writers" puts all images of a
+            writer into the same part, training or validation.
+        val_size: Number of validation images; None or 0 for 1/6 of the training images. With "writers" it
+            is an upper limit.
+        test_size: Number of test images; None or 0 for 1/5 of the images. Only for a collection without
+            test images.
+        seed: Seed of the random choice. The same seed gives the same split.
+        writers: int64 (N,), the number of the writer of each training image; required for "writers".
+    Returns:
+        The three parts, each in the order of the collection.
+    Raises:
+        DataError: if there are too few images for a size, if `test_size` is given although the collection
+            has test images, or if a split by writers is not possible.
     """
     train, test = collection.train, collection.test
     if test is None:
@@ -56,12 +64,14 @@ def split(
         test, train = train.at(held_out), train.at(rest)
         writers = None if writers is None else writers[rest]
     elif test_size is not None:
-        raise DataError(f"--test-size {test_size}: {collection.origin} has its own test set; leave it out")
+        raise DataError(
+            f"--test-size {test_size}: {collection.origin} already has a test set; leave out --test-size"
+        )
     size = val_size or max(len(train) // VALIDATION_SHARE, 1)
     draws = generator(seed, "validation")
     if kind == "writers":
         if writers is None:
-            raise DataError("--split writers needs the writer of each training image")
+            raise DataError("--split writers needs the writer of each training image; give `writers`")
         rest, held_out = _by_writer(writers, size, draws)
     else:
         rest, held_out = _stratified(train.labels, size, draws, "--val-size")
@@ -69,7 +79,15 @@ def split(
 
 
 def join(splits: Splits, images: npt.NDArray[np.uint8], labels: npt.NDArray[np.int64]) -> Splits:
-    """Return the splits with synthetic images (N, 28, 28) and labels (N,) added after the training images."""
+    """Add synthetic images to the end of the training images.
+
+    Args:
+        splits: The splits, which stay unchanged.
+        images: uint8 (N, 28, 28), paper 0, ink 255.
+        labels: int64 (N,), from 0 to 9.
+    Returns:
+        New splits with N more training images. Their number is added to `synthetic`.
+    """
     train = Digits(
         torch.cat([splits.train.images, torch.from_numpy(images)]),
         torch.cat([splits.train.labels, torch.from_numpy(labels)]),
@@ -79,13 +97,24 @@ def join(splits: Splits, images: npt.NDArray[np.uint8], labels: npt.NDArray[np.i
 
 
 def _stratified(labels: Tensor, size: int, draws: torch.Generator, option: str) -> tuple[Tensor, Tensor]:
-    """Return the indices (kept, held out) of images with `labels` (N,), where `size` are held out.
+    """Hold out images at random, in the same proportion from each class.
 
-    Each class is held out in proportion, rounded by the largest-remainder method.
+    The numbers per class are rounded by the largest-remainder method: every class gets its share rounded
+    down, then the classes with the largest fractions get one image more.
+
+    Args:
+        labels: int64 (N,), the class of each image.
+        size: Number of images to hold out, below N.
+        draws: Generator of the random choice.
+        option: Name of the command-line option that gives `size`, for the error message.
+    Returns:
+        Indices of the images that are kept, int64 (N - size,), and held out, int64 (size,); both ascending.
+    Raises:
+        DataError: if `size` is N or more.
     """
     if size >= len(labels):
-        raise DataError(f"{option} is {size}, but there are {len(labels)} images to take them from")
-    shares = torch.bincount(labels) * size  # of each class, in units of 1 / len(labels) images
+        raise DataError(f"{option} is {size}, but there are {len(labels)} images; choose a smaller number")
+    shares = torch.bincount(labels) * size  # (classes,): images to hold out, times len(labels)
     take, remainder = shares // len(labels), shares % len(labels)
     missing = size - int(take.sum())
     take[remainder.argsort(descending=True, stable=True)[:missing]] += 1
@@ -95,9 +124,19 @@ def _stratified(labels: Tensor, size: int, draws: torch.Generator, option: str) 
 
 
 def _by_writer(writers: Tensor, size: int, draws: torch.Generator) -> tuple[Tensor, Tensor]:
-    """Return the indices (kept, held out) of images by `writers` (N,), where at most `size` are held out.
+    """Hold out all images of some writers, chosen at random.
 
-    Writers are taken in random order; all images of a writer are held out if they still fit into `size`.
+    The writers are visited in random order. A writer is chosen if the number of images held out so far plus
+    all images of the writer is at most `size`.
+
+    Args:
+        writers: int64 (N,), the number of the writer of each image.
+        size: Largest number of images to hold out.
+        draws: Generator of the random choice.
+    Returns:
+        Indices of the images that are kept and held out, both int64 and ascending.
+    Raises:
+        DataError: if no writer or every writer is chosen.
     """
     names, group, counts = writers.unique(return_inverse=True, return_counts=True)
     chosen = torch.zeros(len(names), dtype=torch.bool)
@@ -107,12 +146,15 @@ def _by_writer(writers: Tensor, size: int, draws: torch.Generator) -> tuple[Tens
             chosen[writer] = True
             room -= int(counts[writer])
     if not chosen.any() or chosen.all():
-        raise DataError(f"--val-size is {size}; no choice of the {len(names)} writers comes near it")
+        raise DataError(
+            f"--val-size is {size}; it leaves no whole writer of {len(names)} for validation or none for "
+            "training; choose another size"
+        )
     return _kept_and_held_out(len(writers), chosen[group].nonzero().flatten())
 
 
 def _kept_and_held_out(total: int, held_out: Tensor) -> tuple[Tensor, Tensor]:
-    """Return the other indices below `total`, and those held out, both in rising order."""
+    """Return the indices 0..total-1 that are not in `held_out`, and `held_out` itself, both sorted."""
     keep = torch.ones(total, dtype=torch.bool)
     keep[held_out] = False
     return keep.nonzero().flatten(), held_out.sort().values

@@ -1,7 +1,10 @@
-"""File formats: each reader returns arrays, and trusts nothing that a file says about itself.
+"""Read images and labels from files of several formats.
 
-content           the bytes of a file, decompressed, with a limit
-idx, csv, npz     images and labels in files of each format
-npy               one array, as in an .npz archive
-arrays            the check that all images and labels pass
+The files may be damaged or malicious. Each reader therefore limits how much memory it uses, and checks every
+length that a file states.
+
+    content           read the bytes of a file, decompressed, up to a limit
+    idx, csv, npz     read images and labels in one format
+    npy               read one array of an .npz archive
+    arrays            check images and labels, whatever their format
 """

@@ -1,4 +1,4 @@
-"""Check arrays of images and labels, and bring them into one form."""
+"""Check arrays of images and labels, and convert them to uint8."""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -10,39 +10,49 @@ import numpy.typing as npt
 from digits.errors import DataError
 from digits.mnist import CLASSES, SIDE
 
-IMAGE_SHAPES = {(SIDE, SIDE), (SIDE * SIDE,), (SIDE, SIDE, 1), (1, SIDE, SIDE)}  # each with N before it
-WHITE = 255  # value of a pixel of full ink
-BLOCK = 1000  # images converted at once: a set of float64 is large enough without a second copy
-# Greatest distance from a whole number after multiplying by 255: float16 keeps multiples of 1/255 to 0.06.
+IMAGE_SHAPES = {(SIDE, SIDE), (SIDE * SIDE,), (SIDE, SIDE, 1), (1, SIDE, SIDE)}  # accepted for one image
+WHITE = 255  # pixel value of full ink
+BLOCK = 1000  # images converted at a time, so that no second float64 copy of a whole data set is needed
+# Largest accepted distance between 255 times a float pixel and a whole number. The limit is above 0 because
+# float16 can store multiples of 1/255 only with an error of up to 0.06 after this multiplication.
 ROUNDING_ERROR = 0.1
 
 
 @dataclass(frozen=True, eq=False)
 class LabelledImages:
-    """Images and their labels, checked: equally many of both, and at least one."""
+    """Checked images and their labels; there is at least one image."""
 
-    images: npt.NDArray[np.uint8]  # (N, 28, 28), ink 255 on paper 0; writable when read from a file
-    labels: npt.NDArray[np.uint8]  # (N,), 0 to 9
+    images: npt.NDArray[np.uint8]  # (N, 28, 28), paper 0, ink 255; writable when read from a file
+    labels: npt.NDArray[np.uint8]  # (N,), from 0 to 9
 
 
 def check_pair(
     images: npt.NDArray[Any], labels: npt.NDArray[Any], images_from: str | Path, labels_from: str | Path
 ) -> LabelledImages:
-    """Return arrays of images and labels as bytes, after checking shapes and values.
+    """Check the shapes and values of images and labels, and convert both to uint8.
 
-    Images have the shape (N, 28, 28), (N, 784), (N, 28, 28, 1) or (N, 1, 28, 28), and hold whole numbers
-    from 0 to 255, or floats from 0 to 1 that are multiples of 1/255. Labels have the shape (N,) or (N, 1),
-    and hold whole numbers from 0 to 9. Arrays of bytes are not copied. Raises DataError for anything else;
-    `images_from` and `labels_from` say in its message where the arrays are from.
+    Arrays that are already uint8 are not copied.
+
+    Args:
+        images: (N, 28, 28), (N, 784), (N, 28, 28, 1) or (N, 1, 28, 28). The values are whole numbers from
+            0 to 255, or floats from 0 to 1 that are multiples of 1/255.
+        labels: (N,) or (N, 1), whole numbers from 0 to 9.
+        images_from: Source of the images for error messages, such as their file.
+        labels_from: Source of the labels for error messages.
+    Returns:
+        Images, uint8 (N, 28, 28), and labels, uint8 (N,).
+    Raises:
+        DataError: for any other shape or value, if there are no images, or if the numbers of images and
+            labels differ.
     """
     if images.shape[1:] not in IMAGE_SHAPES:
-        raise DataError(f"{images_from}: images of shape {images.shape}, expected (N, 28, 28)")
+        raise DataError(f"{images_from}: images have the shape {images.shape}, expected (N, 28, 28)")
     if labels.ndim == 0 or labels.shape[1:] not in {(), (1,)}:
-        raise DataError(f"{labels_from}: labels of shape {labels.shape}, expected (N,)")
+        raise DataError(f"{labels_from}: labels have the shape {labels.shape}, expected (N,)")
     if not 0 < len(images) == len(labels):
         raise DataError(
             f"{images_from} has {len(images):,} images and {labels_from} {len(labels):,} labels;"
-            " expected equally many, at least one"
+            " expected the same number of both, at least one"
         )
     pixels = _to_bytes(images, WHITE, f"{images_from}: pixels")
     classes = _to_bytes(labels, CLASSES - 1, f"{labels_from}: labels")
@@ -50,14 +60,24 @@ def check_pair(
 
 
 def _to_bytes(array: npt.NDArray[Any], highest: int, name: str) -> npt.NDArray[np.uint8]:
-    """Return whole numbers from 0 to `highest` as uint8; floats up to 1 are scaled if `highest` is WHITE."""
+    """Convert whole numbers to uint8 after checking their type and range.
+
+    Args:
+        array: Integers or floats of any shape except (); at least one value.
+        highest: Highest allowed value. If it is WHITE, floats that are all at most 1 are multiplied by 255.
+        name: Source and meaning of the array, for error messages.
+    Returns:
+        uint8 array of the same shape, with values from 0 to `highest`.
+    Raises:
+        DataError: if a value is not a whole number (after the multiplication) or not in the range.
+    """
     expected = f"expected whole numbers from 0 to {highest}"
-    expected += " or multiples of 1/255 to 1" if highest == WHITE else ""
+    expected += ", or multiples of 1/255 from 0 to 1" if highest == WHITE else ""
     if array.dtype.kind not in "iuf":
-        raise DataError(f"{name} of type {array.dtype}, {expected}")
+        raise DataError(f"{name} are of type {array.dtype}, {expected}")
     least, most = array.min(), array.max()
     if not (least >= 0 and most <= highest):  # NaN fails both comparisons
-        raise DataError(f"{name} from {least} to {most}, {expected}")
+        raise DataError(f"{name} are from {least} to {most}, {expected}")
     if array.dtype == np.uint8:
         return np.ascontiguousarray(array)
     scaled = array.dtype.kind == "f" and highest == WHITE and most <= 1
@@ -67,5 +87,5 @@ def _to_bytes(array: npt.NDArray[Any], highest: int, name: str) -> npt.NDArray[n
         whole[start : start + BLOCK] = np.rint(exact)
         error = np.abs(exact - whole[start : start + BLOCK]).max()
         if error > (ROUNDING_ERROR if scaled else 0):
-            raise DataError(f"{name} between whole numbers, {expected}")
+            raise DataError(f"{name} are not whole numbers, {expected}")
     return whole

@@ -1,4 +1,8 @@
-"""Read the content of a file of unknown origin, decompressed if it is gzip, and limited in size."""
+"""Read the bytes of a file, decompressed if it is a gzip file, up to a limit.
+
+The limit protects the memory of this machine: a small damaged or malicious gzip file can expand to many
+gigabytes.
+"""
 
 import contextlib
 import struct
@@ -10,13 +14,13 @@ from typing import BinaryIO
 
 from digits.errors import DataError
 
-CHUNK = 1 << 18  # bytes read or decompressed at a time; larger pieces no longer fit the processor's cache
-SMALL = 64 << 20  # bytes of content that a file of any length may have (MNIST's images: 45 MiB)
-RATIO = 100  # beyond that, content may be 100 times as long as the file (MNIST: 5 times)
-LARGEST = 2 << 30  # bytes of content at most; the largest data set of this kind, EMNIST, has 0.6 GB
-GZIP = b"\x1f\x8b"  # first bytes of a gzip file (RFC 1952, section 2.3.1)
-GZIP_WINDOW = 31  # zlib: the largest window (15), in a gzip header and with its checksum (+ 16)
-# What zlib, zipfile and the operating system raise for damaged and unreadable files.
+CHUNK = 1 << 18  # bytes read or decompressed at a time; larger pieces do not fit into the processor's cache
+SMALL = 64 << 20  # bytes of content that are always allowed, for any file (MNIST's images have 45 MiB)
+RATIO = 100  # larger content is allowed up to 100 times the size of the file (MNIST: 5 times)
+LARGEST = 2 << 30  # bytes; never more content than this (EMNIST, the largest similar data set, has 0.6 GB)
+GZIP = b"\x1f\x8b"  # first two bytes of every gzip file (RFC 1952, section 2.3.1)
+GZIP_WINDOW = 31  # zlib's parameter for gzip: the largest window (15) plus 16 for gzip's header and checksum
+# Exceptions that zlib, zipfile and the operating system raise for damaged and unreadable files.
 READ_ERRORS = (
     OSError,
     EOFError,
@@ -30,32 +34,49 @@ READ_ERRORS = (
 
 
 def read_content(path: Path, limit: int) -> Generator[bytes, None, None]:
-    """Yield the content of a file, decompressed if it is gzip, in pieces of at most CHUNK bytes.
+    """Yield the content of a file in pieces, decompressed if it is a gzip file.
 
-    Raises DataError if there are more than `limit` bytes, and if a gzip file is damaged or followed by
-    anything.
+    Args:
+        path: The file. Its first two bytes decide whether it is a gzip file; its name does not matter.
+        limit: Largest number of bytes to yield in total; see `content_limit`.
+    Yields:
+        Pieces of 1 to CHUNK bytes.
+    Raises:
+        DataError: if there are more than `limit` bytes, if the file cannot be read, if a gzip file is
+            damaged, or if other bytes follow the gzip data.
     """
     total = 0
     with explained_errors(path), path.open("rb") as file:
         head = file.read(CHUNK)
-        for piece in _decompressed(head, file) if head.startswith(GZIP) else _as_it_is(head, file):
+        for piece in _decompressed(head, file) if head.startswith(GZIP) else _raw(head, file):
             total += len(piece)
             if total > limit:
-                raise DataError(f"{path}: holds more than the {limit:,} bytes that a file of its size may")
+                raise DataError(
+                    f"{path}: contains more than {limit:,} bytes, the limit for a file of its size; "
+                    "expected a file of images or labels"
+                )
             yield piece
 
 
-def _as_it_is(head: bytes, file: BinaryIO) -> Iterator[bytes]:
+def _raw(head: bytes, file: BinaryIO) -> Iterator[bytes]:
+    """Yield the first piece `head`, then the rest of the file in pieces."""
     while head:
         yield head
         head = file.read(CHUNK)
 
 
 def _decompressed(compressed: bytes, file: BinaryIO) -> Iterator[bytes]:
-    """Yield the content of one gzip member; zlib compares checksum and length when it reaches their end.
+    """Decompress gzip data and yield the content in pieces of at most CHUNK bytes.
 
-    Python's gzip module would continue with a second member and skip zeros, so that files of different
-    content had the same digest.
+    zlib checks the checksum and the length at the end of the data. Python's gzip module is not used: it also
+    accepts a second part and zeros after the data, so different files could have the same content.
+
+    Args:
+        compressed: The first bytes of the file.
+        file: The open file, positioned after these bytes.
+    Raises:
+        EOFError: if the data end early, or if other bytes follow them.
+        zlib.error: if the data are damaged.
     """
     inflate = zlib.decompressobj(GZIP_WINDOW)
     while not inflate.eof:
@@ -63,33 +84,49 @@ def _decompressed(compressed: bytes, file: BinaryIO) -> Iterator[bytes]:
         if piece:
             yield piece
         elif not compressed:
-            raise EOFError("its gzip data end early")
+            raise EOFError("its gzip data are incomplete")
         compressed = inflate.unconsumed_tail or file.read(CHUNK)
     if inflate.unused_data or compressed:
-        raise EOFError("something follows its gzip data")
+        raise EOFError("other bytes follow its gzip data")
 
 
 def content_limit(path: Path) -> int:
-    """Return how many bytes of content a file of this length on disk may have.
+    """Return the largest number of bytes that a file may contain after decompression.
 
-    Raises DataError if `path` is not a regular file.
+    Args:
+        path: The file. Its size on disk decides the limit.
+    Returns:
+        RATIO times the size of the file in bytes, but at least SMALL and at most LARGEST.
+    Raises:
+        DataError: if `path` does not exist or is not a regular file.
     """
     with explained_errors(path):
-        if not path.is_file():  # opening a pipe would wait for ever, and /dev/zero has no end
+        if not path.is_file():  # reading a pipe could wait for ever, and /dev/zero never ends
             found = "is not a file" if path.exists() else "does not exist"
             raise DataError(f"{path} {found}; expected a file of images or labels")
         return min(LARGEST, max(SMALL, RATIO * path.stat().st_size))
 
 
 def check_claim(path: Path, size: int, limit: int) -> None:
-    """Raise DataError if a file's header claims more bytes of content than its limit."""
+    """Check the number of bytes that a file's header states, before they are read.
+
+    Args:
+        path: The file, for the error message.
+        size: Number of bytes that the header states.
+        limit: Largest allowed number of bytes, from `content_limit`.
+    Raises:
+        DataError: if `size` is larger than `limit`.
+    """
     if size > limit:
-        raise DataError(f"{path}: claims to hold {size:,} bytes; a file of its length may hold {limit:,}")
+        raise DataError(
+            f"{path}: its header states {size:,} bytes of content; expected at most {limit:,} "
+            "for a file of its size"
+        )
 
 
 @contextlib.contextmanager
 def explained_errors(path: Path) -> Iterator[None]:
-    """Turn the exceptions that damaged and unreadable files cause into a DataError that names the file."""
+    """Convert the READ_ERRORS of a `with` block into a DataError that names the file."""
     try:
         yield
     except READ_ERRORS as error:

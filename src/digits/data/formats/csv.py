@@ -1,4 +1,4 @@
-"""Read labelled images from CSV files: one row an image, 784 pixels and a label."""
+"""Read images and labels from CSV files with one image per row: 784 pixels and a label."""
 
 import contextlib
 import csv
@@ -15,30 +15,43 @@ from digits.data.formats.content import CHUNK, content_limit, read_content
 from digits.errors import DataError
 from digits.mnist import CLASSES, SIDE
 
-COLUMNS = SIDE * SIDE + 1  # of a row: one image and its label
-LONGEST_LINE = 4 * CHUNK  # bytes; a row of MNIST has 2,000 to 4,000
-PIXEL_VALUES = frozenset(range(256))  # finds 7.0 at once, where a range compares one value after another
-LABEL_NAMES = {"label", "labels", "class", "target", "digit", "y"}  # of a column, in upper or lower case
-BYTE_ORDER_MARK = b"\xef\xbb\xbf"  # which Windows programs put before UTF-8 text
-BLANK = b"\r\n "
+COLUMNS = SIDE * SIDE + 1  # columns of a file: the pixels of an image and its label
+LONGEST_LINE = 4 * CHUNK  # bytes; a longer line is an error (a row of MNIST has 2,000 to 4,000 bytes)
+PIXEL_VALUES = frozenset(range(256))  # a set, because `7.0 in range(256)` is slow
+LABEL_NAMES = {"label", "labels", "class", "target", "digit", "y"}  # column names, compared in lower case
+BYTE_ORDER_MARK = b"\xef\xbb\xbf"  # Windows programs write these bytes at the start of UTF-8 text
+BLANK = b"\r\n "  # characters of blank lines at the end of a file
 
-Table = npt.NDArray[np.uint8]  # (rows, COLUMNS)
+Table = npt.NDArray[np.uint8]  # all cells of a file, (rows, COLUMNS)
 
 
 def read_csv(path: Path, label_column: Literal["first", "last"] | None = None) -> LabelledImages:
-    """Read a CSV file, raw or gzip, with 785 columns: 784 pixels row by row, and a label.
+    """Read images and labels from a CSV file, raw or compressed with gzip.
 
-    Cells are whole numbers (7, "7" or 7.0), separated by commas, semicolons or tabs. The labels are in the
-    column `label_column`, or in the one that a header calls label, class, target, digit or y. Without
-    either, they are in the first or the last column, whichever alone holds only 0 to 9 and not only 0: the
-    other one holds pixels at the border, which are all 0 or have larger values too. Raises DataError if
-    that does not decide, and for any other cell or number of columns, with line and column.
+    Each line has 785 cells: the 784 pixels of an image, row by row, and its label before or after them.
+    Cells are whole numbers, written as 7, "7" or 7.0, separated by commas, semicolons or tabs. The first
+    line may be a header.
+
+    The column of the labels is found by the first rule that applies:
+        1. `label_column`, if it is given.
+        2. The column that the header calls label, labels, class, target, digit or y.
+        3. The first or the last column, if only one of the two has a maximum from 1 to 9. The other one
+           contains pixels of a corner: usually all of them are 0.
+
+    Args:
+        path: The file; its name does not matter.
+        label_column: Position of the labels, or None to find it.
+    Returns:
+        Images, uint8 (N, 28, 28), and labels, uint8 (N,).
+    Raises:
+        DataError: if the column of the labels is not clear, or if a cell or the number of columns is wrong.
+            The message names the line and the column.
     """
     with contextlib.closing(_line_blocks(path)) as blocks:
         block = next(blocks, [])
         separator = max(",;\t", key=block[0].count) if block else ","
         header = _header(_cells(block[0], separator)) if block else []
-        first_line = 2 if header else 1  # number of the first line with an image
+        first_line = 2 if header else 1  # line number of the first image, for error messages
         table = _read_rows(path, itertools.chain([block[len(header) > 0 :]], blocks), separator, first_line)
     column = _label_column(path, table, header, label_column)
     labels = table[:, column].copy()
@@ -51,21 +64,23 @@ def read_csv(path: Path, label_column: Literal["first", "last"] | None = None) -
 
 
 def _line_blocks(path: Path) -> Generator[list[str], None, None]:
-    """Yield the lines of a text file without their ends, some at a time.
+    """Yield the lines of a text file, a list of complete lines at a time.
 
-    Blank lines at the end of the file are left out. Bytes that are not ASCII become U+FFFD, which no number
-    contains.
+    Lines have no line ends. Blank lines at the end of the file are left out. Each byte that is not ASCII
+    becomes the character U+FFFD, which makes its cell invalid later.
     """
     rest = b""
     with contextlib.closing(read_content(path, content_limit(path))) as chunks:
         for chunk in chunks:
             rest = rest + chunk if rest else chunk.removeprefix(BYTE_ORDER_MARK)
-            complete = rest.rstrip(BLANK).rfind(b"\n") + 1  # what follows may be blank lines at the end
+            complete = rest.rstrip(BLANK).rfind(b"\n") + 1  # bytes before the last line that is not blank
             if complete:
                 yield _lines(rest[: complete - 1])
             rest = rest[complete:]
             if len(rest) > LONGEST_LINE:
-                raise DataError(f"{path}: a line longer than {LONGEST_LINE:,} bytes; expected a CSV file")
+                raise DataError(
+                    f"{path}: contains a line longer than {LONGEST_LINE:,} bytes; expected a CSV file"
+                )
     if rest := rest.rstrip(BLANK):
         yield _lines(rest)
 
@@ -77,12 +92,15 @@ def _lines(text: bytes) -> list[str]:
 def _cells(line: str, separator: str) -> list[str]:
     try:
         return next(csv.reader([line], delimiter=separator), [])
-    except csv.Error:  # a stray carriage return or an endless cell: not a row of COLUMNS cells in any case
-        return [line]
+    except csv.Error:  # the line contains a carriage return, or a cell is too long
+        return [line]  # one cell, so that the check of COLUMNS reports this line
 
 
 def _header(cells: list[str]) -> list[str]:
-    """Return the names of the columns in lower case, or an empty list if the first line is no header."""
+    """Return the column names in lower case, or an empty list if the first line is not a header.
+
+    A header has COLUMNS cells. One of them is in LABEL_NAMES, or none of them is a number.
+    """
     names = [cell.strip().casefold() for cell in cells]
     is_header = bool(LABEL_NAMES.intersection(names)) or all(_number(name) is None for name in names)
     return names if is_header and len(names) == COLUMNS else []
@@ -96,31 +114,46 @@ def _number(cell: str) -> float | None:
 
 
 def _read_rows(path: Path, blocks: Iterator[list[str]], separator: str, first_line: int) -> Table:
-    """Return all rows as one array (rows, COLUMNS); `first_line` is the number of the first of them."""
-    table, line = bytearray(), first_line  # a bytearray grows without a second copy
+    """Parse all rows of a file.
+
+    Args:
+        path: The file, for error messages.
+        blocks: Lists of lines, without the header.
+        separator: Character between cells.
+        first_line: Line number of the first row, for error messages.
+    Returns:
+        uint8 (rows, COLUMNS).
+    Raises:
+        DataError: if there are no rows, or a row is wrong.
+    """
+    table, line = bytearray(), first_line  # a bytearray, because it grows without a second copy
     for lines in blocks:
         if lines:
             table += _parse_rows(path, lines, separator, line).tobytes()
             line += len(lines)
     if not table:
-        raise DataError(f"{path}: has no rows; expected {COLUMNS} columns, 784 pixels and a label")
+        raise DataError(f"{path}: has no rows; expected rows of {COLUMNS} columns (784 pixels and a label)")
     return np.frombuffer(table, np.uint8).reshape(-1, COLUMNS)
 
 
 def _parse_rows(path: Path, lines: list[str], separator: str, first_line: int) -> Table:
-    """Return lines as an array (len(lines), COLUMNS); `first_line` is the number of the first of them."""
-    if all(map(str.strip, lines)):  # loadtxt would skip blank ones
-        with contextlib.suppress(ValueError):  # rows of unequal length, or a cell that is no number
+    """Parse lines into uint8 (len(lines), COLUMNS); the first one has the line number `first_line`."""
+    if all(map(str.strip, lines)):  # np.loadtxt skips blank lines, but here they are errors
+        with contextlib.suppress(ValueError):  # raised for rows of unequal length and cells without a number
             cells = np.loadtxt(lines, delimiter=separator, quotechar='"', comments=None, ndmin=2)
             with np.errstate(invalid="ignore"):
                 pixels = cells.astype(np.uint8)
-            if pixels.shape == (len(lines), COLUMNS) and np.array_equal(pixels, cells):  # whole, 0 to 255
+            # They are equal only if every cell is a whole number from 0 to 255.
+            if pixels.shape == (len(lines), COLUMNS) and np.array_equal(pixels, cells):
                 return pixels
     raise _first_error(path, lines, separator, first_line)
 
 
 def _first_error(path: Path, lines: list[str], separator: str, first_line: int) -> DataError:
-    """Return an error that names the first wrong line and cell; slow, so only for when there is one."""
+    """Return an error that names the first wrong line and column.
+
+    This search is slow, so it runs only after a fast parser has failed.
+    """
     for number, line in enumerate(lines, first_line):
         cells = _cells(line, separator)
         if len(cells) != COLUMNS:
@@ -134,13 +167,22 @@ def _first_error(path: Path, lines: list[str], separator: str, first_line: int) 
                     " expected a whole number from 0 to 255"
                 )
     last_line = first_line + len(lines) - 1
-    return DataError(f"{path}: lines {first_line} to {last_line} are not rows of plain numbers")
+    return DataError(f"{path}: lines {first_line} to {last_line} cannot be read as rows of whole numbers")
 
 
 def _label_column(
     path: Path, table: Table, header: list[str], chosen: Literal["first", "last"] | None
 ) -> int:
-    """Return the index of the column with the labels, by the rules that `read_csv` states."""
+    """Return the index of the column with the labels, by the three rules in `read_csv`.
+
+    Args:
+        path: The file, for the error message.
+        table: uint8 (rows, COLUMNS).
+        header: Column names in lower case; empty if there is no header.
+        chosen: Position that the caller gave, or None.
+    Raises:
+        DataError: if no column or several columns fit.
+    """
     first, last = 0, COLUMNS - 1
     if chosen is not None:
         return first if chosen == "first" else last
@@ -148,7 +190,7 @@ def _label_column(
     likely = named or [index for index in (first, last) if 0 < table[:, index].max() < CLASSES]
     if len(likely) != 1:
         raise DataError(
-            f"{path}: cannot tell which column holds the labels; expected one called 'label' in a header"
-            " line, or either the first or the last column alone to hold 0 to 9"
+            f"{path}: cannot find the column of the labels; expected a header with one column called 'label',"
+            " or that only one of the first and the last column contains numbers from 0 to 9"
         )
     return likely[0]

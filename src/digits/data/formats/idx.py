@@ -1,8 +1,13 @@
-"""Read IDX files, MNIST's own format.
+"""Read IDX files, the format in which MNIST was published.
 
-The format is described at http://yann.lecun.com/exdb/mnist (kept by the Internet Archive): two zero bytes, a
-byte for the type of the values, a byte for the number of dimensions, each dimension as a big-endian unsigned
-32-bit number, then the values in C order.
+An IDX file contains one array:
+    bytes 0 and 1    zero
+    byte 2           type of the values; see TYPE_NAMES
+    byte 3           number of dimensions
+    4 bytes each     the dimensions, as big-endian unsigned integers
+    the rest         the values, big-endian, in C order
+
+Source: http://yann.lecun.com/exdb/mnist (kept by the Internet Archive).
 """
 
 import contextlib
@@ -21,8 +26,9 @@ from digits.data.formats.content import check_claim, content_limit, read_content
 from digits.data.formats.npy import MOST_DIMENSIONS
 from digits.errors import DataError
 
-DTYPES: dict[int, np.dtype[Any]] = {0x08: np.dtype(">u1"), 0x0C: np.dtype(">i4")}  # the types read here
-TYPE_NAMES = {
+# Types that can be read here. MNIST's files have unsigned bytes, QMNIST's tables have 32-bit integers.
+DTYPES: dict[int, np.dtype[Any]] = {0x08: np.dtype(">u1"), 0x0C: np.dtype(">i4")}
+TYPE_NAMES = {  # all types of the format, for error messages
     0x08: "unsigned byte",
     0x09: "signed byte",
     0x0B: "short",
@@ -34,20 +40,25 @@ TYPE_NAMES = {
 
 @dataclass(frozen=True, eq=False)
 class IdxFile:
-    """The array in an IDX file, and the digest by which the file is compared with a published one."""
+    """The content of an IDX file: its array and its SHA-256 digest."""
 
-    array: npt.NDArray[Any]  # uint8 or int32, writable, in this machine's byte order
-    sha256: str  # of the decompressed content, header included
+    array: npt.NDArray[Any]  # uint8 or int32, 1 to 4 dimensions, writable, in this machine's byte order
+    sha256: str  # digest of the decompressed content with its header, to compare it with a published file
 
 
 def read_idx(path: Path) -> IdxFile:
-    """Read an IDX file, raw or gzip, whatever its name.
+    """Read an IDX file, raw or compressed with gzip.
 
-    It has 1 to 4 dimensions, none of them zero, of unsigned bytes (MNIST) or 32-bit integers (QMNIST).
-    Raises DataError unless the file is exactly as long as its header says and a gzip checksum is right.
+    Args:
+        path: The file; its name does not matter. Its values are unsigned bytes or 32-bit integers.
+    Returns:
+        The array, uint8 or int32 with 1 to 4 dimensions, and the SHA-256 of the decompressed file.
+    Raises:
+        DataError: if the file cannot be read, is not an IDX file of these types, has a dimension of 0, or is
+            longer or shorter than its header states.
     """
     limit = content_limit(path)
-    content = bytearray()  # grows with what is read; a header that claims more costs nothing
+    content = bytearray()  # grows only with the bytes read, so a header with a wrong size needs no memory
     with contextlib.closing(read_content(path, limit)) as chunks:
         _fill(content, 4, chunks)
         dtype, dimensions = _parse_type(path, content)
@@ -56,11 +67,11 @@ def read_idx(path: Path) -> IdxFile:
         shape = _parse_shape(path, content, dimensions)
         size = start + math.prod(shape) * dtype.itemsize
         check_claim(path, size, limit)
-        _fill(content, size + 1, chunks)  # one more, so that a file that is too long is noticed
+        _fill(content, size + 1, chunks)  # one byte more than expected, to notice a file that is too long
     if len(content) != size:
         found = "more" if len(content) > size else f"only {len(content):,} bytes"
         raise DataError(
-            f"{path}: its header {shape} promises {size:,} bytes, there are {found}: fetch it again"
+            f"{path}: its header {shape} requires {size:,} bytes, but there are {found}; fetch it again"
         )
     array = np.frombuffer(content, dtype, offset=start).reshape(shape)
     native = array.astype(dtype.newbyteorder("="), copy=False)
@@ -68,9 +79,14 @@ def read_idx(path: Path) -> IdxFile:
 
 
 def idx_sha256(array: npt.NDArray[np.uint8] | npt.NDArray[np.int32]) -> str:
-    """Return the SHA-256 that an IDX file of this array would have.
+    """Compute the SHA-256 of the IDX file that would contain this array.
 
-    With it, arrays from .npz and CSV files are compared with the published digests of MNIST's IDX files.
+    It makes images from .npz and CSV files comparable with the published digests of MNIST's IDX files.
+
+    Args:
+        array: uint8 or int32, any shape.
+    Returns:
+        64 lower-case hexadecimal digits.
     """
     big_endian = array.dtype.newbyteorder(">")
     code = next(code for code, dtype in DTYPES.items() if dtype == big_endian)
@@ -80,13 +96,19 @@ def idx_sha256(array: npt.NDArray[np.uint8] | npt.NDArray[np.int32]) -> str:
 
 
 def _fill(content: bytearray, size: int, chunks: Iterator[bytes]) -> None:
-    """Append chunks until `content` has `size` bytes or the file has ended."""
+    """Append chunks to `content` until it has at least `size` bytes or there are no more chunks."""
     while len(content) < size and (chunk := next(chunks, None)) is not None:
         content += chunk
 
 
 def _parse_type(path: Path, content: bytes | bytearray) -> tuple[np.dtype[Any], int]:
-    """Return the type of the values and the number of dimensions, from the first four bytes."""
+    """Parse the first four bytes of an IDX file.
+
+    Returns:
+        The big-endian type of the values, and the number of dimensions, 1 to 4.
+    Raises:
+        DataError: if these bytes are missing, or do not state a known type and 1 to 4 dimensions.
+    """
     if len(content) < 4 or content[:2] != b"\0\0":
         raise DataError(
             f"{path}: not an IDX file; it starts with {bytes(content[:4])!r},"
@@ -104,10 +126,14 @@ def _parse_type(path: Path, content: bytes | bytearray) -> tuple[np.dtype[Any], 
 
 
 def _parse_shape(path: Path, content: bytes | bytearray, dimensions: int) -> tuple[int, ...]:
-    """Return the shape of the array, from the bytes after the first four."""
+    """Parse the shape of the array from the bytes after the first four of an IDX file.
+
+    Raises:
+        DataError: if `content` is too short or a dimension is 0.
+    """
     if len(content) < 4 + 4 * dimensions:
-        raise DataError(f"{path}: ends after {len(content)} bytes, inside its header: fetch it again")
+        raise DataError(f"{path}: ends after {len(content)} bytes, inside its header; fetch it again")
     shape: tuple[int, ...] = struct.unpack_from(f">{dimensions}I", content, 4)
     if 0 in shape:
-        raise DataError(f"{path}: holds nothing, its dimensions are {shape}; expected none of them zero")
+        raise DataError(f"{path}: contains no values, its dimensions are {shape}; expected no zero")
     return shape

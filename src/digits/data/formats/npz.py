@@ -1,4 +1,4 @@
-"""Read labelled images from NumPy archives (.npz)."""
+"""Read images and labels from NumPy archives (.npz), which are zip files of .npy files."""
 
 import itertools
 import zipfile
@@ -9,22 +9,30 @@ from digits.data.formats.content import CHUNK, check_claim, content_limit, expla
 from digits.data.formats.npy import parse_npy
 from digits.errors import DataError
 
-LAYOUTS: tuple[dict[str, tuple[str, str]], ...] = (  # part -> names of its images and of its labels
-    {"train": ("x_train", "y_train"), "test": ("x_test", "y_test")},  # Keras
+# The known ways to name the arrays of an archive: part of the data -> names of its images and its labels.
+LAYOUTS: tuple[dict[str, tuple[str, str]], ...] = (
+    {"train": ("x_train", "y_train"), "test": ("x_test", "y_test")},  # as in Keras
     {"train": ("train_images", "train_labels"), "test": ("test_images", "test_labels")},
     {"all": ("x", "y")},
     {"all": ("images", "labels")},
 )
-ENCRYPTED = 0x1  # bit of a zip entry's flags (APPNOTE.TXT, section 4.4.4)
+ENCRYPTED = 0x1  # bit in the flags of an encrypted zip entry (APPNOTE.TXT, section 4.4.4)
 
 
 def read_npz(path: Path) -> dict[str, LabelledImages]:
-    """Return the sets in a NumPy archive by part: "train" and/or "test", or "all" if it is not divided.
+    """Read the images and labels in a NumPy archive.
 
-    The known names, in upper or lower case, are x_train, y_train, x_test, y_test (Keras), train_images,
-    train_labels, test_images, test_labels, and for an undivided set x, y or images, labels. Entries of other
-    names are not opened. Raises DataError for damaged files, for values that `check_pair` refuses, and for
-    pickled objects, which are not loaded.
+    The arrays have the names of one entry of LAYOUTS, in upper or lower case: for example x_train, y_train,
+    x_test and y_test, or only x and y. Other arrays are ignored.
+
+    Args:
+        path: The archive, as np.savez or np.savez_compressed writes it.
+    Returns:
+        Part -> its images, uint8 (N, 28, 28), and labels, uint8 (N,). The parts are "train", "test" or both.
+        For data that is not divided the only part is "all".
+    Raises:
+        DataError: if the archive is damaged or too large, has no known names or names of two layouts, or
+            contains arrays that `check_pair` does not accept. Pickled objects are never loaded.
     """
     limit = content_limit(path)
     with explained_errors(path):
@@ -38,23 +46,36 @@ def read_npz(path: Path) -> dict[str, LabelledImages]:
 
 
 def _entries_by_name(path: Path, archive: zipfile.ZipFile) -> dict[str, zipfile.ZipInfo]:
-    """Return the archive's entries by the name of their array, in lower case."""
+    """Return the entries of an archive: name of the array in lower case -> entry.
+
+    Raises:
+        DataError: if two entries have the same name.
+    """
     entries: dict[str, zipfile.ZipInfo] = {}
     for entry in archive.infolist():
         name = entry.filename.removesuffix(".npy").casefold()
         if name in entries:
-            raise DataError(f"{path}: holds {name[:40]!r} twice, expected each name once")
+            raise DataError(f"{path}: contains {name[:40]!r} twice, expected each name once")
         entries[name] = entry
     return entries
 
 
 def _pairs_by_part(path: Path, names: set[str]) -> dict[str, tuple[str, str]]:
-    """Return the names of images and labels by part, of the one layout whose names occur."""
+    """Find which layout an archive has.
+
+    Args:
+        path: The archive, for error messages.
+        names: Names of the arrays in the archive, in lower case.
+    Returns:
+        Part -> names of its images and its labels, for the parts that the archive contains.
+    Raises:
+        DataError: if no layout or several layouts fit, or if a part lacks its images or its labels.
+    """
     layouts = [layout for layout in LAYOUTS if names.intersection(itertools.chain(*layout.values()))]
     if len(layouts) != 1:
         listed = ", ".join(sorted(name[:40] for name in names)[:10])
         raise DataError(
-            f"{path}: holds {listed or 'nothing'}; expected x_train, y_train, x_test, y_test, or x and y"
+            f"{path}: contains {listed or 'no arrays'}; expected x_train, y_train, x_test, y_test, or x and y"
         )
     pairs = {part: pair for part, pair in layouts[0].items() if names.intersection(pair)}
     missing = set(itertools.chain(*pairs.values())) - names
@@ -66,7 +87,7 @@ def _pairs_by_part(path: Path, names: set[str]) -> dict[str, tuple[str, str]]:
 def _read_pair(
     path: Path, archive: zipfile.ZipFile, entries: dict[str, zipfile.ZipInfo], *names: str
 ) -> LabelledImages:
-    """Return the images and labels whose names are given in this order."""
+    """Read and check one part; `names` are the names of its images and its labels, in this order."""
     sources = [f"{path}: {name}" for name in names]
     arrays = []
     for name, source in zip(names, sources, strict=True):
@@ -78,17 +99,23 @@ def _read_pair(
 
 
 def _read_entry(path: Path, archive: zipfile.ZipFile, entry: zipfile.ZipInfo) -> bytearray:
-    """Return an entry's content; zipfile stops at the length it states and compares its checksum."""
+    """Read the bytes of one entry, decompressed.
+
+    The zipfile module reads no more than the stated length, and checks the checksum.
+
+    Raises:
+        DataError: if the entry is encrypted, damaged, or compressed by an unusual method.
+    """
     name = entry.filename[:40]
     if entry.flag_bits & ENCRYPTED:
         raise DataError(f"{path}: {name!r} is encrypted, expected a file that np.savez wrote")
     if entry.compress_type not in (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED):
-        # LZMA may ask for 4 GB of memory before its first byte, bzip2 packs a million bytes into one.
+        # These methods are risky: LZMA can need 4 GB of memory, and bzip2 can expand one byte to a million.
         raise DataError(
             f"{path}: {name!r} is compressed by method {entry.compress_type},"
             " expected 0 (stored) or 8 (deflated), as np.savez writes"
         )
-    content = bytearray()  # not bytes: the arrays made of it are to be writable
+    content = bytearray()  # not bytes, because arrays made from it must be writable
     with explained_errors(path), archive.open(entry) as file:
         while chunk := file.read(CHUNK):
             content += chunk
