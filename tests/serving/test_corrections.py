@@ -27,11 +27,11 @@ def test_a_correction_is_kept_under_its_digit(tmp_path: Path) -> None:
 
 def test_a_full_folder_takes_no_more(tmp_path: Path) -> None:
     """A full folder refuses new pictures; those in it can still move to another digit."""
-    kept = Corrections(tmp_path, most=2)
+    kept = Corrections(tmp_path, max_images=2)
     images = [np.full((28, 28), shade, np.uint8) for shade in (1, 2, 3)]
     kept.add(images[0], 0)
     kept.add(images[1], 1)
-    with pytest.raises(DataError, match="full: it holds 2 pictures"):
+    with pytest.raises(DataError, match="full: it holds 2 images"):
         kept.add(images[2], 2)
     kept.add(images[1], 5)
     assert kept.count() == 2

@@ -55,7 +55,7 @@ def test_a_label_may_be_written_with_a_decimal_point() -> None:
 
 def test_an_error_names_the_field_and_never_repeats_the_input() -> None:
     """The sentence says what was expected of which field."""
-    with pytest.raises(RefusedError, match=r"^label: expected the right digit") as refused:
+    with pytest.raises(RefusedError, match=r"^label: expected the correct digit") as refused:
         parse_body(json.dumps({"image": IMAGE, "label": "secret"}).encode(), CorrectionBody)
     assert "secret" not in str(refused.value)
     with pytest.raises(RefusedError, match=r"^expected a JSON object with strokes or image$"):

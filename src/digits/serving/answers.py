@@ -1,4 +1,8 @@
-"""JSON answers of the API as pydantic models, and the error answers in the OpenAPI document."""
+"""Define the JSON answers of the API as pydantic models, and describe the error answers for OpenAPI.
+
+OpenAPI is a standard description of an API that programs can read; the server sends it as /openapi.json.
+A mark is a group of ink on the picture that may be a digit.
+"""
 
 import base64
 from typing import Annotated, Any, Literal
@@ -11,90 +15,109 @@ from digits.reading.results import Digit, Reading
 
 
 class DigitAnswer(BaseModel):
-    """One mark on the picture and the digit that it most probably is."""
+    """One mark on the picture and the most probable digit for it."""
 
-    digit: Annotated[int, Field(ge=0, le=9)]
-    probability: Annotated[float, Field(ge=0, le=1)]
-    accepted: bool
-    reason: Annotated[str | None, Field(description="why it was not accepted: blank, not a digit or unclear")]
-    box: Annotated[list[int], Field(min_length=4, max_length=4, description="x, y, width, height")]
-    row: Annotated[int | None, Field(description="line of writing, from 0; with ?detail=true")] = None
-    probabilities: Annotated[list[float] | None, Field(description="of 0 to 9; with ?detail=true")] = None
+    digit: Annotated[int, Field(ge=0, le=9, description="the most probable digit")]
+    probability: Annotated[float, Field(ge=0, le=1, description="probability that the mark is this digit")]
+    accepted: Annotated[bool, Field(description="whether the digit is certain enough to be part of the text")]
+    reason: Annotated[
+        str | None, Field(description="why the mark was not accepted: blank, not a digit or unclear")
+    ]
+    box: Annotated[
+        list[int], Field(min_length=4, max_length=4, description="left, top, width and height in pixels")
+    ]
+    row: Annotated[
+        int | None, Field(description="line of writing, counted from 0; only with ?detail=true")
+    ] = None
+    probabilities: Annotated[
+        list[float] | None, Field(description="probability of each digit 0 to 9; only with ?detail=true")
+    ] = None
     image: Annotated[
-        str | None, Field(description="the network's input: 784 bytes in Base64; with ?detail=true")
+        str | None, Field(description="the network's input: 784 bytes in Base64; only with ?detail=true")
     ] = None
 
 
 class Answer(BaseModel):
-    """All marks on a picture, in reading order."""
+    """The answer for one picture: its text and all its marks in reading order."""
 
-    text: Annotated[str, Field(description="the accepted digits, a line for each row")]
+    text: Annotated[str, Field(description="the accepted digits; each line of writing is one line")]
     digits: list[DigitAnswer]
-    width: Annotated[int | None, Field(description="of the picture; with ?detail=true")] = None
-    height: Annotated[int | None, Field(description="of the picture; with ?detail=true")] = None
+    width: Annotated[
+        int | None, Field(description="width of the picture in pixels; only with ?detail=true")
+    ] = None
+    height: Annotated[
+        int | None, Field(description="height of the picture in pixels; only with ?detail=true")
+    ] = None
 
 
 class Error(BaseModel):
-    """The reason why a request was refused."""
+    """The reason why the server refused a request."""
 
-    error: Annotated[str, Field(description="a sentence for people")]
-    kind: Annotated[str, Field(description="a word for programs")]
+    error: Annotated[str, Field(description="the reason as a sentence for people")]
+    kind: Annotated[str, Field(description="the reason as one word for programs")]
 
 
 class Health(BaseModel):
-    """Sign that the server answers."""
+    """The answer of a server that works."""
 
     status: Literal["ok"]
 
 
 class NetworkAnswer(BaseModel):
-    """One network to choose from."""
+    """One network that can read pictures."""
 
-    name: str
-    architecture: str
-    networks: Annotated[int, Field(description="number of networks in an ensemble, 1 otherwise")]
-    parameters: int
+    name: Annotated[str, Field(description="name to use in ?model=NAME")]
+    architecture: Annotated[str, Field(description="such as cnn or mlp")]
+    networks: Annotated[int, Field(description="number of networks in the ensemble; 1 if it is none")]
+    parameters: Annotated[int, Field(description="number of weights and biases of all networks together")]
 
 
 class Models(BaseModel):
-    """The networks to choose from; the first one is the default."""
+    """The networks that can read pictures; the first one is the default."""
 
     models: list[NetworkAnswer]
-    rejection: Annotated[bool, Field(description="whether a rejection network finds marks that are no digit")]
+    rejection: Annotated[bool, Field(description="whether a second network rejects marks that are no digit")]
 
 
-class Kept(BaseModel):
-    """Sign that a correction was saved."""
+class SavedCorrection(BaseModel):
+    """The place where a correction was saved."""
 
-    kept: Annotated[str, Field(description="file name in the folder of corrections")]
+    kept: Annotated[str, Field(description="file name in the folder of corrections, such as 7/HASH.png")]
 
 
-ERRORS = {  # status -> what it means here
-    400: "Damaged, not JSON, or a wrong Host",
-    403: "Asked by a page of another site",
-    404: "There is nothing of this name",
-    405: "Another method is needed",
-    411: "The body's length is missing",
-    413: "Too large",
-    415: "Not a picture, or an unknown Content-Type",
-    422: "JSON or parameters of another shape than expected",
-    503: "Busy",
+ERRORS = {  # HTTP status -> its meaning in this API
+    400: "The picture is damaged, the body is not JSON, or the Host header is wrong",
+    403: "The request comes from a page of another site",
+    404: "There is nothing with this name",
+    405: "The address does not accept this method",
+    411: "The Content-Length header is missing",
+    413: "The body or the picture is too large",
+    415: "The body is not a picture, or its Content-Type is unknown",
+    422: "The JSON or a parameter does not have the expected form",
+    503: "The server is busy",
     507: "The folder of corrections is full or cannot be written",
 }
 
 
 def error_responses(*statuses: int) -> dict[int | str, dict[str, Any]]:
-    """Return OpenAPI's description of the error answers that a route can give, besides 400 and 403."""
+    """Return OpenAPI's description of the error answers of a route.
+
+    Args:
+        statuses: HTTP statuses from `ERRORS`. 400 and 403 are added, since every route can answer them.
+
+    Returns:
+        A value for the argument `responses` of a FastAPI route.
+    """
     return {status: {"model": Error, "description": ERRORS[status]} for status in (400, 403, *statuses)}
 
 
-def detailed(reading: Reading) -> dict[str, Any]:
-    """Return the JSON of an `Answer` with ?detail=true."""
-    digits = [_detailed_digit(digit) for digit in reading.digits]
+def detailed_json(reading: Reading) -> dict[str, Any]:
+    """Return a reading with all fields of `Answer`, as the server sends it for ?detail=true."""
+    digits = [_digit_json(digit) for digit in reading.digits]
     return {"text": reading.text, "digits": digits, "width": reading.width, "height": reading.height}
 
 
-def _detailed_digit(digit: Digit) -> dict[str, Any]:
+def _digit_json(digit: Digit) -> dict[str, Any]:
     return {
         **digit.to_json(),
         "row": digit.row,
@@ -104,5 +127,5 @@ def _detailed_digit(digit: Digit) -> dict[str, Any]:
 
 
 def to_bytes(image: npt.NDArray[np.float32]) -> npt.NDArray[np.uint8]:
-    """Return an image (28, 28) in [0, 1] as whole numbers from 0 to 255."""
+    """Convert an image (28, 28) from float32 in [0, 1] to uint8 in 0..255, rounded."""
     return np.asarray(np.rint(image * np.float32(255)), np.uint8)

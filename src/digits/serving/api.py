@@ -1,4 +1,8 @@
-"""Routes of the API: read pictures, keep corrections, list the networks, report health and metrics."""
+"""Define the routes of the API: read pictures, save corrections, list networks, report health and metrics.
+
+A reader (`digits.reading.reader.Reader`) reads pictures with one network. Readers run in the thread of the
+reading queue, so that the event loop stays free for other requests.
+"""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -15,10 +19,10 @@ from digits.serving.answers import (
     ERRORS,
     Answer,
     Health,
-    Kept,
     Models,
     NetworkAnswer,
-    detailed,
+    SavedCorrection,
+    detailed_json,
     error_responses,
     to_bytes,
 )
@@ -41,17 +45,29 @@ from digits.serving.request_bodies import (
 
 @dataclass(frozen=True)
 class Api:
-    """Objects that all requests share: the readers by name, the reading queue, metrics and corrections."""
+    """The objects that all requests share, and the work of the routes."""
 
-    readers: Mapping[str, Reader]  # the first one is the default
+    readers: Mapping[str, Reader]  # name of a network -> its reader; the first one is the default
     queue: ReadingQueue
     metrics: Metrics
     corrections: Corrections
 
     async def predict(self, name: str, content_type: str, body: bytes, *, single: bool) -> Reading:
-        """Read a body with the network `name`. Raises RefusedError, PhotoError or BusyError."""
+        """Read the picture, drawing or image in a request's body.
+
+        Args:
+            name: Name of the network that reads.
+            content_type: Content-Type of the body, as `content_type` returns it.
+            body: JSON with strokes or an image (`request_bodies.DRAWINGS`), or the bytes of a picture file.
+            single: Whether the picture holds one digit at most. Ignored for JSON.
+
+        Raises:
+            RefusedError: if the network or the Content-Type is unknown, or the JSON has the wrong form.
+            PhotoError: if the picture cannot be read.
+            BusyError: if too many requests wait, or this one waited too long.
+        """
         if name not in self.readers:
-            raise RefusedError(404, "model", "there is no network of this name; /api/model lists them")
+            raise RefusedError(404, "model", "there is no network with this name; /api/model lists the names")
         reader = self.readers[name]
         if content_type == JSON:
             reading = await self.queue.do(lambda: read_drawing(reader, body))
@@ -59,33 +75,49 @@ class Api:
             reading = await self.queue.read(reader, body, single=single)
         else:
             raise RefusedError(
-                415, "type", "send a picture's bytes as image/... or strokes as application/json"
+                415,
+                "type",
+                "the Content-Type is unknown; send a picture's bytes as image/..., or strokes as "
+                "application/json",
             )
         for digit in reading.digits:
             self.metrics.marks.labels(name, str(digit.digit), str(digit.accepted).lower()).inc()
         return reading
 
-    async def correct(self, content_type: str, body: bytes) -> Kept:
-        """Save a corrected image. Raises RefusedError or BusyError."""
+    async def correct(self, content_type: str, body: bytes) -> SavedCorrection:
+        """Save a corrected image.
+
+        Args:
+            content_type: Content-Type of the body; only application/json is accepted.
+            body: JSON of the form `CorrectionBody`.
+
+        Raises:
+            RefusedError: if the body has the wrong form, or the folder is full or cannot be written.
+            BusyError: if too many requests wait, or this one waited too long.
+        """
         if content_type != JSON:
-            raise RefusedError(415, "type", "send application/json")
+            raise RefusedError(415, "type", "the Content-Type is not JSON; send application/json")
         try:
             label, name = await self.queue.do(lambda: save_correction(self.corrections, body))
         except DataError as error:
             log.error("%s", error)
             raise RefusedError(507, "full", ERRORS[507].lower()) from None
         self.metrics.corrected.labels(str(label)).inc()
-        return Kept(kept=name)
+        return SavedCorrection(kept=name)
 
     def models(self) -> Models:
-        """Return the networks to choose from, in order."""
+        """Return the answer of /api/model: all networks, the default one first."""
         models = [describe(name, reader.classifier) for name, reader in self.readers.items()]
         rejection = any(reader.rejection is not None for reader in self.readers.values())
         return Models(models=models, rejection=rejection)
 
 
 def read_drawing(reader: Reader, body: bytes) -> Reading:
-    """Read a JSON body with strokes or an image. Raises RefusedError if it has another shape."""
+    """Read the digits in a JSON body of the form `StrokesBody` or `ImageBody`.
+
+    Raises:
+        RefusedError: if the body is not JSON or has another form.
+    """
     drawing = parse_body(body, *DRAWINGS)
     if isinstance(drawing, StrokesBody):
         return reader.read_strokes(drawing.strokes)
@@ -93,16 +125,25 @@ def read_drawing(reader: Reader, body: bytes) -> Reading:
 
 
 def save_correction(corrections: Corrections, body: bytes) -> tuple[int, str]:
-    """Save a JSON body with an image and a label; return the label and the file's name.
+    """Save the image of a JSON body in the folder of its label.
 
-    Raises RefusedError if the body has another shape, DataError if the folder cannot take it.
+    Args:
+        corrections: The folder of corrections.
+        body: JSON of the form `CorrectionBody`.
+
+    Returns:
+        The label, 0 to 9, and the name of the file, such as "7/HASH.png".
+
+    Raises:
+        RefusedError: if the body is not JSON or has another form.
+        DataError: if the folder is full or cannot be written.
     """
     correction = parse_body(body, CorrectionBody)
     return correction.label, corrections.add(to_bytes(correction.pixels()), correction.label)
 
 
 def describe(name: str, classifier: Classifier) -> NetworkAnswer:
-    """Return what /api/model tells about a network."""
+    """Return the name, architecture and size of a network for /api/model."""
     architecture = classifier.meta.get("architecture")
     kind = architecture.get("name") if isinstance(architecture, dict) else None
     return NetworkAnswer(
@@ -114,12 +155,15 @@ def describe(name: str, classifier: Classifier) -> NetworkAnswer:
 
 
 def content_type(request: Request) -> str:
-    """Return a request's Content-Type without parameters, in lower case; "" if there is none."""
+    """Return a request's Content-Type without parameters and in lower case; "" if it is missing.
+
+    Example: "Text/HTML; charset=utf-8" becomes "text/html".
+    """
     return request.headers.get("content-type", "").partition(";")[0].strip().lower()
 
 
 def api_routes(api: Api) -> APIRouter:
-    """Return the routes of the API, with their description for /openapi.json."""
+    """Return the routes of the API, with their descriptions for /openapi.json."""
     router = APIRouter()
     default = next(iter(api.readers))
     models_answer = api.models()
@@ -128,32 +172,34 @@ def api_routes(api: Api) -> APIRouter:
         "/api/predict",
         responses={200: {"model": Answer}, **error_responses(404, 411, 413, 415, 422, 503)},
         openapi_extra=body_schema(*DRAWINGS, binary=(*PICTURE_TYPES, BYTES)),
-        summary="Read a picture, a drawing or an image in MNIST's form",
+        summary="Read a picture, a drawing or an image in the format of MNIST",
     )
     async def predict(
         request: Request,
-        model: Annotated[str, Query(description="name of a network")] = default,
-        single: Annotated[bool, Query(description="there is one digit at most")] = False,
-        detail: Annotated[bool, Query(description="say more about every mark")] = False,
+        model: Annotated[str, Query(description="name of the network that reads")] = default,
+        single: Annotated[bool, Query(description="whether the picture holds one digit at most")] = False,
+        detail: Annotated[
+            bool, Query(description="whether the answer has row, probabilities and image of every mark")
+        ] = False,
     ) -> Response:
         reading = await api.predict(model, content_type(request), await request.body(), single=single)
-        return JSONResponse(detailed(reading) if detail else reading.to_json())
+        return JSONResponse(detailed_json(reading) if detail else reading.to_json())
 
     @router.post(
         "/api/corrections",
         status_code=201,
         responses=error_responses(411, 413, 415, 422, 503, 507),
         openapi_extra=body_schema(CorrectionBody),
-        summary="Keep a picture with its right label",
+        summary="Save an image with its correct label",
     )
-    async def correct(request: Request) -> Kept:
+    async def correct(request: Request) -> SavedCorrection:
         return await api.correct(content_type(request), await request.body())
 
-    @router.get("/api/model", responses=error_responses(), summary="The networks to choose from")
+    @router.get("/api/model", responses=error_responses(), summary="List the networks")
     async def models() -> Models:
         return models_answer
 
-    @router.get("/api/health", responses=error_responses(), summary="Whether the server answers")
+    @router.get("/api/health", responses=error_responses(), summary="Check that the server works")
     async def health() -> Health:
         return Health(status="ok")
 
@@ -163,7 +209,7 @@ def api_routes(api: Api) -> APIRouter:
         "/metrics",
         responses={200: text, **error_responses()},
         response_class=Response,
-        summary="Counters in the format of Prometheus",
+        summary="Get the server's counters in the text format of Prometheus",
     )
     async def metrics() -> Response:
         return Response(api.metrics.page(), media_type="text/plain; version=0.0.4; charset=utf-8")

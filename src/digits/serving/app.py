@@ -1,15 +1,16 @@
-"""The HTTP application of `digits serve`: `application` puts its parts together.
+"""Build the HTTP application of `digits serve`.
 
-    POST /api/predict           read a picture, strokes or an array: which digits?
-    POST /api/corrections       keep an image with its right digit
-    GET  /api/model             the networks to choose from
-    GET  /api/network/NAME      one network as bytes, for the page to compute with
-    GET  /api/health, /metrics  for monitoring
-    GET  /, /static/NAME        the page
-    GET  /openapi.json          the API's description for programs
+    POST /api/predict           read the digits in a picture, a drawing or an image
+    POST /api/corrections       save an image with its correct digit
+    GET  /api/model             list the networks
+    GET  /api/network/NAME      get the weights of one network; the page computes with them
+    GET  /api/health, /metrics  monitor the server
+    GET  /, /static/NAME        get the page
+    GET  /openapi.json          get the description of the API for programs
 
-A request passes `request_checks` (Host, Origin, size), then a route of `api` or `page_files`. Every error is
-a JSON object {"error": a sentence, "kind": a word}; see `error_answers`.
+Every request first passes `request_checks`, which checks its Host, its Origin and its size. Then a route of
+`api` or `page_files` answers it. Every error is answered with a JSON object {"error": a sentence, "kind": a
+word}; see `error_answers`.
 """
 
 import re
@@ -31,16 +32,23 @@ from digits.serving.prometheus import Metrics
 from digits.serving.reading_queue import ReadingQueue
 from digits.serving.request_checks import AllowedHosts, RequestChecks
 
-THIS_MACHINE = ("127.0.0.1", "localhost", "[::1]")  # Host headers of a server that only this machine reaches
+LOCAL_NAMES = ("127.0.0.1", "localhost", "[::1]")  # names of this machine in Host headers, without the port
 
 
 def application(
     options: ServeOptions, port: int, *, readers: Mapping[str, Reader] | None = None
 ) -> RequestChecks:
-    """Return the server as an ASGI application that answers requests to `port`.
+    """Return the server as an ASGI application (the interface between Python web servers and applications).
 
-    `readers` are the networks by name, the default one first; without it, those of `options.model` and the
-    bundled ones are loaded. Raises CheckpointError or OptionError if one cannot be used.
+    Args:
+        options: Options of `digits serve`.
+        port: Port that the server listens on; the Host header of a request must name it.
+        readers: Name of a network -> its reader; the first one is the default. None loads the networks of
+            `options.model` and the bundled ones.
+
+    Raises:
+        CheckpointError: if the file of a network is missing or damaged.
+        OptionError: if a network does not have the classes 0 to 9.
     """
     readers = readers or load_readers(options.model)
     queue = ReadingQueue(PICTURE_LIMITS)
@@ -57,7 +65,7 @@ def application(
         title="digits",
         summary="Reads handwritten digits",
         version="1",  # of the API
-        docs_url=None,  # FastAPI's pages of documentation load scripts from other sites
+        docs_url=None,  # no HTML documentation: FastAPI's page loads scripts from other sites
         redoc_url=None,
         lifespan=lifespan,
         redirect_slashes=False,
@@ -74,10 +82,18 @@ def application(
 
 
 def load_readers(models: Iterable[str]) -> dict[str, Reader]:
-    """Return readers for the user's networks, then for the bundled ones, by names that are safe in a URL.
+    """Load the user's networks, then the bundled ones.
 
-    A network is named after its folder or file; a name that is taken gets a number. Raises CheckpointError or
-    OptionError if a network cannot be used.
+    Args:
+        models: Folders of runs, model files or names of bundled networks.
+
+    Returns:
+        Name of a network -> its reader. The name comes from the folder or file. It holds only characters
+        that are safe in a URL. If two names would be equal, the second one gets a number.
+
+    Raises:
+        CheckpointError: if the file of a network is missing or damaged.
+        OptionError: if a network does not have the classes 0 to 9.
     """
     readers: dict[str, Reader] = {}
     for model in (*models, *(name for name in sorted(BUNDLED) if name not in models)):
@@ -91,8 +107,8 @@ def load_readers(models: Iterable[str]) -> dict[str, Reader]:
 
 
 def host_names(options: ServeOptions, port: int) -> list[str]:
-    """Return the allowed Host headers: this machine's names with the port, and those of --allowed-host."""
-    own = [f"{name}:{port}" for name in THIS_MACHINE]
-    if port == 80:  # browsers leave out HTTP's default port
-        own += THIS_MACHINE
-    return [*own, *options.allowed_host]
+    """Return the allowed Host headers: the local names with the port, and the names of --allowed-host."""
+    names = [f"{name}:{port}" for name in LOCAL_NAMES]
+    if port == 80:  # 80 is HTTP's default port; browsers leave it out of the Host header
+        names += LOCAL_NAMES
+    return [*names, *options.allowed_host]

@@ -1,9 +1,11 @@
-"""The folder of corrected digits: a folder for each digit, a PNG file for each picture.
+"""Save corrected digits: images for which the user gave the correct label on the page.
 
-    DIR/7/2c26b46b68ffc68f.png        a picture (28, 28), white on black, that shows a 7
+There is one folder for each digit and one PNG file for each image:
 
-The file's name is a hash of the pixels, so that the same picture is kept once. `digits adapt DIR` trains a
-network with them.
+    DIR/7/2c26b46b68ffc68f.png        an image of 28 x 28 pixels, white on black, that shows a 7
+
+The file's name is a hash of the pixels, so the same image is saved only once. `digits adapt DIR` trains a
+network with these images.
 """
 
 import hashlib
@@ -22,7 +24,10 @@ from digits.serving.limits import MAX_CORRECTIONS
 
 
 def default_folder() -> Path:
-    """Return digits/corrections in the folder where this system keeps an application's data of the user."""
+    """Return the default folder for corrections: digits/corrections in the user's data folder.
+
+    Example on Linux: ~/.local/share/digits/corrections. macOS and Windows have other data folders.
+    """
     if sys.platform == "win32":
         base = Path(os.environ.get("LOCALAPPDATA") or Path.home() / "AppData" / "Local")
     elif sys.platform == "darwin":
@@ -33,39 +38,53 @@ def default_folder() -> Path:
 
 
 class Corrections:
-    """A folder of corrected digits that holds at most `most` pictures; several processes may add to it."""
+    """A folder of corrected digits with a limit on their number; several processes may add to it."""
 
-    def __init__(self, folder: Path, most: int = MAX_CORRECTIONS) -> None:
-        self.folder, self.most = folder, most
+    def __init__(self, folder: Path, max_images: int = MAX_CORRECTIONS) -> None:
+        """Set the folder and the largest number of images in it; the folder is made at the first `add`."""
+        self.folder, self.max_images = folder, max_images
 
     def count(self) -> int:
-        """Return the number of pictures in the folder."""
+        """Return the number of images in the folder."""
         return sum(1 for _ in self.folder.glob("[0-9]/*.png"))
 
     def add(self, image: npt.NDArray[np.uint8], label: int) -> str:
-        """Save an image (28, 28), uint8, as an example of the digit `label`, and return its name, 7/HASH.png.
+        """Save an image as an example of a digit; if it was saved under another digit before, move it.
 
-        If the same picture is there under another digit, it moves to the new one. Raises DataError if the
-        folder is full or cannot be written.
+        Args:
+            image: uint8 (28, 28) in 0..255, white ink on black.
+            label: The correct digit, 0 to 9.
+
+        Returns:
+            The name of the file in the folder, such as "7/HASH.png".
+
+        Raises:
+            DataError: if the folder is full or cannot be written.
         """
         name = hashlib.sha256(image.tobytes()).hexdigest()[:16] + ".png"
         try:
-            before = [path for path in self.folder.glob(f"[0-9]/{name}") if path.parent.name != str(label)]
-            if not before and self.count() >= self.most:
-                raise DataError(f"the folder of corrections is full: it holds {self.most:,} pictures")
-            place = self.folder / str(label)
-            place.mkdir(parents=True, exist_ok=True)
-            atomic_write(place / name, png_bytes(image))
-            for path in before:
+            old = [path for path in self.folder.glob(f"[0-9]/{name}") if path.parent.name != str(label)]
+            if not old and self.count() >= self.max_images:
+                raise DataError(
+                    f"the folder of corrections is full: it holds {self.max_images:,} images; move some of "
+                    "them away or choose another folder with --corrections"
+                )
+            folder = self.folder / str(label)
+            folder.mkdir(parents=True, exist_ok=True)
+            atomic_write(folder / name, png_bytes(image))
+            for path in old:
                 path.unlink(missing_ok=True)
         except OSError as error:
             reason = error.strerror or type(error).__name__
-            raise DataError(f"the correction could not be saved: {reason}") from error
+            raise DataError(
+                f"the correction could not be saved in {self.folder}: {reason}; choose a folder that can be "
+                "written with --corrections"
+            ) from error
         return f"{label}/{name}"
 
 
 def png_bytes(image: npt.NDArray[np.uint8]) -> bytes:
-    """Return an image (height, width), uint8, as the bytes of a PNG file."""
+    """Return the bytes of a PNG file with an image: uint8 (H, W), 0 black to 255 white."""
     buffer = io.BytesIO()
     Image.fromarray(image).save(buffer, "PNG")
     return buffer.getvalue()

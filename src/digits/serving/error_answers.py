@@ -1,6 +1,7 @@
-"""Error answers of the API: a status and a JSON object {"error": a sentence, "kind": a word for programs}.
+"""Turn exceptions into the error answers of the API.
 
-All sentences are fixed texts, so that no input, path or version is sent back to a client.
+An error answer is an HTTP status and a JSON object {"error": a sentence, "kind": a word for programs}. All
+sentences are fixed texts. So the server never sends a client's input, a path or a version back.
 """
 
 import json
@@ -17,42 +18,53 @@ from digits.serving.reading_queue import BusyError
 
 log = logging.getLogger("digits.server")
 BUSY = "the server is busy; try again in a second"
-PICTURE_ERRORS = {  # PhotoError.kind -> status and sentence
+PICTURE_ERRORS = {  # PhotoError.kind -> HTTP status and sentence
     "format": (415, "this is not a picture in a known format; send PNG, JPEG, WebP, GIF, TIFF or BMP"),
     "limit": (
         413,
-        f"the picture is too large; at most {MAX_BODY:,} bytes, {PICTURE_LIMITS.pixels:,} pixels and a side "
-        f"of {PICTURE_LIMITS.side:,} pixels are accepted",
+        f"the picture is too large; send at most {MAX_BODY:,} bytes, {PICTURE_LIMITS.pixels:,} pixels, and "
+        f"{PICTURE_LIMITS.side:,} pixels in width and height",
     ),
-    "damaged": (400, "the picture is damaged: its pixels cannot be decoded"),
+    "damaged": (400, "the picture is damaged: its pixels cannot be decoded; send another copy"),
 }
-ADDRESS_ERRORS = {404: "there is nothing at this address", 405: "this address does not accept this method"}
+ADDRESS_ERRORS = {  # HTTP status -> sentence, for requests that match no route
+    404: "there is nothing at this address; /openapi.json lists all addresses of the API",
+    405: "this address does not accept this method; the Allow header lists the accepted ones",
+}
 
 
 class RefusedError(Exception):
-    """A request that is refused with `status`, a `kind` for programs and a sentence.
-
-    `close` says that the rest of the request will not be read, so the connection must be closed.
-    """
+    """A request that the server refuses, with the parts of the error answer."""
 
     def __init__(self, status: int, kind: str, message: str, *, close: bool = False) -> None:
+        """Set the parts of the error answer.
+
+        Args:
+            status: HTTP status, 400 to 599.
+            kind: The reason as one word for programs.
+            message: The reason as a sentence for people.
+            close: Whether to close the connection, because the rest of the request will not be read.
+        """
         super().__init__(message)
         self.status, self.kind, self.close = status, kind, close
 
 
 def error_body(message: str, kind: str) -> bytes:
-    """Return the JSON body of an error answer."""
+    """Return the JSON body of an error answer, {"error": message, "kind": kind}, as bytes."""
     return json.dumps({"error": message, "kind": kind}).encode()
 
 
 def add_error_answers(app: FastAPI) -> None:
-    """Register `error_answer` for every exception that a route of `app` may raise."""
+    """Register `error_answer` for all exceptions that the routes of `app` can raise."""
     for error in (RefusedError, BusyError, PhotoError, RequestValidationError, HTTPException, Exception):
         app.add_exception_handler(error, error_answer)
 
 
 async def error_answer(_: Request, error: Exception) -> Response:
-    """Return the answer to an exception; an unexpected one is logged and answered with status 500."""
+    """Return the error answer for an exception of a route.
+
+    An exception of an unexpected class is a bug: it is logged and answered with status 500.
+    """
     match error:
         case RefusedError():
             return _answer(error.status, error.kind, str(error))
@@ -62,14 +74,16 @@ async def error_answer(_: Request, error: Exception) -> Response:
             status, message = PICTURE_ERRORS[error.kind]
             return _answer(status, error.kind, message)
         case RequestValidationError():
-            return _answer(422, "parameter", "a parameter of the address has a wrong type")
+            return _answer(
+                422, "parameter", "a parameter of the address has a wrong type; /openapi.json lists the types"
+            )
         case HTTPException():
             message = ADDRESS_ERRORS.get(error.status_code, "this request cannot be answered")
             return _answer(error.status_code, "address", message, error.headers)
-    # unicode_escape: a line break in the message must not begin a new line of the log
+    # unicode_escape replaces line breaks, so that a message cannot start a new, false line in the log.
     line = f"{type(error).__name__}: {error}"[:200].encode("unicode_escape").decode()
     log.error("unexpected error: %s", line)
-    return _answer(500, "bug", "the server failed unexpectedly; the error was logged")
+    return _answer(500, "bug", "the server failed because of a bug; its log holds the error")
 
 
 def _answer(status: int, kind: str, message: str, headers: Mapping[str, str] | None = None) -> Response:

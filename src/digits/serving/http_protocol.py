@@ -1,4 +1,8 @@
-"""HTTP protocol with deadlines for receiving a request and sending its answer."""
+"""Receive HTTP requests with time limits, so that slow clients cannot keep connections open.
+
+A client must send a whole request within `receive_seconds`. It must also accept the answer: after
+`send_seconds` without accepting any byte the connection is closed.
+"""
 
 import asyncio
 
@@ -8,41 +12,43 @@ from digits.serving.error_answers import BUSY, error_body
 from digits.serving.limits import MAX_CONNECTIONS, MAX_HEAD, RECEIVE_SECONDS, SEND_SECONDS
 from digits.serving.security_headers import SECURITY_HEADERS
 
-LARGE_HEAD = f"the request's headers are larger than {MAX_HEAD:,} bytes"
-HEADER_EXTRA = 4  # bytes of a header line besides name and value: colon, space and line end
+LARGE_HEAD = f"the request's headers are larger than {MAX_HEAD:,} bytes; send fewer or shorter headers"
+HEADER_EXTRA = 4  # bytes of a header line besides its name and value: colon, space and two of the line end
 
 
 class DeadlineProtocol(HttpToolsProtocol):
-    """One HTTP connection of uvicorn that is closed when the client is too slow or its request too large.
+    """One HTTP connection of uvicorn that is closed if the client is too slow or its headers are too large.
 
-    A subclass may set other limits, as the tests do.
+    uvicorn calls these methods when data arrives, when the parser finishes a part of a request, or when the
+    client stops or starts to accept data. The head of a request is its first line and its headers.
     """
 
+    # Tests set other limits in a subclass.
     receive_seconds = RECEIVE_SECONDS
     send_seconds = SEND_SECONDS
     max_connections = MAX_CONNECTIONS
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
-        """Start the deadline for the first request, or refuse if too many connections are open."""
+        """Start the time limit for the first request, or refuse it if too many connections are open."""
         super().connection_made(transport)
         self.receive_timer: asyncio.TimerHandle | None = None
         self.send_timer: asyncio.TimerHandle | None = None
-        self.head_bytes = 0  # received since the request began
-        self.header_bytes = 0  # of its complete headers: thousands may arrive in one piece
-        self.in_body = False
+        self.head_bytes = 0  # bytes received since the request started
+        self.header_bytes = 0  # bytes of the parsed headers; counted too, since one piece can hold thousands
+        self.in_body = False  # whether the head is complete
         if len(self.connections) > self.max_connections:
             self._refuse(503, "busy", BUSY)
         else:
             self._start_receive_timer()
 
     def connection_lost(self, exc: Exception | None) -> None:
-        """Stop the timers."""
+        """Stop both time limits after the connection was closed."""
         self._stop_receive_timer()
         self.resume_writing()
         super().connection_lost(exc)
 
     def data_received(self, data: bytes) -> None:
-        """Pass on a piece of a request, and refuse the request if its head becomes too large."""
+        """Give received bytes to the parser; refuse the request if its head is too large."""
         if self.transport.is_closing():
             return
         if self.receive_timer is None and self._is_idle():
@@ -53,46 +59,50 @@ class DeadlineProtocol(HttpToolsProtocol):
             self._refuse(431, "limit", LARGE_HEAD)
 
     def on_header(self, name: bytes, value: bytes) -> None:
-        """Count a header. Raises ValueError if there are too many: then the parser refuses the request."""
+        """Count the bytes of a header.
+
+        Raises:
+            ValueError: if all headers together are too large. The parser then calls `send_400_response`.
+        """
         self.header_bytes += len(name) + len(value) + HEADER_EXTRA
         if self.header_bytes > MAX_HEAD:
             raise ValueError("headers are too large")
         super().on_header(name, value)
 
     def on_headers_complete(self) -> None:
-        """Stop counting the head: a body follows, whose length `request_checks` compares with its limit."""
+        """Stop counting bytes, since the head is complete; `request_checks` limits the size of the body."""
         self.in_body = True
         self.header_bytes = 0
         super().on_headers_complete()
 
     def on_message_complete(self) -> None:
-        """Stop the deadline: the request has arrived. The next piece of data begins another one."""
+        """Stop the time limit, since the whole request has arrived; the next bytes start a new request."""
         self.in_body = False
         self.head_bytes = 0
         self._stop_receive_timer()
         super().on_message_complete()
 
     def pause_writing(self) -> None:
-        """Start the deadline for an answer that the client does not take."""
+        """Start the time limit for the answer, since the client has stopped accepting data."""
         self.send_timer = self.loop.call_later(self.send_seconds, self.transport.abort)
         super().pause_writing()
 
     def resume_writing(self) -> None:
-        """Stop that deadline: the client takes its answer."""
+        """Stop the time limit for the answer, since the client accepts data again."""
         if self.send_timer is not None:
             self.send_timer.cancel()
             self.send_timer = None
         super().resume_writing()
 
     def send_400_response(self, msg: str) -> None:
-        """Refuse what the parser could not read, or stopped reading because of `on_header`."""
+        """Refuse a request that the parser cannot read or whose headers are too large."""
         if self.header_bytes > MAX_HEAD:
             self._refuse(431, "limit", LARGE_HEAD)
         else:
-            self._refuse(400, "http", "this is not an HTTP request")
+            self._refuse(400, "http", "the received bytes are not an HTTP request")
 
     def _is_idle(self) -> bool:
-        """Return True if no request is being received, so that the next byte begins one."""
+        """Return True if no request is being received; the next byte then starts one."""
         return self.cycle is None or not self.cycle.more_body or self.cycle.response_complete
 
     def _start_receive_timer(self) -> None:
@@ -105,14 +115,14 @@ class DeadlineProtocol(HttpToolsProtocol):
             self.receive_timer = None
 
     def _too_slow(self) -> None:
-        """Close the connection: without a word if an answer has begun, with status 408 otherwise."""
+        """Close the connection, with status 408 if no part of an answer was sent yet."""
         if self.cycle is not None and not self.cycle.response_complete and self.cycle.response_started:
             self.transport.abort()
         else:
             self._refuse(408, "late", f"the request did not arrive within {self.receive_seconds:g} seconds")
 
     def _refuse(self, status: int, kind: str, message: str) -> None:
-        """Send an error answer without asking the application, and close the connection."""
+        """Send an error answer without calling the application, and close the connection."""
         self._stop_receive_timer()
         body = error_body(message, kind)
         headers = [

@@ -1,4 +1,4 @@
-"""Options of `digits serve`."""
+"""Define the options of `digits serve`."""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -6,7 +6,7 @@ from pathlib import Path
 from digits.errors import OptionError
 from digits.options import at_least
 
-LOOPBACK = ("127.0.0.1", "::1", "localhost")  # addresses that only this machine reaches
+LOOPBACK = ("127.0.0.1", "::1", "localhost")  # addresses that only programs on this machine can reach
 
 
 @dataclass(frozen=True)
@@ -14,17 +14,17 @@ class ServeOptions:
     """Serve a page to draw digits on, and an API that reads pictures, on this machine."""
 
     model: tuple[str, ...] = ()
-    """One of your networks, as a run's folder or a model file, added to the bundled ones; may be repeated."""
+    """Folder of a run, or model file, to offer besides the bundled networks; may be repeated."""
     host: str = "127.0.0.1"
     """Address to listen on. Any address that other machines can reach also needs --allowed-host."""
     port: int = 8000
-    """Port to listen on; 0 takes a free one."""
+    """Port to listen on, 0 to 65535; 0 chooses a free port."""
     allowed_host: tuple[str, ...] = ()
-    """Host name, as NAME or NAME:PORT, that requests may use besides this machine's own; may be repeated."""
+    """Another name of this server, NAME or NAME:PORT, that requests may use; may be repeated."""
     workers: int = 1
-    """Number of processes that answer requests; each loads the networks into its memory."""
+    """Number of processes that answer requests; each one loads all networks into memory."""
     corrections: Path | None = None
-    """Folder for corrected pictures. Default: digits/corrections in the user's data folder."""
+    """Folder for corrected images. Default: digits/corrections in the user's data folder."""
     open: bool = False
     """Open the page in the browser."""
 
@@ -34,6 +34,6 @@ class ServeOptions:
             raise OptionError(f"--port is {self.port}; expected a whole number from 0 to 65535")
         if self.host not in LOOPBACK and not self.allowed_host:
             raise OptionError(
-                f"--host {self.host} lets other machines in; add the host name that they will use, such as "
-                "--allowed-host digits.example.org"
+                f"with --host {self.host} other machines can reach the server; add the host name that they "
+                "will use, such as --allowed-host digits.example.org"
             )

@@ -1,6 +1,6 @@
-"""Files that the browser loads: the page's HTML, CSS and JavaScript, and the networks as bytes.
+"""Serve the files that the browser loads: the page's HTML, CSS and JavaScript, and the networks as bytes.
 
-All are read into memory once, so that no request ever opens a file.
+The server reads all files into memory when it starts. So no request opens a file.
 """
 
 import functools
@@ -29,19 +29,22 @@ CONTENT_TYPES = {
 
 @dataclass(frozen=True)
 class MemoryFile:
-    """The content of a file and its Content-Type."""
+    """A file in memory: its content and its Content-Type."""
 
     content: bytes
     content_type: str
 
     @functools.cached_property
     def etag(self) -> str:
-        """HTTP's ETag: a hash of the content, by which a browser asks whether its copy is still the same."""
+        """The ETag header: a hash of the content in quotes.
+
+        A browser sends it with its next request. If it is still the same, the browser's copy is up to date.
+        """
         return f'"{hashlib.sha256(self.content).hexdigest()[:20]}"'
 
 
 def page_files() -> dict[str, MemoryFile]:
-    """Return the files of the page by their address: "/" and "/static/NAME"."""
+    """Read the files of the page; return a mapping from address, "/" or "/static/NAME", to file."""
     paths = [path for path in STATIC.iterdir() if path.suffix in CONTENT_TYPES]
     files = {
         f"/static/{path.name}": MemoryFile(path.read_bytes(), CONTENT_TYPES[path.suffix]) for path in paths
@@ -50,7 +53,16 @@ def page_files() -> dict[str, MemoryFile]:
 
 
 def network_files(readers: Mapping[str, Reader]) -> dict[str, MemoryFile]:
-    """Return the readers' networks, and their rejection network, as "/api/network/NAME"."""
+    """Return the networks of all readers as files, each with the address "/api/network/NAME".
+
+    The rejection network is one of them, if a reader has one. It tells digits from other marks.
+
+    Args:
+        readers: Name of a network -> its reader.
+
+    Returns:
+        Address -> file, in the format of `browser_network`.
+    """
     networks: dict[str, Classifier] = {name: reader.classifier for name, reader in readers.items()}
     rejection = next((reader.rejection for reader in readers.values() if reader.rejection is not None), None)
     if rejection is not None:
@@ -62,14 +74,15 @@ def network_files(readers: Mapping[str, Reader]) -> dict[str, MemoryFile]:
 
 
 def file_routes(files: Mapping[str, MemoryFile]) -> APIRouter:
-    """Return routes that answer with `files`, by their address."""
+    """Return routes that send `files`, a mapping from address to file."""
     router = APIRouter()
 
     def answer(request: Request, address: str) -> Response:
         file = files.get(address)
         if file is None:
             raise HTTPException(404)
-        headers = {"ETag": file.etag, "Cache-Control": "no-cache"}  # keep a copy, but ask whether it changed
+        # "no-cache" lets the browser keep a copy, but it must ask each time whether the copy is up to date.
+        headers = {"ETag": file.etag, "Cache-Control": "no-cache"}
         if request.headers.get("if-none-match") == file.etag:
             return Response(None, 304, headers)
         return Response(file.content, 200, headers, media_type=file.content_type)
@@ -86,11 +99,11 @@ def file_routes(files: Mapping[str, MemoryFile]) -> APIRouter:
         "/api/network/{name}",
         responses={
             200: {"content": {BYTES: {"schema": BINARY_SCHEMA}}},
-            304: {"description": "The copy in the browser is still the same"},
+            304: {"description": "The browser's copy is up to date"},
             **error_responses(404),
         },
         response_class=Response,
-        summary="A network's weights, for the page to compute with",
+        summary="Get the weights of a network; the page computes with them",
     )
     async def network(request: Request, name: str) -> Response:
         return answer(request, f"/api/network/{name}")

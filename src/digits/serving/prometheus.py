@@ -1,25 +1,50 @@
-"""Counters of the server for Prometheus; with several processes, the sums of all."""
+"""Count requests, marks and corrections for Prometheus, a program that monitors servers.
+
+With several processes, the counters are the sums of all processes.
+"""
 
 import re
 
-from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, ProcessCollector, generate_latest
-from prometheus_client import disable_created_metrics as without_dates
+from prometheus_client import (
+    CollectorRegistry,
+    Counter,
+    Gauge,
+    Histogram,
+    ProcessCollector,
+    disable_created_metrics,
+    generate_latest,
+)
 from prometheus_client.multiprocess import MultiProcessCollector
 
-SECONDS = (0.002, 0.005, 0.01, 0.02, 0.03, 0.06, 0.1, 0.25, 0.5, 1, 2.5, 10)  # bounds of the histogram
+SECONDS = (
+    0.002,
+    0.005,
+    0.01,
+    0.02,
+    0.03,
+    0.06,
+    0.1,
+    0.25,
+    0.5,
+    1,
+    2.5,
+    10,
+)  # s; bounds of the histogram bins
 ROUTES = re.compile(r"/api/(?:predict|corrections|model|network|health)\b|/static\b")
-METHODS = ("GET", "HEAD", "POST")
+METHODS = ("GET", "HEAD", "POST")  # HTTP methods with their own counters; all others are counted as "other"
 
 
 class Metrics:
-    """Counters of one process.
-
-    With `several_processes`, prometheus_client keeps them as files in $PROMETHEUS_MULTIPROC_DIR, and `page`
-    adds up those of all processes.
-    """
+    """The counters of one process."""
 
     def __init__(self, *, several_processes: bool = False) -> None:
-        without_dates()  # type: ignore[no-untyped-call]
+        """Make all counters, with the value 0.
+
+        Args:
+            several_processes: Whether several processes answer requests. prometheus_client then saves the
+                counters as files in $PROMETHEUS_MULTIPROC_DIR, and `page` adds up those of all processes.
+        """
+        disable_created_metrics()  # type: ignore[no-untyped-call]  # no time of creation for each counter
         self.several_processes = several_processes
         self.registry = registry = CollectorRegistry()
         self.requests = Counter(
@@ -35,21 +60,28 @@ class Metrics:
         self.waiting = Gauge(
             "digits_waiting", "Jobs not answered yet", registry=registry, multiprocess_mode="livesum"
         )
-        self._found: dict[tuple[str, str, int], tuple[Counter, Histogram]] = {}
+        self._by_labels: dict[tuple[str, str, int], tuple[Counter, Histogram]] = {}
         if not several_processes:
             ProcessCollector(registry=registry)
 
     def count_answer(self, path: str, method: str, status: int, seconds: float) -> None:
-        """Count one answer with its status and the seconds that it took."""
+        """Count one answer.
+
+        Args:
+            path: Path of the request's address.
+            method: HTTP method of the request.
+            status: HTTP status of the answer.
+            seconds: Time from the start of the request to the end of the answer.
+        """
         labels = (route_label(path), method if method in METHODS else "other", status)
-        if labels not in self._found:  # kept, since finding a counter by its labels takes longer
+        if labels not in self._by_labels:  # a dict, since prometheus_client needs longer to find a counter
             route, method, _ = labels
-            self._found[labels] = (
+            self._by_labels[labels] = (
                 self.requests.labels(route, method, str(status)),
                 self.seconds.labels(route),
             )
-        number, times = self._found[labels]
-        number.inc()
+        requests, times = self._by_labels[labels]
+        requests.inc()
         times.observe(seconds)
 
     def page(self) -> bytes:
@@ -62,9 +94,10 @@ class Metrics:
 
 
 def route_label(path: str) -> str:
-    """Return the route that a path belongs to, or "other".
+    """Return the route of a path, such as "/api/network" for "/api/network/cnn", or "other".
 
-    A label must be one of few words: each path that a stranger invents would become a new counter.
+    Each label has its own counter in memory. With the path itself as the label, any client could make new
+    counters without limit.
     """
     if path in ("/", "/metrics", "/openapi.json"):
         return path

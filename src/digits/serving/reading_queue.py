@@ -1,7 +1,8 @@
-"""The reading queue: one thread decodes and classifies, so that the event loop never waits for a network.
+"""Read pictures in one thread, so that the event loop stays free to receive and send.
 
-Small pictures that wait at the same moment for the same network are classified together, which costs less
-for each. A job is refused at once when too many wait, and given up when it waits for too long.
+Requests put jobs into a queue; the thread does them in order. Small pictures that wait for the same network
+are classified together, which is faster than one by one. A new job is refused if too many jobs wait. A job
+is cancelled if it waits too long.
 """
 
 import asyncio
@@ -16,20 +17,20 @@ from digits.reading.reader import Reader
 from digits.reading.results import Reading
 from digits.serving.limits import ANSWER_SECONDS, MAX_JOBS
 
-PICTURES_AT_ONCE = 4  # classified together; more only made the first one wait, measured in docs/log.md
-SMALL_PICTURE = 20_000  # bytes; larger files, such as photos, are read one by one
+PICTURES_AT_ONCE = 4  # largest number classified together; with more the first one waits longer: docs/log.md
+SMALL_PICTURE = 20_000  # bytes; a larger file, such as a photo, is read alone
 Result = TypeVar("Result")
 
 
 class BusyError(Exception):
-    """Too many jobs wait, or one waited for too long."""
+    """Too many jobs wait, or this job waited too long."""
 
 
 @dataclass(eq=False)
 class _Job:
-    """Work for the thread and the future that waits for its result.
+    """One call for the thread, and the future that receives its result.
 
-    With a `reader`, the job is to read `picture`, which may be done together with other jobs.
+    If `reader` is set, the job reads the small picture `picture`, and can be done together with other jobs.
     """
 
     work: Callable[[], Any]
@@ -39,33 +40,47 @@ class _Job:
     single: bool = False
 
     def fits(self, other: "_Job") -> bool:
-        """Return True if both jobs can be read together: same network, same kind of reading."""
+        """Return True if both jobs read small pictures with the same network and the same `single`."""
         return self.reader is not None and (self.reader, self.single) == (other.reader, other.single)
 
 
 class ReadingQueue:
-    """A queue of jobs and the thread that does them in order.
-
-    At most `max_jobs` wait at a time, and each for at most `seconds`.
-    """
+    """A queue of jobs, and the thread that does them in order."""
 
     def __init__(
         self, limits: PictureLimits, *, max_jobs: int = MAX_JOBS, seconds: float = ANSWER_SECONDS
     ) -> None:
+        """Make an empty queue; `start` starts its thread.
+
+        Args:
+            limits: Largest size of a picture.
+            max_jobs: Largest number of jobs without a result; a further job is refused.
+            seconds: Longest time from a job's arrival to its result; after it the job is cancelled.
+        """
         self.limits, self.max_jobs, self.seconds = limits, max_jobs, seconds
-        self.waiting = 0  # jobs without a result; changed by the event loop only
-        self._jobs: queue.SimpleQueue[_Job | None] = queue.SimpleQueue()
+        self.waiting = 0  # number of jobs without a result; only the event loop changes it
+        self._jobs: queue.SimpleQueue[_Job | None] = queue.SimpleQueue()  # None tells the thread to end
 
     def start(self) -> None:
         """Start the thread."""
         threading.Thread(target=self._run, name="reading", daemon=True).start()
 
     def stop(self) -> None:
-        """Let the thread end after the jobs that wait."""
+        """Tell the thread to end after the jobs that are in the queue; do not wait for it."""
         self._jobs.put(None)
 
     async def read(self, reader: Reader, picture: bytes, *, single: bool) -> Reading:
-        """Return `reader.read(picture)`. Raises PhotoError, or BusyError if it is refused or given up."""
+        """Read a picture in the thread.
+
+        Args:
+            reader: Reader to use.
+            picture: Bytes of a picture file.
+            single: Whether the picture holds one digit at most.
+
+        Raises:
+            PhotoError: if the picture cannot be read.
+            BusyError: if too many jobs wait, or this one waited too long.
+        """
         job = _Job(
             lambda: reader.read(picture, single=single, limits=self.limits),
             asyncio.get_running_loop().create_future(),
@@ -75,11 +90,17 @@ class ReadingQueue:
         return reading
 
     async def do(self, work: Callable[[], Result]) -> Result:
-        """Return `work()`, called in the thread. Raises what `work` raises, or BusyError."""
+        """Call `work` in the thread and return its result.
+
+        Raises:
+            BusyError: if too many jobs wait, or this one waited too long.
+            Exception: the exception that `work` raises.
+        """
         result: Result = await self._result(_Job(work, asyncio.get_running_loop().create_future()))
         return result
 
     async def _result(self, job: _Job) -> Any:
+        """Put a job into the queue and wait for its result."""
         if self.waiting >= self.max_jobs:
             raise BusyError
         self.waiting += 1
@@ -87,7 +108,7 @@ class ReadingQueue:
         self._jobs.put(job)
         try:
             return await asyncio.wait_for(job.future, self.seconds)
-        except (asyncio.TimeoutError, TimeoutError):  # the same class from Python 3.11 on
+        except (asyncio.TimeoutError, TimeoutError):  # two classes in Python 3.10, one class from 3.11 on
             raise BusyError from None
 
     def _count_done(self, _: "asyncio.Future[Any]") -> None:
@@ -96,16 +117,22 @@ class ReadingQueue:
     # ------------------------------------------------------------------------- called in the thread
 
     def _run(self) -> None:
+        """Do all jobs in order until `stop` is called."""
         job = self._jobs.get()
         while job is not None:
             jobs, job = self._take_fitting(job)
-            jobs = [j for j in jobs if not j.future.done()]  # leave out those given up while they waited
+            jobs = [j for j in jobs if not j.future.done()]  # leave out jobs that were cancelled
             if jobs:
                 jobs[0].future.get_loop().call_soon_threadsafe(_deliver, jobs, self._do_all(jobs))
             job = job or self._jobs.get()
 
     def _take_fitting(self, first: _Job) -> tuple[list[_Job], _Job | None]:
-        """Return `first` with the jobs behind it that fit, and the next job if it was taken but does not."""
+        """Take the jobs after `first` that can be done together with it.
+
+        Returns:
+            `first` and the jobs that fit, at most PICTURES_AT_ONCE; and the next job if it was taken from the
+            queue but does not fit, else None.
+        """
         jobs = [first]
         while first.reader is not None and len(jobs) < PICTURES_AT_ONCE:
             try:
@@ -121,18 +148,19 @@ class ReadingQueue:
         return jobs, None
 
     def _do_all(self, jobs: Sequence[_Job]) -> list[Any]:
-        """Return the result of each job, or the exception that it raised."""
+        """Do jobs that fit together; return for each job its result or the exception that it raised."""
         reader = jobs[0].reader
         if reader is not None and len(jobs) > 1:
             pictures = [job.picture for job in jobs]
             try:
                 return list(reader.read_many(pictures, single=jobs[0].single, limits=self.limits))
-            except Exception:  # a bug with one of the pictures: read alone, the others get their answers
+            except Exception:  # a bug with one picture; read one by one, so that the others get their answers
                 return [_do(job.work) for job in jobs]
         return [_do(job.work) for job in jobs]
 
 
 def _do(work: Callable[[], Any]) -> Any:
+    """Return the result of `work()` or the exception that it raised."""
     try:
         return work()
     except Exception as error:
@@ -140,7 +168,7 @@ def _do(work: Callable[[], Any]) -> Any:
 
 
 def _deliver(jobs: Sequence[_Job], results: Sequence[Any]) -> None:
-    """Set each job's future to its result or exception; called in the event loop."""
+    """Give each job's future its result or exception. Runs in the event loop."""
     for job, result in zip(jobs, results, strict=True):
         if job.future.done():
             continue

@@ -1,7 +1,7 @@
-"""JSON bodies of requests, as pydantic models: drawings, images and corrections.
+"""Define and check the JSON bodies of requests: drawings, images and corrections.
 
-FastAPI would parse a body on the event loop, where 5 MB of JSON delay every other request. So a route gives
-the bytes to `parse_body` in the reading thread, and `body_schema` adds the models to the OpenAPI document.
+FastAPI would parse the JSON in the event loop. 5 MB of JSON would then delay all other requests. So the
+routes call `parse_body` in the thread of the reading queue. `body_schema` describes the bodies for OpenAPI.
 """
 
 from typing import Annotated, Any, TypeVar
@@ -23,11 +23,14 @@ BINARY_SCHEMA = {"type": "string", "format": "binary"}
 
 
 def whole_number(value: Any) -> Any:
-    """Return a float such as 7.0 as an int, since JSON has only one kind of number; others unchanged."""
+    """Convert a float without a fraction, such as 7.0, to an int; return other values unchanged.
+
+    JSON has only one type of number, so 7 and 7.0 must mean the same.
+    """
     return int(value) if isinstance(value, float) and value.is_integer() else value
 
 
-# FailFast ends the check at the first wrong item: a million wrong items would give a million errors.
+# FailFast stops at the first wrong item; otherwise a million wrong items would make a million errors.
 Brightness = Annotated[float, Field(ge=0, le=1)]
 Row = Annotated[list[Brightness], Field(min_length=SIDE, max_length=SIDE), FailFast()]
 Image = Annotated[list[Row], Field(min_length=SIDE, max_length=SIDE), FailFast()]
@@ -41,40 +44,49 @@ Label = Annotated[int, Field(ge=0, le=9), BeforeValidator(whole_number)]
 class Body(BaseModel):
     """A JSON object with exactly the fields of the model.
 
-    Numbers must be finite JSON numbers: true, "0.5" and NaN are refused.
+    Its numbers must be finite. The values true, "0.5" and NaN are errors where a number is expected.
     """
 
     model_config = ConfigDict(strict=True, extra="forbid", allow_inf_nan=False)
 
 
 class StrokesBody(Body):
-    """A drawing: the path of the pen."""
+    """A drawing as a list of pen strokes."""
 
     strokes: Annotated[
         Strokes,
-        Field(description="a list of strokes, each a list of points [x, y] from -1,000,000 to 1,000,000"),
+        Field(
+            description="a list of strokes; each stroke is a list of points [x, y] with numbers from "
+            "-1,000,000 to 1,000,000"
+        ),
     ]
 
     @field_validator("strokes", mode="before")
     @classmethod
     def check_limits(cls, value: Any) -> Any:
-        """Return the value unchanged. Raises RefusedError if it has too many strokes or points."""
+        """Return the value unchanged, after its strokes and points were counted.
+
+        Raises:
+            RefusedError: if there are too many strokes or points.
+        """
         strokes = value if isinstance(value, list) else []
         points = sum(len(stroke) for stroke in strokes if isinstance(stroke, list))
         if len(strokes) > MAX_STROKES or points > MAX_POINTS:
             raise RefusedError(
-                422, "limit", f"at most {MAX_STROKES:,} strokes and {MAX_POINTS:,} points are accepted"
+                422,
+                "limit",
+                f"the drawing is too large; send at most {MAX_STROKES:,} strokes and {MAX_POINTS:,} points",
             )
         return value
 
 
 class ImageBody(Body):
-    """An image in the form of MNIST: white ink on black."""
+    """An image in the format of MNIST: 28 x 28 pixels, white ink on black."""
 
     image: Annotated[Image, Field(description="28 rows of 28 numbers from 0 (paper) to 1 (ink)")]
 
     def pixels(self) -> npt.NDArray[np.float32]:
-        """Return the image as (28, 28) float32 in [0, 1]."""
+        """Return the image as an array: float32 (28, 28) in [0, 1]."""
         return np.array(self.image, np.float32)
 
 
@@ -84,21 +96,29 @@ DRAWINGS: tuple[type[StrokesBody | ImageBody], ...] = (StrokesBody, ImageBody)
 class CorrectionBody(ImageBody):
     """An image and the digit that it shows."""
 
-    label: Annotated[Label, Field(description="the right digit, a whole number from 0 to 9")]
+    label: Annotated[Label, Field(description="the correct digit, a whole number from 0 to 9")]
 
 
 AnyBody = TypeVar("AnyBody", bound=Body)
 
 
 def parse_body(body: bytes, *models: type[AnyBody]) -> AnyBody:
-    """Return a JSON body as an instance of the one of `models` that has the same field names.
+    """Parse a JSON body and check its values.
 
-    Raises RefusedError: status 400 if the body is not JSON, 422 if it has another shape.
+    Args:
+        body: The bytes of the body.
+        models: Forms that the body can have; the field names decide which one it is.
+
+    Returns:
+        An instance of the model that has the same field names as the body.
+
+    Raises:
+        RefusedError: with status 400 if the body is not JSON, or 422 if no model fits or a value is wrong.
     """
     try:
         value = from_json(body)
-    except ValueError:  # also for arrays within arrays, more than 200 deep
-        raise RefusedError(400, "json", "the body is not JSON") from None
+    except ValueError:  # also raised if arrays are nested more than 200 levels deep
+        raise RefusedError(400, "json", "the body is not JSON; send a JSON object") from None
     for model in models:
         if isinstance(value, dict) and value.keys() == model.model_fields.keys():
             break
@@ -114,7 +134,15 @@ def parse_body(body: bytes, *models: type[AnyBody]) -> AnyBody:
 
 
 def body_schema(*models: type[Body], binary: tuple[str, ...] = ()) -> dict[str, Any]:
-    """Return OpenAPI's description of a body: one of `models`, or bytes of one of the `binary` types."""
+    """Return OpenAPI's description of the body of a request.
+
+    Args:
+        models: Forms of a JSON body.
+        binary: Content types, such as "image/png", of a body that is not JSON.
+
+    Returns:
+        A value for the argument `openapi_extra` of a FastAPI route.
+    """
     schemas = [model.model_json_schema() for model in models]
     content: dict[str, Any] = {kind: {"schema": BINARY_SCHEMA} for kind in binary}
     content[JSON] = {"schema": {"oneOf": schemas} if len(schemas) > 1 else schemas[0]}

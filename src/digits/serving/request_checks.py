@@ -1,9 +1,12 @@
-"""Checks that every request passes before the application sees it: Host, Origin and size.
+"""Check the Host, the Origin and the size of every request before the application receives it.
 
-A browser sends requests to this machine's servers from any page that it shows. So the Host header must be a
-name of this server (a foreign name could have been made to point here: DNS rebinding), and the Origin header,
-where there is one, must be the same name. A body must come with its length, so that one that is too large is
-refused before a byte of it is read.
+Any page in a browser can send requests to servers on the same machine. Two checks protect against this:
+
+- The Host header must be a name of this server. Otherwise an attacker could let his own name point to this
+  machine (DNS rebinding).
+- The Origin header names the site of the page that sends the request. If it exists, it must be this server.
+
+A body needs a Content-Length header. So a body that is too large is refused before any byte of it is read.
 """
 
 import re
@@ -21,13 +24,14 @@ Message: TypeAlias = MutableMapping[str, Any]
 Receive: TypeAlias = Callable[[], Awaitable[Message]]
 Send: TypeAlias = Callable[[Message], Awaitable[None]]
 Application: TypeAlias = Callable[[Scope, Receive, Send], Awaitable[None]]
-PORT = re.compile(r":[0-9]{1,5}$")  # does not match the colons within "[::1]"
+PORT = re.compile(r":[0-9]{1,5}$")  # port at the end of a host; does not match in "[::1]"
 
 
 class AllowedHosts:
-    """Host headers that are answered: a NAME with any port, NAME:PORT with that port only."""
+    """The set of accepted Host headers; `host in hosts` checks one, in upper or lower case."""
 
     def __init__(self, names: Iterable[str]) -> None:
+        """Set the names: NAME accepts any port, NAME:PORT only that port."""
         self.names = frozenset(name.lower() for name in names)
         self.with_any_port = frozenset(name for name in self.names if not PORT.search(name))
 
@@ -36,20 +40,28 @@ class AllowedHosts:
 
 
 class RequestChecks:
-    """ASGI middleware that refuses bad requests and adds the security headers to every answer.
+    """An ASGI middleware (a layer around the application) that checks requests.
 
-    After each answer it calls `count(path, method, status, seconds)`; the status is 0 if none was sent.
+    It refuses bad requests, adds the security headers to every answer, and counts the answers.
     """
 
     def __init__(
         self, app: Application, hosts: AllowedHosts, count: Callable[[str, str, int, float], None]
     ) -> None:
+        """Put the checks around an application.
+
+        Args:
+            app: The ASGI application that answers the accepted requests.
+            hosts: Accepted Host headers.
+            count: Is called as count(path, method, status, seconds) after each answer. The status is 0 if
+                the client closed the connection before an answer.
+        """
         self.app, self.hosts, self.count = app, hosts, count
-        self.held = 0  # bytes of all bodies in memory
+        self.held_bytes = 0  # sum of all bodies that are in memory now
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Check one request, let the application answer it, and count the answer."""
-        if scope["type"] != "http":  # "lifespan": the server starts or stops
+        if scope["type"] != "http":  # it is "lifespan": the server starts or stops
             return await self.app(scope, receive, send)
         status, size, start = 0, 0, time.perf_counter()
 
@@ -67,15 +79,20 @@ class RequestChecks:
             await self.app(_head_as_get(scope), _replay(body, receive), send_with_headers)
         except RefusedError as error:
             await _refuse(send_with_headers, error)
-        except ConnectionError:  # the client has gone: nobody waits for an answer
+        except ConnectionError:  # the client closed the connection, so no answer is needed
             pass
         finally:
-            self.held -= size
+            self.held_bytes -= size
             self.count(scope.get("path", ""), scope["method"], status, time.perf_counter() - start)
         return None
 
     async def _body(self, scope: Scope, receive: Receive) -> bytes:
-        """Return the whole body; `held` counts its bytes. Raises RefusedError or ConnectionError."""
+        """Receive the whole body and add its size to `held_bytes`.
+
+        Raises:
+            RefusedError: if Content-Length is missing or wrong, or all bodies together need too much memory.
+            ConnectionError: if the client closes the connection.
+        """
         length = next((parse_length(v) for name, v in scope["headers"] if name == b"content-length"), None)
         if length is None and scope["method"] in ("POST", "PUT", "PATCH"):
             raise length_missing()
@@ -88,36 +105,47 @@ class RequestChecks:
                 if message["type"] == "http.disconnect":
                     raise ConnectionError
                 parts.append(message.get("body", b""))
-                self.held += len(parts[-1])
-                if self.held > MAX_BODIES:
-                    raise RefusedError(
-                        503, "busy", "too many pictures at the same time; try again soon", close=True
-                    )
+                self.held_bytes += len(parts[-1])
+                if self.held_bytes > MAX_BODIES:
+                    reason = "the server receives too many pictures at the same time; try again soon"
+                    raise RefusedError(503, "busy", reason, close=True)
                 if not message.get("more_body"):
                     return b"".join(parts)
         except BaseException:
-            self.held -= sum(map(len, parts))
+            self.held_bytes -= sum(map(len, parts))
             raise
 
 
 def check_headers(headers: Headers, hosts: AllowedHosts) -> None:
-    """Raise RefusedError if the Host, the Origin or the announced length of the body is not allowed."""
+    """Check the Host, Origin and Content-Length headers of a request.
+
+    Args:
+        headers: Names in lower case and values, as bytes.
+        hosts: Accepted Host headers.
+
+    Raises:
+        RefusedError: if one of the headers is not allowed, or Host is missing.
+    """
     names = [value.decode("latin-1") for name, value in headers if name == b"host"]
     if len(names) != 1 or names[0] not in hosts:
-        message = "the Host header is not a name of this server; see --allowed-host"
+        message = "the Host header is not a name of this server; add the name with --allowed-host"
         raise RefusedError(400, "host", message, close=True)
     for name, value in headers:
         if name == b"origin" and not same_site(value.decode("latin-1"), names[0]):
-            message = "requests from pages of other sites are not answered"
+            message = "the request comes from a page of another site; use the page of this server"
             raise RefusedError(403, "origin", message, close=True)
         if name == b"transfer-encoding":
             raise length_missing()
         if name == b"content-length" and parse_length(value) > MAX_BODY:
-            raise RefusedError(413, "limit", f"the body is larger than {MAX_BODY:,} bytes", close=True)
+            message = f"the body is larger than {MAX_BODY:,} bytes; send a smaller one"
+            raise RefusedError(413, "limit", message, close=True)
 
 
 def same_site(origin: str, host: str) -> bool:
-    """Return True if an Origin header names this host; http or https, since a proxy may encrypt."""
+    """Return True if an Origin header, such as "http://localhost:8000", has the host of a Host header.
+
+    Both http and https are accepted, since a proxy before the server may add encryption.
+    """
     try:
         parts = urlsplit(origin)
     except ValueError:
@@ -126,22 +154,28 @@ def same_site(origin: str, host: str) -> bool:
 
 
 def parse_length(value: bytes) -> int:
-    """Return a Content-Length header as a number. Raises RefusedError."""
+    """Return the number of bytes in a Content-Length header.
+
+    Raises:
+        RefusedError: if it is not a whole number, or has 20 digits or more.
+    """
     if not (value.isdigit() and len(value) < 20):
-        raise RefusedError(400, "length", "Content-Length is not a number of bytes", close=True)
+        message = "the Content-Length header is not a number; expected the body's length in bytes"
+        raise RefusedError(400, "length", message, close=True)
     return int(value)
 
 
 def length_missing() -> RefusedError:
-    """Return the error for a body without Content-Length."""
-    message = "the length of the body is missing: send Content-Length"
+    """Return the error for a body without a Content-Length header."""
+    message = "the Content-Length header is missing; send the body's length in bytes with it"
     return RefusedError(411, "length", message, close=True)
 
 
 def complete_headers(headers: Iterable[tuple[bytes, bytes]]) -> Headers:
-    """Return an answer's headers with the security headers.
+    """Return an answer's headers with the security headers and two more changes.
 
-    Where GET is allowed, so is HEAD; an answer that says nothing else must not be kept in a cache.
+    - "Allow: GET" becomes "Allow: GET, HEAD", since the server also answers HEAD requests.
+    - "Cache-Control: no-store" is added if there is no Cache-Control header, so no cache stores the answer.
     """
     found = [(name, b"GET, HEAD") if (name, v) == (b"allow", b"GET") else (name, v) for name, v in headers]
     if all(name != b"cache-control" for name, _ in found):
@@ -150,12 +184,15 @@ def complete_headers(headers: Iterable[tuple[bytes, bytes]]) -> Headers:
 
 
 def _head_as_get(scope: Scope) -> Scope:
-    """Return a HEAD request as GET: uvicorn leaves out the body of the answer."""
+    """Return the scope of a HEAD request as GET, since uvicorn removes the body of its answer itself."""
     return {**scope, "method": "GET"} if scope["method"] == "HEAD" else scope
 
 
 def _replay(body: bytes, receive: Receive) -> Receive:
-    """Return a `receive` that gives the body first, then what the connection still says, such as its end."""
+    """Return a `receive` function that first gives the body, then further messages of the connection.
+
+    The body was received already, but the application expects to receive it itself.
+    """
     given = False
 
     async def again() -> Message:
@@ -169,6 +206,7 @@ def _replay(body: bytes, receive: Receive) -> Receive:
 
 
 async def _refuse(send: Send, error: RefusedError) -> None:
+    """Send the error answer for a refused request."""
     body = error_body(str(error), error.kind)
     headers: Headers = [
         (b"content-type", b"application/json"),

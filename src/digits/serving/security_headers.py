@@ -1,9 +1,13 @@
-"""HTTP headers of every answer that restrict what the page may load and who may embed it."""
+"""Define the HTTP headers that protect the page; the server adds them to every answer.
+
+They tell the browser to load scripts, styles and data only from this server, and to show the page in no frame
+of another site.
+"""
 
 from typing import TypeAlias
 
-Headers: TypeAlias = list[tuple[bytes, bytes]]
-CONTENT_SECURITY_POLICY = (  # scripts, styles and requests only from and to this server
+Headers: TypeAlias = list[tuple[bytes, bytes]]  # names in lower case and values
+CONTENT_SECURITY_POLICY = (  # allows scripts, styles and requests only from and to this server
     "default-src 'self'; img-src 'self' blob: data:; object-src 'none'; base-uri 'none'; form-action 'none'; "
     "frame-ancestors 'none'"
 )

@@ -1,4 +1,7 @@
-"""Run the server: `serve` opens the socket, starts the processes and ends them on a signal."""
+"""Start and stop the server of `digits serve`.
+
+`serve` opens a socket, builds the application and answers requests until a signal stops it.
+"""
 
 import functools
 import logging
@@ -20,10 +23,10 @@ from digits.serving.http_protocol import DeadlineProtocol
 from digits.serving.limits import IDLE_SECONDS, MAX_CONNECTIONS, STOP_SECONDS
 from digits.serving.options import LOOPBACK, ServeOptions
 
-BACKLOG = 1_024  # connections that the system keeps until they are accepted
-OTHER_FILES = 200  # open files besides the connections: libraries, sockets, corrections
-BROWSER_DELAY = 0.5  # seconds until the browser is opened, so that the server is ready
-SETTINGS: dict[str, Any] = {  # of uvicorn.Config
+BACKLOG = 1_024  # largest number of new connections that the system keeps until the server accepts them
+OTHER_FILES = 200  # open files besides the connections: libraries, sockets, corrections; a generous estimate
+BROWSER_DELAY = 0.5  # s; pause before the browser opens the page, so that the server is ready
+SETTINGS: dict[str, Any] = {  # arguments of uvicorn.Config
     "factory": True,
     "http": DeadlineProtocol,
     "ws": "none",
@@ -39,15 +42,18 @@ SETTINGS: dict[str, Any] = {  # of uvicorn.Config
 
 
 def serve(options: ServeOptions) -> None:
-    """Answer requests until a signal stops the server.
+    """Answer requests until SIGINT (Ctrl-C) or SIGTERM stops the server.
 
-    Raises ServeError, CheckpointError or OptionError before the first request.
+    Raises:
+        ServeError: if the server cannot listen on the address and port.
+        CheckpointError: if the file of a network is missing or damaged.
+        OptionError: if a network does not have the classes 0 to 9.
     """
     allow_open_files(MAX_CONNECTIONS + OTHER_FILES)
     with listen(options.host, options.port) as listening:
         port = listening.getsockname()[1]
         build = functools.partial(application, options, port)
-        app = build()  # before the greeting: with a damaged network there is no server
+        app = build()  # before the address is printed, since a damaged network ends the program here
         logging.basicConfig(format="digits: %(message)s", level=logging.WARNING)
         if options.workers == 1:
             run_one_process(uvicorn.Config(lambda: app, **SETTINGS), listening, options)
@@ -58,36 +64,51 @@ def serve(options: ServeOptions) -> None:
 
 
 def run_one_process(config: uvicorn.Config, listening: socket.socket, options: ServeOptions) -> None:
-    """Answer in this process until SIGINT or SIGTERM."""
+    """Answer requests in this process until SIGINT or SIGTERM.
+
+    Args:
+        config: Application and settings for uvicorn.
+        listening: Socket that listens already.
+        options: Options of `digits serve`.
+    """
     server = uvicorn.Server(config)
 
     def stop(*_: object) -> None:
         server.should_exit = True
 
-    # uvicorn's own handlers raise the signal again at the end, which the shell would see as a failure.
+    # uvicorn's handlers send the signal again at the end, and the shell would report that as a failure.
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, stop)
-    greet(options, listening.getsockname()[1])
+    announce(options, listening.getsockname()[1])
     server.run([listening])
 
 
 def run_several_processes(config: uvicorn.Config, listening: socket.socket, options: ServeOptions) -> None:
-    """Answer in `config.workers` processes that share the socket, until SIGINT or SIGTERM."""
+    """Answer requests in several processes that share the socket, until SIGINT or SIGTERM.
+
+    Args:
+        config: Function that builds the application, number of processes (`workers`) and other settings.
+        listening: Socket that listens already.
+        options: Options of `digits serve`.
+    """
     with tempfile.TemporaryDirectory() as counters:
         os.environ["PROMETHEUS_MULTIPROC_DIR"] = counters  # prometheus_client reads it in every process
         processes = Multiprocess(config, [listening])
-        greet(options, listening.getsockname()[1])
+        announce(options, listening.getsockname()[1])
         processes.run()
 
 
-def greet(options: ServeOptions, port: int) -> None:
-    """Print the server's address, with a warning if other machines reach it; open the browser if asked."""
+def announce(options: ServeOptions, port: int) -> None:
+    """Print the server's address, and open the page in the browser if `options.open` is set.
+
+    If other machines can reach the server, a warning is printed too.
+    """
     name = "localhost" if options.host in ("0.0.0.0", "::") else options.host  # noqa: S104  # a comparison
     address = f"http://[{name}]:{port}/" if ":" in name else f"http://{name}:{port}/"
     if options.host not in LOOPBACK:
         print(
-            f"digits: warning: with --host {options.host} every machine that reaches this port can use the "
-            "server, without a password or encryption; put a proxy with both in front (docs/serving.md)",
+            f"digits: warning: with --host {options.host} every machine that can reach this port can use the "
+            "server, without a password or encryption; use a proxy that adds both (docs/serving.md)",
             file=sys.stderr,
         )
     print(f"digits: open {address} to draw digits (Ctrl-C stops the server)", flush=True)
@@ -96,16 +117,27 @@ def greet(options: ServeOptions, port: int) -> None:
 
 
 def listen(host: str, port: int) -> socket.socket:
-    """Return a socket that listens on this address alone; port 0 takes a free one. Raises ServeError."""
+    """Open a socket that listens on one address and port.
+
+    Args:
+        host: Name or IP address to listen on, such as "127.0.0.1".
+        port: Port, 0 to 65535; 0 chooses a free port.
+
+    Raises:
+        ServeError: if the address is unknown, or the port is in use or not allowed.
+    """
     try:
         (family, kind, protocol, _, address), *_ = socket.getaddrinfo(
             host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE
         )
     except OSError as error:
-        raise ServeError(f"the address {host} is unknown: {error.strerror or error}") from error
+        raise ServeError(
+            f"the address {host} is unknown: {error.strerror or error}; give an address of this machine "
+            "with --host, such as 127.0.0.1"
+        ) from error
     listening = socket.socket(family, kind, protocol)
     try:
-        if os.name == "posix":  # on Windows this option would let two servers share a port
+        if os.name == "posix":  # on Windows, this option would let two servers use the same port
             listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         listening.bind(address)
         listening.listen(BACKLOG)
@@ -113,20 +145,20 @@ def listen(host: str, port: int) -> socket.socket:
         listening.close()
         raise ServeError(
             f"could not listen on {host}, port {port}: {error.strerror or error}; stop the program that uses "
-            "the port, or choose another one with --port (0 takes a free one)"
+            "the port, or choose another port with --port (0 chooses a free port)"
         ) from error
     listening.set_inheritable(True)
     return listening
 
 
 def allow_open_files(number: int) -> None:
-    """Raise this process's limit of open files to `number`, or as far as the system allows.
+    """Raise this process's limit of open files to `number`, or to the system's maximum if that is less.
 
-    Many systems allow only 256 or 1,024 until a process asks for more.
+    Every connection counts as an open file, and many systems allow only 256 or 1,024 at first.
     """
     try:
         import resource
-    except ImportError:  # Windows, which has no such limit
+    except ImportError:  # on Windows, which has no such limit
         return
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     if soft != resource.RLIM_INFINITY and soft < number:
