@@ -14,13 +14,13 @@ class ServeOptions:
     """Serve a page to draw digits on, and an API that reads pictures, on this machine."""
 
     model: tuple[str, ...] = ()
-    """Folder of a run, or model file, to offer besides the bundled networks; may be repeated."""
+    """Your own network: a run's folder or a model file. It comes before the bundled networks on the page."""
     host: str = "127.0.0.1"
     """Address to listen on. Any address that other machines can reach also needs --allowed-host."""
     port: int = 8000
     """Port to listen on, 0 to 65535; 0 chooses a free port."""
     allowed_host: tuple[str, ...] = ()
-    """Another name of this server, NAME or NAME:PORT, that requests may use; may be repeated."""
+    """Another name of this server, NAME or NAME:PORT, that requests may use, such as a proxy's name."""
     workers: int = 1
     """Number of processes that answer requests; each one loads all networks into memory."""
     corrections: Path | None = None
