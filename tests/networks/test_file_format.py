@@ -17,12 +17,12 @@ from digits.networks.tensor_file import load_tensors
 @pytest.mark.parametrize(
     ("meta", "words"),
     [
-        (b"", "no JSON object"),
-        (b"\xff\xfe\x00", "no JSON object"),
-        (b"{", "no JSON object"),
-        (b"9" * 5000, "no JSON object"),
-        (b"[]", "no JSON object"),
-        (b"null", "no JSON object"),
+        (b"", "not a JSON object"),
+        (b"\xff\xfe\x00", "not a JSON object"),
+        (b"{", "not a JSON object"),
+        (b"9" * 5000, "not a JSON object"),
+        (b"[]", "not a JSON object"),
+        (b"null", "not a JSON object"),
         (b"{}", "is a None file"),
         (b'{"kind": "checkpoint", "format": 1}', "is a 'checkpoint' file"),
         (b'{"kind": "model", "format": 2}', "of format 2"),

@@ -132,11 +132,11 @@ def test_prediction_imports_no_torch() -> None:
     ("changes", "message"),
     [
         ({"architecture": {"name": "mlp", "hidden": [-1, -1]}}, "whole numbers above 0"),
-        ({"classes": ["0", "1", "2"]}, "knows 10 classes and calls them"),
-        ({"classes": 10}, "knows 10 classes and calls them 10"),
-        ({"hidden2.weight": np.ones((12, 20), np.int64)}, "something else than finite numbers"),
-        ({"hidden2.weight": np.full((12, 20), 1e300)}, "something else than finite numbers"),
-        ({"output.weight": np.zeros((0, 12)), "output.bias": np.zeros(0)}, "knows 0 classes"),
+        ({"classes": ["0", "1", "2"]}, "has 10 classes, but the names"),
+        ({"classes": 10}, "has 10 classes, but the names 10"),
+        ({"hidden2.weight": np.ones((12, 20), np.int64)}, "not finite or not floating-point"),
+        ({"hidden2.weight": np.full((12, 20), 1e300)}, "not finite or not floating-point"),
+        ({"output.weight": np.zeros((0, 12)), "output.bias": np.zeros(0)}, "has 0 classes"),
     ],
 )
 def test_files_that_would_answer_nonsense_are_refused(
@@ -170,5 +170,5 @@ def test_members_of_an_ensemble_must_know_the_same_classes(tmp_path: Path) -> No
     path = tmp_path / "model.npz"
     about = {"name": "ensemble", "members": members}
     model_file.save_model(path, {**tensors, "temperature": torch.tensor(1.0)}, about, {})
-    with pytest.raises(CheckpointError, match="members know different classes"):
+    with pytest.raises(CheckpointError, match="members have different numbers of classes"):
         Classifier.load(path)

@@ -1,24 +1,25 @@
-"""Networks: what they compute, how they learn, and the files that hold them.
+"""The neural networks: how they compute, how they learn, and how they are saved in files.
 
-What a network computes, with PyTorch
-    network           what every network has: input normalisation, temperature, probabilities
+Networks in PyTorch:
+    network           base class: input normalisation, temperature and probabilities
     mlp, cnn          the two kinds of network
     ensemble          several networks whose probabilities are averaged
-    upright, dropout  parts of a network: removing the slant of digits, silencing neurons in training
+    upright           removes the slant of digits
+    dropout           sets random neurons to zero during training
 
-How a network learns
+Learning:
     loss              cross-entropy, label smoothing and distillation
-    backpropagation   the gradient of the MLP, written out
+    backpropagation   the gradient of the MLP in explicit formulas
     optimizers        SGD, Adam, AdamW and RMSprop
 
-What a model file holds
-    bundled           the networks that come with the package; which file a model's name means
-    model_file        save and load a network with its architecture and meta data
-    tensor_file       save and load named tensors: model files and checkpoints
-    file_format       the bytes of both: a checked .npz archive
-    architecture      the description of a network in a model file
+Files:
+    model_file        saves and loads a network with its architecture and meta data
+    tensor_file       saves and loads named tensors; used for model files and checkpoints
+    file_format       packs and checks the bytes of these files, which are .npz archives
+    architecture      checks the description of a network in a model file
+    bundled           finds the model file for a name, such as "cnn" or the folder of a run
 
-What a network computes, without PyTorch
-    numpy_inference   load a model file and predict
+Inference with NumPy, without PyTorch:
+    numpy_inference   loads a model file and predicts
     numpy_layers      the layers
 """

@@ -1,10 +1,12 @@
-"""The description of a network's architecture in a model file.
+"""Check the description of a network's architecture that a model file contains.
+
+A description is a JSON object. There are three kinds:
 
     {"name": "mlp", "hidden": [128, 64]}
     {"name": "cnn", "channels": [32, 64, 128], "view": "upright"}
     {"name": "ensemble", "members": [{"name": "mlp", ...}, {"name": "cnn", ...}]}
 
-A description may come from a damaged or malicious file, so nothing in it is believed before it is checked.
+The file may be damaged or malicious, so `read_architecture` checks every value before it is used.
 """
 
 from dataclasses import dataclass
@@ -15,24 +17,32 @@ from digits.mnist import CLASSES
 from digits.networks.file_format import MAX_FILE_BYTES, brief
 from digits.options import VIEWS, Model, View
 
-MAX_MEMBERS = 64  # networks in an ensemble: a generous limit; the largest recipe has 8
-MAX_LAYER_SIZE = MAX_FILE_BYTES // 4  # neurons or channels: each has at least one weight of 4 bytes
+MAX_MEMBERS = 64  # networks in an ensemble; the largest recipe has 8
+# Neurons or channels in a layer. Each has at least one weight of 4 bytes, so more cannot fit into a file.
+MAX_LAYER_SIZE = MAX_FILE_BYTES // 4
 
 
 @dataclass(frozen=True)
 class Architecture:
-    """Kind and size of a single network."""
+    """The kind and the sizes of a single network."""
 
-    kind: Model
-    sizes: tuple[int, ...]  # mlp: neurons of the two hidden layers; cnn: channels of the three pairs
-    classes: int
-    view: View
+    kind: Model  # "mlp" or "cnn"
+    sizes: tuple[int, ...]  # mlp: neurons of its 2 hidden layers; cnn: channels of its 3 convolution pairs
+    classes: int  # number of outputs
+    view: View  # "upright": the slant of each digit is removed first; "as-is": it is not
 
 
 def read_architecture(description: Any) -> Architecture | tuple[Architecture, ...]:
-    """Return the checked architecture of a single network, or those of the members of an ensemble.
+    """Check the description of a network and return its architecture.
 
-    Raises CheckpointError if the description is not one of the kinds above or a size is impossible.
+    Args:
+        description: the value of "architecture" in a model file's meta data; may be anything.
+
+    Returns:
+        One `Architecture` for a single network. A tuple of them, one per member, for an ensemble.
+
+    Raises:
+        CheckpointError: if the description is none of the three kinds above, or a size is impossible.
     """
     members = description.get("members") if _kind(description) == "ensemble" else None
     if isinstance(members, list) and 0 < len(members) <= MAX_MEMBERS:
@@ -41,7 +51,7 @@ def read_architecture(description: Any) -> Architecture | tuple[Architecture, ..
 
 
 def _single(description: Any) -> Architecture:
-    """Return the checked architecture of a single network; refuse everything else."""
+    """Return the architecture of a single network. Raises CheckpointError for anything else."""
     kind = _kind(description)
     if kind == "mlp":
         sizes = _sizes("hidden", description.get("hidden"), 2)
@@ -54,11 +64,15 @@ def _single(description: Any) -> Architecture:
 
 
 def _kind(description: Any) -> Any:
+    """Return the "name" in a description, or None if there is none."""
     return description.get("name") if isinstance(description, dict) else None
 
 
 def _sizes(name: str, found: Any, count: int) -> tuple[int, ...]:
-    """Return `found` as a tuple if it is a list of `count` layer sizes."""
+    """Return the layer sizes `found` as a tuple. Raises CheckpointError unless they are `count` sizes.
+
+    `name` is the entry that holds them, for the error message.
+    """
     if (
         not isinstance(found, list)
         or len(found) != count
@@ -69,7 +83,7 @@ def _sizes(name: str, found: Any, count: int) -> tuple[int, ...]:
 
 
 def _view(description: dict[str, Any]) -> View:
-    """Return the described view of the input, "as-is" if there is none."""
+    """Return the "view" in a description, or "as-is" if it has none."""
     found = description.get("view", VIEWS[0])
     for known in VIEWS:
         if found == known:

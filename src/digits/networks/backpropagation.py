@@ -1,18 +1,23 @@
-"""Backpropagation through the MLP, written out.
+"""Compute the gradient of the MLP by backpropagation, without PyTorch's autograd.
 
-PyTorch's `loss.backward()` differentiates any network. For two hidden layers the same gradient takes four
-lines of matrix products, and a step is about 1.4 times faster, because at this size autograd spends as long
-on bookkeeping as on arithmetic (`digits train --autograd` uses autograd, for comparison).
-tests/networks/test_backpropagation.py compares the two. Equations from Bishop 2006, "Pattern Recognition
-and Machine Learning":
+PyTorch's autograd, `loss.backward()`, can differentiate any network. The MLP is small, so autograd spends
+as much time on administration as on arithmetic. The explicit formulas below make a training step about 1.4
+times faster. `digits train --autograd` uses autograd instead; tests/networks/test_backpropagation.py checks
+that both give the same gradient.
+
+Forward, for images x and the layers 1, 2 and 3 with weights W and biases b:
 
     z1 = W1 x + b1,  h1 = relu(z1),  z2 = W2 h1 + b2,  h2 = relu(z2),  z3 = W3 h2 + b3
 
+Backward, from the last layer to the first:
+
     d loss / d z3 = softmax(z3) - targets                          (4.109; `Loss.gradient`)
     d loss / d z2 = (d loss / d z3) W3 where h2 > 0, else 0        (5.56)
-    d loss / d z1 = (d loss / d z2) W2 where h1 > 0, else 0
+    d loss / d z1 = (d loss / d z2) W2 where h1 > 0, else 0        (5.56)
     d loss / d W  = (d loss / d z)^T (input of the layer)          (5.53)
     d loss / d b  = d loss / d z, summed over the batch
+
+The numbers on the right are equations in Bishop 2006, "Pattern Recognition and Machine Learning".
 """
 
 import torch
@@ -21,23 +26,28 @@ from torch import Tensor
 from digits.networks.loss import Loss
 from digits.networks.mlp import MLP
 
-# Multiplications in a matrix product above which oneDNN is faster than PyTorch's default library, although
-# each call takes longer to start. Measured with benchmarks/speed.py.
+# A matrix product with at least this many multiplications is faster with the library oneDNN than with
+# PyTorch's default library. In a smaller product, the longer start of oneDNN outweighs its speed.
+# Measured with benchmarks/speed.py.
 ONEDNN_MIN_MULTIPLICATIONS = 2**20
 
 
 def gradients(model: MLP, images: Tensor, loss: Loss, scale: float) -> Tensor:
-    """Write the gradient of `scale` times the summed loss into the `.grad` of each parameter.
+    """Compute the gradient of the loss and write it into the `.grad` of each parameter.
 
-    Dropout and the temperature are left out. Call it under `torch.no_grad()`.
+    Call this function under `torch.no_grad()`. It ignores dropout and the temperature.
 
     Args:
-        model: its parameters must have a `.grad`; the old content is overwritten.
-        images: (B, 1, 28, 28) in [0, 1].
-        loss: the loss of this batch.
-        scale: usually 1 / B, for the mean of the losses.
+        model: the network. Each parameter needs a `.grad` tensor, whose values are overwritten.
+        images: float (B, 1, 28, 28) in [0, 1].
+        loss: the loss function of this batch.
+        scale: factor of the summed loss. With 1 / B, the gradient is that of the mean loss.
 
-    Returns the logits (B, classes). Raises ValueError if a parameter has no `.grad`.
+    Returns:
+        The logits, float (B, classes).
+
+    Raises:
+        ValueError: if a parameter has no `.grad`.
     """
     x = model.normalise(images).flatten(1)  # (B, 784)
     w1, w2, w3 = model.hidden1.weight, model.hidden2.weight, model.output.weight
@@ -56,19 +66,26 @@ def gradients(model: MLP, images: Tensor, loss: Loss, scale: float) -> Tensor:
 
 
 def _grad(parameter: Tensor) -> Tensor:
+    """Return the `.grad` of a parameter. Raises ValueError if it has none."""
     if parameter.grad is None:
-        raise ValueError("every parameter needs a .grad to write to; digits.training.state.State makes them")
+        raise ValueError("every parameter needs a .grad tensor; create them with digits.training.state.State")
     return parameter.grad
 
 
 def _relu_backward(gradient: Tensor, activation: Tensor) -> Tensor:
-    """Return the gradient (B, neurons) with 0 wherever the ReLU's output `activation` is 0."""
+    """Return the gradient (B, neurons), set to 0 where the output of the ReLU is 0.
+
+    `activation` is the output of the ReLU, (B, neurons).
+    """
     passed: Tensor = torch.ops.aten.threshold_backward(gradient, activation, 0)
     return passed
 
 
 def _linear(x: Tensor, weight: Tensor, bias: Tensor) -> Tensor:
-    """Return x W^T + b: (B, inputs) to (B, outputs)."""
+    """Return x W^T + b, float (B, outputs).
+
+    `x` is (B, inputs), `weight` is W, (outputs, inputs), and `bias` is b, (outputs,).
+    """
     if _use_onednn(x, x.shape[0] * weight.numel()):
         product: Tensor = torch.ops.mkldnn._linear_pointwise(x, weight, bias, "none", [], "")
         return product
@@ -76,7 +93,7 @@ def _linear(x: Tensor, weight: Tensor, bias: Tensor) -> Tensor:
 
 
 def _matrix_product(a: Tensor, b: Tensor, out: Tensor) -> None:
-    """Write the matrix product of a (rows, n) and b (n, columns) to `out` (rows, columns)."""
+    """Compute the matrix product of `a` (rows, n) and `b` (n, columns); write it to `out` (rows, columns)."""
     if _use_onednn(a, a.numel() * b.shape[1]):
         out.copy_(torch.ops.mkldnn._linear_pointwise(a, b.t(), None, "none", [], ""))
     else:
@@ -84,16 +101,21 @@ def _matrix_product(a: Tensor, b: Tensor, out: Tensor) -> None:
 
 
 def _use_onednn(operand: Tensor, multiplications: int) -> bool:
-    """Return True if oneDNN should compute a matrix product of this many multiplications.
+    """Return True if oneDNN should compute a matrix product, because it is faster.
 
-    On processors not made by Intel, PyTorch computes float32 products with MKL, at about half the speed of
-    oneDNN. No public function selects oneDNN. benchmarks/speed.py measures both.
+    PyTorch's default library is MKL. On processors that are not from Intel, MKL computes large float32
+    products at about half the speed of oneDNN. PyTorch has no public function that selects oneDNN.
+    benchmarks/speed.py measures both.
+
+    Args:
+        operand: a matrix of the product; its device matters.
+        multiplications: number of multiplications in the product.
     """
     return ONEDNN and operand.device.type == "cpu" and multiplications >= ONEDNN_MIN_MULTIPLICATIONS
 
 
 def _onednn_works() -> bool:
-    """Return True if PyTorch's private oneDNN operator exists and gives the right product."""
+    """Return True if PyTorch's private oneDNN operator exists and computes a test product correctly."""
     if not torch.backends.mkldnn.is_available():
         return False
     x, weight, bias = torch.arange(6.0).view(2, 3), torch.arange(12.0).view(4, 3), torch.arange(4.0)

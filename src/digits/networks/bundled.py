@@ -1,18 +1,28 @@
-"""The trained networks that come with the package, and which file a model's name means."""
+"""Find the model file for a name: a bundled network, the folder of a run, or a file.
+
+Bundled networks are the trained networks that are installed with this package.
+"""
 
 from pathlib import Path
 
 from digits.errors import CheckpointError
 
-BUNDLED = ("cnn", "mlp")  # trained networks in src/digits/weights, the default first: MODEL_CARD.md
-REJECTION = "rejection"  # a bundled network with an 11th class, "no digit"; only the reader uses it
+BUNDLED = ("cnn", "mlp")  # files in src/digits/weights, described in MODEL_CARD.md; the first is the default
+REJECTION = "rejection"  # a bundled network with an 11th class, "no digit"; only `digits.reading` uses it
 
 
 def model_path(name: str) -> Path:
-    """Return the path of a model file, given the name of a bundled network, a run's folder or the file.
+    """Return the path of the model file that a name stands for.
 
-    A folder stands for the file model.npz in it. If there is a file or folder named like a bundled network,
-    it is used instead. Raises CheckpointError if there is no such file.
+    Args:
+        name: the path of a model file; or the folder of a run, which contains model.npz; or the name of a
+            bundled network. A file or folder called "cnn" takes precedence over the bundled network.
+
+    Returns:
+        The path of an existing file. The path of a bundled network is not checked.
+
+    Raises:
+        CheckpointError: if there is no such file.
     """
     path = Path(name)
     if name in {*BUNDLED, REJECTION} and not path.exists():
@@ -24,7 +34,7 @@ def model_path(name: str) -> Path:
         found = False
     if not found:
         raise CheckpointError(
-            f"{path} is not there; expected a run's folder or a model file, such as runs/classic-1, "
+            f"{path} is not there; expected the folder of a run, such as runs/classic-1, a model file, "
             f"or the name of a bundled network: {', '.join(BUNDLED)}"
         )
     return path

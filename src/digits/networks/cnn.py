@@ -10,25 +10,28 @@ from digits.options import View
 
 
 class CNN(Network):
-    """A convolutional network: six convolutions, each followed by batch normalisation and ReLU.
+    """A convolutional network that maps images (B, 1, 28, 28) to logits (B, classes).
 
-        size of the image   layer
-        28 x 28             convolution 5 x 5, channels[0]
-        24 x 24             convolution 2 x 2 with stride 2, channels[0]: learned pooling
-        12 x 12             two convolutions 3 x 3, channels[1]
-        10 x 10             max pooling 2 x 2
-         5 x  5             two convolutions 3 x 3, channels[2]
-         3 x  3             mean over the image, dropout, linear layer
+    It has six convolutions in three pairs. Each convolution is followed by batch normalisation and ReLU.
 
-    Of each two 3 x 3 convolutions, the first pads the image with a border of one pixel of zeros, the second
-    does not. The convolutions have no bias, because batch normalisation adds one (Ioffe and Szegedy 2015,
-    section 3.2).
+        input size   layer
+        28 x 28      convolution 5 x 5, channels[0]
+        24 x 24      convolution 2 x 2 with stride 2, channels[0]
+        12 x 12      convolution 3 x 3 with padding 1, channels[1]
+        12 x 12      convolution 3 x 3, channels[1]
+        10 x 10      max pooling 2 x 2
+         5 x  5      convolution 3 x 3 with padding 1, channels[2]
+         5 x  5      convolution 3 x 3, channels[2]
+         3 x  3      mean over the 3 x 3 positions, dropout, linear layer
+
+    The convolutions have no bias, because batch normalisation adds one.
+    Source: Ioffe and Szegedy 2015, "Batch normalization", section 3.2.
 
     Args:
         channels: output channels of the first, second and third pair of convolutions.
         classes: number of outputs.
-        mean, std, view: as for `Network`.
-        dropout: probability of zeroing an input of the linear layer during training.
+        mean, std, view: see `Network`.
+        dropout: probability, from 0 to below 1, that an input of the linear layer is zero in training.
     """
 
     def __init__(
@@ -47,19 +50,20 @@ class CNN(Network):
         self.top = nn.Sequential(*_convolution(b, c, 3, padding=1), *_convolution(c, c, 3))
         self.dropout = Dropout(c, dropout)
         self.output = nn.Linear(c, classes)
-        # Channels innermost in memory: convolutions on a CPU take two thirds of the time (docs/log.md).
+        # With the channels of a pixel side by side in memory, convolutions on a CPU take one third less
+        # time (docs/log.md).
         self.to(memory_format=torch.channels_last)  # type: ignore[call-overload]  # torch's stub lacks it
 
     def forward(self, images: Tensor) -> Tensor:
-        """Return the logits (B, classes) of images (B, 1, 28, 28) in [0, 1]."""
+        """Return the logits, float32 (B, classes), of images, float (B, 1, 28, 28) in [0, 1]."""
         x = self.stem(self.normalise(images))  # (B, channels[0], 12, 12)
         x = nn.functional.max_pool2d(self.middle(x), 2)  # (B, channels[1], 5, 5)
         x = self.top(x).mean(dim=(2, 3))  # (B, channels[2])
         logits: Tensor = self.output(self.dropout(x)) / self.temperature  # (B, classes)
-        return logits.float()  # under autocast the layers compute in bfloat16; a loss needs float32
+        return logits.float()  # the layers compute in bfloat16 under autocast, but the loss needs float32
 
     def first_layer(self) -> Tensor:
-        """Return the kernels of the first convolution as images (channels[0], 5, 5)."""
+        """Return the kernels of the first convolution as images, float (channels[0], 5, 5)."""
         (kernels, *_) = self.stem.parameters()
         return kernels.detach().squeeze(1)
 
@@ -67,7 +71,15 @@ class CNN(Network):
 def _convolution(
     inputs: int, outputs: int, size: int, *, stride: int = 1, padding: int = 0
 ) -> list[nn.Module]:
-    """Return a convolution with square kernels of `size` pixels, its batch normalisation and its ReLU."""
+    """Return three layers: a convolution, batch normalisation and ReLU.
+
+    Args:
+        inputs: number of input channels.
+        outputs: number of output channels.
+        size: height and width of the kernels in pixels.
+        stride: pixels between two positions of a kernel.
+        padding: width in pixels of the border of zeros around the image.
+    """
     return [
         nn.Conv2d(inputs, outputs, size, stride, padding, bias=False),
         nn.BatchNorm2d(outputs),

@@ -1,19 +1,27 @@
-"""Dropout whose masks are computed from a given random generator."""
+"""A dropout layer whose random numbers come from a given generator.
+
+Dropout sets random inputs of a layer to zero during training, which reduces overfitting.
+"""
 
 import torch
 from torch import Tensor, nn
 
 
 class Dropout(nn.Module):
-    """Dropout with a mask that is set beforehand.
+    """A dropout layer that multiplies its input by a mask.
 
-    Set `mask` to the result of `draw` before each training step. In training mode each input is zeroed with
-    probability `p`, and the others are divided by 1 - p, which keeps the expected sum ("inverted dropout":
-    Srivastava et al. 2014, section 10). In evaluation mode, or with p = 0, the input passes unchanged.
+    In training mode, each number is set to zero with probability `p`. The other numbers are divided by
+    1 - p, so that the expected value stays the same. In evaluation mode, the input is not changed.
+
+    Before each training step, assign a new mask:
+
+        layer.mask = layer.draw(batch_size, generator)
+
+    Source: "inverted dropout", Srivastava et al. 2014, "Dropout", section 10.
 
     Args:
-        features: length of the vectors (B, features) that are masked.
-        p: probability of zeroing a number, 0 <= p < 1.
+        features: length of each input vector.
+        p: probability that a number is set to zero, from 0 to below 1.
     """
 
     def __init__(self, features: int, p: float) -> None:
@@ -22,12 +30,20 @@ class Dropout(nn.Module):
         self.mask = torch.ones(1, features)
 
     def draw(self, count: int, generator: torch.Generator) -> Tensor:
-        """Return a random mask (count, features) for `count` vectors, with the values 0 and 1 / (1 - p)."""
+        """Return a random mask for `count` vectors.
+
+        Args:
+            count: number of vectors in the batch.
+            generator: source of the random numbers.
+
+        Returns:
+            float32 (count, features), on the generator's device. Each value is 0 or 1 / (1 - p).
+        """
         kept = torch.empty(count, self.features, device=generator.device).bernoulli_(
             1 - self.p, generator=generator
         )
         return kept.div_(1 - self.p)
 
     def forward(self, x: Tensor) -> Tensor:
-        """Return x (B, features), multiplied by the mask in training mode."""
+        """Return x (B, features), multiplied by the mask in training mode and unchanged otherwise."""
         return x * self.mask if self.training and self.p else x

@@ -1,4 +1,4 @@
-"""An ensemble: several networks whose probabilities are averaged."""
+"""An ensemble: several networks that predict together, by the mean of their probabilities."""
 
 from collections.abc import Sequence
 
@@ -9,10 +9,14 @@ from digits.networks.network import Network
 
 
 class Ensemble(nn.Module):
-    """Several networks used as one: its class probabilities are the mean of theirs.
+    """Several networks that are used like a single network.
 
-    It returns the logarithm of that mean as logits, so it can be used wherever a single network can. At
-    temperature 1 the softmax of these logits is the mean itself.
+    The ensemble's class probabilities are the mean of its members' class probabilities. Like a single
+    network, an ensemble returns logits. They are the logarithm of the mean, divided by `temperature`. At
+    temperature 1, the softmax of these logits is the mean.
+
+    Args:
+        members: the networks, all with the same number of classes.
     """
 
     temperature: Tensor
@@ -23,13 +27,20 @@ class Ensemble(nn.Module):
         self.register_buffer("temperature", torch.tensor(1.0))
 
     def forward(self, images: Tensor) -> Tensor:
-        """Return the logits (B, classes) of images (B, 1, 28, 28) in [0, 1]."""
+        """Return the logits, float (B, classes), of images, float (B, 1, 28, 28) in [0, 1]."""
         logs = torch.stack([member(images).log_softmax(dim=1) for member in self.members])  # (N, B, classes)
         mean = logs.logsumexp(dim=0) - torch.tensor(len(self.members), device=logs.device).log()
         return mean / self.temperature
 
     @torch.inference_mode()
     def probabilities(self, images: Tensor) -> Tensor:
-        """Return the class probabilities (B, classes) of images (B, 1, 28, 28) in [0, 1]; rows sum to 1."""
+        """Return the class probabilities of images.
+
+        Args:
+            images: float (B, 1, 28, 28) in [0, 1], white ink on black.
+
+        Returns:
+            float (B, classes); each row sums to 1.
+        """
         probabilities: Tensor = self(images).softmax(dim=1)
         return probabilities

@@ -1,10 +1,16 @@
-"""The file format of models and checkpoints: a checked .npz archive, read without PyTorch or pickle.
+"""Pack and read the bytes of model files and checkpoints, without PyTorch or pickle.
 
-A file is a NumPy archive, which `numpy.load` opens too. It holds named arrays and an entry "meta": JSON,
-stored as an array of bytes. The comment of the zip archive holds the SHA-256 of all bytes before it, so a
-single changed bit is noticed. Reading never executes anything from a file. It checks, in this order, the
-file's size, its digest, the list of entries, each array's header against its bytes, and that all numbers
-are finite.
+A file is a NumPy archive (.npz), which is a zip archive of arrays. `numpy.load` can open it too. It holds
+named arrays, and an entry "meta" with JSON text, stored as an array of bytes. The comment at the end of the
+zip archive is the SHA-256 checksum of all bytes before it, so that every change is noticed.
+
+A file may be damaged or malicious. Reading never executes code from the file. `read` checks, in this order:
+
+1. the size of the file,
+2. the checksum,
+3. the list of entries in the archive,
+4. the header of each array, which must fit the number of its bytes,
+5. all numbers, which must be finite.
 """
 
 import hashlib
@@ -23,43 +29,54 @@ from digits.data.formats.npy import parse_npy
 from digits.errors import CheckpointError
 
 FileKind = Literal["model", "checkpoint"]
-FORMAT = 1  # version of the format; files of another version are refused
-MAX_FILE_BYTES = 256 * 2**20  # generous: a checkpoint of the default network has 1 to 2 MB
-MAX_META_BYTES = 2 * 2**20  # room for 10,000 epochs; JSON of this length is parsed within a second
-MAX_ENTRIES = 1000  # arrays in an archive, generous: zipfile spends time and memory on each of them
-DIRECTORY_ENTRY = b"PK\1\2"  # start of each entry in a zip archive's directory: APPNOTE.TXT, section 4.3.12
-DTYPES = ("<f2", "<f4", "<f8", "<i8", "|u1")  # of the arrays in a file: float16 to float64, int64, uint8
-DIGEST_LABEL = b"sha256="
-COMMENT_BYTES = len(DIGEST_LABEL) + 64  # the zip archive's comment: the label and 64 hexadecimal digits
+FORMAT = 1  # version of the file format; files of other versions are refused
+MAX_FILE_BYTES = 256 * 2**20  # bytes; a checkpoint of the default network has 1 to 2 MB
+MAX_META_BYTES = 2 * 2**20  # bytes; enough for 10,000 epochs, and parsed within a second
+MAX_ENTRIES = 1000  # arrays in an archive; limits the time and memory that zipfile needs to list them
+DIRECTORY_ENTRY = b"PK\1\2"  # first bytes of each entry in a zip archive's list: APPNOTE.TXT, section 4.3.12
+DTYPES = ("<f2", "<f4", "<f8", "<i8", "|u1")  # allowed in a file: float16, float32, float64, int64, uint8
+DIGEST_LABEL = b"sha256="  # first bytes of the zip archive's comment
+COMMENT_BYTES = len(DIGEST_LABEL) + 64  # bytes of the comment: the label and 64 hexadecimal digits
 
 
 def pack(kind: FileKind, meta: dict[str, Any], arrays: Mapping[str, NDArray[Any]]) -> bytes:
-    """Return the bytes of a file; the same content always gives the same bytes.
+    """Return the bytes of a file that holds arrays and meta data. Equal arguments give equal bytes.
 
     Args:
         kind: "model" or "checkpoint".
         meta: JSON values to store with the arrays.
-        arrays: float16, float32, float64, int64 or uint8, all numbers finite.
+        arrays: by name; float16, float32, float64, int64 or uint8. All numbers must be finite, but only
+            `read` checks that.
 
-    Raises CheckpointError if the meta data are too long to be read again.
+    Raises:
+        CheckpointError: if the meta data are longer than `read` accepts.
     """
     text = json.dumps({"kind": kind, "format": FORMAT, **meta}, allow_nan=False, sort_keys=True)
     if len(text) > MAX_META_BYTES:
         raise CheckpointError(
-            f"the table of epochs takes {len(text):,} bytes; expected at most {MAX_META_BYTES:,}: "
-            "lower --epochs"
+            f"the meta data, mainly the table of epochs, have {len(text):,} bytes; "
+            f"expected at most {MAX_META_BYTES:,}: lower --epochs"
         )
     buffer = io.BytesIO()
     np.savez(buffer, meta=np.frombuffer(text.encode(), np.uint8), **arrays)  # type: ignore[arg-type]  # numpy's stub
-    # The last two bytes of a zip archive without a comment are the comment's length, 0.
+    # The last two bytes of a zip archive without a comment are the length of the comment, which is 0 here.
+    # They are replaced by the length of the comment that follows.
     body = buffer.getvalue()[:-2] + struct.pack("<H", COMMENT_BYTES)
     return body + DIGEST_LABEL + hashlib.sha256(body).hexdigest().encode()
 
 
 def read(path: Path, kind: FileKind) -> tuple[dict[str, Any], dict[str, NDArray[Any]]]:
-    """Return the meta data and the arrays of a file written by `pack`; the arrays are read-only.
+    """Read and check a file whose bytes were made by `pack`.
 
-    Raises CheckpointError, with the reason, if the file is missing, damaged or not of this kind.
+    Args:
+        path: the file to read.
+        kind: the expected kind, "model" or "checkpoint".
+
+    Returns:
+        The meta data, and the arrays by name. The arrays are read-only.
+
+    Raises:
+        CheckpointError: if the file is missing, damaged or of another kind; the message gives the reason.
     """
     try:
         size = path.stat().st_size
@@ -75,12 +92,12 @@ def read(path: Path, kind: FileKind) -> tuple[dict[str, Any], dict[str, NDArray[
 
 
 def _unpack(content: bytes, kind: FileKind) -> tuple[dict[str, Any], dict[str, NDArray[Any]]]:
-    """Check the bytes of a file; return its meta data and its arrays."""
+    """Check the bytes of a file, and return its meta data and its arrays."""
     body, comment = memoryview(content)[:-COMMENT_BYTES], content[-COMMENT_BYTES:]
     if not content.startswith(b"PK") or not comment.startswith(DIGEST_LABEL):
-        raise CheckpointError("is damaged, cut off or of another kind")
+        raise CheckpointError("is damaged, incomplete or of another kind")
     if comment[len(DIGEST_LABEL) :] != hashlib.sha256(body).hexdigest().encode():
-        raise CheckpointError("is damaged: its content does not match its SHA-256")
+        raise CheckpointError("is damaged: its content does not match its SHA-256 checksum")
     members = _members(content)
     meta = _meta(members.pop("meta", b""))
     if meta.get("kind") != kind or meta.get("format") != FORMAT:
@@ -89,9 +106,9 @@ def _unpack(content: bytes, kind: FileKind) -> tuple[dict[str, Any], dict[str, N
 
 
 def _members(content: bytes) -> dict[str, bytes]:
-    """Return the bytes of each entry of the zip archive, by name without ".npy".
+    """Return the bytes of each entry of the zip archive; the keys are the names without ".npy".
 
-    Compressed entries, and entries that share bytes, are refused: with either of them a small file could
+    Compressed entries are refused, and entries that share bytes too. With either of them, a small file could
     unpack to gigabytes.
     """
     if content.count(DIRECTORY_ENTRY) > MAX_ENTRIES:
@@ -105,7 +122,7 @@ def _members(content: bytes) -> dict[str, bytes]:
                 if entry.compress_type != zipfile.ZIP_STORED or entry.compress_size != entry.file_size:
                     raise CheckpointError(f"has a compressed entry, {brief(name)}")
             if sum(entry.file_size for entry in entries.values()) > len(content):
-                raise CheckpointError("has entries that claim more bytes than there are")
+                raise CheckpointError("has entries that are longer than the whole file")
             return {name: archive.read(entry) for name, entry in entries.items()}
     except (
         zipfile.BadZipFile,
@@ -116,25 +133,28 @@ def _members(content: bytes) -> dict[str, bytes]:
         RuntimeError,
         OSError,
     ) as error:
-        raise CheckpointError(f"is no readable archive ({brief(str(error))})") from None
+        raise CheckpointError(f"is not a readable zip archive ({brief(str(error))})") from None
 
 
 def _meta(data: bytes) -> dict[str, Any]:
-    """Return the JSON object in the entry "meta"."""
+    """Return the JSON object that the entry "meta" holds."""
     array = _array("meta", data)
     if array.dtype != np.uint8 or array.size > MAX_META_BYTES:
-        raise CheckpointError(f"has meta data of type {array.dtype} and {array.size:,} values")
+        raise CheckpointError(
+            f"has meta data of type {array.dtype} and {array.size:,} values, "
+            f"instead of uint8 and at most {MAX_META_BYTES:,}"
+        )
     try:
         meta = json.loads(array.tobytes())
     except (ValueError, RecursionError):
         meta = None
     if not isinstance(meta, dict):
-        raise CheckpointError("has meta data that are no JSON object")
+        raise CheckpointError("has meta data that are not a JSON object")
     return meta
 
 
 def _finite(name: str, data: bytes) -> NDArray[Any]:
-    """Return the array in an entry; NaN and infinity are refused."""
+    """Return the array that an entry holds. Raises CheckpointError if it has a NaN or an infinity."""
     array = _array(name, data)
     if array.dtype.kind == "f" and not np.isfinite(array).all():
         raise CheckpointError(f"has numbers that are not finite in {brief(name)}")
@@ -142,7 +162,7 @@ def _finite(name: str, data: bytes) -> NDArray[Any]:
 
 
 def _array(name: str, data: bytes) -> NDArray[Any]:
-    """Return the array stored in one entry, after checking its header against its bytes."""
+    """Return the array that an entry holds. Raises CheckpointError if its header does not fit its bytes."""
     try:
         array = parse_npy(data)
     except ValueError as error:
@@ -156,5 +176,5 @@ def _array(name: str, data: bytes) -> NDArray[Any]:
 
 
 def brief(what: object) -> str:
-    """Return repr(what), cut off after 80 characters, for a message: a file may hold megabytes of text."""
+    """Return the first 80 characters of `repr(what)`, so that a text from a file fits in a message."""
     return repr(what)[:80]

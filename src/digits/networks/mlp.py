@@ -10,15 +10,17 @@ from digits.options import View
 
 
 class MLP(Network):
-    """A fully connected network, 784 -> hidden1 -> hidden2 -> classes, with ReLU between the layers.
+    """A fully connected network that maps images (B, 1, 28, 28) to logits (B, classes).
+
+        784 pixels -> hidden1 neurons, ReLU -> hidden2 neurons, ReLU -> logits
 
     Args:
-        hidden1: neurons in the first hidden layer.
-        hidden2: neurons in the second hidden layer.
+        hidden1: number of neurons in the first hidden layer.
+        hidden2: number of neurons in the second hidden layer.
         classes: number of outputs.
-        mean, std, view: as for `Network`.
-        dropout: probability of zeroing a hidden neuron during training.
-        input_dropout: probability of zeroing a pixel during training.
+        mean, std, view: see `Network`.
+        dropout: probability, from 0 to below 1, that a hidden neuron is set to zero in training.
+        input_dropout: the same for a pixel.
     """
 
     def __init__(
@@ -41,7 +43,7 @@ class MLP(Network):
         self.dropout2 = Dropout(hidden2, dropout)
 
     def forward(self, images: Tensor) -> Tensor:
-        """Return the logits (B, classes) of images (B, 1, 28, 28) in [0, 1]."""
+        """Return the logits, float (B, classes), of images, float (B, 1, 28, 28) in [0, 1]."""
         x = self.dropout0(self.normalise(images).flatten(1))  # (B, 784)
         x = self.dropout1(torch.relu(self.hidden1(x)))  # (B, hidden1)
         x = self.dropout2(torch.relu(self.hidden2(x)))  # (B, hidden2)
@@ -49,5 +51,5 @@ class MLP(Network):
         return logits
 
     def first_layer(self) -> Tensor:
-        """Return the weights of the first hidden layer as images (hidden1, 28, 28)."""
+        """Return the weights of the first hidden layer as images, float (hidden1, 28, 28)."""
         return self.hidden1.weight.detach().view(-1, SIDE, SIDE)

@@ -1,4 +1,10 @@
-"""Save and load trained networks."""
+"""Save and load trained networks as model files.
+
+A model file holds the network's tensors, its architecture and meta data about its training.
+
+    >>> network = load("cnn")  # for users: a bundled network, the folder of a run, or a model file
+    >>> network, meta = load_model(Path("runs/classic-1/model.npz"))  # the same, with the meta data
+"""
 
 import platform
 from pathlib import Path
@@ -20,24 +26,38 @@ from digits.networks.tensor_file import check_fit, load_tensors, save_tensors
 
 
 def load(name: str | Path) -> Network | Ensemble:
-    """Load a trained network as a `torch.nn.Module` in evaluation mode, on the CPU.
+    """Load a trained network as a PyTorch module.
 
-    `name` is a bundled network ("cnn" or "mlp"), the folder of a run, or a model file. The network maps
-    images (B, 1, 28, 28), float32 in [0, 1] with white digits on black, to logits (B, classes); its method
-    `probabilities` returns their softmax. Raises CheckpointError if the file is missing or damaged.
+    The network maps images to logits. Its method `probabilities` returns the softmax of the logits.
+
+        >>> logits = load("cnn")(images)  # images: float32 (B, 1, 28, 28) in [0, 1], white ink on black
+
+    Args:
+        name: a bundled network ("cnn" or "mlp"), the folder of a run, or a model file.
+
+    Returns:
+        The network in evaluation mode, on the CPU.
+
+    Raises:
+        CheckpointError: if the file is missing or damaged.
     """
     return load_model(model_path(str(name)))[0]
 
 
 def load_model(path: Path) -> tuple[Network | Ensemble, dict[str, Any]]:
-    """Load a model file; return its network in evaluation mode, and its meta data.
+    """Load the network and the meta data of a model file.
 
-    The meta data say how the network was trained: "architecture", "classes", "data", "epoch" and others,
-    as they were given to `save_model`. Raises CheckpointError if the file is damaged or of another kind.
+    Returns:
+        The network in evaluation mode, on the CPU; and the meta data that were given to `save_model`, such as
+        "architecture", "classes", "data" and "epoch".
+
+    Raises:
+        CheckpointError: if the file is missing, damaged or of another kind.
     """
     meta, tensors = load_tensors(path, "model")
     try:
-        # Tensors on the meta device have a shape but no memory: a huge claimed size costs nothing.
+        # Tensors on the "meta" device have a shape but no memory. So a malicious description of a huge
+        # network uses no memory before `check_fit` refuses it.
         with torch.device("meta"):
             network = build_network(meta.get("architecture"))
     except CheckpointError as error:
@@ -50,7 +70,14 @@ def load_model(path: Path) -> tuple[Network | Ensemble, dict[str, Any]]:
 
 
 def load_single(path: Path) -> tuple[Network, dict[str, Any]]:
-    """Load a model file as `load_model` does; raise CheckpointError if it holds an ensemble."""
+    """Load the network and the meta data of a model file that holds a single network.
+
+    Returns:
+        The same as `load_model`.
+
+    Raises:
+        CheckpointError: if the file holds an ensemble, or as for `load_model`.
+    """
     network, meta = load_model(path)
     if isinstance(network, Ensemble):
         raise CheckpointError(f"{path} holds an ensemble; expected a single network")
@@ -65,15 +92,19 @@ def save_model(
     *,
     half: bool = False,
 ) -> None:
-    """Write a model file; an interrupted write leaves the old file.
+    """Write a model file, which replaces an existing file.
+
+    If the program is stopped while it writes, the old file stays complete.
 
     Args:
+        path: the file to write.
         tensors: the network's `state_dict()`.
-        architecture: its description, as in `digits.networks.architecture`.
-        meta: what else to record, as JSON values: classes, training data, versions.
-        half: write floating-point tensors with 16 bits instead of 32.
+        architecture: description of the network, in the form that `digits.networks.architecture` explains.
+        meta: other JSON values to store, such as the classes, the training data and the versions.
+        half: store floating-point tensors as float16, which halves the size of the file.
 
-    Raises CheckpointError if the file cannot be written.
+    Raises:
+        CheckpointError: if the file cannot be written.
     """
     if half:
         tensors = {name: t.half() if t.is_floating_point() else t for name, t in tensors.items()}
@@ -81,17 +112,23 @@ def save_model(
 
 
 def build_network(description: Any) -> Network | Ensemble:
-    """Return an untrained network with the described architecture.
+    """Build an untrained network.
 
-    `description` is a dictionary as in `digits.networks.architecture`; anything else, as a damaged file may
-    hold, raises CheckpointError.
+    Args:
+        description: dictionary in the form that `digits.networks.architecture` explains.
+
+    Returns:
+        The network, with random weights and in training mode.
+
+    Raises:
+        CheckpointError: if the description is anything else.
     """
     found = read_architecture(description)
     return Ensemble([_build(member) for member in found]) if isinstance(found, tuple) else _build(found)
 
 
 def _build(architecture: Architecture) -> Network:
-    """Return an untrained MLP or CNN."""
+    """Return an untrained MLP or CNN of this architecture."""
     if architecture.kind == "mlp":
         hidden1, hidden2 = architecture.sizes
         return MLP(hidden1, hidden2, architecture.classes, view=architecture.view)
@@ -100,7 +137,7 @@ def _build(architecture: Architecture) -> Network:
 
 
 def versions() -> dict[str, str]:
-    """Return the versions of digits, PyTorch, NumPy and Python, to be recorded in a model file."""
+    """Return the versions of "digits", "torch", "numpy" and "python", for the meta data of a model file."""
     return {
         "digits": __version__,
         "torch": torch.__version__,

@@ -11,15 +11,16 @@ from digits.options import View
 
 
 class Network(nn.Module, ABC):
-    """Base class of the MLP and the CNN: normalises the input, divides the logits by a temperature.
+    """A network that maps images, float32 (B, 1, 28, 28) in [0, 1], to logits (B, classes).
 
-    A network maps images (B, 1, 28, 28), float32 in [0, 1], to logits (B, classes). The mean and standard
-    deviation of the training images and the temperature are buffers: they are saved with the weights.
+    It normalises the images before the first layer: it subtracts the mean of the training pixels and divides
+    by their standard deviation. It divides the logits by a temperature, which makes the probabilities fit
+    the accuracy better. These three numbers are buffers, so they are saved together with the weights.
 
     Args:
-        mean: mean of all pixels of the training images, in [0, 1].
-        std: their standard deviation.
-        view: "as-is", or "upright" to remove the slant of each digit before the first layer.
+        mean: mean of all pixels of the training images, which are in [0, 1].
+        std: standard deviation of the same pixels.
+        view: "upright" to remove the slant of each digit before the first layer; "as-is" to keep it.
     """
 
     mean: Tensor
@@ -32,26 +33,37 @@ class Network(nn.Module, ABC):
         self.view = view
         self.register_buffer("mean", torch.tensor(mean))
         self.register_buffer("std", torch.tensor(std))
-        # 1 during training; afterwards `digits.evaluation.calibration.fit_temperature` chooses it.
+        # The temperature is 1 during training. Afterwards it is set to the result of
+        # `digits.evaluation.calibration.fit_temperature`.
         self.register_buffer("temperature", torch.tensor(1.0))
 
     def normalise(self, images: Tensor) -> Tensor:
-        """Subtract the mean from images (B, 1, 28, 28) in [0, 1] and divide by the standard deviation.
+        """Return normalised images: the mean is subtracted, and the result divided by the deviation.
 
         With the view "upright", the slant of the digits is removed first.
+
+        Args:
+            images: float (B, 1, 28, 28) in [0, 1].
+
+        Returns:
+            float (B, 1, 28, 28); over the training images, the mean is about 0 and the deviation about 1.
         """
         seen = upright(images) if self.view == "upright" else images
         return (seen - self.mean).div_(self.std)
 
     @abstractmethod
     def first_layer(self) -> Tensor:
-        """Return the weights of the first layer as one image per neuron: (neurons, height, width)."""
+        """Return the weights of the first layer as images, float (neurons, height, width)."""
 
     @torch.inference_mode()
     def probabilities(self, images: Tensor) -> Tensor:
-        """Return the class probabilities (B, classes) of images (B, 1, 28, 28) in [0, 1].
+        """Return the class probabilities of images: the softmax of the logits.
 
-        They are the softmax of the logits: each row sums to 1.
+        Args:
+            images: float (B, 1, 28, 28) in [0, 1], white ink on black.
+
+        Returns:
+            float (B, classes); each row sums to 1.
         """
         probabilities: Tensor = self(images).softmax(dim=1)
         return probabilities

@@ -1,4 +1,13 @@
-"""Load trained networks and predict with NumPy alone: reading and serving work without PyTorch."""
+"""Load trained networks and predict with NumPy, without PyTorch.
+
+`digits.reading` and `digits.serving` use this module, so they work where PyTorch is not installed.
+
+    >>> Classifier.load("cnn").probabilities(images)  # images: float32 (N, 28, 28) in [0, 1]
+
+The layers of the loaded network differ from those in PyTorch, but give the same logits. Batch normalisation
+is computed as part of the convolution before it. Input normalisation is computed as part of the first layer,
+and the temperature as part of the last one. This saves time.
+"""
 
 import math
 from dataclasses import dataclass, replace
@@ -27,26 +36,29 @@ from digits.networks.numpy_layers import (
 )
 
 Tensors: TypeAlias = dict[str, npt.NDArray[Any]]
-IMAGES_AT_A_TIME = 32  # so few that the numbers between two layers stay in the processor's cache
-BATCH_NORM_EPSILON = 1e-5  # added to the variance; default of torch.nn.BatchNorm2d, which trained the network
-LEAST_PROBABILITY = 1e-38  # about the smallest float32; the logarithm of 0 would be infinite
+IMAGES_AT_A_TIME = 32  # images; with more, the output of a layer does not fit into the processor's cache
+BATCH_NORM_EPSILON = 1e-5  # added to the variance; the default of torch.nn.BatchNorm2d
+LEAST_PROBABILITY = 1e-38  # about the smallest float32; avoids the logarithm of 0, which is infinite
 
 
 @dataclass(frozen=True)
 class Classifier:
-    """A trained network or ensemble, ready to classify images; made by `load`."""
+    """A trained network or ensemble that classifies images; `load` makes it from a model file."""
 
-    members: tuple[Layers, ...]  # the layers of each network; one network is an ensemble of one
-    temperature: float  # of the ensemble; that of a single network is part of its last layer
-    classes: int
-    meta: dict[str, Any]  # the model file's meta data: "architecture", "classes", "data", "epoch" and others
+    members: tuple[Layers, ...]  # the layers of each network; one element for a single network
+    temperature: float  # temperature of an ensemble; 1 for a single network, whose last layer includes it
+    classes: int  # number of classes
+    meta: dict[str, Any]  # the model file's meta data, such as "architecture", "classes", "data", "epoch"
 
     @classmethod
     def load(cls, name: str | Path) -> "Classifier":
-        """Load a network for prediction.
+        """Load a trained network or ensemble.
 
-        `name` is a bundled network ("cnn" or "mlp"), the folder of a run, or a model file. Raises
-        CheckpointError if the file is missing, damaged or impossible.
+        Args:
+            name: a bundled network ("cnn" or "mlp"), the folder of a run, or a model file.
+
+        Raises:
+            CheckpointError: if the file is missing or damaged, or its content is not a complete network.
         """
         path = model_path(str(name))
         meta, tensors = file_format.read(path, "model")
@@ -56,10 +68,16 @@ class Classifier:
             raise CheckpointError(f"{path} {error}") from None
 
     def logits(self, images: Array) -> Array:
-        """Return the logits (N, classes), float32, of images (N, 28, 28) in [0, 1], white on black.
+        """Return the logits of images, already divided by the temperature.
 
-        They are divided by the temperature, so their softmax is calibrated. Raises ValueError if the
-        images have another shape.
+        Args:
+            images: float32 (N, 28, 28) in [0, 1], white ink on black.
+
+        Returns:
+            float32 (N, classes). Their softmax gives the calibrated class probabilities.
+
+        Raises:
+            ValueError: if the images have another shape.
         """
         images = np.asarray(images, np.float32)
         if images.shape[1:] != (SIDE, SIDE):
@@ -69,11 +87,21 @@ class Classifier:
         return np.concatenate(parts) if parts else np.zeros((0, self.classes), np.float32)
 
     def probabilities(self, images: Array) -> Array:
-        """Return the class probabilities (N, classes) of images (N, 28, 28) in [0, 1]; rows sum to 1."""
+        """Return the class probabilities of images.
+
+        Args:
+            images: float32 (N, 28, 28) in [0, 1], white ink on black.
+
+        Returns:
+            float32 (N, classes); each row sums to 1.
+
+        Raises:
+            ValueError: if the images have another shape.
+        """
         return softmax(self.logits(images))
 
     def _logits(self, x: Array) -> Array:
-        """Return the logits (N, classes) of a small batch of images (N, 28, 28, 1)."""
+        """Return the logits, float32 (N, classes), of a small batch x of images, (N, 28, 28, 1)."""
         answers = [forward(layers, x) for layers in self.members]
         if len(answers) == 1:
             return answers[0]
@@ -82,9 +110,14 @@ class Classifier:
 
 
 def _classifier(meta: dict[str, Any], tensors: Tensors) -> Classifier:
-    """Return the classifier made of a model file's content; the tensors are removed from the dictionary.
+    """Make a classifier from the content of a model file.
 
-    Raises CheckpointError if tensors are missing, left over or do not fit the architecture.
+    Args:
+        meta: the file's meta data.
+        tensors: the file's tensors by name. They are removed from this dictionary.
+
+    Raises:
+        CheckpointError: if a tensor is missing, unknown, or does not fit the architecture.
     """
     found = read_architecture(meta.get("architecture"))
     if isinstance(found, tuple):
@@ -96,22 +129,35 @@ def _classifier(meta: dict[str, Any], tensors: Tensors) -> Classifier:
         raise CheckpointError(f"has an unknown tensor {brief(min(tensors))}; it belongs to another network")
     classes = {len(layers[-1].bias) for layers in members if isinstance(layers[-1], Dense)}
     if len(classes) > 1:
-        raise CheckpointError("holds an ensemble whose members know different classes")
+        raise CheckpointError("holds an ensemble whose members have different numbers of classes")
     known = classes.pop()
     names = meta.get("classes", [""] * known)
     if not isinstance(names, list) or len(names) != known or known == 0:
-        raise CheckpointError(f"knows {known} classes and calls them {brief(names)}")
+        raise CheckpointError(
+            f"has {known} classes, but the names {brief(names)}; "
+            "expected at least one class, and one name per class"
+        )
     return Classifier(members, temperature, known, meta)
 
 
 def _as_float32(array: npt.NDArray[Any]) -> npt.NDArray[Any]:
-    """Return floating-point numbers as float32, other arrays as they are."""
-    with np.errstate(over="ignore"):  # a number too large becomes infinite and is refused by `take`
+    """Return a floating-point array as float32, and any other array unchanged."""
+    with np.errstate(
+        over="ignore"
+    ):  # a number above the range of float32 becomes infinite; `take` refuses it
         return array.astype(np.float32) if array.dtype.kind == "f" else array
 
 
 class _Tensors:
-    """The tensors of one network in a model file; each is taken out once and checked."""
+    """The tensors of one network in a model file.
+
+    Each tensor is removed when it is used, so that tensors that belong to no layer can be found at the end.
+
+    Args:
+        tensors: all tensors of the file, by name.
+        prefix: first part of the names of this network's tensors: "members.0." for the first member of an
+            ensemble, "" for a single network.
+    """
 
     def __init__(self, tensors: Tensors, prefix: str) -> None:
         self.tensors, self.prefix = tensors, prefix
@@ -119,7 +165,15 @@ class _Tensors:
     def take(self, name: str, *shape: int) -> Array:
         """Remove a tensor from the file's tensors and return it.
 
-        Raises CheckpointError if it is missing, not finite or of another shape; -1 stands for any size.
+        Args:
+            name: name of the tensor, without the prefix.
+            shape: the expected shape; -1 stands for any size.
+
+        Returns:
+            float32; only "num_batches_tracked" may have another dtype.
+
+        Raises:
+            CheckpointError: if the tensor is missing, has another shape, or has numbers that are not finite.
         """
         name = self.prefix + name
         if name not in self.tensors:
@@ -127,17 +181,21 @@ class _Tensors:
         array = self.tensors.pop(name)
         counts = name.endswith("num_batches_tracked")
         if not counts and (array.dtype != np.float32 or not np.isfinite(array).all()):
-            raise CheckpointError(f"has something else than finite numbers in {brief(name)}")
+            raise CheckpointError(
+                f"has a tensor {brief(name)} with numbers that are not finite or not floating-point"
+            )
         fits = len(array.shape) == len(shape) and all(
             want in (-1, got) for want, got in zip(shape, array.shape, strict=True)
         )
         if not fits:
-            raise CheckpointError(f"has {brief(array.shape)} for {brief(name)}; expected {shape}")
+            raise CheckpointError(
+                f"has a tensor {brief(name)} of shape {brief(array.shape)}; expected {shape}"
+            )
         return array
 
 
 def _layers(architecture: Architecture, tensors: _Tensors) -> Layers:
-    """Return the layers of a single network."""
+    """Return the layers of a single network with this architecture."""
     first: Layers = (Upright(),) if architecture.view == "upright" else ()
     if architecture.kind == "mlp":
         return first + _mlp(tensors, *architecture.sizes)
@@ -145,6 +203,7 @@ def _layers(architecture: Architecture, tensors: _Tensors) -> Layers:
 
 
 def _mlp(tensors: _Tensors, hidden1: int, hidden2: int) -> Layers:
+    """Return the layers of an MLP whose hidden layers have `hidden1` and `hidden2` neurons."""
     return (
         _with_normalisation(tensors, _dense(tensors, "hidden1", PIXELS, hidden1)),
         _dense(tensors, "hidden2", hidden1, hidden2),
@@ -153,9 +212,10 @@ def _mlp(tensors: _Tensors, hidden1: int, hidden2: int) -> Layers:
 
 
 def _cnn(tensors: _Tensors, a: int, b: int, c: int) -> Layers:
-    """Return the layers of `digits.networks.cnn.CNN` with channels (a, b, c).
+    """Return the layers of a CNN with the channels (a, b, c).
 
-    The numbers 0 and 3 are places in its `nn.Sequential`s: convolution, batch normalisation and ReLU, twice.
+    In `digits.networks.cnn`, each of "stem", "middle" and "top" is a sequence of six layers: convolution,
+    batch normalisation, ReLU, and the same again. So the two convolutions have the positions 0 and 3.
     """
     return (
         _with_normalisation(tensors, _convolution(tensors, "stem", 0, 1, a, 5)),
@@ -171,13 +231,13 @@ def _cnn(tensors: _Tensors, a: int, b: int, c: int) -> Layers:
 
 
 def _dense(tensors: _Tensors, name: str, inputs: int, outputs: int) -> Dense:
-    """Return a fully connected layer with ReLU."""
+    """Return the fully connected layer `name` of the file, followed by ReLU; -1 outputs: any number."""
     weights = tensors.take(f"{name}.weight", outputs, inputs)
     return Dense(np.ascontiguousarray(weights.T), tensors.take(f"{name}.bias", len(weights)), relu=True)
 
 
 def _output(tensors: _Tensors, inputs: int) -> Dense:
-    """Return the last layer, with weights and bias divided by the temperature."""
+    """Return the last layer, which has no ReLU. Its weights and bias are divided by the temperature."""
     layer, temperature = _dense(tensors, "output", inputs, -1), _positive(tensors.take("temperature"))
     return Dense(layer.weights / temperature, layer.bias / temperature, relu=False)
 
@@ -193,10 +253,20 @@ def _convolution(
     stride: int = 1,
     padding: int = 0,
 ) -> Convolution:
-    """Return a convolution that includes the batch normalisation after it.
+    """Return one convolution that computes a convolution and the batch normalisation after it.
 
-    Batch normalisation maps x to (x - mean) / sqrt(variance + epsilon) * scale + shift. After training that
-    is a factor and a bias for each channel, so both layers together are one convolution.
+    Batch normalisation maps x to (x - mean) / sqrt(variance + epsilon) * scale + shift. After training, these
+    numbers are constant for each channel. So the kernels are multiplied by scale / sqrt(variance + epsilon),
+    and the rest becomes the bias.
+
+    Args:
+        part: "stem", "middle" or "top", a part of `digits.networks.cnn.CNN`.
+        at: position of the convolution in this part; the batch normalisation is at the next position.
+        inputs: number of input channels.
+        outputs: number of output channels.
+        size: height and width of the kernels in pixels.
+        stride: pixels between two positions of a kernel.
+        padding: width in pixels of the border of zeros around the image.
     """
     kernels = tensors.take(f"{part}.{at}.weight", outputs, inputs, size, size)
     norm = f"{part}.{at + 1}."
@@ -212,14 +282,14 @@ def _convolution(
     return Convolution(folded, (shift - mean * factor).astype(np.float32), stride, padding)
 
 
-First = TypeVar("First", Dense, Convolution)
+FirstLayer = TypeVar("FirstLayer", Dense, Convolution)
 
 
-def _with_normalisation(tensors: _Tensors, layer: First) -> First:
-    """Return the first layer, changed so that it takes images in [0, 1] instead of normalised ones.
+def _with_normalisation(tensors: _Tensors, layer: FirstLayer) -> FirstLayer:
+    """Return a first layer for images in [0, 1] that gives the output of `layer` for normalised images.
 
-    It uses w ((x - mean) / std) + b = (w / std) x + (b - (w / std) mean), which also holds in a convolution
-    as long as it does not pad its input.
+    The formula is w ((x - mean) / std) + b = (w / std) x + (b - (w / std) mean). It also holds for a
+    convolution without padding.
     """
     mean, std = float(tensors.take("mean")), _positive(tensors.take("std"))
     name = "kernels" if isinstance(layer, Convolution) else "weights"
@@ -229,7 +299,12 @@ def _with_normalisation(tensors: _Tensors, layer: First) -> First:
 
 
 def _positive(number: Array) -> float:
-    """Return a standard deviation or temperature as a float. Raises CheckpointError unless it is above 0."""
+    """Return a standard deviation or a temperature as a float.
+
+    Raises CheckpointError if it is not above 0.
+    """
     if not 0 < number < math.inf:
-        raise CheckpointError(f"has a deviation or temperature of {number}; expected a number above 0")
+        raise CheckpointError(
+            f"has a standard deviation or temperature of {number}; expected a number above 0"
+        )
     return float(number)

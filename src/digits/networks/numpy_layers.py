@@ -1,7 +1,8 @@
-"""The layers of a trained network, computed with NumPy.
+"""Compute the layers of a trained network with NumPy.
 
-A layer is a function of a batch of N images or vectors, float32. Images have the channels last, (N, height,
-width, channels), so that a convolution is one matrix product.
+A layer is an object that is called like a function. It takes and returns a float32 array. For N images the
+array has the shape (N, height, width, channels), for N vectors (N, length). The channels come last, because
+then a convolution is one matrix product.
 """
 
 from dataclasses import dataclass
@@ -13,34 +14,38 @@ import numpy.typing as npt
 from digits.mnist import SIDE
 
 Array: TypeAlias = npt.NDArray[np.float32]
-FROM_MIDDLE = (
-    np.arange(SIDE, dtype=np.float32) - (SIDE - 1) / 2
-)  # px; position of each column, 0 in the middle
-LEAST_INK = 1e-6  # lower limit of a divisor, for images without ink; a single full pixel counts 1
+# Pixels; x of each column, or y of each row, measured from the middle of the image: -13.5 to 13.5.
+FROM_MIDDLE = np.arange(SIDE, dtype=np.float32) - (SIDE - 1) / 2
+LEAST_INK = 1e-6  # sum of pixel values; smallest divisor, so that an image without ink gives no division by 0
 
 
 @dataclass(frozen=True)
 class Dense:
-    """A fully connected layer: (N, ...) with `inputs` numbers for each image to (N, outputs)."""
+    """A fully connected layer, with or without ReLU."""
 
     weights: Array  # (inputs, outputs)
     bias: Array  # (outputs,)
-    relu: bool  # whether ReLU follows
+    relu: bool  # True: ReLU is applied to the output
 
     def __call__(self, x: Array) -> Array:
+        """Return the output, (N, outputs). `x` has `inputs` numbers per image, in any shape (N, ...)."""
         return _add_bias(x.reshape(len(x), -1) @ self.weights, self.bias, self.relu)
 
 
 @dataclass(frozen=True)
 class Convolution:
-    """A convolution followed by ReLU: (N, H, W, inputs) to (N, H', W', outputs)."""
+    """A convolution followed by ReLU."""
 
     kernels: Array  # (height, width, inputs, outputs)
     bias: Array  # (outputs,)
-    stride: int  # px
-    padding: int  # px; border of zeros around the image
+    stride: int  # pixels between two positions of a kernel
+    padding: int  # pixels; width of the border of zeros around the image
 
     def __call__(self, x: Array) -> Array:
+        """Return the output, (N, rows, columns, outputs), of images x, (N, height, width, inputs).
+
+        There is one row and one column for each position of the kernels.
+        """
         if self.padding:
             padded = np.zeros((len(x), *(n + 2 * self.padding for n in x.shape[1:3]), x.shape[3]), x.dtype)
             padded[:, self.padding : -self.padding, self.padding : -self.padding] = x
@@ -50,7 +55,9 @@ class Convolution:
         rows, columns = (height - kh) // self.stride + 1, (width - kw) // self.stride + 1
         x = np.ascontiguousarray(x)
         a, b, c, _ = x.strides
-        windows = np.lib.stride_tricks.as_strided(  # a view; each row of a window is contiguous in memory
+        # The part of the image under a kernel, for each position of the kernel. This is a view that copies no
+        # pixels. The numbers of one row of a window are neighbours in memory, so they form one dimension.
+        windows = np.lib.stride_tricks.as_strided(
             x,
             (n, rows, columns, kh, kw * inputs),
             (a, b * self.stride, c * self.stride, b, x.itemsize),
@@ -64,39 +71,47 @@ class Convolution:
 
 @dataclass(frozen=True)
 class Pool:
-    """Max pooling 2 x 2: (N, H, W, C) to (N, H // 2, W // 2, C). A last odd row or column is ignored."""
+    """Max pooling of blocks of 2 x 2 pixels."""
 
     def __call__(self, x: Array) -> Array:
+        """Return the maxima, (N, H // 2, W // 2, C), of images x, (N, H, W, C).
+
+        If H or W is odd, the last row or column is ignored.
+        """
         rows, columns = x.shape[1] // 2 * 2, x.shape[2] // 2 * 2
-        tall = np.maximum(x[:, 0:rows:2, :columns], x[:, 1:rows:2, :columns])
-        return np.maximum(tall[:, :, ::2], tall[:, :, 1::2])
+        row_pairs = np.maximum(x[:, 0:rows:2, :columns], x[:, 1:rows:2, :columns])  # (N, H // 2, columns, C)
+        return np.maximum(row_pairs[:, :, ::2], row_pairs[:, :, 1::2])
 
 
 @dataclass(frozen=True)
 class Mean:
-    """The mean over each image: (N, H, W, C) to (N, C)."""
+    """The mean of each channel over all pixels of an image."""
 
     def __call__(self, x: Array) -> Array:
+        """Return the means, (N, C), of images x, (N, H, W, C)."""
         return np.asarray(x.mean(axis=(1, 2)))
 
 
 @dataclass(frozen=True)
 class Upright:
-    """Removes the slant of digits, as `digits.networks.upright` does: (N, 28, 28, 1) to the same shape."""
+    """A layer that removes the slant of digits; `digits.networks.upright` explains the method."""
 
     def __call__(self, x: Array) -> Array:
+        """Return images x, (N, 28, 28, 1) in [0, 1], in which the digits stand upright; same shape."""
         images = x[..., 0]  # (N, 28, 28)
-        rows, right = images.sum(axis=2), images @ FROM_MIDDLE  # (N, 28): ink per row, and times its x
-        ink = np.maximum(rows.sum(axis=1, keepdims=True), LEAST_INK)  # (N, 1)
-        high = FROM_MIDDLE - (rows @ FROM_MIDDLE)[:, None] / ink  # (N, 28): rows from the centre of mass
-        spread = np.maximum((rows * high**2).sum(axis=1, keepdims=True), LEAST_INK)
-        slope = np.clip((right * high).sum(axis=1, keepdims=True) / spread, -1, 1)  # (N, 1): pixels per row
-        moves = (slope * high)[..., None]  # (N, 28, 1): px, less than the width of an image
+        row_ink = images.sum(axis=2)  # (N, 28): sum of the pixels of each row
+        row_moment = images @ FROM_MIDDLE  # (N, 28): sum of pixel times x
+        ink = np.maximum(row_ink.sum(axis=1, keepdims=True), LEAST_INK)  # (N, 1)
+        y = FROM_MIDDLE - (row_ink @ FROM_MIDDLE)[:, None] / ink  # (N, 28): y from the centre of mass
+        spread = np.maximum((row_ink * y**2).sum(axis=1, keepdims=True), LEAST_INK)  # (N, 1)
+        slope = np.clip((row_moment * y).sum(axis=1, keepdims=True) / spread, -1, 1)  # (N, 1): pixels per row
+        moves = (slope * y)[..., None]  # (N, 28, 1): pixels by which a row moves, less than SIDE
         whole = np.floor(moves)
         padded = np.pad(images, ((0, 0), (0, 0), (SIDE, SIDE)))
-        at = whole.astype(np.int64) + np.arange(SIDE, 2 * SIDE)  # (N, 28, 28): columns to take from
-        near, far = (np.take_along_axis(padded, column, axis=2) for column in (at, at + 1))
-        return np.asarray(near + (moves - whole) * (far - near), np.float32)[..., None]
+        at = whole.astype(np.int64) + np.arange(SIDE, 2 * SIDE)  # (N, 28, 28): column to take each pixel from
+        left, right = (np.take_along_axis(padded, column, axis=2) for column in (at, at + 1))
+        # A move by 2.3 pixels takes 0.7 of the pixel that is 2 pixels away and 0.3 of the next one.
+        return np.asarray(left + (moves - whole) * (right - left), np.float32)[..., None]
 
 
 Layer: TypeAlias = Upright | Dense | Convolution | Pool | Mean
@@ -104,19 +119,27 @@ Layers: TypeAlias = tuple[Layer, ...]
 
 
 def forward(layers: Layers, x: Array) -> Array:
-    """Return the output of the last layer: logits (N, classes) of images (N, 28, 28, 1) in [0, 1]."""
+    """Apply all layers of a network, one after the other.
+
+    Args:
+        layers: the layers, first to last.
+        x: images, float32 (N, 28, 28, 1) in [0, 1], white ink on black.
+
+    Returns:
+        The output of the last layer: the logits, float32 (N, classes).
+    """
     for layer in layers:
         x = layer(x)
     return x
 
 
 def softmax(logits: Array) -> Array:
-    """Return the probabilities of logits, both (N, classes); each row sums to 1."""
+    """Return the class probabilities, (N, classes), of logits, (N, classes); each row sums to 1."""
     powers = np.exp(logits - logits.max(axis=1, keepdims=True))
     return np.asarray(powers / powers.sum(axis=1, keepdims=True))
 
 
 def _add_bias(sums: Array, bias: Array, relu: bool) -> Array:
-    """Add the bias to (rows, outputs) in place, and apply ReLU if wanted."""
+    """Return `sums` (rows, outputs) plus `bias` (outputs,), after ReLU if `relu`. Overwrites `sums`."""
     sums += bias
     return np.maximum(sums, 0, out=sums) if relu else sums

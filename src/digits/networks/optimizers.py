@@ -1,8 +1,10 @@
-"""Optimizers: SGD with momentum, Adam, AdamW and RMSprop, on one vector of weights.
+"""Update the weights of a network with SGD, Adam, AdamW or RMSprop.
 
-They are written out because they are short, and because importing `torch.optim` also imports PyTorch's
-compiler, which takes about a second at every start. tests/networks/test_optimizers.py checks that they give
-the same bits as torch.optim.
+All weights of the network are in one vector of length N, and all gradients in another one.
+
+PyTorch has these optimizers in `torch.optim`. This module does not use them, because importing `torch.optim`
+also imports PyTorch's compiler, which takes about a second at every start.
+tests/networks/test_optimizers.py checks that both give exactly the same weights.
 """
 
 import math
@@ -12,24 +14,29 @@ from torch import Tensor
 
 from digits.options import Optimizer as Rule
 
-BETA1, BETA2 = 0.9, 0.999  # decay of Adam's two averages: Kingma and Ba 2015, algorithm 1
-ALPHA = 0.99  # decay of RMSprop's average: torch.optim.RMSprop's default (Hinton 2012, lecture 6e, has 0.9)
-EPSILON = 1e-8  # keeps a divisor above 0: Kingma and Ba 2015; the default of torch.optim
+# A running average keeps this fraction of its old value at each step.
+BETA1 = 0.9  # Adam: average of the gradients; Kingma and Ba 2015, "Adam", algorithm 1
+BETA2 = 0.999  # Adam: average of the squared gradients; same source
+ALPHA = 0.99  # RMSprop: average of the squared gradients; default of torch.optim (0.9 in Hinton 2012)
+EPSILON = 1e-8  # added to divisors so that they are above 0; Kingma and Ba 2015, and default of torch.optim
 
 
 class Optimizer:
-    """Moves a vector of weights against its gradient, one `step` at a time.
+    """An optimizer that changes a vector of weights so that the loss becomes smaller.
+
+    Before each `step`, the caller writes the new gradient into the tensor `gradient`. The attribute `memory`
+    holds the tensors that a checkpoint must save: running averages (N,), and the number of steps.
 
     Args:
         rule: "sgd", "adam", "adamw" or "rmsprop".
-        weights: (N,), changed in place by `step`.
-        gradient: (N,), read by `step`.
-        momentum: of sgd and rmsprop, from 0 to below 1.
-        nesterov: use Nesterov's form of momentum (sgd only).
-        weight_decay: L2 penalty, added to the gradient; for adamw the weights are multiplied by
-            1 - rate * weight_decay instead (Loshchilov and Hutter 2019, "Decoupled weight decay").
+        weights: float (N,); `step` changes them in place.
+        gradient: float (N,); `step` reads it.
+        momentum: for sgd and rmsprop, from 0 (off) to below 1.
+        nesterov: use Nesterov momentum, for sgd.
+        weight_decay: strength of the L2 penalty, 0 or more. weight_decay * weights is added to the gradient.
+            In adamw, the weights are multiplied by 1 - rate * weight_decay instead.
 
-    `memory` holds the tensors that a checkpoint must save: running averages (N,) and the number of steps.
+    Source of adamw: Loshchilov and Hutter 2019, "Decoupled weight decay regularization".
     """
 
     def __init__(
@@ -54,7 +61,7 @@ class Optimizer:
         self.memory["steps"] = torch.zeros((), dtype=torch.int64)
 
     def step(self, rate: float) -> None:
-        """Change the weights by one step with the learning rate `rate`."""
+        """Update the weights once with the current gradient; `rate` is the learning rate."""
         self.memory["steps"] += 1
         gradient = self.gradient
         if self.weight_decay and self.rule == "adamw":
@@ -65,9 +72,12 @@ class Optimizer:
         update[self.rule](gradient, rate)
 
     def _sgd(self, gradient: Tensor, rate: float) -> None:
-        """Apply stochastic gradient descent with momentum: Sutskever et al. 2013.
+        """Update the weights by stochastic gradient descent, with momentum if it is on.
 
-        As in PyTorch, the learning rate multiplies the whole velocity instead of each gradient in it.
+        With momentum, the velocity is a decaying sum of the gradients, and the weights move by
+        -rate * velocity. In the paper, each gradient in the sum is multiplied by the learning rate of its
+        step; here, as in PyTorch, the sum is multiplied by the present one.
+        Source: Sutskever et al. 2013, "On the importance of initialization and momentum in deep learning".
         """
         if self.momentum:
             velocity = self.memory["momentum"].mul_(self.momentum).add_(gradient)
@@ -75,7 +85,12 @@ class Optimizer:
         self.weights.add_(gradient, alpha=-rate)
 
     def _adam(self, gradient: Tensor, rate: float) -> None:
-        """Apply Adam: Kingma and Ba 2015, algorithm 1."""
+        """Update the weights by Adam.
+
+        The weights move against the average gradient, divided by the square root of the average squared
+        gradient.
+        Source: Kingma and Ba 2015, "Adam", algorithm 1.
+        """
         steps = int(self.memory["steps"])
         mean = self.memory["mean"].lerp_(gradient, 1 - BETA1)
         square = self.memory["square"].mul_(BETA2).addcmul_(gradient, gradient, value=1 - BETA2)
@@ -83,7 +98,11 @@ class Optimizer:
         self.weights.addcdiv_(mean, deviation, value=-rate / (1 - BETA1**steps))
 
     def _rmsprop(self, gradient: Tensor, rate: float) -> None:
-        """Apply RMSprop, with or without momentum: Hinton 2012, lecture 6e."""
+        """Update the weights by RMSprop, with momentum if it is on.
+
+        The gradient is divided by the square root of the average squared gradient.
+        Source: Hinton 2012, "Neural networks for machine learning", lecture 6e.
+        """
         square = self.memory["square"].mul_(ALPHA).addcmul_(gradient, gradient, value=1 - ALPHA)
         deviation = square.sqrt().add_(EPSILON)
         if self.momentum:
