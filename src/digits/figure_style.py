@@ -1,8 +1,11 @@
-"""The style of all figures: one width, one palette, one font; Matplotlib without pyplot.
+"""Draw figures that all have the same width, colours and font, with Matplotlib.
 
-A figure is a white sheet of 1,000 px width, legible on a phone. Positions on it are pixels from its top left
-corner, so that images can be enlarged by whole numbers. The same values and the same Matplotlib give the
-same bytes. Without pyplot there is no global state: threads can draw at the same time.
+A figure is a white sheet, 1,000 px wide, which is readable on a phone. A position (x, y) on it is measured
+in px from its top left corner, x to the right and y downwards. `open_sheet` makes a figure with a title,
+`write` and `draw_image` add texts and images, and `save_png` saves it.
+
+The same figure gives the same bytes with the same version of Matplotlib. This module does not use pyplot,
+which has global state, so several threads can draw at the same time.
 """
 
 import io
@@ -20,29 +23,40 @@ from matplotlib.patches import Rectangle
 from digits.files import atomic_write
 
 DPI = 160  # pixels per inch
-PX_PER_POINT = DPI / 72  # a point, the unit of font sizes, is 1/72 inch
-WIDTH, MARGIN = 1000, 24  # px, of a sheet
-TITLE_HEIGHT, LINE_HEIGHT, HEADING_GAP = 48, 28, 24  # px: the title, a line of text, the space below both
-ROW_GAP = 28  # px, between rows of images with captions
-# Font sizes in points. A phone shows 1,000 px on a screen of about 390 CSS px, so 10 points appear as 9 px.
+PX_PER_POINT = DPI / 72  # px; a point, the unit of font sizes, is 1/72 inch
+WIDTH = 1000  # px; width of a figure
+MARGIN = 24  # px; free space at each edge of a figure
+TITLE_HEIGHT = 48  # px; height of the title
+LINE_HEIGHT = 28  # px; height of a line of the text below the title
+HEADING_GAP = 24  # px; free space below this text
+ROW_GAP = 28  # px; free space between two rows of images with captions
+# Font sizes in points. 10 points are 22 px of the 1,000 px. A phone's screen is about 390 CSS px wide, so
+# they appear there as 9 CSS px.
 TITLE_SIZE, TEXT_SIZE, SMALL_SIZE = 15.0, 10.5, 9.5
-FONT = "DejaVu Sans"  # comes with Matplotlib, so figures look the same everywhere
-# Measures of this font, as fractions of the font size:
+FONT = "DejaVu Sans"  # installed with Matplotlib, so figures look the same on every computer
+# Sizes of the characters of this font, as fractions of the font size:
 DIGIT_WIDTH = 0.64
 LETTER_WIDTH = 0.54  # mean over the characters of an English sentence
 CAPITAL_HEIGHT = 0.73  # of capital letters and digits
-# Colours that can be told apart with any colour vision: Okabe and Ito, "Color universal design", 2008. What a
-# colour says is also said by position or by words.
+# Colours that colour-blind people can distinguish. Source: Okabe and Ito, "Color universal design", 2008.
+# Figures show the meaning of a colour by position or by words, too.
 BLUE, VERMILLION = "#0072B2", "#D55E00"
 PALE_BLUE, PALE_VERMILLION = "#a6cfe6", "#f5b78e"
 BLACK, GREY, LIGHT_GREY, PALE_GREY = "#222222", "#666666", "#d9d9d9", "#f4f4f2"
 
 
 def save_png(figure: Figure, path: Path) -> None:
-    """Save a figure as a PNG file, without the date or the version of Matplotlib in it.
+    """Save a figure as a PNG file, which replaces an existing file.
 
-    An interrupted write leaves no broken file. Raises OSError, with the path as its `filename`, if the file
-    cannot be written.
+    If the program is stopped while it writes, the old file stays complete. The file contains no date and no
+    version of Matplotlib, so the same figure gives the same bytes.
+
+    Args:
+        figure: the figure, made by `open_sheet`.
+        path: the file to write.
+
+    Raises:
+        OSError: if the file cannot be written. Its attribute `filename` is the path.
     """
     png = io.BytesIO()
     figure.savefig(png, format="png", dpi=DPI, metadata={"Software": None})
@@ -50,10 +64,16 @@ def save_png(figure: Figure, path: Path) -> None:
 
 
 def open_sheet(title: str, text: str, body: float) -> tuple[Figure, Axes, float]:
-    """Make a white figure with a title, a text below it, and below that free space `body` px high.
+    """Make a white figure with a title, a text below it, and free space below the text.
 
-    Returns the figure; Axes that cover all of it, with x and y in px from the top left corner; and the y at
-    which the free space begins.
+    Args:
+        title: the title, one line.
+        text: the text below the title. It is broken into lines.
+        body: height of the free space in px.
+
+    Returns:
+        The figure; Axes that cover the whole figure, with x and y in px from its top left corner; and the y
+        of the upper end of the free space.
     """
     lines = wrapped(text, TEXT_SIZE)
     top = MARGIN + TITLE_HEIGHT + LINE_HEIGHT * (lines.count("\n") + 1) + HEADING_GAP
@@ -67,27 +87,45 @@ def open_sheet(title: str, text: str, body: float) -> tuple[Figure, Axes, float]
 
 
 def write(canvas: Axes, x: float, y: float, text: str, size: float = TEXT_SIZE, **style: Any) -> None:
-    """Write a text that begins at x, with its capital letters centred on y.
+    """Write a text on a figure.
 
-    `size` is in points; `style` goes to Matplotlib's `Axes.text`, such as `ha`, `va`, `weight` or `color`. A
-    dollar sign is written as it is: Matplotlib's mathematical notation is off.
+    Matplotlib's mathematical notation is off, so a dollar sign is an ordinary character.
+
+    Args:
+        canvas: Axes with x and y in px, as `open_sheet` returns them.
+        x: px; where the text begins, unless `ha` in `style` says otherwise.
+        y: px; the middle of the capital letters, unless `va` in `style` says otherwise.
+        text: may have several lines.
+        size: font size in points.
+        style: arguments of Matplotlib's `Axes.text`, such as `ha`, `va`, `weight` or `color`.
     """
-    if "va" not in style:  # Matplotlib's own "center" depends on whether the text has a g or p
+    # With Matplotlib's va="center", the position would depend on letters that reach below the line, like g.
+    if "va" not in style:
         y, style["va"] = y + CAPITAL_HEIGHT * size * PX_PER_POINT / 2, "baseline"
     look: dict[str, Any] = {"color": BLACK, "fontfamily": FONT, "parse_math": False, "linespacing": 1.25}
     canvas.text(x, y, text, fontsize=size, **(look | style))
 
 
 def wrapped(text: str, size: float) -> str:
-    """Return the text with line breaks, so that it fits between the margins at `size` points."""
+    """Return the text with line breaks, so that it fits between the margins.
+
+    `size` is the font size in points.
+    """
     return textwrap.fill(text, int((WIDTH - 2 * MARGIN) / (size * PX_PER_POINT * LETTER_WIDTH)))
 
 
 def grid(n: int, columns: int, width: float, pitch: float, top: float) -> Iterator[tuple[int, float]]:
-    """Yield the top left corners (x, y) of n tiles in rows that fill the space between the margins.
+    """Yield the positions of images that are arranged in a grid between the margins.
 
-    `width` is that of a tile, `pitch` the distance from one row to the next and `top` the y of the first
-    row, all in px.
+    Args:
+        n: number of images.
+        columns: number of images in a row, at least 2.
+        width: width of an image in px.
+        pitch: distance from the top of a row to the top of the next row in px.
+        top: y of the first row in px.
+
+    Yields:
+        The top left corner (x, y) of each image in px, row by row.
     """
     gap = (WIDTH - 2 * MARGIN - columns * width) / (columns - 1)
     for i in range(n):
@@ -105,14 +143,16 @@ def draw_image(
     limits: tuple[float, float] = (0, 255),
     frame: str = LIGHT_GREY,
 ) -> None:
-    """Draw a framed image with its top left corner at (x, y).
+    """Draw an image with a frame on a figure.
 
     Args:
-        pixels: (height, width) for a colour map, or (height, width, 3).
-        enlarged: px of the sheet for each pixel of the image.
-        colours: name of a Matplotlib colour map; the default is dark ink on white paper.
-        limits: values that get the first and the last colour of the map.
-        frame: colour of the frame; any but the default makes it thick.
+        canvas: Axes with x and y in px, as `open_sheet` returns them.
+        x, y: top left corner of the image in px.
+        pixels: (height, width), whose values get colours from `colours`; or colours, (height, width, 3).
+        enlarged: width and height in px of each pixel of the image.
+        colours: name of a Matplotlib colour map. With the default, 0 is white and 255 is black.
+        limits: the values that get the first and the last colour of the map.
+        frame: colour of the frame. Frames in other colours than the default are thicker.
     """
     height, width = (enlarged * size for size in pixels.shape[:2])
     extent = (x, x + width, y + height, y)
@@ -123,17 +163,26 @@ def draw_image(
 
 
 def percent_number(fraction: float, decimals: int = 2) -> str:
-    """Return a fraction in per cent, without the sign; "100" only if it is exactly 1."""
+    """Return a fraction from 0 to 1 in per cent as text, without the sign: 0.9876 gives "98.76".
+
+    A fraction below 1 is never rounded up to "100.00": the result is at most "99.99".
+    """
     return "100" if fraction == 1 else f"{min(100 * fraction, 100 - 0.1**decimals):.{decimals}f}"
 
 
 def percent(fraction: float) -> str:
-    """Return a fraction in per cent with two decimals and the sign, or "not a number"."""
+    """Return a fraction from 0 to 1 in per cent as text, with the sign: 0.9876 gives "98.76 %".
+
+    NaN and infinity give "not a number".
+    """
     return f"{percent_number(fraction)}\u202f%" if math.isfinite(fraction) else "not a number"
 
 
 def whole_percent(fraction: float) -> str:
-    """Return a probability in whole per cent, or "<1 %" or ">99 %" near 0 and 1."""
+    """Return a probability as text in whole per cent: 0.987 gives "99 %", 0.003 gives "<1 %".
+
+    A probability between 0.99 and 1 gives ">99 %".
+    """
     if 0 < fraction < 0.01:
         return "<1\u202f%"
     if 0.99 < fraction < 1:

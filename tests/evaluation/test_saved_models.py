@@ -61,9 +61,9 @@ def test_other_test_images_are_named(tiny_folder: Path, tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("data", "words"),
     [
-        (None, "does not say what it was trained on"),
-        ({"dataset": "mnist"}, "does not say what it was trained on"),
-        (trained_on("", dataset="letters"), "was trained on 'letters', which is not known here"),
+        (None, "does not record which data it was trained on"),
+        ({"dataset": "mnist"}, "does not record which data it was trained on"),
+        (trained_on("", dataset="letters"), "was trained on the data set 'letters', which is unknown"),
     ],
 )
 def test_a_network_of_unknown_data_is_refused(
@@ -85,7 +85,7 @@ def test_training_images_are_not_used_for_a_test(tiny_folder: Path, tmp_path: Pa
     save(tmp_path / "a.npz", 0, trained_on(split(alone, seed=0).test.sha256()))
     assert digits.evaluate(tmp_path / "a.npz", file).same_images
     save(tmp_path / "b.npz", 0, trained_on("", split_seed=1))
-    with pytest.raises(DataError, match="has no test set of its own"):
+    with pytest.raises(DataError, match="has no separate test set"):
         digits.evaluate(tmp_path / "b.npz", file)
     save(tmp_path / "c.npz", 0, trained_on(split(alone, seed=1).test.sha256(), split_seed=1))
     with pytest.raises(DataError, match="have different test images"):

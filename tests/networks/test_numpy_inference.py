@@ -73,9 +73,9 @@ def test_an_odd_row_is_left_out_of_pooling() -> None:
     [
         ({"output.bias": None}, "has no tensor 'output.bias'"),
         ({"stranger": torch.zeros(1)}, "has an unknown tensor 'stranger'"),
-        ({"output.bias": torch.zeros(3)}, r"has \(3,\) for 'output.bias'; expected \(10,\)"),
-        ({"std": torch.tensor(0.0)}, "has a deviation or temperature of 0.0"),
-        ({"temperature": torch.tensor(-1.0)}, "has a deviation or temperature of -1.0"),
+        ({"output.bias": torch.zeros(3)}, r"has a tensor 'output.bias' of shape \(3,\); expected \(10,\)"),
+        ({"std": torch.tensor(0.0)}, "has a standard deviation or temperature of 0.0"),
+        ({"temperature": torch.tensor(-1.0)}, "has a standard deviation or temperature of -1.0"),
         ({"stem.1.running_var": torch.full((4,), -1.0)}, "has a variance below 0"),
     ],
 )

@@ -1,12 +1,12 @@
-"""Evaluation: how well a network classifies a set of images.
+"""Measure how well a network classifies images.
 
-saved_models  evaluate and compare saved networks: `digits.evaluate`, `digits.compare`
-logits        compute a network's logits for many images
-metrics       accuracy, loss, confusion matrix, precision and recall
-intervals     confidence interval of an accuracy
-calibration   expected calibration error and temperature scaling
-comparison    McNemar's test: is one of two networks better?
-epoch         loss and accuracy of one training epoch
+saved_models  evaluates one saved network or compares two: `digits.evaluate`, `digits.compare`
+logits        computes a network's logits for many images
+metrics       computes accuracy, loss, confusion matrix, precision and recall from logits and labels
+intervals     computes the confidence interval of an accuracy
+calibration   computes the calibration error, and the temperature that makes it small
+comparison    tests whether one of two networks is better than the other (McNemar's test)
+epoch         holds the loss and the accuracy of one training epoch
 options       options of `digits evaluate` and `digits compare`
-plots         figures: learning curves, confusion matrix, mistakes, predictions, first layer
+plots         draws learning curves, confusion matrix, mistakes, predictions and first layer
 """

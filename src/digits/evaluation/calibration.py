@@ -1,4 +1,8 @@
-"""Calibration: are a network's probabilities as high as its accuracy?"""
+"""Measure and improve the calibration of a network.
+
+A network is calibrated if its probabilities fit its accuracy: of all images that it classifies with a
+probability of 90 %, it classifies 90 % correctly.
+"""
 
 import math
 
@@ -7,55 +11,65 @@ from torch import Tensor
 
 from digits.evaluation.logits import checked
 
-# Temperatures are sought between 1/20 and 20. A network without mistakes on the given images, or one that
-# has learned nothing, gets one of these two values, because its best temperature would be 0 or infinite.
+# `fit_temperature` returns a value from 1/20 to 20. For a network without mistakes on the given images, the
+# best temperature is 0, so it gets 1/20. For one that has learned nothing it is infinite, so it gets 20.
 MAX_TEMPERATURE = 20.0
-BINS = 15  # number of confidence bins, as in Guo et al. 2017
+BINS = 15  # number of confidence bins; Guo et al. 2017 use 15 too
 
 
 def expected_calibration_error(logits: Tensor, labels: Tensor, bins: int = BINS) -> float:
-    """Return the expected calibration error (ECE): the mean gap between confidence and accuracy.
+    """Return the expected calibration error (ECE): the mean difference between confidence and accuracy.
 
-    Confidence is the highest class probability of an image. If a network is 90 % confident of some images
-    and right on 90 % of them, the gap is 0. Images are sorted by confidence into bins of equal width:
+    The confidence of an image is its highest class probability. The images are divided by their confidence
+    into bins of equal width. In each bin, the mean confidence is compared with the accuracy:
 
         ECE = sum over bins of (images in the bin / all images) * |accuracy - mean confidence in the bin|
 
     Source: Guo, Pleiss, Sun and Weinberger, "On calibration of modern neural networks", ICML 2017, eq. 3.
 
     Args:
-        logits: (N, classes).
-        labels: (N,), the true classes.
-        bins: number of bins; bin m holds confidences above (m - 1) / bins and up to m / bins.
+        logits: the network's, float (N, classes).
+        labels: the true classes, integers (N,).
+        bins: number of bins. Bin m, from 1, has the confidences above (m - 1) / bins, up to m / bins.
 
-    Returns a number from 0, perfectly calibrated, to 1. Raises the errors of `metrics.evaluate_logits`.
+    Returns:
+        The error, from 0 (perfectly calibrated) to 1.
+
+    Raises:
+        DataError, TrainingError: as for `metrics.evaluate_logits`.
     """
     logits, labels = checked(logits, labels)
     confidence, answers = logits.softmax(1).max(1)
     inner_edges = torch.arange(1, bins, dtype=torch.float64) / bins
-    bin_of = torch.bucketize(confidence, inner_edges)  # (N,); a confidence on an edge is in the lower bin
-    surplus = confidence - (answers == labels).double()
-    gaps = torch.zeros(bins, dtype=torch.float64).index_add(0, bin_of, surplus).abs()
+    bin_of = torch.bucketize(confidence, inner_edges)  # (N,): index of each image's bin
+    differences = confidence - (answers == labels).double()  # (N,)
+    gaps = torch.zeros(bins, dtype=torch.float64).index_add(0, bin_of, differences).abs()  # (bins,)
     return gaps.sum().item() / len(labels)
 
 
 def fit_temperature(logits: Tensor, labels: Tensor) -> float:
-    """Return the temperature by which to divide logits so that their softmax is calibrated.
+    """Return the temperature that calibrates a network whose logits are divided by it.
 
-    It is the T that minimises the mean cross-entropy of logits / T, found by bisection between 1/20 and 20:
-    the loss is convex in 1 / T. The predicted classes do not change. Source: temperature scaling, Guo et al.
-    2017, section 4.2.
+    A temperature above 1 makes all probabilities less extreme, one below 1 more extreme. The predicted
+    classes stay the same. The best temperature T minimises the mean cross-entropy of logits / T. As a
+    function of 1 / T, this loss has a single minimum, which is found by bisection.
+
+    Source: "temperature scaling", Guo et al. 2017, section 4.2.
 
     Args:
-        logits: (N, classes), of images that the network was not trained on.
-        labels: (N,), the true classes.
+        logits: the network's, float (N, classes), for images that it was not trained on.
+        labels: the true classes, integers (N,).
 
-    Raises the errors of `metrics.evaluate_logits`.
+    Returns:
+        The temperature, from 1/20 to 20.
+
+    Raises:
+        DataError, TrainingError: as for `metrics.evaluate_logits`.
     """
     logits, labels = checked(logits, labels)
-    right = logits.gather(1, labels[:, None]).squeeze(1)
-    low, high = 1 / MAX_TEMPERATURE, MAX_TEMPERATURE  # of 1 / T
-    for _ in range(60):  # halvings: far more than a double can resolve
+    right = logits.gather(1, labels[:, None]).squeeze(1)  # (N,): the logit of the true class
+    low, high = 1 / MAX_TEMPERATURE, MAX_TEMPERATURE  # limits of 1 / T
+    for _ in range(60):  # each step halves the range on a logarithmic scale; 60 exceed a double's precision
         middle = math.sqrt(low * high)
         slope = ((logits * middle).softmax(1) * logits).sum(1) - right  # (N,): d loss / d (1 / T)
         low, high = (low, middle) if slope.mean() > 0 else (middle, high)

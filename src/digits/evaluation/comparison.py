@@ -1,4 +1,4 @@
-"""Compare two networks on the same images: McNemar's test."""
+"""Test whether one of two networks is better, on the same images, by McNemar's test."""
 
 import math
 from dataclasses import dataclass
@@ -11,20 +11,22 @@ from digits.evaluation.logits import checked
 
 @dataclass(frozen=True)
 class Comparison:
-    """How many images both, one or neither of two networks classified correctly."""
+    """The numbers of images that both, one or neither of two networks classified correctly."""
 
-    both: int
-    first: int  # only the first network was right
-    second: int  # only the second network was right
-    neither: int
+    both: int  # images that both networks classified correctly
+    first: int  # images that only the first network classified correctly
+    second: int  # images that only the second network classified correctly
+    neither: int  # images that no network classified correctly
 
     @property
     def p_value(self) -> float:
-        """P-value of McNemar's exact test, from 0 to 1; a small value means that the accuracies differ.
+        """P-value of McNemar's exact test, from 0 to 1. Below 0.05 usually counts as a real difference.
 
-        It is the probability of a difference at least this large between two equally good networks: of the
-        images that only one of them classifies correctly, each is then the first one's with probability 1/2.
-        Source: McNemar 1947; Dietterich 1998, "Approximate statistical tests for comparing supervised
+        The test uses only the images that exactly one network classifies correctly. If the networks are
+        equally good, either of them is the correct one with probability 1/2. The p-value is then the
+        probability that the counts `first` and `second` differ at least as much as they do.
+
+        Sources: McNemar 1947; Dietterich 1998, "Approximate statistical tests for comparing supervised
         classification learning algorithms", section 3.1.
         """
         differ = self.first + self.second
@@ -35,8 +37,16 @@ class Comparison:
 def compare_logits(first: Tensor, second: Tensor, labels: Tensor) -> Comparison:
     """Compare the predictions of two networks for the same images.
 
-    `first` and `second` are their logits (N, classes), `labels` the true classes (N,). Raises the errors of
-    `metrics.evaluate_logits`.
+    Args:
+        first: logits of the first network, float (N, classes).
+        second: logits of the second network, float (N, classes).
+        labels: the true classes, integers (N,).
+
+    Returns:
+        The numbers of images that both, one or neither network classified correctly.
+
+    Raises:
+        DataError, TrainingError: as for `metrics.evaluate_logits`.
     """
     (a, truth), (b, _) = checked(first, labels), checked(second, labels)
     right_a, right_b = a.argmax(1) == truth, b.argmax(1) == truth

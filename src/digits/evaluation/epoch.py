@@ -1,21 +1,21 @@
-"""Loss, accuracy and time of one training epoch."""
+"""Hold the loss, accuracy and time of one training epoch."""
 
 from dataclasses import dataclass
 
 
 @dataclass(frozen=True)
 class Epoch:
-    """Loss, accuracy and time of one training epoch.
+    """The loss, accuracy and time of one training epoch.
 
-    Losses are mean cross-entropies in nats, accuracies fractions from 0 to 1. The training values are means
-    over the batches of the epoch: the weights change meanwhile, and the images are augmented if augmentation
-    is on. The validation values are measured at the end of the epoch.
+    The training values are means over all training images of the epoch, as the network saw them: with
+    augmentation, and while its weights changed after each batch. The validation values are measured with the
+    weights at the end of the epoch.
     """
 
-    number: int  # from 1
-    train_loss: float
-    train_accuracy: float
-    val_loss: float
-    val_accuracy: float
-    seconds: float  # of training, without validation
-    images: int  # training images used in the epoch
+    number: int  # 1 for the first epoch
+    train_loss: float  # mean cross-entropy of the training images in nats
+    train_accuracy: float  # fraction of the training images classified correctly, from 0 to 1
+    val_loss: float  # mean cross-entropy of the validation images in nats
+    val_accuracy: float  # fraction of the validation images classified correctly, from 0 to 1
+    seconds: float  # time spent in training, without validation
+    images: int  # number of training images used in the epoch

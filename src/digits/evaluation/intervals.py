@@ -1,21 +1,33 @@
-"""Confidence interval of an accuracy."""
+"""Compute the confidence interval of an accuracy.
+
+The accuracy on a test set depends on which images happen to be in the set. The confidence interval shows how
+much: it probably contains the accuracy on all images of this kind.
+"""
 
 import math
 from statistics import NormalDist
 
-CONFIDENCE = 0.95  # share of all test sets for which the interval contains the true accuracy
+CONFIDENCE = 0.95  # probability that the interval of a random test set contains the true accuracy
 
 
 def wilson_interval(correct: int, total: int, confidence: float = CONFIDENCE) -> tuple[float, float]:
-    """Return the Wilson score interval (low, high) of the accuracy `correct / total`, both from 0 to 1.
+    """Return the Wilson score interval of the accuracy `correct / total`.
 
-    It says where the accuracy on further images of the same kind lies. Unlike the usual normal interval it
-    is right near 100 % too. `total` must be above 0. Source: E. B. Wilson, "Probable inference, the law of
-    succession, and statistical inference", Journal of the American Statistical Association 22 (1927).
+    The simpler normal interval is too narrow for an accuracy near 100 %; this one is not.
+    Source: E. B. Wilson, "Probable inference, the law of succession, and statistical inference", Journal of
+    the American Statistical Association 22 (1927).
+
+    Args:
+        correct: number of images classified correctly.
+        total: number of images, above 0.
+        confidence: probability that the interval contains the true accuracy, between 0 and 1.
+
+    Returns:
+        The lower and the upper end of the interval, as fractions from 0 to 1.
     """
     z = NormalDist().inv_cdf((1 + confidence) / 2)  # 1.96 standard deviations for 95 %
     p, shrink = correct / total, z * z / total
     centre = (p + shrink / 2) / (1 + shrink)
     radius = math.sqrt(p * (1 - p) * shrink + shrink * shrink / 4) / (1 + shrink)
-    # Without rounding, the interval lies between 0 and 1 and contains p; min and max keep it so.
+    # The exact interval lies between 0 and 1 and contains p. With rounding errors, min and max ensure this.
     return min(p, max(0.0, centre - radius)), max(p, min(1.0, centre + radius))

@@ -1,4 +1,8 @@
-"""Compute a network's logits for many images, and check logits and labels."""
+"""Compute a network's logits for many images, and check logits and labels.
+
+The logits of an image are the network's outputs, one number per class. The highest one belongs to the
+predicted class. Their softmax gives the class probabilities.
+"""
 
 import contextlib
 from collections.abc import Iterator
@@ -12,16 +16,20 @@ from digits.mnist import SIDE
 
 
 def compute_logits(model: nn.Module, images: Tensor | Digits, batch: int = 1000) -> Tensor:
-    """Return a network's logits (N, classes) for images, on the CPU.
+    """Compute the logits of many images with a network in evaluation mode.
 
-    The network is in evaluation mode meanwhile, so the logits of an image do not depend on the others.
+    Afterwards, all layers of the network are in the mode that they had before.
 
     Args:
-        model: takes images (B, 1, 28, 28), float32 in [0, 1]; may be on any device.
-        images: uint8 (N, 28, 28) on any device, or a data set whose images are used.
-        batch: number of images to process at a time.
+        model: network that takes images, float32 (B, 1, 28, 28) in [0, 1]. It may be on any device.
+        images: uint8 (N, 28, 28), from 0 to 255, on any device; or a data set with such images.
+        batch: number of images to process at a time. The logits of an image do not depend on the others.
 
-    Raises DataError if the images have another shape or dtype.
+    Returns:
+        float (N, classes), on the CPU.
+
+    Raises:
+        DataError: if the images have another shape or dtype.
     """
     pixels = images if isinstance(images, Tensor) else images.images
     if pixels.dtype != torch.uint8 or pixels.shape[1:] != (SIDE, SIDE):
@@ -31,12 +39,12 @@ def compute_logits(model: nn.Module, images: Tensor | Digits, batch: int = 1000)
     device = pixels.device if parameter is None else parameter.device
     with _evaluation_mode(model), torch.inference_mode():
         logits = [model(as_fractions(part.to(device)).unsqueeze(1)) for part in torch.split(pixels, batch)]
-    return torch.cat(logits).cpu()  # made outside inference mode, so that autograd can use it
+    return torch.cat(logits).cpu()  # a tensor made outside inference mode, which autograd can use
 
 
 @contextlib.contextmanager
 def _evaluation_mode(model: nn.Module) -> Iterator[None]:
-    """Put a network into evaluation mode, and afterwards each of its layers back into the mode it had."""
+    """Put a network into evaluation mode, and restore the previous mode of each layer at the end."""
     before = [(module, module.training) for module in model.modules()]
     model.eval()
     try:
@@ -47,38 +55,56 @@ def _evaluation_mode(model: nn.Module) -> Iterator[None]:
 
 
 def probabilities(logits: Tensor) -> Tensor:
-    """Return the probabilities, float64 (N, classes), of logits (N, classes); each row sums to 1.
+    """Return the class probabilities of logits, their softmax.
 
-    Raises the errors of `checked_logits`.
+    Args:
+        logits: float (N, classes).
+
+    Returns:
+        float64 (N, classes), on the CPU; each row sums to 1.
+
+    Raises:
+        DataError, TrainingError: as for `checked_logits`.
     """
     return checked_logits(logits).softmax(1)
 
 
 def checked(logits: Tensor, labels: Tensor) -> tuple[Tensor, Tensor]:
-    """Return logits (N, classes) as float64 and labels (N,) as int64, both on the CPU.
+    """Check logits and labels, and return them with the dtypes that the metrics use.
 
-    Raises DataError if their numbers differ or a label is not a class of the network, and the errors of
-    `checked_logits`.
+    Args:
+        logits: float (N, classes).
+        labels: the true classes, integers (N,).
+
+    Returns:
+        The logits as float64 and the labels as int64, both on the CPU, with the same shapes.
+
+    Raises:
+        DataError: if there are not as many labels as images, or a label is not a class of the network, or as
+            for `checked_logits`.
+        TrainingError: as for `checked_logits`.
     """
     logits, labels = checked_logits(logits), labels.detach().cpu().long()
     if labels.shape != logits.shape[:1]:
         raise DataError(
             f"every image needs one label, found {len(logits)} images and labels {tuple(labels.shape)}; "
-            "evaluate the images and the labels of the same set"
+            "use the images and the labels of the same data set"
         )
     low, high, classes = labels.min().item(), labels.max().item(), logits.shape[1]
     if low < 0 or high >= classes:
         raise DataError(
             f"labels must be from 0 to {classes - 1}, found {low} to {high}; "
-            "evaluate on the data set the network was trained for"
+            "use the data set that the network was trained for"
         )
     return logits, labels
 
 
 def checked_logits(logits: Tensor) -> Tensor:
-    """Return logits (N, classes) as float64 on the CPU.
+    """Check logits, float (N, classes), and return them as float64 on the CPU.
 
-    Raises DataError if they have another shape or there are none, and TrainingError if one is not finite.
+    Raises:
+        DataError: if the logits have another shape, or there are no images.
+        TrainingError: if a logit is not finite.
     """
     if logits.ndim != 2 or logits.numel() == 0:
         raise DataError(
@@ -88,7 +114,7 @@ def checked_logits(logits: Tensor) -> Tensor:
     broken = int((~logits.isfinite()).any(1).sum())
     if broken:
         raise TrainingError(
-            f"the network's answers to {broken} of {len(logits)} images are not finite numbers; "
-            "its weights have overflowed: train again with a lower learning rate"
+            f"the network's logits for {broken} of {len(logits)} images are not finite numbers, "
+            "because its weights have become too large: train again with a lower learning rate"
         )
     return logits

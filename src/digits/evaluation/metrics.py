@@ -1,4 +1,8 @@
-"""Accuracy, loss, confusion matrix, precision and recall of a network's predictions."""
+"""Compute accuracy, loss, confusion matrix, precision and recall from logits and labels.
+
+>>> evaluation = evaluate_logits(logits, labels)  # float (N, classes) and integers (N,)
+>>> evaluation.accuracy, evaluation.per_class[7].recall  # fractions from 0 to 1
+"""
 
 from dataclasses import asdict, dataclass
 from typing import Any
@@ -11,32 +15,35 @@ from digits.evaluation.calibration import expected_calibration_error
 from digits.evaluation.intervals import wilson_interval
 from digits.evaluation.logits import checked
 
-# Indices of the 15 images in MNIST's test set whose labels most people dispute: Northcutt, Athalye and
-# Mueller, "Pervasive label errors in test sets destabilize machine learning benchmarks", NeurIPS 2021.
+# Indices of the 15 images in MNIST's test set whose labels are disputed: most people who were asked see
+# another digit, or none. Source: Northcutt, Athalye and Mueller, "Pervasive label errors in test sets
+# destabilize machine learning benchmarks", NeurIPS 2021.
 DISPUTED = (947, 1621, 1901, 2130, 2462, 2597, 2654, 3520, 3558, 5937, 6651, 6783, 8527, 9679, 9729)
 
 
 @dataclass(frozen=True)
 class ClassMetrics:
-    """Precision, recall and F1 score of one class, from 0 to 1.
+    """The precision, recall and F1 score of one class.
 
-    A ratio with the denominator 0 is 0, as in scikit-learn: the precision of a class that was never
-    predicted, or the recall of a class without images.
+    As in scikit-learn, precision is 0 for a class that was never predicted, and recall is 0 for a class
+    without images.
     """
 
-    precision: float  # of the images predicted as this class, the fraction that belong to it
-    recall: float  # of the images of this class, the fraction predicted as it
-    f1: float  # harmonic mean of precision and recall
+    precision: float  # fraction of the images predicted as this class that belong to it, from 0 to 1
+    recall: float  # fraction of the images of this class that are predicted as it, from 0 to 1
+    f1: float  # harmonic mean of precision and recall, from 0 to 1
     support: int  # number of images of this class
 
 
 @dataclass(frozen=True)
 class Evaluation:
-    """How well a network classified one set of images."""
+    """The result of classifying a set of images with a network."""
 
-    confusion: tuple[tuple[int, ...], ...]  # number of images; row: true class, column: predicted class
+    confusion: tuple[
+        tuple[int, ...], ...
+    ]  # (classes, classes), images by true class (row) and predicted class
     loss: float  # mean cross-entropy in nats
-    ece: float  # expected calibration error, from 0 to 1: see `calibration`
+    ece: float  # expected calibration error, from 0 to 1; `calibration` explains it
 
     @property
     def correct(self) -> int:
@@ -55,17 +62,17 @@ class Evaluation:
 
     @property
     def interval(self) -> tuple[float, float]:
-        """95 % confidence interval (low, high) of the accuracy on further images of this kind."""
+        """95 % confidence interval of the accuracy on all images of this kind: (low, high), from 0 to 1."""
         return wilson_interval(self.correct, self.total)
 
     @property
     def per_class(self) -> tuple[ClassMetrics, ...]:
-        """Precision, recall, F1 score and number of images of each class, in the order of the classes."""
+        """Precision, recall, F1 score and number of images of each class, from class 0 on."""
         answers = [sum(column) for column in zip(*self.confusion, strict=True)]
         return tuple(_class_metrics(row[i], sum(row), answers[i]) for i, row in enumerate(self.confusion))
 
     def to_json(self) -> dict[str, Any]:
-        """Return all figures as a dictionary for `json.dumps`."""
+        """Return all numbers of the evaluation as a dictionary for `json.dumps`."""
         return {
             "accuracy": self.accuracy,
             "correct": self.correct,
@@ -79,11 +86,17 @@ class Evaluation:
 
 
 def evaluate_logits(logits: Tensor, labels: Tensor) -> Evaluation:
-    """Evaluate the predictions of a network, given as logits (N, classes), against the labels (N,).
+    """Compare a network's predictions with the true classes.
 
-    The predicted class is that of the highest logit, among equals the first. Raises DataError if there are
-    no images, or the labels do not fit the logits in number or range, and TrainingError if a logit is not
-    finite.
+    The predicted class has the highest logit. If several are equal, it is the first of them.
+
+    Args:
+        logits: the network's, float (N, classes).
+        labels: the true classes, integers (N,).
+
+    Raises:
+        DataError: if there are no images, the number of labels differs, or a label is not a class.
+        TrainingError: if a logit is not finite.
     """
     logits, labels = checked(logits, labels)
     classes = logits.shape[1]
@@ -96,9 +109,17 @@ def evaluate_logits(logits: Tensor, labels: Tensor) -> Evaluation:
 
 
 def evaluate_undisputed(logits: Tensor, labels: Tensor) -> Evaluation:
-    """Evaluate the predictions for MNIST's test set without the 15 images whose labels are disputed.
+    """Evaluate MNIST's test set without the 15 images whose labels are disputed.
 
-    `logits` (10000, classes) and `labels` (10000,) are those of the whole test set in its usual order.
+    Args:
+        logits: the network's, float (10000, classes), for the whole test set in its usual order.
+        labels: the labels of the whole test set, integers (10000,).
+
+    Returns:
+        The evaluation of the other 9,985 images.
+
+    Raises:
+        DataError, TrainingError: as for `evaluate_logits`.
     """
     kept = torch.ones(len(labels), dtype=torch.bool)
     kept[list(DISPUTED)] = False
@@ -106,10 +127,21 @@ def evaluate_undisputed(logits: Tensor, labels: Tensor) -> Evaluation:
 
 
 def most_confident_mistakes(logits: Tensor, labels: Tensor, n: int) -> Tensor:
-    """Return the indices of at most n wrongly classified images, the most confident first.
+    """Return the indices of the wrongly classified images with the highest confidence.
 
-    Confidence is the probability of the predicted class; images with the same confidence stay in their
-    order. The result is int64 (at most n,). Raises the errors of `evaluate_logits`.
+    The confidence of an image is the probability of its predicted class.
+
+    Args:
+        logits: the network's, float (N, classes).
+        labels: the true classes, integers (N,).
+        n: the highest number of images to return.
+
+    Returns:
+        int64 (n,), or shorter if there are fewer mistakes. The highest confidence comes first. Images with
+        the same confidence keep their order.
+
+    Raises:
+        DataError, TrainingError: as for `evaluate_logits`.
     """
     logits, labels = checked(logits, labels)
     confidence, answers = logits.softmax(1).max(1)
@@ -118,9 +150,12 @@ def most_confident_mistakes(logits: Tensor, labels: Tensor, n: int) -> Tensor:
 
 
 def _class_metrics(hits: int, support: int, answers: int) -> ClassMetrics:
-    """Return the metrics of a class that has `support` images.
+    """Return the metrics of one class.
 
-    `answers` images were predicted as this class, `hits` of them correctly.
+    Args:
+        hits: number of images of this class that were predicted as this class.
+        support: number of images of this class.
+        answers: number of images that were predicted as this class.
     """
     return ClassMetrics(
         precision=hits / answers if answers else 0.0,

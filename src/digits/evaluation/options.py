@@ -8,14 +8,14 @@ from digits.options import at_least
 
 @dataclass(frozen=True)
 class EvaluateOptions:
-    """Test a saved network on the images that were held out of its training."""
+    """Test a saved network on images that were not used to train it."""
 
     model: str
     """Folder of a run, a model file, or the name of a bundled network: cnn, mlp."""
     data: Path | None = None
-    """Folder or file with the data. Default: found or downloaded as for training."""
+    """Folder or file with the data. Default: $DIGITS_DATA, the cache, or a download."""
     unverified: bool = False
-    """Accept files of the published sizes whose content is not the published one."""
+    """Accept data files of the published size even if their checksum differs from the published one."""
     json: bool = False
     """Print one JSON object instead of a table."""
     threads: int = 1
@@ -27,16 +27,16 @@ class EvaluateOptions:
 
 @dataclass(frozen=True)
 class CompareOptions:
-    """Compare two saved networks on the same test images: is one better, or is it chance?"""
+    """Compare two saved networks on the same test images, and test if the difference may be chance."""
 
     first: str
     """Folder of a run, a model file, or the name of a bundled network: cnn, mlp."""
     second: str
-    """The network to compare it with, named likewise."""
+    """The other network: folder of a run, a model file, or cnn or mlp."""
     data: Path | None = None
-    """Folder or file with the data. Default: found or downloaded as for training."""
+    """Folder or file with the data. Default: $DIGITS_DATA, the cache, or a download."""
     unverified: bool = False
-    """Accept files of the published sizes whose content is not the published one."""
+    """Accept data files of the published size even if their checksum differs from the published one."""
     json: bool = False
     """Print one JSON object instead of a table."""
     threads: int = 1

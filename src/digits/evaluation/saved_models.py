@@ -1,4 +1,8 @@
-"""Evaluate a saved network on the test images, and compare two networks."""
+"""Evaluate a saved network on its test images, and compare two saved networks.
+
+The test images of a network are images of its data set that were not used to train it. A model file records
+how its data set was divided, so that the same images are found again.
+"""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -19,13 +23,13 @@ from digits.networks.model_file import load_model
 
 @dataclass(frozen=True)
 class ModelEvaluation:
-    """Result of evaluating a saved network on the images that were held out of its training."""
+    """The result of evaluating a saved network on images that were not used to train it."""
 
-    test: Evaluation
-    undisputed: Evaluation | None  # without the images whose labels are disputed; None: not known which
+    test: Evaluation  # of all test images
+    undisputed: Evaluation | None  # of the images whose labels are not disputed; None: known for MNIST only
     collection: Collection  # the data set that the images come from
-    model: Path
-    same_images: bool  # whether they are the test images of the run that trained the network
+    model: Path  # the model file
+    same_images: bool  # True: the training run was tested on the same images; False: on other ones
 
     @property
     def accuracy(self) -> float:
@@ -35,14 +39,14 @@ class ModelEvaluation:
 
 @dataclass(frozen=True)
 class ModelComparison:
-    """Result of comparing two saved networks on the same test images."""
+    """The result of comparing two saved networks on the same test images."""
 
-    comparison: Comparison
+    comparison: Comparison  # numbers of images that both, one or neither classified correctly
     collection: Collection  # the data set that the images come from
 
     @property
     def p_value(self) -> float:
-        """P-value of McNemar's exact test, from 0 to 1; a small value means that the accuracies differ."""
+        """P-value of McNemar's exact test, from 0 to 1. Below 0.05 usually counts as a real difference."""
         return self.comparison.p_value
 
 
@@ -53,18 +57,22 @@ def evaluate(
     unverified: bool = False,
     progress: Progress | None = None,
 ) -> ModelEvaluation:
-    """Evaluate a saved network on the images that were held out of its training.
+    """Evaluate a saved network on images that were not used to train it.
 
         >>> digits.evaluate("runs/classic-1").accuracy  # a fraction, about 0.973
 
     Args:
         model: a bundled network ("cnn" or "mlp"), the folder of a run, or a model file.
-        data: folder or file with the data set; None: found or downloaded as by `digits.load_data`.
-        unverified: accept files that have the size of the published ones but another content.
-        progress: called during a download.
+        data: folder or file with the data set. None: it is found or downloaded as by `digits.load_data`.
+        unverified: accept data files of the published size even if their checksum differs.
+        progress: function that is called during a download.
 
-    Raises CheckpointError if the model file cannot be used, and DataError if the data cannot be found or
-    the test images may include some that the network was trained on.
+    Returns:
+        The accuracy and other results, and where the images come from.
+
+    Raises:
+        CheckpointError: if the model file cannot be used.
+        DataError: if the data cannot be found, or if the network may have been trained on the test images.
     """
     found = _predictions(model, data, unverified, progress)
     return ModelEvaluation(
@@ -86,10 +94,18 @@ def compare(
 ) -> ModelComparison:
     """Compare two saved networks on the same test images.
 
-        >>> digits.compare("cnn", "mlp").p_value  # below 0.05: the difference is hardly chance
+        >>> digits.compare("cnn", "mlp").p_value  # below 0.05 usually counts as a real difference
 
-    Arguments and errors as for `evaluate`; also raises DataError if the two networks have different test
-    images.
+    Args:
+        first, second: two networks, each given like `model` in `evaluate`.
+        data, unverified, progress: see `evaluate`.
+
+    Returns:
+        The numbers of images that both, one or neither network classified correctly, and the p-value.
+
+    Raises:
+        CheckpointError: if a model file cannot be used.
+        DataError: if the networks have different test images, or as for `evaluate`.
     """
     a, b = (_predictions(model, data, unverified, progress) for model in (first, second))
     if a.test.sha256() != b.test.sha256():
@@ -101,10 +117,17 @@ def compare(
 
 
 def undisputed_test(collection: Collection, logits: torch.Tensor, test: Digits) -> Evaluation | None:
-    """Evaluate the predictions for a test set without the images whose labels are disputed.
+    """Evaluate a test set without the images whose labels are disputed.
 
-    `logits` (N, classes) are the predictions for the images of `test`. Returns None unless it is the test
-    set of the published MNIST, the only one whose disputed images are known.
+    The disputed images are known only for the test set of the published MNIST.
+
+    Args:
+        collection: the data set that the test set belongs to.
+        logits: a network's logits for the images of `test`, float (N, classes).
+        test: the whole test set of N images.
+
+    Returns:
+        The evaluation of the other images; None for every other data set.
     """
     if collection.dataset != "mnist" or not collection.published or collection.test is None:
         return None
@@ -115,17 +138,20 @@ def undisputed_test(collection: Collection, logits: torch.Tensor, test: Digits) 
 class _Predictions:
     """The logits of a saved network for its test images."""
 
-    logits: torch.Tensor  # (N, classes)
-    test: Digits
-    collection: Collection
-    model: Path
-    same_images: bool  # as in `ModelEvaluation`
+    logits: torch.Tensor  # float (N, classes)
+    test: Digits  # the N test images and their labels
+    collection: Collection  # the data set that the images come from
+    model: Path  # the model file
+    same_images: bool  # see `ModelEvaluation`
 
 
 def _predictions(
     name: str | Path, folder: str | Path | None, unverified: bool, progress: Progress | None
 ) -> _Predictions:
-    """Load a network and its data, split the data as for its training, and compute the test logits."""
+    """Load a network and its data set, split the data as in the training, and compute the test logits.
+
+    Arguments and errors as for `evaluate`; `name` is the model, `folder` the data.
+    """
     path = model_path(str(name))
     model, meta = load_model(path)
     trained_on = meta.get("data")
@@ -133,10 +159,13 @@ def _predictions(
     if not isinstance(trained_on, dict) or not all(
         isinstance(trained_on.get(key), kind) for key, kind in known.items()
     ):
-        raise CheckpointError(f"{path} does not say what it was trained on; expected a model of digits train")
+        raise CheckpointError(
+            f"{path} does not record which data it was trained on; expected a model file of digits train"
+        )
     if trained_on["dataset"] not in catalogue.DATASETS:
         raise CheckpointError(
-            f"{path} was trained on {trained_on['dataset'][:80]!r}, which is not known here"
+            f"{path} was trained on the data set {trained_on['dataset'][:80]!r}, which is unknown; "
+            f"expected one of {', '.join(catalogue.DATASETS)}"
         )
     collection = loading.load(
         trained_on["dataset"], Path(folder) if folder else None, unverified=unverified, progress=progress
@@ -146,7 +175,7 @@ def _predictions(
     same = test.sha256() == trained_on["test_sha256"]
     if collection.test is None and not same:
         raise DataError(
-            f"{collection.origin} has no test set of its own, and its images may be among those the model "
-            "was trained on; name the data it was trained on with --data"
+            f"{collection.origin} has no separate test set, and the model may have been trained on its "
+            "images; use --data to give the data that the model was trained on"
         )
     return _Predictions(logits.compute_logits(model, test), test, collection, path, same)

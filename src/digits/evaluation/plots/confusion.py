@@ -1,4 +1,4 @@
-"""The figure of the confusion matrix."""
+"""Draw the confusion matrix as a figure."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -29,14 +29,24 @@ from digits.figure_style import (
     write,
 )
 
+# Colours of the cells with mistakes, from the rarest mistake to the most frequent one.
 MISTAKE_COLOURS = LinearSegmentedColormap.from_list("mistakes", [PALE_GREY, "#fbd9bd", "#f0a06a", VERMILLION])
-ROW_HEIGHT, HEADER_HEIGHT, SLANTED_HEADER_HEIGHT = 66, 64, 130  # px
+ROW_HEIGHT = 66  # px; height of a row of the table
+HEADER_HEIGHT = 64  # px; height of the line with the class names above the table
+SLANTED_HEADER_HEIGHT = 130  # px; the same for long names, which are rotated by 45 degrees
 
 
 def confusion_figure(evaluation: Evaluation, class_names: Sequence[str]) -> Figure:
-    """Draw a confusion matrix, with recall and precision of each class and the mistakes in colour.
+    """Draw a confusion matrix, with recall and precision of each class.
 
-    `class_names` has the names of the classes in their order. Returns a Matplotlib figure.
+    A row is a true class, and a column is a predicted class. Cells with mistakes are coloured.
+
+    Args:
+        evaluation: the result for the test images.
+        class_names: names of the classes, from class 0 on.
+
+    Returns:
+        A Matplotlib figure.
     """
     counts = np.array(evaluation.confusion)
     low, high = evaluation.interval
@@ -68,7 +78,7 @@ def confusion_figure(evaluation: Evaluation, class_names: Sequence[str]) -> Figu
 
 
 def _worst_confusion(counts: npt.NDArray[Any], class_names: Sequence[str]) -> str:
-    """Return a sentence with the most frequent mistake in a confusion matrix (classes, classes)."""
+    """Return a sentence about the most frequent mistake in a confusion matrix (classes, classes)."""
     wrong = counts - np.diag(np.diag(counts))
     truth, guess = divmod(int(wrong.argmax()), len(wrong))
     if not wrong[truth, guess]:
@@ -80,9 +90,14 @@ def _worst_confusion(counts: npt.NDArray[Any], class_names: Sequence[str]) -> st
 def _write_class_names(
     canvas: Axes, class_names: Sequence[str], left: float, top: float, column: float, *, slanted: bool
 ) -> None:
-    """Write the names of the rows and columns of the table with the top left corner (left, top).
+    """Write the names of the table's rows and columns.
 
-    `column` is the width of a column in px; slanted names take less of it.
+    Args:
+        canvas: axes that cover the figure, with x and y in px.
+        class_names: names of the classes, from class 0 on.
+        left, top: top left corner of the table in px.
+        column: width of a column in px.
+        slanted: rotate the names of the columns by 45 degrees.
     """
     slant: dict[str, Any] = {"rotation": 45, "rotation_mode": "anchor"} if slanted else {}
     for i, name in enumerate([*class_names, "recall"]):
@@ -94,7 +109,11 @@ def _write_class_names(
 
 
 def _draw_cells(canvas: Axes, counts: npt.NDArray[Any], left: float, top: float, column: float) -> None:
-    """Draw the cells of the table: correct predictions grey, frequent mistakes darker than rare ones."""
+    """Draw the cells of the table with their counts.
+
+    Cells with correct predictions are grey. In the other cells, more mistakes give a darker colour. The
+    arguments are those of `_write_class_names`; `counts` is the confusion matrix (classes, classes).
+    """
     most = max(1, (counts - np.diag(np.diag(counts))).max())
     size = min(SMALL_SIZE, 0.9 * column / (len(str(counts.max())) * DIGIT_WIDTH * PX_PER_POINT))
     for (truth, guess), count in np.ndenumerate(counts):

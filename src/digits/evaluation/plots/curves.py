@@ -1,4 +1,4 @@
-"""The figure of the learning curves: accuracy and loss, epoch by epoch."""
+"""Draw the learning curves, accuracy and loss of each epoch, as a figure."""
 
 import math
 from collections.abc import Callable, Sequence
@@ -23,16 +23,22 @@ from digits.figure_style import (
     write,
 )
 
-ACCURACY_HEIGHT, LOSS_HEIGHT = 400, 310  # px, of the two panels
-PANEL_GAP = 70  # px, below each of them
-MAX_MARKED_EPOCHS = 30  # with more epochs, the points of the lines are not marked
+ACCURACY_HEIGHT, LOSS_HEIGHT = 400, 310  # px; heights of the two panels
+PANEL_GAP = 70  # px; free space below each panel
+MAX_MARKED_EPOCHS = 30  # up to this number of epochs, each epoch is marked by a dot on the line
 
 
 def curves_figure(epochs: Sequence[Epoch]) -> Figure:
-    """Draw training and validation accuracy and loss of at least one epoch; return a Matplotlib figure.
+    """Draw the accuracy and the loss of all epochs, for training and validation.
 
-    A ring marks the best epoch: the one with the highest validation accuracy, and among equals the lowest
-    validation loss, then the first. Values that are not finite leave a gap.
+    A ring marks the best epoch, which has the highest validation accuracy. If several epochs have it, the
+    one with the lowest validation loss is the best. A value that is not finite leaves a gap in its line.
+
+    Args:
+        epochs: at least one epoch, in order.
+
+    Returns:
+        A Matplotlib figure.
     """
     best = min(
         epochs, key=lambda e: (-_finite_or(e.val_accuracy, -math.inf), _finite_or(e.val_loss, math.inf))
@@ -58,12 +64,14 @@ def _draw_curves(
     format_value: Callable[[float], str],
     best: int,
 ) -> None:
-    """Draw one line for training and one for validation, with a ring around the best epoch of the latter.
+    """Draw a line for training and a line for validation, and a ring around the best validation value.
 
     Args:
-        values: returns the training value and the validation value of an epoch.
-        format_value: returns a value as text, for the end of its line.
-        best: index of the epoch to ring.
+        panel: the axes to draw in.
+        epochs: the epochs to draw.
+        values: function that returns the training value and the validation value of an epoch.
+        format_value: function that returns a value as text, to be written at the end of its line.
+        best: index of the best epoch.
     """
     numbers = [epoch.number for epoch in epochs]
     lines = np.array([values(epoch) for epoch in epochs], dtype=float).T  # (2, epochs)
@@ -85,9 +93,12 @@ def _draw_curves(
 
 
 def _write_names(panel: Axes, lines: npt.NDArray[Any], format_value: Callable[[float], str]) -> None:
-    """Write name and last value at the end of each of two lines (2, epochs), without overlap."""
-    panel.get_ylim()  # has Matplotlib choose the limits, which the positions below depend on
-    ends = [line[np.isfinite(line)][-1:] for line in lines]  # (1,); (0,) without any finite value
+    """Write the name and the last value at the end of each line, so that the two texts do not overlap.
+
+    `lines` has the training values and the validation values, float (2, epochs).
+    """
+    panel.get_ylim()  # this call makes Matplotlib choose the limits, which the positions below depend on
+    ends = [line[np.isfinite(line)][-1:] for line in lines]  # each (1,), or (0,) without a finite value
     heights = [panel.transData.transform((0, end[0]))[1] if len(end) else panel.bbox.y0 for end in ends]
     middle, lower = sum(heights) / 2, int(heights[1] <= heights[0])
     distance = max(abs(heights[0] - heights[1]), NAME_HEIGHT)
@@ -99,12 +110,12 @@ def _write_names(panel: Axes, lines: npt.NDArray[Any], format_value: Callable[[f
 
 
 def _finite_or(value: float, otherwise: float) -> float:
-    """Return the value if it is finite, and `otherwise` if not."""
+    """Return `value` if it is finite, else `otherwise`."""
     return value if math.isfinite(value) else otherwise
 
 
 def _format_loss(value: float) -> str:
-    """Return a loss with four decimals, or from 1,000 on as a power of ten."""
+    """Return a loss as text with four decimals; from 1,000 on in scientific notation, such as "1.2e+03"."""
     if not math.isfinite(value):
         return "not a number"
     return f"{value:.4f}" if value < 1000 else f"{value:.1e}"

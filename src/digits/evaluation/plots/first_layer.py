@@ -1,4 +1,4 @@
-"""The figure of the first layer's weights, as images."""
+"""Draw the weights of the first layer as images in a figure."""
 
 import math
 
@@ -10,19 +10,26 @@ from torch import Tensor
 from digits.figure_style import GREY, MARGIN, SMALL_SIZE, WIDTH, draw_image, grid, open_sheet, write
 from digits.mnist import SIDE
 
-# Blue for negative, white for 0, red for positive weights. Readers who cannot see all colours can tell them
-# apart: Harrower and Brewer, "ColorBrewer.org", 2003.
+# Name of a colour map of Matplotlib: blue for negative weights, white for 0, red for positive weights.
+# Colour-blind readers can distinguish them. Source: Harrower and Brewer, "ColorBrewer.org", 2003.
 WEIGHT_COLOURS = "RdBu_r"
-MAX_NEURONS = 64  # eight rows of eight images
-# This share of the weights lies within the colour scale. The few beyond it are drawn in its last colour;
-# with a scale that includes them all other weights would look pale.
+MAX_NEURONS = 64  # images in the figure: eight rows of eight
+# Fraction of the weights that the colour scale covers. The few larger weights get its last colour. A scale
+# that covers them too would make all other weights look pale.
 WITHIN_SCALE = 0.9995
 
 
 def first_layer_figure(weights: Tensor) -> Figure:
-    """Draw weights (neurons, height, width) as one image per neuron; return a Matplotlib figure.
+    """Draw the weights of the first layer, with one image for each neuron.
 
-    It shows the 64 neurons with the largest L2 norms, all on one colour scale, largest first.
+    The figure shows at most 64 neurons: those whose weights have the largest L2 norms, largest first. All
+    images have the same colour scale.
+
+    Args:
+        weights: float (neurons, height, width), as `Network.first_layer` returns them.
+
+    Returns:
+        A Matplotlib figure.
     """
     neurons = weights.detach().cpu().float()
     strongest = neurons.flatten(1).norm(dim=1).argsort(descending=True, stable=True)[:MAX_NEURONS]
@@ -43,7 +50,7 @@ def first_layer_figure(weights: Tensor) -> Figure:
 
 
 def _draw_scale(canvas: Axes, y: float, limit: float) -> None:
-    """Draw the colour scale from -limit to limit at the height y, with its numbers."""
+    """Draw the colour scale from -limit to limit, with these numbers; y is its middle in px."""
     width = 240  # px
     left = (WIDTH - width) / 2
     ramp = np.linspace(-limit, limit, width)[None]

@@ -1,4 +1,4 @@
-"""The figure of the most confident mistakes."""
+"""Draw the wrongly classified images with the highest confidence as a figure."""
 
 import math
 from collections.abc import Sequence
@@ -24,25 +24,28 @@ from digits.figure_style import (
 from digits.mnist import SIDE
 
 MAX_MISTAKES = 25  # images in the figure
-SHORT_NAME = 1  # character; longer class names need wider columns
+SHORT_NAME = 1  # characters; a longer class name needs a wider column
 
 
 def mistakes_figure(images: Tensor, labels: Tensor, logits: Tensor, class_names: Sequence[str]) -> Figure:
-    """Draw the wrongly classified test images with the highest confidence, most confident first.
+    """Draw the wrongly classified test images with the highest confidence.
+
+    The confidence is the probability of the predicted class. The highest one comes first.
 
     Args:
-        images: uint8 (N, 28, 28), the whole test set.
-        labels: (N,), the true classes.
-        logits: (N, classes), the network's.
-        class_names: in the order of the classes.
+        images: the whole test set, uint8 (N, 28, 28) from 0 to 255, white ink on black.
+        labels: the true classes, integers (N,).
+        logits: the network's, float (N, classes).
+        class_names: names of the classes, from class 0 on.
 
-    Returns a Matplotlib figure.
+    Returns:
+        A Matplotlib figure with at most 25 images.
     """
     wrong = most_confident_mistakes(logits, labels, len(labels))
     if len(wrong) == 0:
         return _no_mistakes_figure(len(labels))
     narrow = max(map(len, class_names)) <= SHORT_NAME
-    # Images in a row, px for each pixel, px of the caption:
+    # Number of images in a row; px of the figure for each pixel of an image; height of the caption in px.
     columns, enlarged, caption = (5, 6, 42) if narrow else (4, 8, 72)
     shown = wrong[: MAX_MISTAKES // columns * columns].tolist()
     title = f"{len(wrong):,} of {len(labels):,} test images read wrong"
@@ -66,7 +69,7 @@ def mistakes_figure(images: Tensor, labels: Tensor, logits: Tensor, class_names:
 
 
 def _no_mistakes_figure(total: int) -> Figure:
-    """Draw a tick, for a network that classified all `total` images correctly."""
+    """Return a figure with a check mark, for a network that classified all `total` images correctly."""
     title = f"All {total:,} test images read right"
     figure, canvas, top = open_sheet(
         title, "No mistakes to show. Time for harder ones: your own handwriting?", 300

@@ -1,4 +1,4 @@
-"""Axes in the style of all figures with curves."""
+"""Add axes for curves to a figure, in the style that all figures with curves share."""
 
 import numpy as np
 from matplotlib.axes import Axes
@@ -7,14 +7,21 @@ from matplotlib.ticker import MaxNLocator
 
 from digits.figure_style import FONT, GREY, LIGHT_GREY, MARGIN, SMALL_SIZE, write
 
-PANEL_LEFT, PANEL_WIDTH = 104, 716  # px; leaves room for tick labels on the left and names on the right
-NAME_HEIGHT = 64  # px, of a curve's name and last value, on two lines
+PANEL_LEFT, PANEL_WIDTH = 104, 716  # px; on the left is space for tick labels, on the right for curve names
+NAME_HEIGHT = 64  # px; height of a curve's name and last value, which are two lines of text
 
 
 def add_panel(figure: Figure, canvas: Axes, top: float, height: int, name: str) -> Axes:
-    """Add axes with a name above them, both together `height` px high.
+    """Add axes to a figure, with a name above them.
 
-    `canvas` and `top` are as from `figure_style.open_sheet`: the axes that cover the figure, and a y in px.
+    Args:
+        figure, canvas: as returned by `figure_style.open_sheet`.
+        top: y of the upper end of the name, in px from the top of the figure.
+        height: height of the name and the axes together, in px.
+        name: the text above the axes.
+
+    Returns:
+        The new axes.
     """
     write(canvas, MARGIN, top, name, weight="bold", va="top")
     bottom = figure.bbox.height - top - height

@@ -1,4 +1,4 @@
-"""The figure of test images with the network's most probable classes."""
+"""Draw test images with their most probable classes as a figure."""
 
 import math
 from collections.abc import Sequence
@@ -30,14 +30,21 @@ from digits.figure_style import (
 from digits.mnist import SIDE
 
 MAX_PREDICTIONS = 24  # images in the figure
-BAR_HEIGHT = 32  # px
-BARS = 3  # for each image
+BAR_HEIGHT = 32  # px; height of a bar and the space around it
+BARS = 3  # number of bars below each image
 
 
 def predictions_figure(images: Tensor, labels: Tensor, logits: Tensor, class_names: Sequence[str]) -> Figure:
     """Draw the first 24 images, each with bars for its three most probable classes.
 
-    Arguments as for `mistakes_figure`. Returns a Matplotlib figure.
+    Args:
+        images: the test set, uint8 (N, 28, 28) from 0 to 255, white ink on black.
+        labels: the true classes, integers (N,).
+        logits: the network's, float (N, classes).
+        class_names: names of the classes, from class 0 on.
+
+    Returns:
+        A Matplotlib figure.
     """
     narrow = max(map(len, class_names)) <= SHORT_NAME
     columns, enlarged = (6, 5) if narrow else (4, 8)  # images in a row, px for each pixel
@@ -65,10 +72,17 @@ def _draw_bars(
     truth: int,
     class_names: Sequence[str],
 ) -> None:
-    """Draw the bars of one image, from (x, y) downwards: its most probable classes and the true one.
+    """Draw the bars of one image, one for each of its most probable classes.
 
-    `chances` has the probabilities (classes,), and `truth` is the index of the true class. If the true class
-    is not among the most probable ones, it takes the place of the last.
+    If the true class is not among them, it replaces the last of them.
+
+    Args:
+        canvas: axes that cover the figure, with x and y in px.
+        x, y: top left corner of the first bar in px.
+        width: width in px of a bar with probability 1.
+        chances: class probabilities, float (classes,).
+        truth: index of the true class.
+        class_names: names of the classes, from class 0 on.
     """
     ranked = np.argsort(-chances, kind="stable")[:BARS]
     if truth not in ranked:
