@@ -1,4 +1,7 @@
-"""Connected components: the separate pieces of ink on a page, with their boxes in (y, x) pixels."""
+"""Find connected components: the separate pieces of ink on a page.
+
+Positions are rows and columns of pixels, counted from the upper left corner of the page.
+"""
 
 import math
 from collections.abc import Sequence
@@ -9,15 +12,22 @@ import numpy as np
 from digits.reading.filters import Mask
 from digits.reading.labelling import label_with_boxes
 
-MAX_COMPONENTS = 400  # generous limit; noise makes thousands, a page of digits has fewer
+MAX_COMPONENTS = 400  # of a page; a page of digits has fewer, a page of noise has thousands
 
 
-@dataclass(frozen=True, eq=False)  # compared by identity
+@dataclass(frozen=True, eq=False)  # two components are equal only if they are the same object
 class Component:
-    """A piece of ink: its box and the pixels of ink inside it.
+    """A piece of ink: its box on the page and its pixels of ink.
 
-    `bottom` and `right` are exclusive. `mask` has the shape of the box. A component is connected when it is
-    found; `union` joins several, and cutting makes smaller ones.
+    A component is connected when it is found. Later, `union` joins components and `cropped` makes smaller
+    ones.
+
+    Attributes:
+        top: First row of the box.
+        left: First column of the box.
+        bottom: Row after the last row of the box.
+        right: Column after the last column of the box.
+        mask: bool (height, width) of the box, True for ink.
     """
 
     top: int
@@ -48,11 +58,18 @@ class Component:
 
     @property
     def rows_and_columns(self) -> tuple[slice, slice]:
-        """Index of the box in an image of the page."""
+        """Slices that cut the box out of an array (H, W) of the page."""
         return slice(self.top, self.bottom), slice(self.left, self.right)
 
     def mask_within(self, frame: "Component") -> Mask:
-        """Return the mask in the box of a component that encloses this one."""
+        """Return the mask of this component in the box of a larger one.
+
+        Args:
+            frame: Component whose box contains the box of this component.
+
+        Returns:
+            bool, in the shape of `frame.mask`.
+        """
         mask = np.zeros(frame.mask.shape, bool)
         top, left = self.top - frame.top, self.left - frame.left
         mask[top : top + self.height, left : left + self.width] = self.mask
@@ -60,9 +77,15 @@ class Component:
 
 
 def connected_components(mask: Mask) -> list[Component]:
-    """Return the connected components (8 neighbours) of a mask (H, W), the longest first.
+    """Return the connected components of a mask, in order of decreasing size.
 
-    At most MAX_COMPONENTS are returned.
+    Pixels are connected with their 8 neighbours.
+
+    Args:
+        mask: bool (H, W), True for ink.
+
+    Returns:
+        At most MAX_COMPONENTS components. The first has the longest box.
     """
     labels, sides = label_with_boxes(mask)
     longest = np.argsort(-np.maximum(sides[2] - sides[0], sides[3] - sides[1]), kind="stable")
@@ -75,16 +98,20 @@ def connected_components(mask: Mask) -> list[Component]:
 
 
 def extent(mask: Mask) -> tuple[int, int, int, int]:
-    """Return top, bottom, left and right of the ink in a mask, bottom and right exclusive.
+    """Return the box of the ink in a mask.
 
-    The mask must have at least one pixel of ink.
+    Args:
+        mask: bool (H, W), with at least one pixel of ink.
+
+    Returns:
+        First row, row after the last, first column, column after the last.
     """
     rows, columns = np.flatnonzero(mask.any(axis=1)), np.flatnonzero(mask.any(axis=0))
     return int(rows[0]), int(rows[-1]) + 1, int(columns[0]), int(columns[-1]) + 1
 
 
 def union(components: Sequence[Component]) -> Component:
-    """Join at least one component into a single one."""
+    """Join one or more components to a single component."""
     if len(components) == 1:
         return components[0]
     top, left = min(c.top for c in components), min(c.left for c in components)
@@ -96,9 +123,14 @@ def union(components: Sequence[Component]) -> Component:
 
 
 def cropped(component: Component, mask: Mask) -> Component:
-    """Return the part of a component that `mask`, of the shape of its box, selects, with a tight box.
+    """Return the part of a component that a mask selects, with the smallest box around it.
 
-    Where the mask selects nothing, the part is one pixel without ink.
+    Args:
+        component: The component.
+        mask: bool, in the shape of `component.mask`, True for pixels of ink that are kept.
+
+    Returns:
+        The part. If the mask is empty, it is a single pixel without ink.
     """
     if not mask.any():
         return Component(
@@ -115,16 +147,17 @@ def cropped(component: Component, mask: Mask) -> Component:
 
 
 def gap(a: Component, b: Component) -> float:
-    """Return the distance in pixels between two boxes, 0 where they overlap."""
+    """Return the distance in pixels between the boxes of two components; 0 if they overlap or touch."""
     dy = max(a.top - b.bottom, b.top - a.bottom, 0)
     dx = max(a.left - b.right, b.left - a.right, 0)
     return math.hypot(dy, dx)
 
 
 def typical_height(components: Sequence[Component]) -> float:
-    """Return the median height in pixels, each component weighted by the square of its height.
+    """Return the typical height of N >= 1 components in pixels.
 
-    The weights keep many dots and dashes from making the median small.
+    It is the weighted median of their heights. The weight of a component is its height squared, so that many
+    dots and dashes do not make the median small.
     """
     heights = np.sort([c.height for c in components])
     weights = np.cumsum(heights.astype(np.float64) ** 2)

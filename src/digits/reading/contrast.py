@@ -1,4 +1,13 @@
-"""Compute the contrast of each pixel with the paper, for all colours of ink and paper and uneven light."""
+"""Compute the contrast of each pixel with the paper around it.
+
+The contrast is the fraction of the paper's light that is missing: 0 on paper, near 1 on black ink. This works
+for all colours of ink and paper, and for uneven light. `contrast_of` has four steps:
+
+1. Convert the picture to grey so that ink and paper differ as much as possible.
+2. Decide whether the ink is lighter than the paper; if so, invert the picture.
+3. Estimate the brightness of the paper at each pixel. Steps 2 and 3 use a small copy, the overview.
+4. Compute the contrast, 1 - grey / paper.
+"""
 
 import numpy as np
 import numpy.typing as npt
@@ -17,32 +26,35 @@ from digits.reading.filters import (
 )
 from digits.reading.ink import INK_THRESHOLD, ink_levels
 
-OVERVIEW_SIDE = (128, 256)  # px, shortest and longest side of the overview: docs/log.md, 2026-11-26
-OVERVIEW_SCALE = 4  # the overview is at most this many times smaller, within those limits
+OVERVIEW_SIDE = (128, 256)  # px, limits of the overview's longer side: docs/log.md, 2026-11-26
+OVERVIEW_SCALE = 4  # the overview is smaller by this factor, if that is within the limits
 DARKEST_PAPER = 32  # of 255; noise on darker paper would look like ink (chosen by eye)
-DETAIL_WINDOW = 9  # px of the overview; what is left of the local mean is fine detail, such as writing
+DETAIL_WINDOW = 9  # px of the overview; a pixel minus the mean of this window is fine detail: writing
 
-# Is the ink lighter than the paper? All limits were chosen on the development pictures.
-BOLD = (0.35, 0.65)  # share of bright pixels in which neither class is clearly the smaller one
-BORDER_DIFFERENCE = 0.15  # between the bright shares of border and picture, to trust the border
-CLEAR_SKEW = 2.0  # skewness that decides without other evidence
-UNCLEAR_SKEW = 0.5  # skewness below which the fine detail decides, if there is any
-DETAIL_SIDE = 64  # px, the shortest side on which fine detail differs from noise
+# Limits that decide whether the ink is lighter than the paper, chosen on the development pictures.
+BOLD = (0.35, 0.65)  # share of bright pixels; in this range neither ink nor paper is clearly the smaller area
+BORDER_DIFFERENCE = 0.15  # smallest difference of bright shares (border, whole picture) to trust the border
+CLEAR_SKEW = 2.0  # from this skewness on no other evidence is needed
+UNCLEAR_SKEW = 0.5  # below this skewness of the picture the fine detail decides, if there is any
+DETAIL_SIDE = 64  # px; fine detail is used only if the shorter side of the overview is at least this
 
-# How wide a window must be to fill all strokes. Chosen on the development pictures.
-PAPER_WINDOW = 0.6  # of the overview's shorter side
-SHORT_RUN_QUANTILE = 0.3  # of the runs of ink along rows, taken as the thickness of a stroke
-STROKES_PER_WINDOW = 8  # window over that thickness
-SMALLEST_WINDOW = 15  # px of the overview
-DARK_SURROUNDINGS = 0.25  # share of ink on the border from which the sheet lies on something dark
-WORTHWHILE = 0.9  # a window is replaced only by one that is narrower by this factor
+# Limits of the window whose closing fills all strokes, chosen on the development pictures.
+PAPER_WINDOW = 0.6  # side of the first window, in shorter sides of the overview
+SHORT_RUN_QUANTILE = 0.3  # this quantile of the runs of ink along rows estimates the thickness of a stroke
+STROKES_PER_WINDOW = 8  # side of the window, in thicknesses of a stroke
+SMALLEST_WINDOW = 15  # px of the overview; smallest side of a window
+DARK_SURROUNDINGS = 0.25  # from this share of ink on the border on, the sheet lies on something dark
+MAX_NEW_WINDOW = 0.9  # of the first window; a wider new window is not worth a second closing
 
 
 def contrast_of(pixels: Pixels) -> tuple[Array, bool]:
-    """Return the contrast (H, W) of each pixel with the paper around it, and whether the ink is lighter.
+    """Compute the contrast of each pixel with the paper around it.
 
-    `pixels` are (H, W) grey or (H, W, 3) RGB, uint8. Contrast is float32 in [0, 1]: the fraction of the
-    paper's light that is missing.
+    Args:
+        pixels: uint8, (H, W) grey or (H, W, 3) RGB.
+
+    Returns:
+        Contrast, float32 (H, W) in [0, 1], and True if the ink is lighter than the paper.
     """
     grey = _along_ink_colour(pixels)
     small = _overview(grey)
@@ -53,10 +65,17 @@ def contrast_of(pixels: Pixels) -> tuple[Array, bool]:
 
 
 def _along_ink_colour(pixels: Pixels) -> Pixels:
-    """Return one channel (H, W) in which ink and paper differ most.
+    """Convert colour to one channel (H, W) in which ink and paper differ most.
 
-    It is the main axis of the local colour differences (principal component). For a grey pen that axis is
-    brightness; blue ink on yellow paper of the same brightness differs in hue.
+    The channel is the first principal component of the differences between each pixel and its surroundings.
+    For a grey pen it is the brightness. For blue ink on yellow paper of equal brightness it is a difference
+    of colour.
+
+    Args:
+        pixels: uint8, (H, W) grey (returned unchanged) or (H, W, 3) RGB.
+
+    Returns:
+        uint8 (H, W).
     """
     if pixels.ndim == 2:
         return pixels
@@ -65,13 +84,17 @@ def _along_ink_colour(pixels: Pixels) -> Pixels:
     samples = np.stack(detail, axis=-1).reshape(-1, 3)
     axis: npt.NDArray[np.float32] = np.linalg.eigh(samples.T @ samples)[1][:, -1]
     axis = axis / np.abs(axis).sum() * (1 if axis.sum() >= 0 else -1)
-    start = -255 * axis[axis < 0].sum()  # shifts the result to 0..255 for all signs of the axis
+    # Shift the result to 0..255, also if weights of the axis are negative.
+    start = -255 * axis[axis < 0].sum()
     along = pixels @ axis.astype(np.float32) + (start + 0.5)
     return np.asarray(np.clip(along, 0, 255), dtype=np.uint8)
 
 
 def _overview(pixels: Pixels) -> Pixels:
-    """Return the picture made smaller by averaging, with the longer side within OVERVIEW_SIDE."""
+    """Return a smaller copy of the picture, whose longer side is within OVERVIEW_SIDE.
+
+    Each new pixel is a mean of old ones. A picture that is small enough is returned unchanged.
+    """
     height, width = pixels.shape[:2]
     side = max(height, width)
     scale = side / min(max(side / OVERVIEW_SCALE, OVERVIEW_SIDE[0]), OVERVIEW_SIDE[1])
@@ -82,10 +105,14 @@ def _overview(pixels: Pixels) -> Pixels:
 
 
 def ink_is_lighter(overview: Pixels) -> bool:
-    """Return True if the ink is brighter than the paper, from a small grey picture (H, W), uint8.
+    """Return True if the ink is lighter than the paper.
 
-    Ink covers less than paper, so brightness is skewed towards the ink. Where the skewness is small, the
-    fine detail decides; where ink covers about half of the picture, the border, which is mostly paper.
+    Ink covers less area than paper, so the distribution of brightness has its longer tail on the side of the
+    ink (skewness). If the skewness of the whole picture is small, the skewness of fine detail decides. If ink
+    covers about half of the picture, the border decides, because the border is mostly paper.
+
+    Args:
+        overview: uint8 (H, W), a small grey copy of the picture.
     """
     grey = overview.astype(np.float32)
     skew = skewness(grey - fitted_plane(grey))
@@ -93,7 +120,8 @@ def ink_is_lighter(overview: Pixels) -> bool:
     share, border = float(bright.mean()), border_mean(bright)
     bold = BOLD[0] < share < BOLD[1] and abs(border - share) > BORDER_DIFFERENCE
     detail_skew = 0.0
-    if (bold or abs(skew) < CLEAR_SKEW) and min(grey.shape) >= DETAIL_SIDE:  # light may outweigh thin strokes
+    # Uneven light can have more effect on the skewness of the picture than thin strokes have.
+    if (bold or abs(skew) < CLEAR_SKEW) and min(grey.shape) >= DETAIL_SIDE:
         detail_skew = skewness(grey - smooth(grey, DETAIL_WINDOW))
     if abs(detail_skew) > CLEAR_SKEW:
         return detail_skew > 0
@@ -103,25 +131,39 @@ def ink_is_lighter(overview: Pixels) -> bool:
 
 
 def _paper(small: Pixels, size: tuple[int, int]) -> Pixels:
-    """Return the brightness of the paper as if nothing were written on it, at `size` (width, height).
+    """Estimate the brightness that the paper would have without writing.
 
-    It is the grey closing of the overview `small`, enlarged.
+    A grey closing of the overview fills the dark strokes. The result is enlarged to the size of the picture.
+
+    Args:
+        small: Overview, uint8 (H, W), with ink darker than paper.
+        size: Width and height in pixels of the result.
+
+    Returns:
+        uint8 (height, width).
     """
     window = max(3, int(PAPER_WINDOW * min(small.shape)))
     paper = closing(small, window)
     if small.shape == size[::-1]:
         return paper
     narrower = _window_for_strokes(small, paper, window)
-    if narrower < WORTHWHILE * window:
+    if narrower < MAX_NEW_WINDOW * window:
         paper = closing(small, narrower)
     return np.asarray(Image.fromarray(paper).resize(size, Image.Resampling.BILINEAR))
 
 
 def _window_for_strokes(small: Pixels, paper: Pixels, window: int) -> int:
-    """Return a window in pixels just wide enough for the strokes, at most `window`.
+    """Return a window for the closing that is just wide enough to fill the strokes.
 
-    `small` is the overview and `paper` its closing by `window`, both (H, W). A wider window would count
-    shadows, and the table under the sheet, as ink.
+    A wider window would make shadows, and the table under the sheet, look like ink.
+
+    Args:
+        small: Overview, uint8 (H, W), with ink darker than paper.
+        paper: Closing of `small` with `window`, uint8 (H, W).
+        window: Largest window in pixels of the overview.
+
+    Returns:
+        Side of the window in pixels, at most `window`.
     """
     contrast = _contrast(small, paper)
     mask = contrast > INK_THRESHOLD * ink_levels(contrast)[1]
@@ -137,7 +179,15 @@ def _window_for_strokes(small: Pixels, paper: Pixels, window: int) -> int:
 
 
 def _contrast(grey: Pixels, paper: Pixels) -> Array:
-    """Return 1 - grey / paper as (H, W), not below 0."""
+    """Compute the contrast 1 - grey / paper, where it is above 0.
+
+    Args:
+        grey: Brightness, uint8 (H, W), with ink darker than paper.
+        paper: Brightness of the paper alone, uint8 (H, W).
+
+    Returns:
+        float32 (H, W) in [0, 1].
+    """
     contrast = grey.astype(np.float32)
     contrast /= np.maximum(paper, DARKEST_PAPER)
     np.subtract(1, contrast, out=contrast)

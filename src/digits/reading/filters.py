@@ -1,6 +1,6 @@
-"""Filter images with NumPy: running maximum and minimum, local mean, fitted plane, Otsu's threshold.
+"""Filter images with NumPy: running maximum and minimum, local mean, plane fit, Otsu's threshold.
 
-The results are those of SciPy and NumPy (the tests compare them); SciPy itself is not needed.
+The tests compare the results with SciPy and NumPy. SciPy itself is not needed.
 """
 
 import functools
@@ -14,19 +14,25 @@ from digits.reading.decoding import Pixels
 
 Array: TypeAlias = npt.NDArray[np.float32]
 Mask: TypeAlias = npt.NDArray[np.bool_]
-HISTOGRAM_BINS = 128  # in which Otsu's threshold is searched; it is exact to 1/128 of the largest value
+HISTOGRAM_BINS = 128  # number of bins for Otsu's threshold, which is exact to 1/128 of the largest value
 SMALL = 1e-9  # avoids division by zero where an image is constant
 
 
 def border_mean(values: npt.NDArray[Any]) -> float:
-    """Return the mean of the outermost rows and columns of (H, W)."""
+    """Return the mean of the outermost rows and columns of an array (H, W)."""
     return float(np.concatenate((values[0], values[-1], values[:, 0], values[:, -1])).mean())
 
 
 def skewness(values: Array) -> float:
-    """Return the third moment about the median, divided by the cube of the standard deviation.
+    """Return the skewness of an array: positive if the values far from the median are above it.
 
-    Positive: the values far from the median lie above it.
+    It is the third moment about the median, divided by the cube of the standard deviation.
+
+    Args:
+        values: float32 of any shape.
+
+    Returns:
+        A number without unit; 0 if all values are equal.
     """
     deviation = values - quantile(np.sort(values, axis=None), 0.5)
     square = deviation * deviation
@@ -36,9 +42,11 @@ def skewness(values: Array) -> float:
 
 
 def quantile(ordered: Array, share: float) -> float:
-    """Return the quantile of sorted values, (N,), N >= 1; `share` is from 0 to 1.
+    """Return a quantile of sorted values; equal to `np.quantile`, but faster for few values.
 
-    Equals `np.quantile`, and is many times faster for a few hundred values.
+    Args:
+        ordered: Values (N,) in ascending order, N >= 1.
+        share: Share of the values below the quantile, in [0, 1]; 0.5 gives the median.
     """
     place = share * (len(ordered) - 1)
     low = int(place)
@@ -47,7 +55,14 @@ def quantile(ordered: Array, share: float) -> float:
 
 
 def fitted_plane(grey: Array) -> Array:
-    """Return the plane that fits the brightness of an image (H, W) best by least squares, as (H, W)."""
+    """Fit a plane to the brightness of an image by least squares.
+
+    Args:
+        grey: Brightness, float32 (H, W).
+
+    Returns:
+        Height of the plane at each pixel, float32 (H, W).
+    """
     height, width = grey.shape
     y = np.arange(height, dtype=np.float32) - np.float32((height - 1) / 2)
     x = np.arange(width, dtype=np.float32) - np.float32((width - 1) / 2)
@@ -58,9 +73,16 @@ def fitted_plane(grey: Array) -> Array:
 
 
 def closing(values: Pixels, window: int) -> Pixels:
-    """Return the grey closing by a square: dark details narrower than `window` pixels are filled.
+    """Fill dark details that are narrower than a window (grey closing: maximum, then minimum).
 
-    The image is surrounded by black first, so that brightness falling towards the border is not filled.
+    A black margin is added first. Without it, paper that gets darker towards the border would be filled too.
+
+    Args:
+        values: Brightness, uint8 (H, W).
+        window: Side of the square in pixels, odd or even, at least 2.
+
+    Returns:
+        uint8 (H, W).
     """
     half = window // 2
     grown = running(np.maximum, with_margin(values, half), window)
@@ -68,7 +90,7 @@ def closing(values: Pixels, window: int) -> Pixels:
 
 
 def with_margin(values: npt.NDArray[Any], width: int) -> npt.NDArray[Any]:
-    """Return the image (H, W) with `width` pixels of 0 added on all four sides."""
+    """Return the image (H, W) with `width` >= 1 pixels of value 0 added on each side."""
     framed = np.zeros((values.shape[0] + 2 * width, values.shape[1] + 2 * width), values.dtype)
     framed[width:-width, width:-width] = values
     return framed
@@ -77,11 +99,19 @@ def with_margin(values: npt.NDArray[Any], width: int) -> npt.NDArray[Any]:
 def running(
     extreme: Callable[..., Any], values: npt.NDArray[Any], window: int, axes: tuple[int, ...] = (0, 1)
 ) -> npt.NDArray[Any]:
-    """Return the maximum or minimum over a square around each pixel, in the shape of `values` (H, W).
+    """Compute the maximum or minimum over a square around each pixel.
 
-    `extreme` is `np.maximum` or `np.minimum`; `window` is the side of the square in pixels, an even one
-    counting as one more; `axes` may restrict the square to a column (0,) or a row (1,). Values are repeated
-    beyond the border. The covered length doubles with each pass, so there are log2(window) passes.
+    Each pass compares the array with a shifted copy and doubles the covered length. So log2(window) passes
+    are enough. Outside the image the values of its border are repeated.
+
+    Args:
+        extreme: `np.maximum` or `np.minimum`.
+        values: Any type, (H, W).
+        window: Side of the square in pixels. An even side is increased by 1.
+        axes: (0, 1) for a square, (0,) for a column, (1,) for a row.
+
+    Returns:
+        Same type and shape as `values`.
     """
     half = window // 2
     for axis in axes:
@@ -98,15 +128,22 @@ def running(
 
 
 def _with_repeated_edges(values: npt.NDArray[Any], before: int, after: int, axis: int) -> npt.NDArray[Any]:
-    """Return `np.pad(..., mode="edge")` along one axis; np.pad itself takes five times as long."""
+    """Return `np.pad(..., mode="edge")` along one axis; np.pad itself is five times slower."""
     first, last = (values[:1], values[-1:]) if axis == 0 else (values[:, :1], values[:, -1:])
     return np.concatenate((first.repeat(before, axis), values, last.repeat(after, axis)), axis)
 
 
 def smooth(values: Array, window: int) -> Array:
-    """Return the mean over a square around each pixel; `window` is its odd side in pixels.
+    """Compute the mean over a square around each pixel.
 
-    Values are repeated beyond the border.
+    Outside the image the values of its border are repeated.
+
+    Args:
+        values: float32 (H, W).
+        window: Side of the square in pixels; odd.
+
+    Returns:
+        float32 (H, W).
     """
     half = window // 2
     for axis in (0, 1):
@@ -120,9 +157,14 @@ def smooth(values: Array, window: int) -> Array:
 
 
 def block_maxima(values: Array, block: int) -> Array:
-    """Return the maximum of each square block of `block` pixels, as a flat array.
+    """Return the maximum of each square block of an image.
 
-    Rows and columns that do not fill a block are left out; an image smaller than a block is returned flat.
+    Args:
+        values: float32 (H, W).
+        block: Side of a block in pixels. Rows and columns that do not fill a block are left out.
+
+    Returns:
+        Maxima (blocks,). If `block` is 1 or the image is smaller than a block: all pixels (H * W,).
     """
     if min(block, *values.shape) < max(block, 2):
         return values.ravel()
@@ -132,9 +174,15 @@ def block_maxima(values: Array, block: int) -> Array:
 
 
 def otsu(values: Array) -> float:
-    """Return the threshold that splits values >= 0 into two classes with the least variance within each.
+    """Return the threshold that splits values into two classes with the smallest variance within each class.
 
-    Otsu, "A threshold selection method from gray-level histograms", 1979. Returns 0 if no value is above 0.
+    Source: Otsu 1979, "A threshold selection method from gray-level histograms".
+
+    Args:
+        values: float32 of any shape, all >= 0.
+
+    Returns:
+        The threshold, exact to 1/128 of the largest value; 0 if no value is above 0.
     """
     largest = float(values.max(initial=0.0))
     if largest <= 0:

@@ -8,6 +8,9 @@
 4. page_scale: Make large writing smaller.
 5. segmentation: Join components to characters, find rows, cut touching digits apart.
 6. mnist_form: Make an image of 28 x 28 pixels from each digit.
+
+Many limits in these modules were chosen on the development pictures, a set of photos that is used only for
+such choices: docs/photos.md.
 """
 
 import math

@@ -226,5 +226,7 @@ def _from_array(array: npt.NDArray[Any]) -> Image.Image:
     if array.dtype == np.uint8:
         return Image.fromarray(np.ascontiguousarray(array))
     if array.dtype.kind not in "fb" or not np.isfinite(array).all() or array.min() < 0 or array.max() > 1:
-        raise PhotoError("the array has wrong values; expected uint8, bool or 0 to 1", kind="format")
+        raise PhotoError(
+            "the array has other values; expected uint8, bool, or float from 0 to 1", kind="format"
+        )
     return Image.fromarray((array * np.float64(255)).round().astype(np.uint8))

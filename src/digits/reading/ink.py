@@ -1,4 +1,8 @@
-"""Separate ink from paper in an image of contrasts, and measure how thick the strokes of a pen are."""
+"""Separate ink from paper in an image of contrasts, and measure the stroke width.
+
+The contrast of a pixel is the fraction of the paper's light that is missing: 0 on paper, 1 for black ink. The
+ink strength is the contrast scaled so that 1 is the pen at full strength.
+"""
 
 from dataclasses import dataclass
 
@@ -6,22 +10,22 @@ import numpy as np
 
 from digits.reading.filters import Array, Mask, block_maxima, otsu, quantile, with_margin
 
-# Contrast is the fraction of the paper's light that is missing at a pixel: 0 on paper, 1 for black ink.
-FAINTEST_INK = 0.035  # contrast: what a hard pencil leaves; JPEG's noise is weaker (development pictures)
-NOISE_RATIO = 1.8  # full ink over typical paper; pure noise stays below it (development pictures)
-BLOCKS = 96  # blocks along the longer side, whose maxima are compared; a pen line crosses many of them
-FULL_INK_QUANTILE = 0.9  # of the dark blocks; 0.7 read fewer cheques: docs/log.md, 2026-11-26
-PAPER_QUANTILE = 0.5  # of the light blocks: their median
-HIGHEST_PAPER = 0.5  # of full ink: paper's level is at most this (development pictures)
-INK_THRESHOLD = 0.4  # ink strength; 0.22, 0.3, 0.5 and 0.55 read fewer pictures: docs/log.md, 2026-11-26
+FAINTEST_INK = 0.035  # contrast of a hard pencil; noise of JPEG is weaker (development pictures)
+NOISE_RATIO = 1.8  # smallest ratio of full ink to paper; noise has a smaller one (development pictures)
+BLOCKS = 96  # number of blocks along the longer side; a pen stroke crosses many of them
+FULL_INK_QUANTILE = 0.9  # of blocks with ink: full ink; 0.7 read fewer cheques: docs/log.md, 2026-11-26
+PAPER_QUANTILE = 0.5  # of blocks without ink: typical contrast of paper
+HIGHEST_PAPER = 0.5  # ink begins at this share of full ink or below (development pictures)
+INK_THRESHOLD = 0.4  # ink strength above which a pixel is ink; 0.3 and 0.5 are worse: docs/log.md, 2026-11-26
 
 
 @dataclass(frozen=True)
 class Ink:
-    """How much ink there is at each pixel of a page.
+    """The ink at each pixel of a page.
 
-    `strength` (H, W), float32 in [0, 1]: 0 for paper, 1 for the pen at full strength.
-    `mask` (H, W): the pixels that count as ink.
+    Attributes:
+        strength: Ink strength, float32 (H, W) in [0, 1]: 0 on paper, 1 for the pen at full strength.
+        mask: bool (H, W), True for pixels that count as ink.
     """
 
     strength: Array
@@ -29,7 +33,14 @@ class Ink:
 
 
 def ink_from_contrast(contrast: Array) -> Ink:
-    """Return the ink of an image (H, W) of contrasts; a page that shows only noise has none."""
+    """Compute the ink of a page.
+
+    Args:
+        contrast: float32 (H, W) in [0, 1].
+
+    Returns:
+        The ink. It is empty if the page shows only noise.
+    """
     low, high = ink_levels(contrast)
     if high <= low:
         return Ink(np.zeros_like(contrast), np.zeros(contrast.shape, bool))
@@ -40,9 +51,16 @@ def ink_from_contrast(contrast: Array) -> Ink:
 
 
 def ink_levels(contrast: Array) -> tuple[float, float]:
-    """Return the contrast at which ink begins and the contrast of full ink; (0, 0) if there is no ink.
+    """Find the two contrasts where ink begins and where ink is at full strength.
 
-    Writing covers little of a page, so Otsu's threshold is searched among the maxima of small blocks.
+    Otsu's threshold separates blocks with ink from blocks without. It is applied to the maxima of small
+    blocks, because writing covers only a small part of a page.
+
+    Args:
+        contrast: float32 (H, W) in [0, 1].
+
+    Returns:
+        Contrast where ink begins and contrast of full ink; (0, 0) if the page has no ink.
     """
     peaks = np.sort(block_maxima(contrast, max(1, max(contrast.shape) // BLOCKS)))
     split = int(np.searchsorted(peaks, otsu(peaks), side="right"))
@@ -56,10 +74,16 @@ def ink_levels(contrast: Array) -> tuple[float, float]:
 
 
 def stroke_width(ink: Array) -> float:
-    """Return the mean width in pixels of the strokes in an image (H, W) of ink strength; 0 without ink.
+    """Measure the mean width of the strokes in pixels.
 
-    The width is twice the area over the length of the outline, which is exact for long ribbons. The length
-    is the total variation (coarea formula), so that blur hardly changes it.
+    A long stroke has the width 2 * area / length of its outline. The length is computed as the total
+    variation of the image (coarea formula), which hardly changes if the image is blurred.
+
+    Args:
+        ink: Ink strength, float32 (H, W) in [0, 1].
+
+    Returns:
+        Width in pixels; 0 if there is no ink.
     """
     padded = with_margin(ink, 1)
     down, across = padded[1:, :-1] - padded[:-1, :-1], padded[:-1, 1:] - padded[:-1, :-1]

@@ -1,7 +1,8 @@
-"""Label the connected components of a mask, working on runs of pixels instead of single pixels.
+"""Label the connected components of a mask.
 
-A run is an unbroken stretch of ink in one row. Runs are the nodes of a graph, and runs that touch in
-neighbouring rows are joined by an edge; the connected parts of the graph are the components.
+A run is an unbroken sequence of ink pixels in one row. The runs are the nodes of a graph. An edge joins two
+runs that touch in neighbouring rows. The connected parts of the graph are the components. This is faster than
+working on single pixels, because a mask has far fewer runs than pixels.
 """
 
 from typing import TypeAlias
@@ -15,31 +16,47 @@ Integers: TypeAlias = npt.NDArray[np.intp]
 
 
 def label(mask: Mask, *, diagonal: bool = True) -> tuple[npt.NDArray[np.int32], int]:
-    """Label the connected components of a mask (H, W).
+    """Label the connected components of a mask.
 
-    Returns (H, W) with 0 for paper and 1..n for the components in the order of their first pixel, and n. A
-    pixel is connected with its 8 neighbours, or with 4 if not `diagonal`.
+    Args:
+        mask: bool (H, W).
+        diagonal: If True, a pixel is connected with its 8 neighbours, otherwise with 4.
+
+    Returns:
+        Labels, int32 (H, W), and the number n of components. A label is 0 outside the mask and 1..n
+        inside. Components are numbered in the order of their first pixel.
     """
     starts, ends = _runs(mask)
     components, count = _components(starts, ends, mask.shape[1] + 2, diagonal=diagonal)
-    return _painted(mask, starts, ends, components), count
+    return _label_image(mask, starts, ends, components), count
 
 
 def label_with_boxes(mask: Mask) -> tuple[npt.NDArray[np.int32], tuple[Integers, ...]]:
-    """Label the components of 8 neighbours as `label` does, and return the sides of their boxes.
+    """Label the components of a mask (8 neighbours) and return their boxes.
 
-    The sides are top, left, bottom and right, each (n,); bottom and right are exclusive.
+    Args:
+        mask: bool (H, W).
+
+    Returns:
+        Labels, int32 (H, W), as from `label`; and four arrays (n,) of top, left, bottom and right in pixels.
+        Bottom and right are exclusive.
     """
     starts, ends = _runs(mask)
     components, count = _components(starts, ends, mask.shape[1] + 2, diagonal=True)
     boxes = _boxes(starts, ends, components, count, mask.shape)
-    return _painted(mask, starts, ends, components), boxes
+    return _label_image(mask, starts, ends, components), boxes
 
 
 def _runs(mask: Mask) -> tuple[Integers, Integers]:
-    """Return where each run starts and ends (exclusive), as positions in the flattened mask.
+    """Find the runs of a mask.
 
-    The mask gets a column of paper on each side first, so that no run continues in the next row.
+    The mask is padded with one empty column on each side, so that no run continues in the next row.
+
+    Args:
+        mask: bool (H, W).
+
+    Returns:
+        Start and end (exclusive) of each run, two arrays (runs,) of positions in the flattened padded mask.
     """
     padded = np.zeros((mask.shape[0], mask.shape[1] + 2), bool)
     padded[:, 1:-1] = mask
@@ -49,13 +66,20 @@ def _runs(mask: Mask) -> tuple[Integers, Integers]:
 
 
 def _components(starts: Integers, ends: Integers, stride: int, *, diagonal: bool) -> tuple[Integers, int]:
-    """Return the component (runs,) of each run, from 0, and the number of components.
+    """Number the components and find the component of each run.
 
-    `starts` and `ends` are those of `_runs`, `stride` is the length of a row of the padded mask.
+    Args:
+        starts: Starts of the runs, (runs,), from `_runs`.
+        ends: Ends of the runs, (runs,), from `_runs`.
+        stride: Length of a row of the padded mask.
+        diagonal: Whether runs that touch only at a corner are connected.
+
+    Returns:
+        Component of each run, (runs,), counted from 0, and the number of components.
     """
     first = np.searchsorted(ends, starts + stride, side="left" if diagonal else "right")
     last = np.searchsorted(starts, ends + stride, side="right" if diagonal else "left")
-    counts = np.maximum(last - first, 0)  # of runs in the next row that touch each run
+    counts = np.maximum(last - first, 0)  # for each run: number of runs in the next row that touch it
     upper = np.repeat(np.arange(len(starts)), counts)
     lower = np.arange(len(upper)) + np.repeat(first - (np.cumsum(counts) - counts), counts)
     root = _smallest_connected(len(starts), upper, lower)
@@ -64,9 +88,18 @@ def _components(starts: Integers, ends: Integers, stride: int, *, diagonal: bool
 
 
 def _smallest_connected(nodes: int, left: Integers, right: Integers) -> Integers:
-    """Return for each node of a graph the smallest node connected with it, by pointer jumping.
+    """Return for each node of a graph the smallest node that is connected with it.
 
-    Edge i joins left[i] and right[i].
+    Each node points to a smaller connected node, and the pointers are shortened until nothing changes
+    (pointer jumping).
+
+    Args:
+        nodes: Number of nodes.
+        left: First node of each edge, (edges,).
+        right: Second node of each edge, (edges,).
+
+    Returns:
+        (nodes,), each value the smallest connected node.
     """
     root = np.arange(nodes)
     while True:
@@ -79,8 +112,8 @@ def _smallest_connected(nodes: int, left: Integers, right: Integers) -> Integers
             root = root[root]
 
 
-def _painted(mask: Mask, starts: Integers, ends: Integers, components: Integers) -> npt.NDArray[np.int32]:
-    """Return (H, W) with each run's component + 1 at its pixels."""
+def _label_image(mask: Mask, starts: Integers, ends: Integers, components: Integers) -> npt.NDArray[np.int32]:
+    """Return labels (H, W): 0 outside the mask, the component of the run plus 1 inside."""
     image = np.zeros(mask.shape, np.int32)
     image[mask] = np.repeat(components + 1, ends - starts)
     return image
@@ -89,7 +122,11 @@ def _painted(mask: Mask, starts: Integers, ends: Integers, components: Integers)
 def _boxes(
     starts: Integers, ends: Integers, components: Integers, count: int, shape: tuple[int, ...]
 ) -> tuple[Integers, ...]:
-    """Return top, left, bottom and right of each component; bottom and right are exclusive."""
+    """Return the boxes of the components of a mask of `shape` (H, W).
+
+    Returns:
+        Four arrays (count,) of top, left, bottom and right in pixels; bottom and right are exclusive.
+    """
     row, start = np.divmod(starts, shape[1] + 2)
     top, left = (np.full(count, n) for n in shape)
     bottom, right = np.zeros(count, int), np.zeros(count, int)
