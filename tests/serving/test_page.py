@@ -443,7 +443,7 @@ def test_the_keyboard_does_everything(opened: Open) -> None:
     page.keyboard.press("Control+z")
     text(page, "1")
     page.keyboard.press("7")
-    page.wait_for_function("() => document.getElementById('kept').textContent.startsWith('Kept as a 7')")
+    page.wait_for_function("() => document.getElementById('kept').textContent.startsWith('Saved as a 7')")
     page.focus("#networks input")
     page.keyboard.press("ArrowRight")
     page.wait_for_selector(".mlp")
@@ -675,7 +675,7 @@ def test_a_correction_is_kept(opened: Open, corrections_folder: Path) -> None:
     draw(page, strokes)
     text(page, "4")
     page.locator("#labels button").nth(9).click()
-    page.wait_for_function("() => document.getElementById('kept').textContent.startsWith('Kept as a 9')")
+    page.wait_for_function("() => document.getElementById('kept').textContent.startsWith('Saved as a 9')")
     assert page.locator("#labels button").nth(9).get_attribute("aria-pressed") == "true"
     (new,) = set(corrections_folder.glob("9/*.png")) - before
     image = np.asarray(Image.open(new)).astype(int)

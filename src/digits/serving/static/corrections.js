@@ -1,9 +1,11 @@
-// Corrections ("That was wrong: it is a 7"): sent to the server, or kept in this browser until it answers again.
+// Corrections ("That was wrong: it is a 7"): images with the correct digit, for training.
+// They are sent to the server. If it does not answer, they stay in this browser and are sent later.
+// An image is an array of 784 numbers in [0, 1].
 
 const PLACE = "digits-corrections"; // key in localStorage
-const MOST = 500; // corrections kept in the browser; each takes about a kilobyte
+const MOST = 500; // largest number of corrections in the browser; each needs about a kilobyte
 
-/** Save a picture, 784 numbers in [0, 1], under the digit `label`; returns where: "server" or "browser". */
+/** Save an image under the digit `label`; returns where it was saved: "server" or "browser". */
 export async function correct(image, label) {
   const kept = waiting().filter((each) => each.image !== pack(image));
   try {
@@ -16,17 +18,17 @@ export async function correct(image, label) {
   }
 }
 
-/** Return the corrections in this browser that the server does not have yet: [{ image, label }]. */
+/** Return the corrections in this browser that were not sent yet: [{ image: Base64 text, label }]. */
 export function waiting() {
   try {
     const kept = JSON.parse(localStorage.getItem(PLACE) ?? "[]");
     return Array.isArray(kept) ? kept : [];
   } catch {
-    return []; // storage is switched off, or holds something else
+    return []; // storage is switched off, or its content is not JSON
   }
 }
 
-/** Send those corrections to the server; returns how many it took. */
+/** Send the corrections in this browser to the server; returns how many were sent. */
 export async function flush() {
   let sent = 0;
   for (const { image, label } of waiting()) {
@@ -41,7 +43,7 @@ export async function flush() {
   return sent;
 }
 
-/** Return those corrections as a .zip with the folders that `digits adapt` reads: 7/NAME.png. */
+/** Return the corrections in this browser as a .zip file for `digits adapt`: a PNG file 7/NAME.png for each. */
 export async function archive() {
   const files = [];
   for (const { image, label } of waiting()) {
@@ -51,6 +53,7 @@ export async function archive() {
   return new Blob(zipped(files), { type: "application/zip" });
 }
 
+/** Send a correction to the server. Throws an Error if the server does not accept it. */
 async function send(image, label) {
   const rows = Array.from({ length: 28 }, (_, r) => Array.from(image.subarray(28 * r, 28 * r + 28), (v) => Math.round(v * 1e4) / 1e4));
   const answer = await fetch("/api/corrections", {
@@ -61,22 +64,24 @@ async function send(image, label) {
   if (!answer.ok) throw new Error(answer.status);
 }
 
+/** Save corrections, as `waiting` returns them, in this browser. */
 function save(kept) {
   try {
     localStorage.setItem(PLACE, JSON.stringify(kept));
-  } catch {} // storage is full or switched off: the correction is lost when the page closes
+  } catch {} // storage is full or switched off, so the correction is lost
 }
 
-/** Return a picture as 784 bytes in Base64; `unpack` is its inverse. */
+/** Convert an image to Base64 text of 784 bytes; `unpack` is the inverse. */
 function pack(image) {
   return btoa(String.fromCharCode(...Array.from(image, (value) => Math.round(255 * value))));
 }
 
+/** Convert Base64 text of 784 bytes to an image. */
 export function unpack(text) {
   return Float32Array.from(atob(text), (letter) => letter.charCodeAt(0) / 255);
 }
 
-/** Return a picture as the bytes of a PNG file. */
+/** Return an image as the bytes of a PNG file. */
 async function picture(image) {
   const canvas = document.createElement("canvas");
   canvas.width = canvas.height = 28;
@@ -87,7 +92,8 @@ async function picture(image) {
   return new Uint8Array(await blob.arrayBuffer());
 }
 
-/** Return the parts of a .zip with uncompressed files (PKWARE's APPNOTE.TXT, section 4.3). */
+/** Return the parts of a .zip file with uncompressed files [{ name, content }].
+ *  Source: PKWARE, APPNOTE.TXT, section 4.3. */
 function zipped(files) {
   const parts = [], directory = [];
   let at = 0;
@@ -103,15 +109,17 @@ function zipped(files) {
   return [...parts, new Uint8Array(directory), new Uint8Array(end)];
 }
 
-/** Return a 32-bit number as two 16-bit words, the lower one first. */
+/** Split a 32-bit number into two 16-bit numbers, the lower one first. */
 function halves(number) {
   return [number & 0xffff, number >>> 16];
 }
 
+/** Split 16-bit numbers into bytes, the lower byte first. */
 function bytes(words) {
   return words.flatMap((word) => [word & 0xff, word >>> 8]);
 }
 
+/** Return the checksum CRC-32 of an array of bytes. */
 function crc32(content) {
   let crc = -1;
   for (const byte of content) {

@@ -1,14 +1,15 @@
-// Strokes of a pen to images in the form of MNIST: the same computation as digits/data/pen.py, line by line.
-// A stroke is an array of [x, y], x to the right and y downwards, in any unit.
+// Render pen strokes as images in the format of MNIST. The computation is the same as in digits/data/pen.py.
+// A stroke is an array of points [x, y], x to the right and y downwards, in any unit.
+// An image is an array of 784 numbers in [0, 1], row by row; ink is 1.
 
-export const SIDE = 28; // px, of an image
-const BOX = 20; // px, of the box that holds the digit
-const PEN = 2.4, EDGE = 1.0; // px: width of a stroke, and of its edge from ink to paper
-const OVERLAP = 0.3; // of the narrower stroke's width: strokes that overlap by so much belong to one digit
-const MARGIN = 3; // px, smallest distance from the box and its edge to the border of the image
-const DOT = 1e-6; // a path no longer than this is a dot
+export const SIDE = 28; // px; width and height of an image
+const BOX = 20; // px; the digit is scaled to a box with this side
+const PEN = 2.4, EDGE = 1.0; // px; width of a stroke, and width of the soft edge from ink to paper
+const OVERLAP = 0.3; // share of the narrower stroke's width; strokes that overlap by it belong to one digit
+const MARGIN = 3; // px; smallest distance from the box with its soft edge to the border of the image
+const DOT = 1e-6; // length; a path that is not longer than this is a dot
 
-/** Return strokes as 784 numbers in [0, 1], ink is 1: scaled into the box, centre of mass in the middle. */
+/** Render the strokes of one digit as an image: scaled to the box, with the centre of mass in the middle. */
 export function render(strokes, pen = PEN) {
   const drawn = strokes.filter((stroke) => stroke.length > 0);
   if (drawn.length === 0) return new Float32Array(SIDE * SIDE);
@@ -34,7 +35,7 @@ export function bounds(strokes) {
   return [left, top, right, bottom];
 }
 
-/** Return the ink, 784 numbers, of lines whose points are in pixels from the image's centre. */
+/** Return an image of lines. Their points are in pixels, measured from the centre of the image. */
 function ink(lines, pen) {
   const middle = (SIDE - 1) / 2, squared = new Float64Array(SIDE * SIDE).fill(Infinity);
   for (const line of lines) {
@@ -55,7 +56,7 @@ function ink(lines, pen) {
   return squared.map((s) => Math.min(Math.max((pen / 2 - Math.sqrt(s)) / EDGE + 0.5, 0), 1));
 }
 
-/** Return an image moved by whole pixels so that its centre of mass is in the middle. */
+/** Move an image by whole pixels, so that its centre of mass is in the middle. */
 function centred(image) {
   let total = 0, rows = 0, columns = 0;
   image.forEach((value, i) => {
@@ -73,12 +74,13 @@ function centred(image) {
   return moved;
 }
 
-/** Return a move in whole pixels, at most the margin around the box, so that no ink is lost. */
+/** Round a move to whole pixels and limit it to the margin, so that no ink leaves the image. */
 function wholeMove(move) {
   return Math.min(Math.max(Math.floor(move + 0.5), -MARGIN), MARGIN);
 }
 
-/** Return the numbers of the strokes that form each digit; digits from left to right. */
+/** Group strokes into digits from left to right. Returns an array of stroke numbers for each digit.
+ *  Example: [[0], [1, 2]] if the second digit has two strokes. */
 export function characters(strokes) {
   const spans = [];
   strokes.forEach((stroke, i) => {

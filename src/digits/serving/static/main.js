@@ -1,4 +1,6 @@
-// The page: reads strokes or a photo and shows the answer. The browser computes everything but photos.
+// The page: reads a drawing or a photo and shows the answer.
+// The server finds the digits in a photo. Everything else is computed in the browser.
+// A mark is ink that may be a digit. An image is an array of 784 numbers in [0, 1].
 
 import { bounds, characters, render } from "/static/drawing.js";
 import { Network, answer, judge } from "/static/network.js";
@@ -6,9 +8,9 @@ import { Paper } from "/static/paper.js";
 import { View, percent } from "/static/view.js";
 import { archive, correct, flush, unpack, waiting } from "/static/corrections.js";
 
-const QUIET = 700; // ms without a change until the answer is announced to screen readers
-const UPLOAD = 4_500_000; // bytes; the server takes 5 million, larger photos are made smaller here
-const LONGEST = 2400; // px, of the longer side of a photo that was made smaller
+const QUIET = 700; // ms; pause after the last change before screen readers announce the answer
+const UPLOAD = 4_500_000; // bytes; larger photos are made smaller here, since the server accepts 5 million
+const LONGEST = 2400; // px; longer side of a photo after it was made smaller
 
 const $ = (id) => document.getElementById(id);
 const paper = new Paper($("paper"));
@@ -16,16 +18,19 @@ const view = new View({
   view: $("view"), layers: $("layers"), threads: $("threads"), explained: $("explained"),
   name: $("neuron-name"), said: $("neuron-said"), weights: $("weights"), strongest: $("strongest"),
 });
-const loaded = new Map(); // networks by name
-let about = []; // their descriptions from /api/model
-let rejection = null; // the network that tells digits from other marks, if there is one
-let name = ""; // of the network in use
-let marks = []; // on the paper or photo: { image, box, digit, probability, probabilities, accepted, reason, label }
+const loaded = new Map(); // name -> Network
+let about = []; // descriptions of all networks, from /api/model
+let rejection = null; // the network that tells digits from other marks, or null
+let name = ""; // name of the network in use
+// The marks on the paper or photo: { image, box, digit, probability, probabilities, accepted, reason, label }.
+// `label` is the digit from the user's correction.
+let marks = [];
 let chosen = 0; // index of the mark whose details are shown
 let photo = null; // URL of the photo that is shown
 
 // Reading ---------------------------------------------------------------------------------------------
 
+/** Read the drawing: group its strokes into marks, classify them and show the answer. */
 function readStrokes() {
   const groups = characters(paper.strokes), corrected = new Map(marks.map((mark) => [mark.key, mark.label]));
   const before = marks;
@@ -39,7 +44,7 @@ function readStrokes() {
   readMarks(before);
 }
 
-/** Read all marks with the network; a mark that has not changed keeps its answer from `before`. */
+/** Classify all marks and show the answer. A mark that has not changed keeps its answer from `before`. */
 function readMarks(before = []) {
   if (!loaded.has(name)) return;
   const started = performance.now();
@@ -55,10 +60,11 @@ function readMarks(before = []) {
 }
 
 const pick = ({ digit, probability, probabilities, result }) => ({ digit, probability, probabilities, result });
-let took = 0; // ms for the last answer of one mark
+let took = 0; // ms; time for the last answer, mean per mark
 
 // Showing ---------------------------------------------------------------------------------------------
 
+/** Show the answer for all marks and the details of the chosen one. */
 function show() {
   const mark = marks[chosen], seen = mark?.result?.seen ?? mark?.image;
   showText();
@@ -97,7 +103,7 @@ function showText() {
   sentence.replaceChildren(...(mark ? said(mark) : [photo ? "No digit was found in this photo." : "Nothing is drawn yet."]));
 }
 
-/** Return the answer for one mark as a sentence: HTML elements and text. */
+/** Return the answer for one mark as a sentence, in an array of HTML elements and texts. */
 function said(mark) {
   const strong = (text, className = "") => Object.assign(document.createElement(className ? "span" : "strong"), { textContent: text, className });
   if (mark.accepted) return [strong(`${percent(mark.probability)} sure`), ` that this is a ${mark.digit}.`];
@@ -106,10 +112,12 @@ function said(mark) {
   return [strong(`Unclear: ${first} or ${second}?`, "uncertain")];
 }
 
+/** Return the digits 0 to 9, the most probable one first. */
 function ranked(mark) {
   return Array.from(mark.probabilities.keys()).sort((a, b) => mark.probabilities[b] - mark.probabilities[a]);
 }
 
+/** Show a button for each mark, from which the user chooses one, if there are several marks. */
 function showChips() {
   const chips = $("chips");
   if (marks.length < 2) return chips.replaceChildren();
@@ -159,7 +167,7 @@ function showBars(mark) {
   if (rejection) rows[10].lastChild.textContent = mark ? percent(Math.max(0, 1 - mark.probabilities.reduce((a, b) => a + b))) : "";
 }
 
-/** Mark where each digit is: a tag over its strokes or a box on the photo. */
+/** Show the place of each mark: a frame around its strokes or a box on the photo. */
 function showTags() {
   $("photo").hidden = photo === null;
   const many = marks.length > 1 && photo === null;
@@ -179,6 +187,7 @@ function showTags() {
   }
 }
 
+/** Draw an image on a canvas of 28 x 28 pixels; black if there is no image. */
 function pixels(canvas, image) {
   const context = canvas.getContext("2d"), data = context.createImageData(28, 28);
   for (let i = 0; i < 784; i++) data.data.fill(image ? Math.round(255 * image[i]) : 0, 4 * i, 4 * i + 3).fill(255, 4 * i + 3, 4 * i + 4);
@@ -187,6 +196,7 @@ function pixels(canvas, image) {
 
 // Screen readers --------------------------------------------------------------------------------------
 
+/** Return the answer for one mark as a short text for screen readers. */
 function spoken(mark) {
   if (mark.accepted) return `${mark.digit}, ${percent(mark.probability)}`;
   if (mark.reason === "not a digit") return `not a digit, perhaps ${mark.digit}`;
@@ -196,7 +206,7 @@ function spoken(mark) {
 
 let silence = 0;
 
-/** Announce the answer to screen readers after a pause in the drawing. */
+/** Announce the answer to screen readers when the drawing has not changed for QUIET ms. */
 function speak() {
   clearTimeout(silence);
   silence = setTimeout(() => {
@@ -206,6 +216,7 @@ function speak() {
   }, QUIET);
 }
 
+/** Show whether all networks have loaded, and the time for the last answer. */
 function ready() {
   const time = marks.length ? ` · ${Math.max(1, Math.round(took))} ms` : "";
   $("ready").textContent = loaded.size < about.length ? "Loading the other networks …" : `Runs in this page${time}`;
@@ -213,6 +224,7 @@ function ready() {
 
 // Correcting ------------------------------------------------------------------------------------------
 
+/** Save the chosen mark as an example of the digit `label`. */
 async function relabel(label) {
   const mark = marks[chosen];
   if (!mark) return;
@@ -220,13 +232,13 @@ async function relabel(label) {
   show();
   const where = await correct(mark.image, label);
   const kept = $("kept");
-  kept.replaceChildren(where === "server" ? `Kept as a ${label} on this machine: \u2018digits adapt\u2019 can learn from it.` : `Kept as a ${label} in this browser. `);
+  kept.replaceChildren(where === "server" ? `Saved as a ${label} on the server. \u2018digits adapt\u2019 can train a network with it.` : `Saved as a ${label} in this browser. `);
   kept.classList.remove("new");
   requestAnimationFrame(() => kept.classList.add("new"));
   if (where === "browser") offer(kept);
 }
 
-/** Append a button that downloads the corrections kept in this browser. */
+/** Append to `line` a button that downloads the corrections in this browser. */
 function offer(line) {
   const button = Object.assign(document.createElement("button"), { type: "button", textContent: `Download ${waiting().length} as .zip` });
   button.addEventListener("click", async () => {
@@ -239,31 +251,33 @@ function offer(line) {
 
 // Photos ----------------------------------------------------------------------------------------------
 
+/** Send a photo to the server, then show the marks that it found. */
 async function readPhoto(file) {
   let reply;
   $("sentence").textContent = "Reading the photo …";
   try {
-    const body = await small(file);
+    const body = await shrink(file);
     reply = await fetch(`/api/predict?detail=true&model=${encodeURIComponent(name)}`, {
       method: "POST",
       headers: { "Content-Type": body.type.startsWith("image/") ? body.type : "application/octet-stream" },
       body,
     });
   } catch {
-    return complain("The server reads photos, but it does not answer. Drawing works without it.");
+    return showError("The photo was not read: the server does not answer. Drawing works without the server.");
   }
   const found = await reply.json();
-  if (!reply.ok) return complain(`The photo could not be read: ${found.error}.`);
+  if (!reply.ok) return showError(`The photo could not be read: ${found.error}.`);
   closePhoto();
   photo = URL.createObjectURL(file);
   $("picture").src = photo;
-  $("picture").alt = `Your photo, which reads ${found.text || "nothing"}`;
+  $("picture").alt = found.text ? `Your photo with the digits ${found.text}` : "Your photo, without digits";
   marks = found.digits.map((digit) => ({ image: unpack(digit.image), box: digit.box, row: digit.row }));
   $("boxes").append(...marks.map((mark, i) => box(mark.box, found, i)));
   chosen = 0;
   readMarks();
 }
 
+/** Return a button around mark `i` on the photo, from its box and the size of the photo in pixels. */
 function box([x, y, w, h], { width, height }, i) {
   const button = Object.assign(document.createElement("button"), { type: "button" });
   Object.assign(button.style, {
@@ -274,8 +288,8 @@ function box([x, y, w, h], { width, height }, i) {
   return button;
 }
 
-/** Return the file, or a smaller JPEG of it if the server would refuse its size. */
-async function small(file) {
+/** Return the photo's file, or a smaller JPEG if the file is larger than UPLOAD. */
+async function shrink(file) {
   if (file.size <= UPLOAD) return file;
   const picture = await createImageBitmap(file), scale = Math.min(1, LONGEST / Math.max(picture.width, picture.height));
   const canvas = document.createElement("canvas");
@@ -293,7 +307,8 @@ function closePhoto() {
   $("picture").removeAttribute("src");
 }
 
-function complain(text) {
+/** Show an error instead of the answer's sentence, and announce it to screen readers. */
+function showError(text) {
   readStrokesOrPhoto();
   $("sentence").textContent = text;
   $("status").textContent = text;
@@ -304,7 +319,7 @@ function readStrokesOrPhoto() {
   else show();
 }
 
-// Wiring ----------------------------------------------------------------------------------------------
+// Events and start ------------------------------------------------------------------------------------
 
 function clear() {
   if (photo !== null) {
@@ -356,6 +371,7 @@ function keys(event) {
   else if (/^[0-9]$/.test(key)) relabel(Number(key));
 }
 
+/** Fill the list of probabilities and the buttons for corrections, one row and one button for each digit. */
 function build() {
   for (let digit = 0; digit < 10; digit++) {
     const row = document.createElement("li");
@@ -375,7 +391,7 @@ function build() {
 
 const TITLES = { cnn: "Convolutions", mlp: "Two hidden layers" };
 
-/** Show the networks to choose from; each is disabled until it has loaded. */
+/** Show a radio button for each network; it is disabled until the network has loaded. */
 function offerNetworks() {
   $("networks").append(...about.map((each) => {
     const label = document.createElement("label"), input = document.createElement("input"), text = document.createElement("span");
@@ -388,6 +404,7 @@ function offerNetworks() {
   }));
 }
 
+/** Read with the network `which` from now on. */
 function use(which) {
   name = which;
   const { networks } = about.find((each) => each.name === which);
@@ -396,6 +413,7 @@ function use(which) {
   ready();
 }
 
+/** Load a network from the server. Throws an Error if the server does not send it. */
 async function load(which) {
   const reply = await fetch(`/api/network/${encodeURIComponent(which)}`);
   if (!reply.ok) throw new Error(reply.status);
@@ -421,12 +439,12 @@ async function start() {
       }
     }
   } catch {
-    $("ready").textContent = "The networks could not be loaded: is the server still running? Reload to try again.";
+    $("ready").textContent = "The networks could not be loaded. Check that the server is running, then reload the page.";
     return;
   }
   ready();
   $("where").textContent = "Drawings stay in this page. Photos are sent to the server of this page and are not saved.";
-  document.body.dataset.ready = "true"; // for tests and other programs that control the page
+  document.body.dataset.ready = "true"; // tells tests and other programs that the page is ready
   flush();
 }
 

@@ -1,20 +1,23 @@
-// A trained network in plain JavaScript: the same layers as digits/networks/numpy_layers.py.
-// digits/serving/browser_network.py describes the format of its bytes.
+// Compute with a trained network in JavaScript. The layers are the same as in digits/networks/numpy_layers.py.
+// digits/serving/browser_network.py describes the format of the bytes.
 
 export class Network {
-  /** `buffer` holds the bytes of /api/network/NAME. */
+  /** Make a network from `buffer`, an ArrayBuffer with the bytes of /api/network/NAME. */
   constructor(buffer) {
     const length = new DataView(buffer).getUint32(0, true);
     const about = JSON.parse(new TextDecoder().decode(new Uint8Array(buffer, 4, length)));
     const numbers = new Float32Array(buffer, 4 + length);
     this.classes = about.classes;
     this.temperature = about.temperature;
-    this.members = about.members.map((layers) => layers.map((layer) => made(layer, numbers)));
-    this.layers = this.members[0].filter((layer) => layer.kind !== "upright"); // those that are shown
+    this.members = about.members.map((layers) => layers.map((layer) => withWeights(layer, numbers)));
+    this.layers = this.members[0].filter((layer) => layer.kind !== "upright"); // the layers that the page shows
   }
 
-  /** Return the probabilities for an image of 784 numbers in [0, 1], and of the first member its input image
-   *  (`seen`) and the output of each of `layers` (`activations`). */
+  /** Classify an image of 784 numbers in [0, 1]. Returns { probabilities, activations, seen }:
+   *  - probabilities: one number in [0, 1] for each class;
+   *  - activations: the output { data, height, width, channels } of each layer in `layers`;
+   *  - seen: the input image of the first layer in `layers`, after the layer upright made the digit upright.
+   *  An ensemble has several members. `activations` and `seen` are those of the first one. */
   run(image) {
     const activations = [];
     let seen = image;
@@ -37,13 +40,15 @@ export class Network {
   }
 }
 
-// The same rules as in digits/reading.
-const THRESHOLD = 0.9; // probability from which a mark is accepted
-const NUMBER_SHARE = 1 / 3; // share of accepted marks in a row from which the row is a number
-const NUMBER_PROBABILITY = 0.1; // probability of being any digit from which a mark in a number is accepted
+// The rules for accepting a mark; the same as in digits/reading. A mark is ink that may be a digit.
+const THRESHOLD = 0.9; // smallest probability with which a mark is accepted
+const NUMBER_SHARE = 1 / 3; // a row is a number if at least this share of its marks reaches THRESHOLD
+const NUMBER_PROBABILITY = 0.1; // smallest probability of being any digit for a mark in a number
 
-/** Return the most probable digit of an image and the probabilities of 0 to 9.
- *  With a rejection network, they add up to the probability of being a digit at all. */
+/** Classify an image of 784 numbers in [0, 1]. Returns { digit, probability, probabilities, result }: the
+ *  most probable digit, its probability, the probabilities of 0 to 9, and what Network.run returned.
+ *  `rejection` is the network that tells digits from other marks, or null. With it, the sum of
+ *  `probabilities` is the probability that the image shows a digit. */
 export function answer(network, rejection, image) {
   const result = network.run(image);
   let { probabilities } = result;
@@ -55,9 +60,9 @@ export function answer(network, rejection, image) {
   return { digit, probability: probabilities[digit], probabilities, result };
 }
 
-const rowOf = (mark) => mark.row ?? 0; // a drawing is one row
+const rowOf = (mark) => mark.row ?? 0; // the marks of a drawing have no row; they are all in row 0
 
-/** Set `accepted` and `reason` of every mark, row by row; returns the marks. */
+/** Set `accepted` (true or false) and `reason` (why not, or null) of every mark; returns the marks. */
 export function judge(marks) {
   for (const at of new Set(marks.map(rowOf))) {
     const row = marks.filter((mark) => rowOf(mark) === at);
@@ -72,7 +77,8 @@ export function judge(marks) {
   return marks;
 }
 
-function made(layer, numbers) {
+/** Return a layer with its weights and bias, taken from the numbers of the whole network. */
+function withWeights(layer, numbers) {
   if (!layer.shape) return layer;
   const size = layer.shape.reduce((a, b) => a * b), outputs = layer.shape[layer.shape.length - 1];
   return {
@@ -89,9 +95,12 @@ function softmax(logits) {
   return powers.map((power) => power / total);
 }
 
-const FAINT = 1e-6; // avoids a division by zero in an image without ink
+const FAINT = 1e-6; // smallest divisor; avoids a division by zero in an image without ink
 
+// The computation of each kind of layer: from the layer and its input { data, height, width, channels } to its
+// output in the same form. `data` holds the numbers by row, then column, then channel.
 const STEPS = {
+  // Shear the image so that a leaning digit becomes upright.
   upright(_, { data, height, width, channels }) {
     const rows = new Float64Array(height), right = new Float64Array(height), middle = (width - 1) / 2;
     for (let i = 0; i < data.length; i++) {
@@ -119,7 +128,7 @@ const STEPS = {
   },
 
   convolution({ weights, bias, shape, stride, padding, outputs }, input) {
-    const x = padding ? bordered(input, padding) : input;
+    const x = padding ? withBorder(input, padding) : input;
     const [kh, kw, inputs] = shape, row = kw * inputs;
     const height = Math.floor((x.height - kh) / stride) + 1, width = Math.floor((x.width - kw) / stride) + 1;
     const nonzero = new Nonzero(kh * row), sums = new Float32Array(height * width * outputs);
@@ -158,7 +167,8 @@ const STEPS = {
   },
 };
 
-/** Inputs other than 0, each with the index where its weights begin. After a ReLU at least half are 0. */
+/** The inputs that are not 0, each with the index of its first weight. It saves time, since a ReLU makes at
+ *  least half of the inputs 0. */
 class Nonzero {
   constructor(most) {
     this.values = new Float64Array(most);
@@ -172,7 +182,8 @@ class Nonzero {
     this.places[this.count++] = place;
   }
 
-  /** Write bias + values × weights to sums[at ...]. Eight outputs at a time need half as long as one by one. */
+  /** Write bias + values × weights to sums, from index `at`; with `relu`, negative sums become 0.
+   *  Eight outputs at a time are computed twice as fast as one at a time. */
   times(weights, bias, relu, sums, at) {
     const { values, places, count } = this, outputs = bias.length, least = relu ? 0 : -Infinity;
     let o = 0;
@@ -209,7 +220,8 @@ class Nonzero {
   }
 }
 
-function bordered({ data, height, width, channels }, padding) {
+/** Return maps with a border of zeros, `padding` pixels wide, on all sides. */
+function withBorder({ data, height, width, channels }, padding) {
   const wide = width + 2 * padding, result = new Float32Array((height + 2 * padding) * wide * channels);
   for (let r = 0; r < height; r++) {
     const from = r * width * channels;

@@ -1,18 +1,19 @@
-// The drawing area: strokes from mouse, finger, pen or keys, with undo and redo.
+// The drawing area: pen strokes from mouse, finger, pen or keys, with undo and redo.
+// A stroke is an array of points [x, y] in CSS pixels, x to the right and y downwards.
 
-const NEAR = 0.6; // px; a point closer than this to the last one is left out
-const STEP = 8; // px that an arrow key moves the pen
+const NEAR = 0.6; // px; a point that is closer than this to the last point is left out
+const STEP = 8; // px; an arrow key moves the pen by this distance
 
 export class Paper extends EventTarget {
-  /** Draw on a canvas. Dispatches "change" when the strokes have changed, at most once per screen refresh. */
+  /** Draw on a canvas. Dispatches "change" after the strokes change, at most once per screen refresh. */
   constructor(canvas) {
     super();
     this.canvas = canvas;
     this.strokes = [];
-    this.past = [];
-    this.future = [];
-    this.pointer = null;
-    this.keyed = { x: 0, y: 0, seen: false, down: false };
+    this.past = []; // earlier values of `strokes`, for undo
+    this.future = []; // values of `strokes` that were undone, for redo
+    this.pointer = null; // id of the pointer that draws now
+    this.keyed = { x: 0, y: 0, seen: false, down: false }; // the pen that the arrow keys move
     canvas.addEventListener("pointerdown", (event) => this.#down(event));
     canvas.addEventListener("pointermove", (event) => this.#move(event));
     for (const name of ["pointerup", "pointercancel"]) canvas.addEventListener(name, (event) => this.#up(event));
@@ -22,6 +23,7 @@ export class Paper extends EventTarget {
     matchMedia("(prefers-color-scheme: dark)").addEventListener("change", () => this.draw());
   }
 
+  /** Whether there are no strokes. */
   get empty() {
     return this.strokes.length === 0;
   }
@@ -42,7 +44,7 @@ export class Paper extends EventTarget {
     if (!this.empty) this.#begin([]);
   }
 
-  /** Set new strokes as a step that `undo` takes back. */
+  /** Set new strokes as one step that `undo` can revert. */
   #begin(strokes) {
     this.past.push(this.strokes);
     this.future = [];
@@ -56,6 +58,7 @@ export class Paper extends EventTarget {
     this.#changed();
   }
 
+  /** Draw and dispatch "change" at the next screen refresh. */
   #changed() {
     if (this.waiting) return;
     this.waiting = true;
@@ -68,13 +71,14 @@ export class Paper extends EventTarget {
 
   // Pointers ------------------------------------------------------------------------------------------
 
+  /** Return the position of a pointer event as a point [x, y] on the canvas. */
   #at({ clientX, clientY }) {
     const box = this.canvas.getBoundingClientRect();
     return [clientX - box.left, clientY - box.top];
   }
 
   #down(event) {
-    if (this.pointer !== null || event.button !== 0) return; // one pointer at a time: a palm on the screen draws nothing
+    if (this.pointer !== null || event.button !== 0) return; // one pointer at a time, so that a palm does not draw
     try {
       this.canvas.setPointerCapture(event.pointerId);
     } catch {} // the pointer was lifted in the meantime
@@ -85,7 +89,7 @@ export class Paper extends EventTarget {
 
   #move(event) {
     if (event.pointerId !== this.pointer) return;
-    const between = event.getCoalescedEvents?.() ?? []; // a pen reports more often than the screen refreshes
+    const between = event.getCoalescedEvents?.() ?? []; // a pen sends more points than one per screen refresh
     for (const each of between.length ? between : [event]) this.#add(this.#at(each));
   }
 
@@ -95,6 +99,7 @@ export class Paper extends EventTarget {
     this.#changed();
   }
 
+  /** Add a point to the last stroke. */
   #add([x, y]) {
     const stroke = this.strokes[this.strokes.length - 1], [px, py] = stroke[stroke.length - 1];
     if (Math.hypot(x - px, y - py) < NEAR) return;
@@ -123,6 +128,7 @@ export class Paper extends EventTarget {
     else this.draw();
   }
 
+  /** Lift the pen of the arrow keys; `seen` is whether it stays visible. */
   #lift(seen) {
     this.keyed.down = false;
     this.keyed.seen = seen;
@@ -131,6 +137,7 @@ export class Paper extends EventTarget {
 
   // Drawing -------------------------------------------------------------------------------------------
 
+  /** Give the canvas as many pixels as the screen has at its place. */
   #fit() {
     const ratio = window.devicePixelRatio || 1;
     this.canvas.width = Math.round(this.canvas.clientWidth * ratio);
@@ -138,7 +145,7 @@ export class Paper extends EventTarget {
     this.draw();
   }
 
-  /** Width of a stroke in pixels, about as wide relative to the digit as in the network's input. */
+  /** Width of a stroke in pixels. Relative to the digit it is about the same as in the network's input. */
   get pen() {
     return Math.max(8, this.canvas.clientHeight * 0.042);
   }

@@ -1,15 +1,17 @@
-// The section "Inside the network": every neuron as a cell and every map as a small picture, with its activation.
+// The section "Inside the network". It shows every neuron as a cell and every map of a convolution as a small
+// picture; bright means a high activation. A unit is a neuron or a map. A tile is the canvas of one layer.
 
-const NAMES = { convolution: "Convolution", dense: "Hidden layer", pool: "Largest of 2 × 2", mean: "Mean" };
-const THREADS = 8; // most connections drawn for a neuron
-const TOP = 4; // most connections listed in words
+const NAMES = { convolution: "Convolution", dense: "Hidden layer", pool: "Maximum of 2 × 2", mean: "Mean" };
+const THREADS = 8; // largest number of connections that are drawn as lines, for inputs and outputs each
+const TOP = 4; // largest number of connections that are listed as text
 
 export class View {
-  /** `element` holds the HTML elements to fill: view, layers, threads, explained, name, said, weights, strongest. */
+  /** Make the section. `element` holds the HTML elements that it fills: view, layers, threads, explained, name,
+   *  said, weights, strongest. */
   constructor(element) {
     this.element = element;
-    this.chosen = null; // { tile, unit } that was clicked; stays chosen when the drawing changes
-    this.hovered = null;
+    this.chosen = null; // the { tile, unit } that was clicked; it stays chosen when the drawing changes
+    this.hovered = null; // the { tile, unit } under the mouse
     this.network = null;
     for (const change of [matchMedia("(prefers-color-scheme: dark)")]) {
       change.addEventListener("change", () => this.draw());
@@ -17,7 +19,7 @@ export class View {
     new ResizeObserver(() => this.#threads()).observe(element.layers);
   }
 
-  /** Show the layers of another network, without activations; `members` is the size of its ensemble. */
+  /** Show the layers of a network, without activations; `members` is the number of networks in its ensemble. */
   build(network, members) {
     this.network = network;
     this.chosen = this.hovered = null;
@@ -25,13 +27,13 @@ export class View {
     this.element.view.className = this.dense ? "mlp" : "cnn";
     this.tiles = [this.#input(), ...network.layers.map((layer, index) => this.#tile(layer, index))];
     this.element.layers.replaceChildren(...this.tiles.map((tile) => tile.block));
-    const first = members > 1 ? ` This is the first of ${members} networks that answer as one.` : "";
+    const first = members > 1 ? ` This is the first of ${members} networks; the answer combines all of them.` : "";
     this.element.explained.textContent = (this.dense
-      ? "A neuron adds up what comes in, each number times a weight, and lights up if the sum is above zero."
-      : "Small windows slide over the picture. A map lights up where its pattern is; later maps combine earlier ones.") + first;
+      ? "A neuron multiplies each input by a weight and adds the products. It lights up if the sum is above zero."
+      : "Small windows slide over the picture. A map lights up where its pattern is. Later maps combine earlier ones.") + first;
   }
 
-  /** Show the activations in `result`, of Network.run for `image`; null for both if nothing is drawn. */
+  /** Show the activations for an image; `result` is what Network.run returned. Both are null if nothing is drawn. */
   show(image, result) {
     this.image = image;
     this.result = result;
@@ -47,11 +49,13 @@ export class View {
 
   // Layers --------------------------------------------------------------------------------------------
 
+  /** Return the tile of the input image. */
   #input() {
     const tile = { index: -1, count: 1, height: 28, width: 28, columns: 1, scale: this.dense ? 6 : 3, gap: 0, still: true };
     return this.#block(tile, "784 pixels", "28 × 28");
   }
 
+  /** Return the tile of a layer: its canvas, the layout of its cells in pixels, and its names. */
   #tile(layer, index) {
     const before = index ? this.shapes[index - 1] : { height: 28, width: 28, channels: 1 };
     if (!index) this.shapes = [];
@@ -70,10 +74,11 @@ export class View {
     return this.#block(tile, tile.title, size);
   }
 
+  /** Add to a tile its canvas and the HTML block around it; returns the tile. */
   #block(tile, title, size) {
     const { columns, count, width, height, scale, gap } = tile;
     const canvas = document.createElement("canvas"), block = document.createElement("div");
-    const label = tile.last ? 20 : 0; // px, for the digits beside or below the cells
+    const label = tile.last ? 20 : 0; // px; space for the digits beside or below the cells
     canvas.width = columns * (width * scale + gap) - gap + (columns === 1 ? label : 0);
     canvas.height = Math.ceil(count / columns) * (height * scale + gap) - gap + (columns === 1 ? 0 : label);
     block.className = "layer";
@@ -84,7 +89,7 @@ export class View {
     Object.assign(tile, { canvas, block });
     if (tile.still) {
       canvas.setAttribute("role", "img");
-      canvas.setAttribute("aria-label", "The picture that goes in");
+      canvas.setAttribute("aria-label", "The network's input picture");
       canvas.style.cursor = "default";
       return tile;
     }
@@ -103,11 +108,12 @@ export class View {
     return tile;
   }
 
+  /** Return the number of the unit under a pointer event; -1 if there is none. */
   #unitAt(tile, { offsetX, offsetY }) {
     const { canvas, columns, count, width, height, scale, gap } = tile;
     const zoom = canvas.width / canvas.clientWidth, column = Math.floor((offsetX * zoom) / (width * scale + gap));
     const row = Math.floor((offsetY * zoom) / (height * scale + gap));
-    if (tile.last) return Math.min(columns === 1 ? row : column, count - 1); // the digit beside a cell belongs to it
+    if (tile.last) return Math.min(columns === 1 ? row : column, count - 1); // the digit beside a cell counts too
     const unit = row * columns + column;
     return column < columns && unit >= 0 && unit < count ? unit : -1;
   }
@@ -138,6 +144,7 @@ export class View {
     this.#soon();
   }
 
+  /** Draw at the next screen refresh. */
   #soon() {
     if (this.waiting) return;
     this.waiting = true;
@@ -147,13 +154,14 @@ export class View {
     });
   }
 
+  /** Return the number of the unit with the highest activation. */
   #brightest(tile) {
     if (!this.result) return 0;
     const totals = Array.from({ length: tile.count }, (_, unit) => this.#level(tile, unit));
     return totals.indexOf(Math.max(...totals));
   }
 
-  /** Return the activation of a neuron, or the mean activation of a map. */
+  /** Return the activation of a neuron, the mean activation of a map, or the probability of a digit. */
   #level(tile, unit) {
     if (!this.result) return 0;
     if (tile.last) return this.result.probabilities[unit];
@@ -165,6 +173,7 @@ export class View {
 
   // Painting ------------------------------------------------------------------------------------------
 
+  /** Draw all units of a tile; brighter means a higher activation, relative to the highest one of the layer. */
   #paint(tile, { dim, lit, ink, accent }) {
     const { canvas, columns, count, width, height, scale, gap, index } = tile;
     const context = canvas.getContext("2d");
@@ -194,6 +203,7 @@ export class View {
     }
   }
 
+  /** Write the digits 0 to 9 beside or below the cells of the last layer. */
   #digits(tile, context, ink) {
     context.fillStyle = ink;
     context.font = "600 13px system-ui, sans-serif";
@@ -207,6 +217,7 @@ export class View {
 
   // One neuron ----------------------------------------------------------------------------------------
 
+  /** Describe the unit under the mouse or the chosen one: activation, weights and strongest connections. */
   #explain(colours) {
     const mark = this.hovered ?? this.chosen, { name, said, weights, strongest } = this.element;
     this.element.threads.replaceChildren();
@@ -220,7 +231,7 @@ export class View {
     const { tile, unit } = mark, level = this.#level(tile, unit);
     name.textContent = tile.last ? `The answer ${unit}` : `${tile.unit} ${unit + 1} of ${tile.count}`;
     const lit = !this.result ? "Nothing is drawn, so it is inactive." : tile.last ? `Probability ${percent(level)}.`
-      : level > 1e-4 ? `Active: ${brief(level)}${tile.height > 1 ? " on average" : ""}.` : "Inactive: this picture does not have its pattern.";
+      : level > 1e-4 ? `Active: ${tile.height > 1 ? "mean " : ""}${brief(level)}.` : "Inactive: its pattern is not in this picture.";
     const picture = this.#pictureOf(tile, unit, colours);
     said.textContent = `${tile.last ? "" : `${tile.title}. `}${lit} ${picture}`.trim();
     weights.setAttribute("aria-label", `${name.textContent}. ${picture || "No picture."}`);
@@ -228,13 +239,13 @@ export class View {
       strongest.replaceChildren();
       return;
     }
-    const into = strong(this.#into(tile, unit)), out = strong(this.#outOf(tile, unit));
-    strongest.replaceChildren(...[words("Fed by", into), words("Feeds", out)].filter(Boolean));
+    const into = topLinks(this.#into(tile, unit)), out = topLinks(this.#outOf(tile, unit));
+    strongest.replaceChildren(...[linkList("Strongest inputs", into), linkList("Strongest outputs", out)].filter(Boolean));
     this.links = [...into.map((link) => [link, mark]), ...out.map((link) => [mark, link])].map(([from, to]) => ({ from, to, value: from.value ?? to.value }));
     this.#threads();
   }
 
-  /** Draw the picture for a neuron or map beside the layers; returns its description. */
+  /** Draw a picture of a unit's weights or map beside the layers; returns a description of the picture. */
   #pictureOf(tile, unit, colours) {
     const layers = this.network.layers, { weights } = this.element;
     if (this.dense) {
@@ -242,8 +253,8 @@ export class View {
       signed(weights, seen, 28, 28, colours);
       if (tile.index === 0) return "Its 784 weights as a picture: ink on blue raises its value, ink on orange lowers it.";
       return masked
-        ? "Its weights, traced back to the pixels through the neurons that are active now: ink on blue raises its value, ink on orange lowers it."
-        : "Its weights, traced back to the pixels through all neurons before it.";
+        ? "Its weights, multiplied with those of the active neurons before it: ink on blue raises its value, ink on orange lowers it."
+        : "Its weights, multiplied with those of all neurons before it: one value for each pixel.";
     }
     if (tile.height > 1 && this.result) {
       unsigned(weights, this.result.activations[tile.index].data, unit, tile, colours);
@@ -252,14 +263,15 @@ export class View {
     const mean = layers[tile.index - (tile.last ? 2 : 1)], shape = this.shapes[tile.index - (tile.last ? 2 : 1)];
     if (!tile.last && mean && this.result) {
       unsigned(weights, this.result.activations[tile.index - 1].data, unit, shape, colours);
-      return "The map whose mean it is.";
+      return "The map from which this mean is computed.";
     }
     weights.hidden = true;
     return "";
   }
 
-  /** Return the weights of a neuron as 784 numbers, one per pixel, and whether inactive neurons were left out.
-   *  For a deeper layer, they are multiplied back through the layers before it. */
+  /** Return how much each of the 784 pixels adds to a neuron, and whether inactive neurons were left out.
+   *  In the first layer these are the neuron's weights. In a deeper layer, its weights are multiplied with the
+   *  weights of the layers before it. */
   #lookedFor(index, unit) {
     const layers = this.network.layers, { weights, outputs } = layers[index];
     let seen = Float32Array.from({ length: weights.length / outputs }, (_, i) => weights[i * outputs + unit]);
@@ -276,7 +288,8 @@ export class View {
     return [seen, masked];
   }
 
-  /** Return what each unit of the layer before adds to this one; for maps, the mean over all positions. */
+  /** Return how much each unit of the previous layer adds to this unit: [{ tile, unit, value }].
+   *  For maps, the value is the mean over all positions. */
   #into(tile, unit) {
     const layer = this.network.layers[tile.index], before = this.tiles[tile.index]; // tiles[0] is the picture
     if (tile.index === 0) return [];
@@ -284,11 +297,11 @@ export class View {
     if (!layer.shape) return [{ tile: before, unit, value: this.#level(tile, unit) }];
     const parts = layer.kind === "dense"
       ? Array.from(data, (value, i) => value * layer.weights[i * layer.outputs + unit])
-      : shares(layer, this.shapes[tile.index - 1], this.shapes[tile.index], data, (i) => [i, unit]);
+      : mapLinks(layer, this.shapes[tile.index - 1], this.shapes[tile.index], data, (i) => [i, unit]);
     return parts.map((value, i) => ({ tile: before, unit: i, value }));
   }
 
-  /** Return what this unit adds to each unit of the next layer. */
+  /** Return how much this unit adds to each unit of the next layer: [{ tile, unit, value }]. */
   #outOf(tile, unit) {
     if (tile.last) return [];
     const next = this.network.layers[tile.index + 1], after = this.tiles[tile.index + 2];
@@ -296,11 +309,11 @@ export class View {
     if (!next.shape) return [{ tile: after, unit, value: this.#level(after, unit) }];
     const parts = next.kind === "dense"
       ? Array.from({ length: next.outputs }, (_, o) => data[unit] * next.weights[unit * next.outputs + o])
-      : shares(next, this.shapes[tile.index], this.shapes[tile.index + 1], data, (o) => [unit, o]);
+      : mapLinks(next, this.shapes[tile.index], this.shapes[tile.index + 1], data, (o) => [unit, o]);
     return parts.map((value, o) => ({ tile: after, unit: o, value }));
   }
 
-  /** Draw lines from a neuron to its strongest connections: blue adds to it, orange subtracts. */
+  /** Draw lines for the strongest connections of the shown unit: blue for positive values, orange for negative. */
   #threads() {
     const { threads, view } = this.element, mark = this.hovered ?? this.chosen;
     threads.replaceChildren();
@@ -320,6 +333,7 @@ export class View {
   }
 }
 
+/** Return the shape of a layer's output, given the shape of its input. */
 function shapeAfter(layer, { height, width, channels }) {
   if (layer.kind === "dense") return { height: 1, width: 1, channels: layer.outputs };
   if (layer.kind === "mean") return { height: 1, width: 1, channels };
@@ -328,8 +342,9 @@ function shapeAfter(layer, { height, width, channels }) {
   return { height: size(height, kh), width: size(width, kw), channels: layer.outputs };
 }
 
-/** Return the mean contribution between the input and output map pair(n) = [input, output], for every n. */
-function shares({ weights, shape, stride, padding }, before, after, data, pair) {
+/** Return how much an input map of a convolution adds to an output map, as the mean over all positions.
+ *  `pair(n)` gives the numbers [input map, output map] of connection n; one value is returned for every n. */
+function mapLinks({ weights, shape, stride, padding }, before, after, data, pair) {
   const [kh, kw, inputs, outputs] = shape, count = pair(0)[0] === pair(1)[0] ? outputs : inputs, sums = new Array(count).fill(0);
   for (let r = 0; r < after.height; r++) {
     for (let c = 0; c < after.width; c++) {
@@ -347,11 +362,13 @@ function shares({ weights, shape, stride, padding }, before, after, data, pair) 
   return sums.map((sum) => sum / (after.height * after.width));
 }
 
-function strong(links) {
+/** Return the connections with the largest absolute values, the largest first, at most THREADS. */
+function topLinks(links) {
   return links.filter(({ value }) => Math.abs(value) > 1e-4).sort((a, b) => Math.abs(b.value) - Math.abs(a.value)).slice(0, THREADS);
 }
 
-function words(title, links) {
+/** Return a paragraph that lists the first connections with their values; null if there are none. */
+function linkList(title, links) {
   if (links.length === 0) return null;
   const line = document.createElement("p"), name = document.createElement("b");
   name.textContent = `${title} `;
@@ -370,6 +387,7 @@ function brief(value) {
   return value >= 10 ? value.toFixed(0) : value >= 1 ? value.toFixed(1) : Number(value.toPrecision(2)).toString();
 }
 
+/** Return the centre of a unit's cell as [x, y] in pixels, relative to the rectangle `origin`. */
 function place({ tile, unit }, origin) {
   const { canvas, columns, width, height, scale, gap } = tile, box = canvas.getBoundingClientRect(), zoom = box.width / canvas.width;
   const x = (unit % columns) * (width * scale + gap) + (width * scale) / 2;
@@ -377,13 +395,14 @@ function place({ tile, unit }, origin) {
   return [box.left - origin.left + x * zoom, box.top - origin.top + y * zoom];
 }
 
+/** Return the colours of the section from its CSS variables. */
 function palette(element) {
   const style = getComputedStyle(element), triple = (name) => style.getPropertyValue(name).trim().split(/\s+/).map(Number);
   const text = (name) => style.getPropertyValue(name).trim();
   return { dim: triple("--dim"), lit: triple("--lit"), less: triple("--less"), ink: text("--ink"), accent: text("--accent") };
 }
 
-/** Return 256 colours from one to another, as 32-bit pixels of ImageData. */
+/** Return 256 colours from one colour [r, g, b] to another, as 32-bit pixels of ImageData. */
 function mixed(from, to) {
   const colours = new Uint32Array(256), bytes = new Uint8Array(colours.buffer);
   for (let i = 0; i < 256; i++) {
@@ -393,11 +412,13 @@ function mixed(from, to) {
   return colours;
 }
 
+/** Draw numbers on a canvas: positive ones in the colour `lit`, negative ones in `less`. */
 function signed(canvas, numbers, width, height, { dim, lit, less }) {
   const most = numbers.reduce((a, b) => Math.max(a, Math.abs(b)), 1e-9), up = mixed(dim, lit), down = mixed(dim, less);
   fill(canvas, width, height, (i) => (numbers[i] > 0 ? up : down)[Math.round((255 * Math.abs(numbers[i])) / most)]);
 }
 
+/** Draw map number `unit` of a layer's output on a canvas, brighter where the activation is higher. */
 function unsigned(canvas, data, unit, { width, height, count, channels }, { dim, lit }) {
   const step = count ?? channels, shades = mixed(dim, lit);
   let most = 1e-6;
@@ -405,6 +426,7 @@ function unsigned(canvas, data, unit, { width, height, count, channels }, { dim,
   fill(canvas, width, height, (i) => shades[Math.round((255 * Math.max(0, data[i * step + unit])) / most)]);
 }
 
+/** Set every pixel of a canvas to colour(index), a 32-bit pixel of ImageData. */
 function fill(canvas, width, height, colour) {
   canvas.width = width;
   canvas.height = height;
@@ -413,6 +435,7 @@ function fill(canvas, width, height, colour) {
   context.putImageData(picture, 0, 0);
 }
 
+/** Return a probability in [0, 1] as a text such as "97 %". */
 export function percent(p) {
   if (p > 0.9995) return ">99.9 %"; // never "100 %": no answer is certain
   if (p < 0.0005) return p ? "<0.1 %" : "0 %";
