@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, NoReturn
 from digits.errors import DigitsError
 from digits.extras import missing_package
 from digits.options import Augmentation, TrainOptions
+from digits.version import __version__
 
 if TYPE_CHECKING:
     from digits.data.batches import Batches
@@ -29,7 +30,6 @@ if TYPE_CHECKING:
     from digits.training.run import run
     from digits.tuning.study import tune
 
-__version__ = "0.1.0"
 __all__ = [
     "Augmentation",
     "Batches",

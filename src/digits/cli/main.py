@@ -12,7 +12,6 @@ from typing import Any
 
 import tyro
 
-from digits import __version__
 from digits.cli.adapt import adapt
 from digits.cli.evaluate import compare, evaluate
 from digits.cli.messages import complain
@@ -30,6 +29,7 @@ from digits.reading.options import PredictOptions
 from digits.serving.options import ServeOptions
 from digits.training.options import AdaptOptions
 from digits.tuning.options import TuneOptions
+from digits.version import __version__
 
 COMMANDS: dict[str, tuple[Callable[[list[str]], int], type]] = {  # name -> its function, its options
     "train": (train, TrainOptions),

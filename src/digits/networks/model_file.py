@@ -14,7 +14,6 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from digits import __version__
 from digits.errors import CheckpointError
 from digits.networks.architecture import Architecture, read_architecture
 from digits.networks.bundled import model_path
@@ -23,6 +22,7 @@ from digits.networks.ensemble import Ensemble
 from digits.networks.mlp import MLP
 from digits.networks.network import Network
 from digits.networks.tensor_file import check_fit, load_tensors, save_tensors
+from digits.version import __version__
 
 
 def load(name: str | Path) -> Network | Ensemble:

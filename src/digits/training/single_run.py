@@ -5,7 +5,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
-from digits import __version__, files
+from digits import files
 from digits.data.collection import Collection
 from digits.data.splits import Splits
 from digits.evaluation.epoch import Epoch
@@ -23,6 +23,7 @@ from digits.training.resume import circumstances, resume_state
 from digits.training.state import State, architecture, begin
 from digits.training.teacher import load_teacher
 from digits.training.tensorboard import record_epochs
+from digits.version import __version__
 
 
 class SingleRun:

@@ -10,12 +10,13 @@ from pathlib import Path
 import optuna
 import torch
 
-from digits import __version__, files
+from digits import files
 from digits.errors import RunError
 from digits.options import TrainOptions, to_json
 from digits.tuning import space
 from digits.tuning.options import Group
 from digits.tuning.trials import FINISHED, Trial
+from digits.version import __version__
 
 
 @dataclass(frozen=True)
