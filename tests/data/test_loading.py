@@ -68,7 +68,7 @@ def test_cache_or_mirrors_come_next(tiny_folder: Path, monkeypatch: pytest.Monke
     assert asked == [folder] * 8
     assert downloaded.origin == f"downloaded to the cache at {folder}"
     assert cached.origin == f"cache at {folder}"
-    assert downloaded.notices == (f"$DIGITS_DATA: no mnist data in {empty}; looked further",)
+    assert downloaded.notices == (f"$DIGITS_DATA: no mnist data in {empty}; other places were tried",)
     assert (len(cached.train), cached.test and len(cached.test)) == (300, 100)
 
 
@@ -82,7 +82,7 @@ def test_sample_comes_last(sample_file: Path, monkeypatch: pytest.MonkeyPatch) -
     assert not found.published
     assert found.notices[0] == "no mirror answers"
     assert "sample of 5,000 genuine MNIST digits" in found.notices[1]
-    assert "Figures on the sample are not MNIST's figures." in found.notices[1]
+    assert "Results on the sample cannot be compared with results on MNIST." in found.notices[1]
 
 
 @pytest.mark.parametrize("dataset", ["fashion-mnist", "kmnist"])
@@ -113,7 +113,7 @@ def test_final_error_has_every_mirrors_reason_and_pips_words(
     with pytest.raises(DownloadError) as caught:
         load("mnist")
     message = str(caught.value)
-    assert message.startswith(f"$DIGITS_DATA: no mnist data in {tmp_path}; looked further\n")
+    assert message.startswith(f"$DIGITS_DATA: no mnist data in {tmp_path}; other places were tried\n")
     assert f"{FOUR_FILES[0]} could not be downloaded:\n  {urls[0]}: not https\n" in message
     assert f"  {urls[1]}: Connection refused\n" in message
     assert f"save the file in {Path(os.environ['DIGITS_CACHE']) / 'mnist'} and start again" in message
@@ -130,5 +130,5 @@ def test_the_variable_may_hold_another_set(monkeypatch: pytest.MonkeyPatch, tmp_
     monkeypatch.setattr("digits.data.sample.fetch_sample", lambda *_, **__: tmp_path / "stand-in.csv")
     monkeypatch.setenv("DIGITS_DATA", str(FASHION))
     found = load("mnist")
-    assert found.notices[0] == f"$DIGITS_DATA: no mnist data in {FASHION}; looked further"
+    assert found.notices[0] == f"$DIGITS_DATA: no mnist data in {FASHION}; other places were tried"
     assert len(found.train) == 30

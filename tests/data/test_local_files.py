@@ -65,7 +65,7 @@ def test_own_data_are_called_so(tiny_folder: Path) -> None:
     found = load("mnist", tiny_folder)
     assert not found.published
     assert found.notices == (
-        f"{tiny_folder} is not the published data set: figures on it cannot be compared with published ones.",
+        f"{tiny_folder} is not the published data set: results on it cannot be compared with published ones.",
     )
 
 
@@ -87,7 +87,7 @@ def test_missing_folder_and_foreign_file(tmp_path: Path) -> None:
     with pytest.raises(DataError, match="nowhere is neither a folder nor a file"):
         load("mnist", tmp_path / "nowhere")
     (tmp_path / "digits.txt").write_text("7")
-    with pytest.raises(DataError, match=r"digits\.txt is not a known kind of data file"):
+    with pytest.raises(DataError, match=r"digits\.txt is not a known type of data file"):
         load("mnist", tmp_path / "digits.txt")
 
 
@@ -116,7 +116,7 @@ def test_npz_of_a_test_set_only_is_refused(tmp_path: Path) -> None:
     """An archive with a test set only is refused, because there is nothing to train on."""
     x, y = made_up(50, seed=3)
     write_npz(tmp_path / "test.npz", x_test=x, y_test=y)
-    with pytest.raises(DataError, match="holds a test set only"):
+    with pytest.raises(DataError, match="contains only a test set"):
         load("mnist", tmp_path)
 
 
@@ -125,7 +125,7 @@ def test_several_npz_in_one_folder_are_not_guessed_at(tmp_path: Path) -> None:
     x, y = made_up(50, seed=3)
     write_npz(tmp_path / "a.npz", x=x, y=y)
     write_npz(tmp_path / "b.npz", x=x, y=y)
-    with pytest.raises(DataError, match=r"holds a\.npz, b\.npz; expected one \.npz"):
+    with pytest.raises(DataError, match=r"contains a\.npz, b\.npz; expected one \.npz"):
         load("mnist", tmp_path)
     assert len(load("mnist", tmp_path / "b.npz").train) == 50
 
@@ -159,7 +159,7 @@ def test_tables_that_leave_a_doubt_are_refused(names: list[str], tmp_path: Path)
     """Folders with two training tables, none, or two test tables are refused, and the files are listed."""
     for name in names:
         write_csv(tmp_path / name, *made_up(10, seed=3))
-    with pytest.raises(DataError, match=f"holds {', '.join(names)}; expected one"):
+    with pytest.raises(DataError, match=f"contains {', '.join(names)}; expected one"):
         load("mnist", tmp_path)
 
 
@@ -175,9 +175,9 @@ def test_fashion_mnist_is_recognised() -> None:
 @needs_fashion
 def test_fashion_mnist_is_not_taken_for_mnist() -> None:
     """Fashion-MNIST has MNIST's names and sizes; asked for as MNIST it is refused, with the option to add."""
-    with pytest.raises(DataError, match="holds fashion-mnist, not mnist; add --dataset fashion-mnist"):
+    with pytest.raises(DataError, match="contains fashion-mnist, not mnist; add --dataset fashion-mnist"):
         load("mnist", FASHION)
-    with pytest.raises(DataError, match="holds fashion-mnist, not kmnist"):
+    with pytest.raises(DataError, match="contains fashion-mnist, not kmnist"):
         load("kmnist", FASHION, unverified=True)
 
 

@@ -159,8 +159,11 @@ NPZ_REFUSED: dict[str, tuple[bytes, str]] = {
     "an IDX file": (GOOD, "File is not a zip file"),
     "no member": (npz(), "contains no arrays; expected x_train"),
     "cut": (npz(**PAIR)[:-30], "cannot be read"),
-    "unknown names": (npz(a=PAIR["x"], b=PAIR["y"]), "holds a, b; expected x_train, y_train"),
-    "two layouts": (npz(**PAIR, images=PAIR["x"], labels=PAIR["y"]), "holds images, labels, x, y; expected"),
+    "unknown names": (npz(a=PAIR["x"], b=PAIR["y"]), "contains a, b; expected x_train, y_train"),
+    "two layouts": (
+        npz(**PAIR, images=PAIR["x"], labels=PAIR["y"]),
+        "contains images, labels, x, y; expected",
+    ),
     "half a pair": (npz(x_train=PAIR["x"]), "y_train is missing; expected images and labels in pairs"),
     "a name twice": (twice(npz(**PAIR)), "contains 'x' twice"),
     "encrypted": (encrypted(npz(**PAIR)), "'x.npy' is encrypted, expected a file that np.savez wrote"),

@@ -181,7 +181,7 @@ def test_damage_in_torchvisions_folder_is_detected(raw_mnist: Path, tmp_path: Pa
     """A single wrong bit in torchvision's folder is found and named; torchvision itself would not notice."""
     place = tmp_path / "MNIST" / "raw"
     copy_with_damage(raw_mnist, place, name)
-    with pytest.raises(DataError, match="has mnist's sizes but not its published content") as caught:
+    with pytest.raises(DataError, match="has as many images as mnist but another SHA-256") as caught:
         load("mnist", tmp_path)
     assert str(place) in str(caught.value)
     assert [each for each in FOUR_FILES if f"{each} (expected" in str(caught.value)] == [name]

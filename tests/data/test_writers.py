@@ -101,5 +101,5 @@ def test_damaged_table_is_refused(mnist: Collection, writer_table: Path, tmp_pat
 
 def test_writers_of_other_data_are_not_known(tiny_folder: Path) -> None:
     """Writers are known for the published MNIST only; for other data that is an error."""
-    with pytest.raises(DataError, match=f"published MNIST only, not of files in {tiny_folder}"):
+    with pytest.raises(DataError, match=f"the writers of files in {tiny_folder} are not known"):
         load_writers(load("mnist", tiny_folder))

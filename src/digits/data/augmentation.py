@@ -1,15 +1,17 @@
-"""Augmentation: change a batch of digits as other people might have written them.
+"""Change the images of a batch at random, as if other people had written the digits.
 
-    augment()  =  draw()     random numbers for a batch, from the given generator
-               +  distort()  stroke thickness, one warp, sharpness and erasing, without further randomness
+`augment` consists of two steps:
+    1. `draw` returns random numbers for the batch.
+    2. `distort` uses them to change the thickness of strokes, the geometry (`warp`) and the sharpness, and to
+       erase rectangles. This step has no randomness.
 
-Rotation, scaling, shear, translation and elastic distortion together are one warp: the position that each
-pixel is taken from is a sum of fixed fields, weighted with a few numbers for each image. That is one matrix
-product, and the image is interpolated only once.
+Rotation, scaling, shear, translation and elastic distortion are done together in one warp: for each pixel of
+the new image, a position in the old image is computed, and the value at this position is interpolated. All
+positions of a batch are computed by one matrix product.
 
-All functions are pure, take images (B, 1, 28, 28), float in [0, 1], and work on any device. Lengths are in
-pixels, from the image's centre, x to the right and y downwards. docs/augmentation.md shows each
-transformation and says what it is good for.
+All images are float (B, 1, 28, 28) in [0, 1], on any device. No function changes its arguments. Positions and
+lengths are in pixels unless stated otherwise. The origin is the centre of the image; x points to the right
+and y downwards. docs/augmentation.md shows an example of each change.
 """
 
 import functools
@@ -23,33 +25,51 @@ from digits.errors import DataError
 from digits.mnist import SIDE
 from digits.options import Augmentation
 
-# Places of an image's uniform random numbers in the rows of `draw`: for the affine map, the thickness, the
-# erased rectangle and the sharpness. The normal ones for elastic distortion follow them.
+# Columns of the random numbers that `draw` returns. The first 14 are uniform: those for the affine map, the
+# thickness, the erased rectangle and the sharpness. Normal ones for elastic distortion follow.
 AFFINE, WEIGHT, RECTANGLE, EDGE = slice(0, 6), 6, slice(7, 13), 13
-UNIFORM = 14  # how many they are
-SOFT = 0.4  # grey that sharpening keeps; below 0.5, because thin strokes of MNIST are mostly grey
-KEPT = 0.999  # share of the variance of elastic displacements that is kept; what is lost is 3 % of their size
-# Smallest and greatest area of an erased rectangle, as a share of the image, and its height over its width.
-# Zhong et al. 2020 erase up to 0.4 of images that an object fills; a digit's box is half of its image.
+UNIFORM = 14  # number of uniform random numbers for each image
+# Grey value that sharpening does not change. It is below 0.5, because thin strokes in MNIST are mostly grey.
+SOFT = 0.4
+# The elastic modes keep this part of the variance of the displacements. The part that they leave out has 3 %
+# of the size of the displacements.
+KEPT = 0.999
+# Range of the area of an erased rectangle, as a fraction of the image. Zhong et al. 2020 erase up to 0.4, but
+# in images that an object fills. A digit's box is only half of its image.
 ERASED_AREA = (0.02, 0.2)
-ERASED_ASPECT = (0.3, 1 / 0.3)
+ERASED_ASPECT = (0.3, 1 / 0.3)  # range of the height of an erased rectangle divided by its width
 
 
 def augment(images: Tensor, augmentation: Augmentation, generator: torch.Generator) -> Tensor:
-    """Return images (B, 1, 28, 28), float in [0, 1], each changed at random.
+    """Change each image of a batch at random.
 
-    The same state of the generator gives the same result. If every strength is 0, the tensor itself is
-    returned. Strengths do not change which random numbers are drawn, only how they are used; elastic
-    distortion draws additional ones, after the others. Raises DataError for tensors of another type or shape.
+    Args:
+        images: float32 or float64 (B, 1, 28, 28) in [0, 1].
+        augmentation: Strength of each change; 0 turns it off.
+        generator: Source of the random numbers. The same state of the generator gives the same result.
+    Returns:
+        Changed images of the same type and shape; `images` itself if all strengths are 0.
+    Raises:
+        DataError: if the images have another type or shape.
     """
     return distort(images, augmentation, draw(len(images), augmentation, generator))
 
 
 def draw(count: int, augmentation: Augmentation, generator: torch.Generator) -> Tensor:
-    """Return random numbers (count, N) for `distort`, one row for each image, on the generator's device.
+    """Return the random numbers that `distort` needs, one row for each image.
 
-    Drawing is separate from `distort` so that several processes can draw for the whole batch, and each use
-    its share. N is UNIFORM, and with elastic distortion UNIFORM plus two for each of its modes.
+    This is a separate function for training with several processes. Each process draws the numbers of the
+    whole batch and uses only the rows of its images, so the result does not depend on their number.
+
+    Elastic distortion needs additional numbers. Otherwise the strengths have no influence on the numbers.
+
+    Args:
+        count: Number of images B.
+        augmentation: Says whether elastic distortion is on, and its smoothness.
+        generator: Source of the random numbers.
+    Returns:
+        float32 (B, 14) on the generator's device, uniform in [-1, 1). With elastic distortion it is
+        (B, 14 + 2 M) for M elastic modes, and the additional numbers have a standard normal distribution.
     """
     numbers = torch.empty(count, UNIFORM, device=generator.device).uniform_(-1, 1, generator=generator)
     if not augmentation.elastic:
@@ -60,13 +80,20 @@ def draw(count: int, augmentation: Augmentation, generator: torch.Generator) -> 
 
 
 def distort(images: Tensor, augmentation: Augmentation, draws: Tensor) -> Tensor:
-    """Return images (B, 1, 28, 28), each changed by its row of `draws` (B, N), which `draw` returns.
+    """Change each image of a batch as the given random numbers say.
 
-    Raises DataError for tensors of another type or shape.
+    Args:
+        images: float32 or float64 (B, 1, 28, 28) in [0, 1].
+        augmentation: Strength of each change; 0 turns it off.
+        draws: One row of random numbers for each image, as `draw` returns them.
+    Returns:
+        Changed images of the same type and shape; `images` itself if all strengths are 0.
+    Raises:
+        DataError: if the images have another type or shape.
     """
     if images.shape[1:] != (1, SIDE, SIDE) or images.dtype not in (torch.float32, torch.float64):
         raise DataError(
-            f"the images are {images.dtype} {tuple(images.shape)}; "
+            f"the images are {images.dtype} of the shape {tuple(images.shape)}; "
             f"expected float32 or float64 (B, 1, {SIDE}, {SIDE}), with values from 0 to 1"
         )
     draws = draws.to(images)
@@ -82,18 +109,31 @@ def distort(images: Tensor, augmentation: Augmentation, draws: Tensor) -> Tensor
 
 
 def warp(images: Tensor, positions: Tensor) -> Tensor:
-    """Return images (B, 1, 28, 28) whose pixels are taken from `positions` (B, 2, 28, 28), as x and y.
+    """Return new images whose pixels are taken from given positions of the old images.
 
-    Positions are in half images: -1 and 1 are the outer edges, beyond which everything is 0. Between pixels
-    the values are interpolated bilinearly.
+    Values between pixels are interpolated bilinearly. Outside the old image they are 0.
+
+    Args:
+        images: float (B, 1, 28, 28) in [0, 1].
+        positions: float (B, 2, 28, 28), for each new pixel its x and y in the old image. The unit is that of
+            PyTorch's grid_sample: -1 is the left or upper edge of the image, 1 the right or lower edge.
+    Returns:
+        float (B, 1, 28, 28) in [0, 1].
     """
     grid = positions.permute(0, 2, 3, 1)  # (B, 28, 28, 2)
-    # Clamped, because the weights of interpolation add up to 1 only within 1e-7.
+    # Clamped, because rounding errors can make a value slightly larger than 1.
     return F.grid_sample(images, grid, align_corners=False).clamp_(0, 1)
 
 
 def _positions(augmentation: Augmentation, draws: Tensor) -> Tensor:
-    """Return the positions (B, 2, 28, 28) for `warp`: an affine map of each place, and elastic moves."""
+    """Compute the positions for `warp`: an affine map of each pixel plus its elastic displacement.
+
+    Args:
+        augmentation: Strengths of the changes.
+        draws: (B, N), as `draw` returns them.
+    Returns:
+        (B, 2, 28, 28) as x and y, in the unit of `warp`.
+    """
     turn, wider, higher, slant, right, down = draws[:, AFFINE].unbind(1)
     matrices = affine_matrices(
         math.radians(augmentation.rotation) * turn,
@@ -111,25 +151,41 @@ def _positions(augmentation: Augmentation, draws: Tensor) -> Tensor:
 
 @functools.lru_cache(maxsize=16)
 def _basis(elastic: float, smoothness: float, dtype: torch.dtype, device: torch.device) -> Tensor:
-    """Return the fields whose weighted sum is a warp, as rows (3 + M, 784): x, y, 1 and M elastic modes.
+    """Return the fixed fields from which all positions are computed as weighted sums.
 
-    They are in half images.
+    A field is one number for each pixel. The rows are the x and the y of each pixel, a constant, and the M
+    elastic modes. The constant allows translation.
+
+    Args:
+        elastic: Strength of elastic distortion; 0 for no modes.
+        smoothness: Smoothness of elastic distortion in pixels.
+        dtype, device: Type and device of the result.
+    Returns:
+        (3 + M, 784), in the unit of `warp`.
     """
     place = torch.arange(SIDE, dtype=torch.float64) - (SIDE - 1) / 2
     y, x = torch.meshgrid(place, place, indexing="ij")
     rows = torch.stack([x, y, torch.ones_like(x)])
     if elastic:
         rows = torch.cat([rows, elastic * elastic_modes(smoothness)])
-    return (rows.flatten(1) * (2 / SIDE)).to(dtype).to(device)  # pixels to half images
+    return (rows.flatten(1) * (2 / SIDE)).to(dtype).to(device)  # half an image is 1
 
 
 def affine_matrices(
     angle: Tensor, scale_x: Tensor, scale_y: Tensor, shear: Tensor, right: Tensor, down: Tensor
 ) -> Tensor:
-    """Return matrices (B, 2, 3) that map positions (x, y, 1) in the new image to positions in the old one.
+    """Return the affine maps from positions in the new images to positions in the old images.
 
-    Each argument is (B,). The digit is scaled, then sheared to lean right (in radians), then turned
-    anticlockwise (in radians), then moved (in pixels).
+    The digit is first scaled, then sheared, then rotated, then moved. The matrices contain the inverse of
+    these steps, because a warp needs the old position of each new pixel.
+
+    Args:
+        angle: (B,), rotation anticlockwise in radians.
+        scale_x, scale_y: (B,), factors of width and height.
+        shear: (B,), angle in radians by which the digit leans to the right.
+        right, down: (B,), translation in pixels.
+    Returns:
+        (B, 2, 3). The product with (x, y, 1) of a new pixel is (x, y) in the old image, in pixels.
     """
     cos, sin, lean = angle.cos(), angle.sin(), shear.tan()
     unturn_unshear = torch.stack([cos + lean * sin, lean * cos - sin, sin, cos], 1).view(-1, 2, 2)
@@ -140,19 +196,32 @@ def affine_matrices(
 
 @functools.lru_cache(maxsize=16)
 def elastic_modes(smoothness: float) -> Tensor:
-    """Return fields (M, 28, 28), in pixels, for elastic distortion with strength 1.
+    """Return the modes of elastic distortion: smooth fields of displacements.
 
-    The sum of all fields, each times a standard normal number, is the displacement of each pixel along one
-    axis. Simard, Steinkraus and Platt 2003 draw a number from -1 to 1 for every pixel and smooth them with a
-    Gaussian of deviation sigma, here `smoothness`. On an image without edges that is a normal random field
-    in which two places at distance d have the covariance exp(-d²/4sigma²) / (12 pi sigma²). Its
-    Karhunen-Loève expansion needs the fewest numbers: 42 instead of 784 for sigma = 4.
+    Elastic distortion moves each pixel by a random displacement that changes smoothly over the image. Here
+    the displacements along x are the sum of all modes, each multiplied by a standard normal random number.
+    Those along y are a second such sum.
+
+    Simard et al. draw a uniform random number from -1 to 1 for each pixel and smooth these numbers with a
+    Gaussian. The smoothed numbers have, nearly, a joint normal distribution. The covariance of two pixels at
+    the distance d is exp(-d² / (4 s²)) / (12 pi s²), where s is `smoothness`. The modes are the eigenvectors
+    of this covariance, multiplied by the square roots of the eigenvalues (Karhunen-Loève expansion). They
+    need fewer random numbers: for s = 4, 42 instead of 784 along each axis.
+
+    Args:
+        smoothness: Standard deviation of the Gaussian in pixels.
+    Returns:
+        float64 (M, 28, 28), displacements in pixels for the strength 1. The strongest mode is the first.
+
+    Source: Simard, Steinkraus and Platt 2003, section 2.
     """
     place = torch.arange(SIDE, dtype=torch.float64)
     distance = place[:, None] - place
     powers, lines = torch.linalg.eigh(torch.exp(-(distance**2) / (4 * smoothness**2)))
-    lines = lines * powers.clamp(min=0).sqrt() * lines[0].sign()  # eigenvectors have an arbitrary sign
-    shares = torch.outer(powers, powers).flatten()  # a field is a vertical line times a horizontal one
+    # Eigenvectors have an arbitrary sign. Here the first value of each is positive, as on any machine.
+    lines = lines * powers.clamp(min=0).sqrt() * lines[0].sign()
+    # A mode is the outer product of two one-dimensional eigenvectors, one for y and one for x.
+    shares = torch.outer(powers, powers).flatten()  # (784,), variance of each possible mode
     order = shares.argsort(descending=True, stable=True)
     count = int((shares[order].cumsum(0) < KEPT * shares.sum()).sum()) + 1
     modes = torch.einsum("yk,xl->klyx", lines, lines).flatten(0, 1)[order[:count]]
@@ -160,14 +229,22 @@ def elastic_modes(smoothness: float) -> Tensor:
 
 
 def thicken(images: Tensor, radius: Tensor) -> Tensor:
-    """Return images (B, 1, 28, 28) with the edges of strokes moved out by `radius` (B,) pixels, -1 to 1.
+    """Make the strokes of each image thicker or thinner.
 
-    A negative radius moves them in. This is grey dilation (or erosion) by a plus sign with arms of that
-    length; values between pixels are interpolated linearly.
+    For thicker strokes, the maximum of each pixel and its four neighbours is computed (a dilation). For
+    thinner strokes it is the minimum (an erosion). The result is a mean of the old image and this image, in
+    which this image has the weight |radius|.
+
+    Args:
+        images: float (B, 1, 28, 28) in [0, 1].
+        radius: float (B,) from -1 to 1: pixels by which the edges of strokes move outwards. Negative values
+            make strokes thinner.
+    Returns:
+        float (B, 1, 28, 28) in [0, 1].
     """
     radius = radius.view(-1, 1, 1, 1)
     sign = radius.sign()
-    signed = images * sign  # the erosion of x is -1 times the dilation of -x
+    signed = images * sign  # allows one code for both: an erosion of x is minus the dilation of -x
     grown = signed.clone()
     for axis in (2, 3):
         for start in (0, 1):
@@ -177,30 +254,45 @@ def thicken(images: Tensor, radius: Tensor) -> Tensor:
 
 
 def sharpen(images: Tensor, factor: Tensor) -> Tensor:
-    """Return images (B, 1, 28, 28) with edges steeper by `factor` (B,), 1 or more.
+    """Increase the contrast of each image, which makes the edges of strokes sharper.
 
-    Greys move away from SOFT by that factor, as far as black and white.
+    The difference between each pixel and SOFT is multiplied by the factor. The result is clipped to [0, 1].
+
+    Args:
+        images: float (B, 1, 28, 28) in [0, 1].
+        factor: float (B,), at least 1.
+    Returns:
+        float (B, 1, 28, 28) in [0, 1].
     """
     return torch.lerp(images.new_tensor(SOFT), images, factor.view(-1, 1, 1, 1)).clamp_(0, 1)
 
 
 def erase(images: Tensor, left: Tensor, top: Tensor, width: Tensor, height: Tensor, grey: Tensor) -> Tensor:
-    """Return images (B, 1, 28, 28) in which a rectangle is painted with `grey`.
+    """Fill a rectangle of each image with a grey value.
 
-    All arguments are (B,): the rectangle in whole pixels from the top left, with height 0 for none, and the
-    grey in [0, 1].
+    Args:
+        images: float (B, 1, 28, 28) in [0, 1].
+        left, top: (B,), position of the rectangle in whole pixels from the upper left corner of the image.
+        width, height: (B,), size of the rectangle in whole pixels. With the height 0 nothing is filled.
+        grey: (B,), value in [0, 1].
+    Returns:
+        float (B, 1, 28, 28) in [0, 1].
     """
     place = torch.arange(SIDE, device=images.device, dtype=images.dtype)
     across = (place >= left[:, None]) & (place < (left + width)[:, None])  # (B, 28)
     along = (place >= top[:, None]) & (place < (top + height)[:, None])
     inside = along.to(images)[:, None, :, None] * across.to(images)[:, None, None, :]  # (B, 1, 28, 28)
-    return torch.lerp(images, grey.view(-1, 1, 1, 1), inside)  # torch.where would take four times as long
+    return torch.lerp(images, grey.view(-1, 1, 1, 1), inside)  # four times as fast as torch.where
 
 
 def _rectangles(probability: float, numbers: Tensor) -> tuple[Tensor, ...]:
-    """Return left, top, width, height and grey of rectangles, each (B,), from numbers (B, 6) in [0, 1).
+    """Choose a rectangle for each image, from random numbers.
 
-    Images are erased with `probability`; the height is 0 for the others.
+    Args:
+        probability: Probability that an image gets a rectangle. Otherwise its height is 0.
+        numbers: (B, 6), uniform in [0, 1).
+    Returns:
+        left, top, width, height and grey for `erase`, each (B,).
     """
     chance, area, aspect, across, along, grey = numbers.unbind(1)
     area = SIDE**2 * (ERASED_AREA[0] + (ERASED_AREA[1] - ERASED_AREA[0]) * area)

@@ -1,11 +1,18 @@
-"""Styles of writing each digit, many of which MNIST lacks, as paths of a pen.
+"""Define the styles in which people write each digit, many of which MNIST does not have.
 
-MNIST was written in the United States around 1990. Its 1 is a bar; elsewhere a 1 has a long up-stroke, a 7 is
-crossed, a 4 is open, a 0 has a slash. docs/augmentation.md shows the styles.
+MNIST was written in the United States around 1990. Its 1 is a single vertical line. In other countries people
+write a 1 with a long up-stroke, a 7 with a bar across it, a 4 that is open at the top, or a 0 with a slash.
+docs/augmentation.md shows the styles.
 
-A style is a function that returns a path, in which some numbers are random. A path is a list of strokes, a
-stroke a list of points (x, y) in a box of height 1, with y downwards. A point that is given twice is a
-corner; the others are joined by a smooth curve. The positions were chosen by eye.
+A style is a function. It takes a random generator and returns a path: the pen strokes of one digit. Its shape
+is a little different in each call.
+
+A pen stroke is a list of points (x, y), with x to the right and y downwards. The digit is 1 high: y is about
+0 at its top and 1 at its bottom. A smooth curve joins the points (digits.data.synthetic.curve). A point that
+is given twice is a corner. The points were chosen by eye.
+
+Words for parts of a digit: the stem is its long, nearly vertical line, a bar is a short straight line, and an
+up-stroke is the line up to the top of a 1.
 """
 
 import math
@@ -15,15 +22,20 @@ from typing import TypeAlias
 import numpy as np
 from numpy.random import Generator
 
-Stroke: TypeAlias = list[tuple[float, float]]
-Path: TypeAlias = list[Stroke]
+Stroke: TypeAlias = list[tuple[float, float]]  # points (x, y)
+Path: TypeAlias = list[Stroke]  # pen strokes of one digit
 Style: TypeAlias = Callable[[Generator], Path]
 
 
 def _ring(x: float, y: float, rx: float, ry: float, start: float, end: float, points: int = 9) -> Stroke:
-    """Return points on an ellipse with the centre (x, y) and the radii rx, ry.
+    """Return points on an ellipse, or on a part of it.
 
-    Angles are in degrees, 0 at the right and growing clockwise.
+    Args:
+        x, y: Centre of the ellipse.
+        rx, ry: Horizontal and vertical radius.
+        start, end: Angles of the first and the last point in degrees, clockwise from the right. The angle
+            increases or decreases from `start` to `end`.
+        points: Number of points.
     """
     angles = np.radians(np.linspace(start, end, points))
     return [(x + rx * math.cos(a), y + ry * math.sin(a)) for a in angles]
@@ -32,11 +44,11 @@ def _ring(x: float, y: float, rx: float, ry: float, start: float, end: float, po
 def one_with_upstroke(rng: Generator) -> Path:
     """Return a European 1, with an up-stroke at 20 to 60 degrees from the stem.
 
-    The up-stroke is a quarter as long as the stem to nearly as long, and may begin with a small hook; the
-    top is a corner or a narrow bend.
+    The up-stroke has 0.25 to 0.95 times the length of the stem. It may begin with a small hook. The top of
+    the digit is a corner or a narrow bend.
     """
     angle = math.radians(rng.uniform(20, 60))
-    longest = 0.95 if angle < math.radians(45) else 0.55  # longer and flatter, it would be a 7
+    longest = 0.95 if angle < math.radians(45) else 0.55  # a long and flat up-stroke would make it a 7
     length = rng.uniform(0.25, longest)
     start = (0.6 - length * math.sin(angle), length * math.cos(angle))
     bend = rng.uniform(-0.06, 0.06)
@@ -49,7 +61,7 @@ def one_with_upstroke(rng: Generator) -> Path:
 
 
 def one_with_foot(rng: Generator) -> Path:
-    """Return a 1 with a bar below its stem, and mostly with an up-stroke."""
+    """Return a 1 with a horizontal bar below its stem; most have an up-stroke."""
     (stroke,) = one_with_upstroke(rng) if rng.random() < 0.8 else one_bar(rng)
     x, slope = stroke[-1][0], rng.uniform(-0.06, 0.06)
     left, right = rng.uniform(0.12, 0.5, 2)
@@ -57,19 +69,22 @@ def one_with_foot(rng: Generator) -> Path:
 
 
 def one_looped(rng: Generator) -> Path:
-    """Return a 1 whose up-stroke turns into its stem in a narrow loop at the top."""
+    """Return a 1 with a narrow loop at the top, between the up-stroke and the stem."""
     start = (rng.uniform(0.1, 0.35), rng.uniform(0.4, 0.9))
     wide = rng.uniform(0.04, 0.1)
     return [[start, (0.5 + wide, 0.15), (0.5 + wide / 2, 0.0), (0.5 - wide, 0.1), (0.48, 0.5), (0.46, 1.0)]]
 
 
 def one_bar(rng: Generator) -> Path:
-    """Return a 1 that is a single bar."""
+    """Return a 1 that is only a stem."""
     return [[(0.5, 0.0), (0.5 + rng.uniform(-0.06, 0.06), 0.5), (0.5, 1.0)]]
 
 
 def _seven(rng: Generator) -> Stroke:
-    """Return the main stroke of a 7: the top bar, perhaps with a tick at its start, and the stem."""
+    """Return the main stroke of a 7: the bar at the top and the stem.
+
+    The bar may begin with a tick: a short vertical line at its left end.
+    """
     has_long_bar = rng.random() < 0.8
     left = rng.uniform(0.0, 0.15) if has_long_bar else rng.uniform(0.15, 0.4)
     ticked = rng.random() < 0.35
@@ -81,7 +96,7 @@ def _seven(rng: Generator) -> Stroke:
 
 
 def seven_crossed(rng: Generator) -> Path:
-    """Return a European 7, with a bar across its stem."""
+    """Return a European 7, with a second bar across its stem."""
     stroke = _seven(rng)
     x, y = stroke[-2]
     y += rng.uniform(-0.08, 0.1)
@@ -90,7 +105,7 @@ def seven_crossed(rng: Generator) -> Path:
 
 
 def seven_waved(rng: Generator) -> Path:
-    """Return a 7 whose top is a hook and a deep wave, with a bar across the lower half of its stem."""
+    """Return a 7 with a hook and a deep wave at the top, and a bar across the lower half of its stem."""
     depth, foot = rng.uniform(0.2, 0.4), rng.uniform(0.05, 0.35)
     top = (rng.uniform(0.6, 0.75), rng.uniform(0.0, 0.12))
     start = [(rng.uniform(-0.05, 0.1), rng.uniform(0.15, 0.4)), (0.18, rng.uniform(0.0, 0.08)), (0.2, 0.1)]
@@ -102,7 +117,7 @@ def seven_waved(rng: Generator) -> Path:
 
 
 def seven_uncrossed(rng: Generator) -> Path:
-    """Return a 7 without a bar, often with a tick."""
+    """Return a 7 without a bar across its stem, often with a tick at the left of its top."""
     return [_seven(rng)]
 
 
@@ -116,7 +131,7 @@ def four_open(rng: Generator) -> Path:
 
 
 def four_low(rng: Generator) -> Path:
-    """Return an open 4 like an h: a long first stroke, and a stem that begins halfway down."""
+    """Return an open 4 that looks like an h: a long first stroke, and a stem that begins halfway down."""
     height, x = rng.uniform(0.6, 0.78), rng.uniform(0.4, 0.6)
     corner = (rng.uniform(-0.05, 0.1), height)
     first = [
@@ -129,7 +144,7 @@ def four_low(rng: Generator) -> Path:
 
 
 def four_cup(rng: Generator) -> Path:
-    """Return an open 4 whose first stroke is a round cup."""
+    """Return an open 4 with a round first stroke, like a cup."""
     depth = rng.uniform(0.45, 0.6)
     x = rng.uniform(0.6, 0.7)
     cup = [(0.1, 0.0), (0.08, 0.6 * depth), (0.3, depth), (x, 0.9 * depth)]
@@ -137,14 +152,14 @@ def four_cup(rng: Generator) -> Path:
 
 
 def four_looped(rng: Generator) -> Path:
-    """Return a 4 in one stroke, with a loop where the pen is usually lifted."""
+    """Return a 4 in one stroke, with a loop at the place where most people lift the pen."""
     height, x = rng.uniform(0.4, 0.55), rng.uniform(0.35, 0.5)
     left = [(0.25, 0.1), (0.02, 0.7 * height), (0.12, height)]
     return [[*left, (0.6, 0.9 * height), (x + 0.15, 0.05), (x + 0.05, 0.1), (x, 0.5), (x, 1.0)]]
 
 
 def four_closed(rng: Generator) -> Path:
-    """Return a closed 4: a triangle with a stem that begins at the top or lower."""
+    """Return a closed 4: a triangle and a stem that begins at the top or lower."""
     height, x = rng.uniform(0.55, 0.75), rng.uniform(0.45, 0.6)
     corner = (0.0, height)
     first = [(x, 0.0), corner, corner, (rng.uniform(0.7, 0.9), height)]
@@ -152,7 +167,7 @@ def four_closed(rng: Generator) -> Path:
 
 
 def zero_slashed(rng: Generator) -> Path:
-    """Return a 0 with a slash that ends inside or outside the ring."""
+    """Return a 0 with a slash, a diagonal line that ends inside or outside the ring."""
     rx, start, reach = rng.uniform(0.25, 0.42), rng.uniform(200, 300), rng.uniform(0.75, 1.3)
     x, y = rx * reach * rng.uniform(0.6, 0.9), 0.5 * reach * rng.uniform(0.7, 0.95)
     side = -1 if rng.random() < 0.1 else 1
@@ -161,7 +176,7 @@ def zero_slashed(rng: Generator) -> Path:
 
 
 def zero_tailed(rng: Generator) -> Path:
-    """Return a 0 that ends in a tail to the right, as on the way to the next digit."""
+    """Return a 0 with a tail to the right at its end, as if the next digit followed."""
     rx, start = rng.uniform(0.3, 0.55), rng.uniform(230, 320)
     ring = _ring(0.4, 0.55, rx, 0.45, start, start + rng.choice([-1, 1]) * rng.uniform(340, 400))
     x, y = ring[-1]
@@ -169,14 +184,14 @@ def zero_tailed(rng: Generator) -> Path:
 
 
 def zero_ring(rng: Generator) -> Path:
-    """Return a 0, narrow or wide, not quite closed or with overlapping ends."""
-    rx, start = rng.uniform(0.22, 0.52), rng.uniform(200, 330)  # 0.5 makes a circle
-    rx *= 1.3 if rng.random() < 0.2 else 1.0  # flat ones, as people write them in 1000
+    """Return a narrow or wide 0; its ring has a small gap, or its ends overlap."""
+    rx, start = rng.uniform(0.22, 0.52), rng.uniform(200, 330)  # with rx = 0.5 it is a circle
+    rx *= 1.3 if rng.random() < 0.2 else 1.0  # some are made wider, like zeros in a quickly written 1000
     return [_ring(0.4, 0.5, rx, 0.5, start, start + 360 + rng.uniform(-25, 30))]
 
 
 def two(rng: Generator) -> Path:
-    """Return a 2 with a corner or with a loop at its foot."""
+    """Return a 2 with a corner or a loop at the lower left."""
     rx = rng.uniform(0.25, 0.36)
     top = _ring(0.4, 0.28, rx, 0.28, rng.uniform(180, 215), 390, 6)
     foot = rng.uniform(-0.05, 0.08)
@@ -187,7 +202,7 @@ def two(rng: Generator) -> Path:
 
 
 def two_curled(rng: Generator) -> Path:
-    """Return a 2 that begins with a curl or a whole ring, with a loop or a corner at its foot."""
+    """Return a 2 that begins with a curl or a whole ring, with a loop or a corner at the lower left."""
     rx, ry = rng.uniform(0.2, 0.34), rng.uniform(0.2, 0.3)
     top = _ring(0.4, ry, rx, ry, rng.uniform(20, 120), 390, 8)
     if rng.random() < 0.6:
@@ -198,7 +213,7 @@ def two_curled(rng: Generator) -> Path:
 
 
 def three(rng: Generator) -> Path:
-    """Return a 3 with a round top, with a flat top, or made of straight lines."""
+    """Return a 3 with a round top, a flat top, or only straight lines."""
     belly = _ring(0.33, 0.7, rng.uniform(0.25, 0.38), 0.3, 285, rng.uniform(430, 520), 7)
     kind = rng.random()
     if kind < 0.45:
@@ -216,7 +231,7 @@ def three(rng: Generator) -> Path:
 
 
 def five(rng: Generator) -> Path:
-    """Return a 5 in one or two strokes, with a short or long top bar that may be detached."""
+    """Return a 5 in one or two strokes; its top bar is short or long, and may not touch the rest."""
     corner = (0.12, 0.0)
     elbow = (rng.uniform(0.06, 0.14), rng.uniform(0.28, 0.48))
     belly = _ring(0.32, 0.7, rng.uniform(0.28, 0.38), 0.3, 250, rng.uniform(450, 520), 7)
@@ -228,7 +243,7 @@ def five(rng: Generator) -> Path:
 
 
 def six(rng: Generator) -> Path:
-    """Return a 6 with a straight or curved back and a high or low loop."""
+    """Return a 6 with a straight or curved upper line and a small or large loop."""
     loop = rng.uniform(0.22, 0.33)
     bow = rng.uniform(-0.1, 0.05)
     back = [(rng.uniform(0.35, 0.65), 0.0), (0.18 + bow, 0.4)]
@@ -236,7 +251,7 @@ def six(rng: Generator) -> Path:
 
 
 def eight(rng: Generator) -> Path:
-    """Return an 8 as two rings or as one line that crosses itself."""
+    """Return an 8 that is two rings or one line that crosses itself."""
     upper, lower = rng.uniform(0.2, 0.26), rng.uniform(0.24, 0.3)
     a, b = rng.uniform(0.18, 0.28), rng.uniform(0.24, 0.36)
     if rng.random() < 0.35:
@@ -247,7 +262,7 @@ def eight(rng: Generator) -> Path:
 
 
 def nine(rng: Generator) -> Path:
-    """Return a 9 with a straight stem, a slanting one, or a hook like that of a g."""
+    """Return a 9 with a straight stem, a slanted stem, or a stem with a hook as in the letter g."""
     loop, start = rng.uniform(0.2, 0.3), rng.uniform(-60, -10)
     ring = _ring(0.35, loop, rng.uniform(0.22, 0.33), loop, start, start - 360)
     x = 0.62
@@ -260,7 +275,7 @@ def nine(rng: Generator) -> Path:
 
 
 def nine_lollipop(rng: Generator) -> Path:
-    """Return a 9 whose stem hangs below the middle of its ring."""
+    """Return a 9 whose stem begins at the bottom of the ring, like a lollipop."""
     loop, rx, start = rng.uniform(0.2, 0.3), rng.uniform(0.2, 0.34), rng.uniform(60, 130)
     x = 0.35 + rng.uniform(-0.14, 0.14)
     ring = _ring(0.35, loop, rx, loop, start, start + rng.choice([-1, 1]) * rng.uniform(320, 380))
@@ -280,4 +295,4 @@ STYLES: dict[int, tuple[Style, ...]] = {
     8: (eight,),
     9: (nine, nine_lollipop),
 }
-"""Digit -> its styles, from which one is chosen at random; a style given twice is twice as likely."""
+"""Digit -> its styles. One of them is chosen at random; a style that is listed twice is twice as likely."""

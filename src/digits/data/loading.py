@@ -1,4 +1,4 @@
-"""Find a data set: in a folder or file, in $DIGITS_DATA, in the cache, on a mirror, or as a sample."""
+"""Find a data set in local files, in the cache, on a mirror, or as a sample, and load it."""
 
 import dataclasses
 from collections.abc import Sequence
@@ -20,16 +20,25 @@ def load(
     unverified: bool = False,
     progress: download.Progress | None = None,
 ) -> Collection:
-    """Return a data set, from the first of these places that has it.
+    """Load a data set from the first place that has it.
 
-    1. `data`, a folder or a file (IDX, .npz or .csv); no other place is tried if it is given.
-    2. The folders in the environment variable DIGITS_DATA.
-    3. The user's cache, into which the published files are downloaded if they are missing.
-    4. For "mnist" only: a sample of 5,000 genuine digits; the collection's notices then say so.
+    The places, in this order:
+        1. `data`, if it is given. No other place is tried then.
+        2. The folders in the environment variable DIGITS_DATA.
+        3. The cache folder. Missing files are downloaded into it.
+        4. Only for "mnist": a sample of 5,000 MNIST digits. A notice in the result says so.
 
-    `unverified` accepts files of the published sizes whose content is not the published one. `progress` is
-    called as (file name, bytes received, total bytes or None) during a download. Raises DataError if files
-    are damaged or are something else, and its subclass DownloadError if no place has the data set.
+    Args:
+        dataset: Name of the data set.
+        data: A folder with IDX, .npz or .csv files, or one .npz or .csv file.
+        unverified: True to accept files with the number of images of the published data set but with other
+            content. Otherwise they are an error, because they are probably damaged.
+        progress: Called as (file name, bytes received, total bytes or None) during a download.
+    Returns:
+        The data set before it is split, with its source and notices for the user.
+    Raises:
+        DownloadError: if no place has the data set. It is a subclass of DataError.
+        DataError: if `data` has no such data set, or if files are damaged or contain something else.
     """
     if data is not None:
         return _from_argument(dataset, Path(data), unverified)
@@ -38,7 +47,7 @@ def load(
         found = _from_variable(dataset, folder, unverified)
         if found is not None:
             return found
-        missed.append(f"$DIGITS_DATA: no {dataset} data in {folder}; looked further")
+        missed.append(f"$DIGITS_DATA: no {dataset} data in {folder}; other places were tried")
     try:
         return _from_cache_or_mirror(dataset, missed, progress)
     except DownloadError as error:
@@ -49,6 +58,7 @@ def load(
 
 
 def _from_argument(dataset: Dataset, place: Path, unverified: bool) -> Collection:
+    """Load a data set from the folder or file that the caller named."""
     found = local_files.read(dataset, place, unverified)
     if found is None:
         raise DataError(f"no {dataset} data in {place}; expected {local_files.expected_files(dataset)}")
@@ -56,12 +66,10 @@ def _from_argument(dataset: Dataset, place: Path, unverified: bool) -> Collectio
 
 
 def _from_variable(dataset: Dataset, folder: Path, unverified: bool) -> Collection | None:
-    """Return what a folder in $DIGITS_DATA holds of a data set, or None."""
+    """Load a data set from one folder in $DIGITS_DATA; return None if the folder does not have it."""
     try:
         found = local_files.read(dataset, folder, unverified)
-    except (
-        local_files.OtherDatasetError
-    ):  # the variable is set once, and may name the folder of another data set
+    except local_files.OtherDatasetError:  # no error, because the variable is the same for all data sets
         return None
     return found and dataclasses.replace(found, origin=f"{found.origin} (from $DIGITS_DATA)")
 
@@ -69,7 +77,15 @@ def _from_variable(dataset: Dataset, folder: Path, unverified: bool) -> Collecti
 def _from_cache_or_mirror(
     dataset: Dataset, notices: Sequence[str], progress: download.Progress | None
 ) -> Collection:
-    """Return the published data set; raises DownloadError if a file is not cached and no mirror has it."""
+    """Load a published data set from the cache; download its missing files first.
+
+    Args:
+        dataset: Name of the data set.
+        notices: Sentences for the user, which become part of the result.
+        progress: Called during a download.
+    Raises:
+        DownloadError: if a file is not in the cache and no mirror delivers it.
+    """
     folder, files = cache_folder() / dataset, DATASETS[dataset].files
     were_cached = all((folder / file.cached_name).exists() for file in files)
     damaged: list[str] = []
@@ -80,14 +96,22 @@ def _from_cache_or_mirror(
 
 
 def _from_sample(notices: Sequence[str], progress: download.Progress | None) -> Collection:
-    """Return the sample; `notices` say why nothing better was found, and join the error if it fails too."""
+    """Load the sample of 5,000 digits.
+
+    Args:
+        notices: Sentences that say why the full data set was not found. They become part of the result, or
+            of the error message.
+        progress: Called during a download.
+    Raises:
+        DownloadError: if the sample cannot be downloaded.
+    """
     try:
         path = sample.fetch_sample(cache_folder(), progress=progress)
     except DownloadError as error:
         raise DownloadError("\n".join([*notices, str(error)])) from None
     notice = (
         "No mirror of MNIST could be reached: continuing with a sample of 5,000 genuine MNIST digits. "
-        "Figures on the sample are not MNIST's figures."
+        "Results on the sample cannot be compared with results on MNIST."
     )
     return Collection(
         "mnist",

@@ -1,4 +1,4 @@
-"""Read a data set from a folder or a file on this machine, and tell whether it is the published one."""
+"""Read a data set from a folder or a file, and check whether it is the published data set."""
 
 import os
 from pathlib import Path
@@ -17,19 +17,31 @@ from digits.options import Dataset
 
 
 class OtherDatasetError(DataError):
-    """The files are one of the published data sets, but not the one that was asked for."""
+    """The files contain a published data set, but not the requested one."""
 
 
 def folders_in_variable() -> list[Path]:
-    """Return the folders in $DIGITS_DATA, which are separated as in $PATH."""
+    """Return the folders in the environment variable DIGITS_DATA, which has the same form as $PATH."""
     return [Path(folder) for folder in os.environ.get("DIGITS_DATA", "").split(os.pathsep) if folder]
 
 
 def read(dataset: Dataset, place: Path, unverified: bool) -> Collection | None:
-    """Return what a folder or file holds of a data set, or None if a folder has no file of a known name.
+    """Read a data set from a folder or a file.
 
-    `unverified` accepts files of the published sizes with other content. Raises DataError if files are
-    missing, damaged or ambiguous, or if `place` does not exist.
+    In a folder, the four IDX files are searched first: in the folder itself, in the folder named like the
+    data set, and in torchvision's folders. Then .npz and .csv files in the folder itself are searched.
+
+    Args:
+        dataset: Name of the data set.
+        place: A folder, an .npz file or a .csv file.
+        unverified: True to accept files with the number of images of the published data set but with other
+            content.
+    Returns:
+        The data set, or None if `place` is a folder without such files.
+    Raises:
+        OtherDatasetError: if the files contain another published data set.
+        DataError: if `place` does not exist, if files are missing or damaged, or if there are several
+            possible files.
     """
     if place.is_file():
         return _read_tables(dataset, [place], unverified)
@@ -46,24 +58,40 @@ def read(dataset: Dataset, place: Path, unverified: bool) -> Collection | None:
 
 
 def expected_files(dataset: Dataset) -> str:
-    """Return, for error messages, which files of a data set can be read."""
+    """Return a text for error messages that lists the files which can be read."""
     published = DATASETS[dataset]
     return (
         f"{', '.join(file.name for file in published.files)} (each raw or .gz; in that folder, in "
-        f"{published.torchvision_folder}/raw or in {dataset}), an .npz in Keras' layout, "
+        f"{published.torchvision_folder}/raw or in {dataset}), or one .npz with the names of Keras, "
         "or .csv files with a label column"
     )
 
 
 def find_idx(folder: Path, name: str) -> Path | None:
-    """Return the path of an IDX file, raw or .gz, or None; some copies have a dot for the second dash."""
+    """Return the path of an IDX file in a folder, or None.
+
+    The file is raw or ends in .gz. In some copies the name has a dot before "idx" instead of a dash.
+
+    Args:
+        folder: The folder to search.
+        name: Name of the raw file, such as "train-images-idx3-ubyte".
+    """
     dotted = name.replace("-idx", ".idx")
     candidates = (folder / f"{stem}{suffix}" for stem in (name, dotted) for suffix in ("", ".gz"))
     return next((path for path in candidates if path.is_file()), None)
 
 
 def _read_idx_files(dataset: Dataset, folder: Path, paths: list[Path | None], unverified: bool) -> Collection:
-    """Return the data set in four IDX files; `paths` are in the catalogue's order, None for a missing one."""
+    """Read a data set from four IDX files.
+
+    Args:
+        dataset: Name of the data set.
+        folder: Folder of the files, for messages.
+        paths: Training images, training labels, test images and test labels; None for a missing file.
+        unverified: As in `read`.
+    Raises:
+        DataError: if a file is missing or damaged, or the content is not accepted.
+    """
     files = DATASETS[dataset].files
     missing = [file.name for file, path in zip(files, paths, strict=True) if path is None]
     if missing:
@@ -75,19 +103,33 @@ def _read_idx_files(dataset: Dataset, folder: Path, paths: list[Path | None], un
 
 
 def read_pair(images_path: Path, labels_path: Path) -> tuple[Digits, tuple[str, str]]:
-    """Return the digits in two IDX files, and the SHA-256 of each file's decompressed content."""
+    """Read images and their labels from two IDX files.
+
+    Returns:
+        The digits, and the SHA-256 of the decompressed images file and of the decompressed labels file.
+    Raises:
+        DataError: if a file is damaged, or the files do not contain images and labels of the same number.
+    """
     images, labels = read_idx(images_path), read_idx(labels_path)
     pair = check_pair(images.array, labels.array, images_path, labels_path)
     return to_digits(pair), (images.sha256, labels.sha256)
 
 
 def to_digits(pair: LabelledImages) -> Digits:
-    """Return checked arrays as Digits, without copying the images."""
+    """Convert checked arrays to Digits, without copying the images."""
     return Digits(torch.from_numpy(pair.images), torch.from_numpy(pair.labels))
 
 
 def _read_tables(dataset: Dataset, paths: list[Path], unverified: bool) -> Collection:
-    """Return the data set in one .npz, in one .csv, or in a training and a test .csv."""
+    """Read a data set from one .npz file, one .csv file, or a training and a test .csv file.
+
+    Args:
+        dataset: Name of the data set.
+        paths: One path, or the paths of the training and the test file.
+        unverified: As in `read`.
+    Raises:
+        DataError: if a file has another format or is damaged, or the content is not accepted.
+    """
     pairs = _read_npz_pairs(paths[0]) if paths[0].suffix == ".npz" else _read_csv_pairs(dataset, paths)
     digests = [idx_sha256(array) for pair in pairs for array in (pair.images, pair.labels)]
     train, *tests = map(to_digits, pairs)
@@ -97,16 +139,17 @@ def _read_tables(dataset: Dataset, paths: list[Path], unverified: bool) -> Colle
 
 
 def _read_npz_pairs(path: Path) -> list[LabelledImages]:
-    """Return the training set of an archive, and after it the test set if there is one."""
+    """Return the training set in an .npz file, followed by the test set if there is one."""
     parts = read_npz(path)
     if set(parts) == {"test"}:
-        raise DataError(f"{path} holds a test set only; expected images to train on as well")
+        raise DataError(f"{path} contains only a test set; expected training images too")
     return [parts[name] for name in ("all", "train", "test") if name in parts]
 
 
 def _read_csv_pairs(dataset: Dataset, paths: list[Path]) -> list[LabelledImages]:
+    """Return the images and labels in each .csv file, or raise DataError for another kind of file."""
     if not all(map(_is_csv, paths)):
-        raise DataError(f"{paths[0]} is not a known kind of data file; expected {expected_files(dataset)}")
+        raise DataError(f"{paths[0]} is not a known type of data file; expected {expected_files(dataset)}")
     return [read_csv(path) for path in paths]
 
 
@@ -115,9 +158,13 @@ def _is_csv(path: Path) -> bool:
 
 
 def _tables_in(folder: Path) -> list[Path]:
-    """Return the folder's .npz; or its training .csv and its .csv with 'test' in the name; or nothing.
+    """Find the .npz or .csv files of a data set in a folder.
 
-    Raises DataError if there are more of them, so that it would be a guess which are meant.
+    Returns:
+        The only .npz file; or the only training .csv file, followed by the .csv file with "test" in its
+        name if there is one; or an empty list if there are no such files.
+    Raises:
+        DataError: if there are several possible files.
     """
     archives, tables = sorted(folder.glob("*.npz")), sorted(filter(_is_csv, folder.iterdir()))
     tests = [path for path in tables if "test" in path.name.lower()]
@@ -127,23 +174,32 @@ def _tables_in(folder: Path) -> list[Path]:
     if archives or len(trains) != 1 or len(tests) > 1:
         names = ", ".join(path.name for path in archives or tables)
         raise DataError(
-            f"{folder} holds {names}; expected one .npz, or one .csv to train on and at most one more with "
-            "'test' in its name; or name a single file with --data"
+            f"{folder} contains {names}; expected one .npz, or one .csv to train on and at most one more "
+            "with 'test' in its name; or name a single file with --data"
         )
     return trains + tests
 
 
 def _is_published(dataset: Dataset, place: Path, digests: list[str], train: Digits, unverified: bool) -> bool:
-    """Return True if the SHA-256 digests are those of the published data set.
+    """Return True if the files are the published data set, judged by their SHA-256.
 
-    Raises OtherDatasetError for the content of another published set, and DataError if the set has the
-    published size but other content, which means damage, unless `unverified` accepts it.
+    Args:
+        dataset: Name of the data set.
+        place: Where the files are, for messages.
+        digests: SHA-256 of training images, training labels, test images and test labels, as IDX files;
+            only the first two if there are no test images.
+        train: The training images; their number shows whether the files claim to be the published ones.
+        unverified: True to return False instead of raising DataError.
+    Raises:
+        OtherDatasetError: if the files are another published data set.
+        DataError: if the number of training images is the published one but the content is not, so that
+            the files are probably damaged.
     """
     for name, known in DATASETS.items():
         if digests == [file.content_sha256 for file in known.files]:
             if name == dataset:
                 return True
-            raise OtherDatasetError(f"{place} holds {name}, not {dataset}; add --dataset {name}")
+            raise OtherDatasetError(f"{place} contains {name}, not {dataset}; add --dataset {name}")
     wrong = [
         f"{file.name} (expected {file.content_sha256}, got {found})"
         for file, found in zip(DATASETS[dataset].files, digests, strict=False)
@@ -151,8 +207,9 @@ def _is_published(dataset: Dataset, place: Path, digests: list[str], train: Digi
     ]
     if wrong and len(train) == DATASETS[dataset].training_images and not unverified:
         raise DataError(
-            f"{place} has {dataset}'s sizes but not its published content, by SHA-256: {'; '.join(wrong)}. "
-            "The files are damaged or are something else; fetch them again, or accept them with --unverified"
+            f"{place} has as many images as {dataset} but another SHA-256: {'; '.join(wrong)}. "
+            "The files are damaged or contain other data; "
+            "download them again, or accept them with --unverified"
         )
     return False
 
@@ -160,8 +217,14 @@ def _is_published(dataset: Dataset, place: Path, digests: list[str], train: Digi
 def _collection(
     dataset: Dataset, train: Digits, test: Digits | None, origin: str, published: bool, place: Path
 ) -> Collection:
-    """Return the collection, with a notice if its content is not known to be the published one."""
-    notice = f"{place} is not the published data set: figures on it cannot be compared with published ones."
+    """Return the loaded data set, with a notice for the user if it is not verified.
+
+    Args:
+        origin: Where the data was read, as a phrase for messages.
+        published: Whether the SHA-256 digests are the published ones.
+        place: Folder or file, for the notice.
+    """
+    notice = f"{place} is not the published data set: results on it cannot be compared with published ones."
     if all(file.content_sha256 is None for file in DATASETS[dataset].files):
         notice = f"No checksums of {dataset}'s content were published: {place} cannot be verified."
     return Collection(dataset, train, test, origin, published, () if published else (notice,))

@@ -1,8 +1,9 @@
-"""Turn the strokes of a pen into an image as MNIST has them.
+"""Draw pen strokes as an image in MNIST's form.
 
-A stroke is a sequence of points (x, y), x to the right and y downwards, in any unit. `render` draws strokes
-with a round pen straight into MNIST's box of 20 pixels. The page in the browser does the same, function by
-function (static/drawing.js), and tests compare the two.
+A pen stroke is the line that a pen draws without being lifted. Here it is a sequence of points (x, y), with x
+to the right and y downwards, in any unit.
+
+The web page has the same functions in JavaScript (static/drawing.js). Tests compare their results.
 """
 
 import math
@@ -17,20 +18,30 @@ from digits.mnist import BOX, SIDE
 Array: TypeAlias = npt.NDArray[np.float32]
 Points: TypeAlias = npt.NDArray[np.float64]  # (N, 2) as x, y
 
-PEN = 2.4  # px, width of a stroke: the median of MNIST's training images, by reading.ink.stroke_width
-EDGE = 1.0  # px over which ink fades to paper: gives as many grey pixels as MNIST has, half of those with ink
-MARGIN = (SIDE - BOX) // 2 - 1  # px around the box and its fading edge, by which a digit can be moved
-SHARED_WIDTH = 0.3  # strokes of one digit share this part of the narrower one's width, or more
-MAX_COORDINATE = 1e6  # greatest absolute x or y: a generous limit for any screen
-SEGMENTS = 256  # of a stroke, handled at once: arrays of 1.6 MB
-DOT = 1e-6  # in the strokes' unit; a drawing no larger than this is a dot
+# px; width of a pen stroke: the median of MNIST's training images, as reading.ink.stroke_width measures it.
+PEN = 2.4
+# px; distance over which a stroke changes from ink to paper. With this value half of the pixels with ink are
+# grey, as in MNIST.
+EDGE = 1.0
+MARGIN = (SIDE - BOX) // 2 - 1  # px; a digit can be moved this far without losing ink at the image's edge
+# Two pen strokes belong to one digit if they overlap horizontally by at least this part of the narrower one.
+SHARED_WIDTH = 0.3
+MAX_COORDINATE = 1e6  # largest allowed absolute value of x and y; no screen has as many pixels
+SEGMENTS = 256  # line segments processed at a time, to limit the memory to 1.6 MB for each array
+DOT = 1e-6  # unit of the strokes; a drawing of at most this size is a dot
 
 
 def render(strokes: Sequence[Points], *, pen: float = PEN) -> Array:
-    """Return strokes, each (N, 2), as an image (28, 28) in [0, 1], ink 1 on paper 0.
+    """Draw pen strokes as an image in MNIST's form.
 
-    The drawing is scaled to fit a box of 20 pixels and moved by whole pixels until its centre of mass is in
-    the middle. `pen` is the width of the strokes in pixels of that box. Without points the image is 0.
+    The drawing is scaled to fit a box of 20 x 20 pixels. Then it is moved by whole pixels until its centre of
+    mass is as close to the middle as possible, but at most by MARGIN.
+
+    Args:
+        strokes: Pen strokes of one digit, each float (N, 2) as x and y, in any unit.
+        pen: Width of the pen in pixels of the image.
+    Returns:
+        Image, float32 (28, 28) in [0, 1], paper 0, ink 1. It is all 0 if there are no points.
     """
     lines = [np.reshape(stroke, (-1, 2)) for stroke in strokes if len(stroke)]
     if not lines:
@@ -47,7 +58,14 @@ def render(strokes: Sequence[Points], *, pen: float = PEN) -> Array:
 
 
 def _ink(lines: Sequence[Points], pen: float) -> npt.NDArray[np.float64]:
-    """Return ink (28, 28) in [0, 1] around lines whose points are in pixels from the image's centre."""
+    """Draw lines with a round pen.
+
+    Args:
+        lines: Each (N, 2) as x and y, in pixels from the centre of the image.
+        pen: Width of the pen in pixels.
+    Returns:
+        Image (28, 28) in [0, 1], paper 0, ink 1.
+    """
     squared = np.full((SIDE, SIDE), np.inf)
     for line in lines:
         squared = np.minimum(squared, _squared_distance(line))
@@ -55,30 +73,36 @@ def _ink(lines: Sequence[Points], pen: float) -> npt.NDArray[np.float64]:
 
 
 def _squared_distance(line: Points) -> npt.NDArray[np.float64]:
-    """Return the squared distance (28, 28) of every pixel from a line, in pixels."""
+    """Return the squared distance of every pixel from a line.
+
+    Args:
+        line: (N, 2) as x and y, in pixels from the centre of the image; at least one point.
+    Returns:
+        (28, 28), in square pixels.
+    """
     place = np.arange(SIDE) - (SIDE - 1) / 2
     starts, ends = (line[:-1], line[1:]) if len(line) > 1 else (line, line)
     squared = np.full((SIDE, SIDE), np.inf)
     for first in range(0, len(starts), SEGMENTS):
         start, end = starts[first : first + SEGMENTS], ends[first : first + SEGMENTS]
         along = end - start  # (S, 2)
-        length = np.maximum((along * along).sum(axis=1), DOT * DOT)  # squared, (S,)
+        length = np.maximum((along * along).sum(axis=1), DOT * DOT)  # (S,), squared length
         x = place[None, None, :] - start[:, 0, None, None]  # (S, 1, 28)
         y = place[None, :, None] - start[:, 1, None, None]  # (S, 28, 1)
         part = (x * along[:, 0, None, None] + y * along[:, 1, None, None]) / length[:, None, None]
-        part = np.clip(part, 0, 1)  # (S, 28, 28): how far along the segment its nearest point is
+        part = np.clip(part, 0, 1)  # (S, 28, 28), position of the nearest point: 0 at the start, 1 at the end
         x, y = x - part * along[:, 0, None, None], y - part * along[:, 1, None, None]
         squared = np.minimum(squared, (x * x + y * y).min(axis=0))
     return squared
 
 
 def _whole_move(move: float) -> int:
-    """Return a move rounded to whole pixels, and limited to the margin, so that no ink is lost."""
+    """Round a move to whole pixels and limit it to MARGIN, so that no ink is lost."""
     return min(max(math.floor(move + 0.5), -MARGIN), MARGIN)
 
 
 def _moved(ink: npt.NDArray[np.float64], down: int, right: int) -> npt.NDArray[np.float64]:
-    """Return an image (28, 28) moved by whole pixels; pixels that come in are 0."""
+    """Move an image (28, 28) by whole pixels; the new pixels at the edge are 0."""
     moved = np.zeros_like(ink)
     rows, columns = SIDE - abs(down), SIDE - abs(right)
     top, left = max(down, 0), max(right, 0)
@@ -89,9 +113,16 @@ def _moved(ink: npt.NDArray[np.float64], down: int, right: int) -> npt.NDArray[n
 
 
 def characters(strokes: Sequence[Points]) -> list[list[int]]:
-    """Return for each digit the indices of its strokes; digits are in order from left to right.
+    """Group the pen strokes that belong to the same digit.
 
-    Strokes that lie above one another belong to one digit, such as the bar of a 5 or 7 and the stem of a 4.
+    Strokes belong to one digit if one is above the other, such as the two strokes of a 5. They must overlap
+    horizontally by at least SHARED_WIDTH of the narrower one.
+
+    Args:
+        strokes: Pen strokes of several digits next to each other, each (N, 2) as x and y. Strokes without
+            points are ignored.
+    Returns:
+        For each digit, from left to right, the ascending indices of its strokes.
     """
     spans = [(float(s[:, 0].min()), float(s[:, 0].max()), i) for i, s in enumerate(strokes) if len(s)]
     spans.sort(key=lambda span: span[:2])
@@ -108,19 +139,23 @@ def characters(strokes: Sequence[Points]) -> list[list[int]]:
 
 
 def as_points(stroke: npt.ArrayLike) -> Points:
-    """Return a stroke as an array (N, 2).
+    """Convert a pen stroke to an array and check it.
 
-    Raises ValueError, with a clause that says what is wrong, for another shape and for numbers that are not
-    finite or beyond a million.
+    Args:
+        stroke: A list of points [x, y], or an array (N, 2).
+    Returns:
+        float64 (N, 2); N is 0 for an empty stroke.
+    Raises:
+        ValueError: if the shape is different, or if a number is not finite or larger than MAX_COORDINATE.
     """
     try:
         found = np.asarray(stroke, np.float64)
-    except OverflowError:  # a whole number of hundreds of digits
+    except OverflowError:  # an integer is too large for a float
         raise ValueError("a point of a stroke is not finite or beyond a million") from None
     if found.size == 0:
         return np.zeros((0, 2))
     if found.ndim != 2 or found.shape[1] != 2:
-        raise ValueError(f"a stroke is of shape {found.shape}, not (N, 2)")
+        raise ValueError(f"a stroke has the shape {found.shape}, not (N, 2)")
     if not np.isfinite(found).all() or (np.abs(found) > MAX_COORDINATE).any():
         raise ValueError("a point of a stroke is not finite or beyond a million")
     return found

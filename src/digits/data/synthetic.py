@@ -1,7 +1,9 @@
-"""Draw digits in code, in styles that MNIST lacks, as extra training images.
+"""Draw synthetic digits in styles that MNIST does not have, as additional training images.
 
-A style's path (digits.data.digit_styles) is varied as a hand would vary it: it trembles, leans, turns and
-stretches. It is then drawn with a pen of random width in MNIST's form. The seed decides everything.
+Each digit is made in three steps:
+    1. Choose a style at random. It returns a path: the points of each pen stroke (digits.data.digit_styles).
+    2. Change the path like handwriting: move its points a little, then shear, stretch and rotate it.
+    3. Draw the path with a pen of random width, as an image in MNIST's form (digits.data.pen).
 """
 
 import math
@@ -14,22 +16,27 @@ from digits.data.digit_styles import STYLES, Path, Stroke
 from digits.data.pen import Points, render
 from digits.mnist import CLASSES, SIDE
 
-# Lowest and highest values; a number is chosen between them, each equally likely.
-PEN_WIDTHS = (1.5, 4.0)  # px in MNIST's box of 20; 19 in 20 of its training images lie between
-LEAN = (-0.25, 0.4)  # px to the right for each px up; most people's writing leans to the right
-WIDTH = (0.75, 1.35)  # times the style's width; its logarithm is what is equally likely
-TURN = 8.0  # degrees, in either direction
-JITTER = 0.02  # of the digit's height: standard deviation of the distance by which a point is missed
-ANGULAR = 0.15  # share of the digits that are drawn in straight lines, as with a mouse,
-ANGULAR_JITTER = 1.5 * JITTER  # and less precisely
-# Share of a digit among all that are drawn; 3, 5, 6 and 8, which people write as in MNIST, share the rest.
+# Ranges (lowest, highest) of uniform random numbers:
+PEN_WIDTHS = (1.5, 4.0)  # px; width of the pen. 95 % of MNIST's training images are in this range
+LEAN = (-0.25, 0.4)  # shear: px to the right for each px upwards. Most people's writing leans to the right
+WIDTH = (0.75, 1.35)  # factor for the width of the digit; its logarithm is uniform
+TURN = 8.0  # degrees; largest rotation in either direction
+JITTER = 0.02  # standard deviation of the random move of a point, as a fraction of the digit's height
+ANGULAR = 0.15  # probability that the points are joined by straight lines, as if drawn with a mouse
+ANGULAR_JITTER = 1.5 * JITTER  # such digits are less precise
+# Digit -> its share of all synthetic digits. 3, 5, 6 and 8 have equal shares of the rest: they are fewer,
+# because people write them as in MNIST.
 SHARES = {1: 0.26, 7: 0.18, 4: 0.15, 0: 0.11, 9: 0.09, 2: 0.09}
 
 
 def synthetic_digits(count: int, seed: int) -> tuple[npt.NDArray[np.uint8], npt.NDArray[np.int64]]:
-    """Return drawn digits: images (count, 28, 28), ink 255 on paper 0, and labels (count,) from 0 to 9.
+    """Draw random digits.
 
-    The same count and seed give the same digits.
+    Args:
+        count: Number of digits, 0 or more.
+        seed: Seed of all random choices. The same count and seed give the same digits.
+    Returns:
+        Images, uint8 (count, 28, 28), paper 0, ink 255; and labels, int64 (count,), from 0 to 9.
     """
     rng = np.random.default_rng([seed, 1])
     rest = (1 - sum(SHARES.values())) / (CLASSES - len(SHARES))
@@ -40,7 +47,14 @@ def synthetic_digits(count: int, seed: int) -> tuple[npt.NDArray[np.uint8], npt.
 
 
 def draw(digit: int, rng: Generator) -> npt.NDArray[np.uint8]:
-    """Return one image (28, 28) of a digit in a random style, ink 255 on paper 0."""
+    """Draw one digit in a random style.
+
+    Args:
+        digit: The digit, from 0 to 9.
+        rng: Generator of all random choices.
+    Returns:
+        Image, uint8 (28, 28), paper 0, ink 255.
+    """
     styles = STYLES[digit]
     path = styles[int(rng.integers(len(styles)))](rng)
     image = render(handwritten(path, rng), pen=float(rng.uniform(*PEN_WIDTHS)))
@@ -48,22 +62,36 @@ def draw(digit: int, rng: Generator) -> npt.NDArray[np.uint8]:
 
 
 def handwritten(path: Path, rng: Generator) -> list[Points]:
-    """Return a path's strokes as a hand might draw them, each as an array (N, 2) of x and y.
+    """Change a path at random, so that it looks like handwriting.
 
-    Points are missed a little, then joined by curves or, for a share of ANGULAR, by straight lines; the
-    whole is leaned, stretched and turned.
+    First each point is moved a little. Then the points are joined by a curve, or by straight lines with the
+    probability ANGULAR. At last the whole digit is sheared, stretched and rotated.
+
+    Args:
+        path: Pen strokes in a box of height 1, as a style returns them.
+        rng: Generator of all random choices.
+    Returns:
+        The pen strokes, each float64 (N, 2) as x and y.
     """
     lean, width = rng.uniform(*LEAN), math.exp(rng.uniform(*np.log(WIDTH)))
     turn = math.radians(rng.uniform(-TURN, TURN))
     rotation = np.array([[math.cos(turn), math.sin(turn)], [-math.sin(turn), math.cos(turn)]])
-    transform = np.array([[width, 0.0], [-lean, 1.0]]) @ rotation  # rows: where the two unit vectors go
+    transform = np.array([[width, 0.0], [-lean, 1.0]]) @ rotation  # (2, 2); new points = points @ transform
     if rng.random() < ANGULAR:
         return [_jittered(stroke, rng, ANGULAR_JITTER) @ transform for stroke in path]
     return [curve(_jittered(stroke, rng, JITTER)) @ transform for stroke in path]
 
 
 def _jittered(stroke: Stroke, rng: Generator, deviation: float) -> Points:
-    """Return the points, each moved at random; both points of a corner are moved alike."""
+    """Move each point of a stroke at random; a point that is given twice (a corner) stays one point.
+
+    Args:
+        stroke: Points (x, y) in a box of height 1.
+        rng: Generator of the moves.
+        deviation: Standard deviation of the moves in x and in y.
+    Returns:
+        The moved points, float64 (N, 2).
+    """
     points = np.array(stroke, np.float64)
     moves = rng.normal(0, deviation, points.shape)
     for i in range(1, len(points)):
@@ -73,10 +101,16 @@ def _jittered(stroke: Stroke, rng: Generator, deviation: float) -> Points:
 
 
 def curve(points: Points, steps: int = 6) -> Points:
-    """Return a smooth line through points (N, 2), with `steps` points for each of theirs.
+    """Return points on a smooth curve through the given points.
 
-    It is the uniform spline of Catmull and Rom 1974, which has a corner where a point is given twice. Fewer
-    than three points are returned as they are.
+    The curve is a uniform Catmull-Rom spline: between two points it is a polynomial of degree 3. It has a
+    corner where a point is given twice. Source: Catmull and Rom 1974.
+
+    Args:
+        points: (N, 2) as x and y.
+        steps: Number of points to return for each interval between two points.
+    Returns:
+        ((N - 1) * steps + 1, 2); for fewer than three points, the points themselves.
     """
     if len(points) < 3:
         return points

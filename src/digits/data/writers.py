@@ -1,4 +1,7 @@
-"""Who wrote each MNIST training image: QMNIST's table, for splits by writer."""
+"""Find the writer of each MNIST training image, which a split by writers needs.
+
+QMNIST is a reconstruction of MNIST with more information about each image. Source: Yadav and Bottou 2019.
+"""
 
 from pathlib import Path
 
@@ -18,15 +21,25 @@ from digits.errors import DataError
 def load_writers(
     collection: Collection, data: Path | str | None = None, progress: download.Progress | None = None
 ) -> Tensor:
-    """Return the number of the writer of every MNIST training image, (60000,) int64.
+    """Return the writer of every MNIST training image.
 
-    The numbers come from QMNIST's table (Yadav and Bottou 2019). It is looked for in and beside `data`, or
-    else the folders in $DIGITS_DATA, then in the cache, and is downloaded if it is nowhere. Raises
-    DataError if `collection` is not the published MNIST, or if the table is damaged.
+    The writers are listed in a table of QMNIST. The file is searched in `data` (or in the folders in
+    $DIGITS_DATA if `data` is not given), in some folders next to it, and in the cache. It is downloaded if it
+    is not found.
+
+    Args:
+        collection: The published MNIST data set.
+        data: A folder that may contain the table.
+        progress: Called during a download.
+    Returns:
+        int64 (60000,), a number for the writer of each training image; equal numbers mean the same person.
+    Raises:
+        DownloadError: if the table cannot be downloaded. It is a subclass of DataError.
+        DataError: if `collection` is not the published MNIST, or the table is damaged or does not fit.
     """
     if collection.dataset != "mnist" or not collection.published:
         raise DataError(
-            f"--split writers knows the writers of the published MNIST only, not of {collection.origin}"
+            f"--split writers needs the published MNIST; the writers of {collection.origin} are not known"
         )
     file = QMNIST_TABLES[0]
     folders = folders_in_variable() if data is None else [Path(data)]
@@ -36,14 +49,19 @@ def load_writers(
     table = read_idx(path)
     if table.sha256 != file.sha256:
         raise DataError(f"{path} is not QMNIST's table: SHA-256 {table.sha256}, expected {file.sha256}")
-    columns = torch.from_numpy(table.array.astype(np.int64))  # (60000, 8): digit, series, writer, ...
+    columns = torch.from_numpy(table.array.astype(np.int64))  # (60000, 8): label, series, writer, ...
     if not torch.equal(columns[:, 0], collection.train.labels):
-        raise DataError(f"{path} lists other labels than the training images have; expected MNIST's order")
+        raise DataError(
+            f"{path} lists labels that differ from those of the training images; expected MNIST's order"
+        )
     return columns[:, 2]
 
 
 def _find_table(folders: list[Path], name: str) -> Path | None:
-    """Return the path of QMNIST's table in, below or beside the folders, or None."""
+    """Return the path of a QMNIST table, or None.
+
+    It is searched in each folder, in its subfolders qmnist and QMNIST/raw, and in a folder qmnist next to it.
+    """
     places = (
         place
         for folder in folders
