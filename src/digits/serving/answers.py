@@ -118,6 +118,7 @@ def detailed_json(reading: Reading) -> dict[str, Any]:
 
 
 def _digit_json(digit: Digit) -> dict[str, Any]:
+    """Return a digit with all fields of `DigitAnswer`."""
     return {
         **digit.to_json(),
         "row": digit.row,

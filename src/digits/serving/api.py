@@ -45,7 +45,7 @@ from digits.serving.request_bodies import (
 
 @dataclass(frozen=True)
 class Api:
-    """The objects that all requests share, and the work of the routes."""
+    """The objects that all requests share, with one method for each route that uses them."""
 
     readers: Mapping[str, Reader]  # name of a network -> its reader; the first one is the default
     queue: ReadingQueue
@@ -60,6 +60,9 @@ class Api:
             content_type: Content-Type of the body, as `content_type` returns it.
             body: JSON with strokes or an image (`request_bodies.DRAWINGS`), or the bytes of a picture file.
             single: Whether the picture holds one digit at most. Ignored for JSON.
+
+        Returns:
+            The marks found, each with its most probable digit.
 
         Raises:
             RefusedError: if the network or the Content-Type is unknown, or the JSON has the wrong form.
@@ -91,6 +94,9 @@ class Api:
             content_type: Content-Type of the body; only application/json is accepted.
             body: JSON of the form `CorrectionBody`.
 
+        Returns:
+            The answer with the name of the saved file.
+
         Raises:
             RefusedError: if the body has the wrong form, or the folder is full or cannot be written.
             BusyError: if too many requests wait, or this one waited too long.
@@ -113,7 +119,14 @@ class Api:
 
 
 def read_drawing(reader: Reader, body: bytes) -> Reading:
-    """Read the digits in a JSON body of the form `StrokesBody` or `ImageBody`.
+    """Read the digits in a drawing or an image.
+
+    Args:
+        reader: Reader to use.
+        body: JSON of the form `StrokesBody` or `ImageBody`.
+
+    Returns:
+        The marks found, each with its most probable digit.
 
     Raises:
         RefusedError: if the body is not JSON or has another form.

@@ -38,13 +38,18 @@ LOCAL_NAMES = ("127.0.0.1", "localhost", "[::1]")  # names of this machine in Ho
 def application(
     options: ServeOptions, port: int, *, readers: Mapping[str, Reader] | None = None
 ) -> RequestChecks:
-    """Return the server as an ASGI application (the interface between Python web servers and applications).
+    """Build the application that answers all requests.
+
+    It is an ASGI application; ASGI is the interface between Python web servers and applications.
 
     Args:
         options: Options of `digits serve`.
         port: Port that the server listens on; the Host header of a request must name it.
         readers: Name of a network -> its reader; the first one is the default. None loads the networks of
             `options.model` and the bundled ones.
+
+    Returns:
+        The ASGI application, with the request checks around it.
 
     Raises:
         CheckpointError: if the file of a network is missing or damaged.

@@ -41,7 +41,10 @@ class Corrections:
     """A folder of corrected digits with a limit on their number; several processes may add to it."""
 
     def __init__(self, folder: Path, max_images: int = MAX_CORRECTIONS) -> None:
-        """Set the folder and the largest number of images in it; the folder is made at the first `add`."""
+        """Set the folder and the largest number of images in it.
+
+        The folder need not exist; `add` makes it.
+        """
         self.folder, self.max_images = folder, max_images
 
     def count(self) -> int:
@@ -49,7 +52,9 @@ class Corrections:
         return sum(1 for _ in self.folder.glob("[0-9]/*.png"))
 
     def add(self, image: npt.NDArray[np.uint8], label: int) -> str:
-        """Save an image as an example of a digit; if it was saved under another digit before, move it.
+        """Save an image as an example of a digit.
+
+        If the same image was saved under another digit before, it is moved.
 
         Args:
             image: uint8 (28, 28) in 0..255, white ink on black.
@@ -84,7 +89,7 @@ class Corrections:
 
 
 def png_bytes(image: npt.NDArray[np.uint8]) -> bytes:
-    """Return the bytes of a PNG file with an image: uint8 (H, W), 0 black to 255 white."""
+    """Return an image, uint8 (H, W), as the bytes of a PNG file."""
     buffer = io.BytesIO()
     Image.fromarray(image).save(buffer, "PNG")
     return buffer.getvalue()

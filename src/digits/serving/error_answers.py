@@ -87,4 +87,5 @@ async def error_answer(_: Request, error: Exception) -> Response:
 
 
 def _answer(status: int, kind: str, message: str, headers: Mapping[str, str] | None = None) -> Response:
+    """Return an error answer with `error_body` as its JSON and further headers."""
     return Response(error_body(message, kind), status, headers, media_type="application/json")

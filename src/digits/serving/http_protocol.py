@@ -17,10 +17,11 @@ HEADER_EXTRA = 4  # bytes of a header line besides its name and value: colon, sp
 
 
 class DeadlineProtocol(HttpToolsProtocol):
-    """One HTTP connection of uvicorn that is closed if the client is too slow or its headers are too large.
+    """An HTTP connection of uvicorn with limits on time and on the size of the headers.
 
-    uvicorn calls these methods when data arrives, when the parser finishes a part of a request, or when the
-    client stops or starts to accept data. The head of a request is its first line and its headers.
+    If a client exceeds a limit, the connection is closed. uvicorn calls these methods when data arrives, when
+    the parser has read a part of a request, or when the client stops or starts to accept data. The head of a
+    request is its first line and its headers.
     """
 
     # Tests set other limits in a subclass.
@@ -115,7 +116,7 @@ class DeadlineProtocol(HttpToolsProtocol):
             self.receive_timer = None
 
     def _too_slow(self) -> None:
-        """Close the connection, with status 408 if no part of an answer was sent yet."""
+        """Close the connection; send status 408 before, unless a part of an answer was sent already."""
         if self.cycle is not None and not self.cycle.response_complete and self.cycle.response_started:
             self.transport.abort()
         else:

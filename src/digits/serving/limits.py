@@ -1,7 +1,7 @@
 """Set the limits of the server on sizes, times and numbers of requests.
 
-A person who draws or sends photos does not reach them. They are so small that a hostile client cannot fill
-the memory of a small machine. docs/serving.md lists the error answers for requests beyond a limit.
+A person who draws or sends photos does not reach them. A hostile client cannot fill the memory of a small
+machine, since the server refuses requests beyond a limit. docs/serving.md lists these error answers.
 """
 
 from digits.reading.image_files import PictureLimits
@@ -10,7 +10,7 @@ MAX_BODY = 5_000_000  # bytes; largest body of a request; enough for most photos
 MAX_BODIES = 200_000_000  # bytes; largest sum of all bodies in memory at the same time
 MAX_HEAD = 64 * 1024  # bytes; largest first line and headers of a request together
 MAX_CONNECTIONS = 1_000  # largest number of connections that are open at the same time
-PICTURE_LIMITS = PictureLimits(file_bytes=MAX_BODY, pixels=25_000_000, side=20_000)
+PICTURE_LIMITS = PictureLimits(file_bytes=MAX_BODY, pixels=25_000_000, side=20_000)  # largest picture
 MAX_STROKES = 1_000  # largest number of pen strokes in a drawing
 MAX_POINTS = 10_000  # largest number of points in a drawing, all strokes together
 MAX_COORDINATE = 1_000_000  # largest absolute value of a coordinate; the same limit as in digits.data.pen

@@ -1,6 +1,7 @@
-"""Serve the files that the browser loads: the page's HTML, CSS and JavaScript, and the networks as bytes.
+"""Serve the files that the browser loads.
 
-The server reads all files into memory when it starts. So no request opens a file.
+These are the page's HTML, CSS and JavaScript, and the networks as bytes. The server reads all of them into
+memory when it starts. So a request for one of them opens no file.
 """
 
 import functools

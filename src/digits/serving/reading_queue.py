@@ -66,7 +66,7 @@ class ReadingQueue:
         threading.Thread(target=self._run, name="reading", daemon=True).start()
 
     def stop(self) -> None:
-        """Tell the thread to end after the jobs that are in the queue; do not wait for it."""
+        """Tell the thread to end after all jobs in the queue, without waiting for its end."""
         self._jobs.put(None)
 
     async def read(self, reader: Reader, picture: bytes, *, single: bool) -> Reading:
@@ -76,6 +76,9 @@ class ReadingQueue:
             reader: Reader to use.
             picture: Bytes of a picture file.
             single: Whether the picture holds one digit at most.
+
+        Returns:
+            The marks found, each with its most probable digit.
 
         Raises:
             PhotoError: if the picture cannot be read.

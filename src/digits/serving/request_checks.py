@@ -2,11 +2,12 @@
 
 Any page in a browser can send requests to servers on the same machine. Two checks protect against this:
 
-- The Host header must be a name of this server. Otherwise an attacker could let his own name point to this
-  machine (DNS rebinding).
-- The Origin header names the site of the page that sends the request. If it exists, it must be this server.
+- The Host header must be a name of this server. Otherwise a page could reach this server through a foreign
+  name whose address was changed to this machine (DNS rebinding).
+- The Origin header names the site of the page that sends the request. If the header exists, it must name
+  this server.
 
-A body needs a Content-Length header. So a body that is too large is refused before any byte of it is read.
+A body needs a Content-Length header. So the server can refuse a body that is too large before it reads it.
 """
 
 import re
@@ -184,7 +185,10 @@ def complete_headers(headers: Iterable[tuple[bytes, bytes]]) -> Headers:
 
 
 def _head_as_get(scope: Scope) -> Scope:
-    """Return the scope of a HEAD request as GET, since uvicorn removes the body of its answer itself."""
+    """Change the scope of a HEAD request to GET; return other scopes unchanged.
+
+    The application then answers HEAD like GET, and uvicorn leaves out the body of the answer.
+    """
     return {**scope, "method": "GET"} if scope["method"] == "HEAD" else scope
 
 

@@ -123,6 +123,9 @@ def listen(host: str, port: int) -> socket.socket:
         host: Name or IP address to listen on, such as "127.0.0.1".
         port: Port, 0 to 65535; 0 chooses a free port.
 
+    Returns:
+        The listening socket; child processes can inherit it.
+
     Raises:
         ServeError: if the address is unknown, or the port is in use or not allowed.
     """
@@ -152,7 +155,7 @@ def listen(host: str, port: int) -> socket.socket:
 
 
 def allow_open_files(number: int) -> None:
-    """Raise this process's limit of open files to `number`, or to the system's maximum if that is less.
+    """Raise this process's limit of open files to `number`, at most to the system's maximum.
 
     Every connection counts as an open file, and many systems allow only 256 or 1,024 at first.
     """

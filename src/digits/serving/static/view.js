@@ -240,7 +240,7 @@ export class View {
       return;
     }
     const into = topLinks(this.#into(tile, unit)), out = topLinks(this.#outOf(tile, unit));
-    strongest.replaceChildren(...[linkList("Strongest inputs", into), linkList("Strongest outputs", out)].filter(Boolean));
+    strongest.replaceChildren(...[linkList("Strongest inputs:", into), linkList("Strongest outputs:", out)].filter(Boolean));
     this.links = [...into.map((link) => [link, mark]), ...out.map((link) => [mark, link])].map(([from, to]) => ({ from, to, value: from.value ?? to.value }));
     this.#threads();
   }
@@ -377,7 +377,7 @@ function linkList(title, links) {
     const number = document.createElement("span");
     number.className = value > 0 ? "plus" : "minus";
     number.textContent = `${value > 0 ? "+" : "−"}${brief(Math.abs(value))}`;
-    line.append(`${i ? ", " : ""}${tile.last ? `the ${unit}` : `${tile.unit.toLowerCase()} ${unit + 1}`} `, number);
+    line.append(`${i ? ", " : ""}${tile.last ? `digit ${unit}` : `${tile.unit.toLowerCase()} ${unit + 1}`} `, number);
   });
   return line;
 }
