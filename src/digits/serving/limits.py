@@ -21,7 +21,5 @@ SEND_SECONDS = 20.0  # s; longest time in which a client accepts no byte of its 
 IDLE_SECONDS = 15  # s; longest pause between two requests of a connection
 STOP_SECONDS = 4  # s; time to answer the running requests after the signal to stop
 
-MAX_JOBS = 64  # largest number of jobs in the reading queue; 400 pictures a second need 0.16 s for them
-ANSWER_SECONDS = (
-    10.0  # s; longest time for a job in the queue; then the client is told that the server is busy
-)
+MAX_JOBS = 64  # largest number of jobs in the reading queue; at 400 pictures a second they take 0.16 s
+ANSWER_SECONDS = 10.0  # s; longest time for a job in the queue; after it the answer is "busy"
