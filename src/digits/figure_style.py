@@ -1,8 +1,8 @@
 """Draw figures that all have the same width, colours and font, with Matplotlib.
 
-A figure is a white sheet, 1,000 px wide, which is readable on a phone. A position (x, y) on it is measured
-in px from its top left corner, x to the right and y downwards. `open_sheet` makes a figure with a title,
-`write` and `draw_image` add texts and images, and `save_png` saves it.
+A figure is a white sheet, 1,000 pixels (px) wide, which is readable on a phone. A position (x, y) on it is
+measured in px from its top left corner, x to the right and y downwards. `open_sheet` makes a figure with a
+title, `write` and `draw_image` add texts and images, and `save_png` saves it.
 
 The same figure gives the same bytes with the same version of Matplotlib. This module does not use pyplot,
 which has global state, so several threads can draw at the same time.

@@ -9,7 +9,7 @@ def generator(seed: int, purpose: str, *numbers: int) -> torch.Generator:
     """Return a new random generator for a seed, a purpose and optional numbers.
 
     Equal arguments give generators with equal random numbers. Different arguments give generators with
-    independent random numbers. Other generators have no influence.
+    independent random numbers.
 
         >>> generator(0, "order", 3)  # for the order of the training images in epoch 3
 

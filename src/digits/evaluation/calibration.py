@@ -36,7 +36,7 @@ def expected_calibration_error(logits: Tensor, labels: Tensor, bins: int = BINS)
         The error, from 0 (perfectly calibrated) to 1.
 
     Raises:
-        DataError, TrainingError: as for `metrics.evaluate_logits`.
+        DataError, TrainingError: if logits or labels are not valid; see `metrics.evaluate_logits`.
     """
     logits, labels = checked(logits, labels)
     confidence, answers = logits.softmax(1).max(1)
@@ -48,11 +48,11 @@ def expected_calibration_error(logits: Tensor, labels: Tensor, bins: int = BINS)
 
 
 def fit_temperature(logits: Tensor, labels: Tensor) -> float:
-    """Return the temperature that calibrates a network whose logits are divided by it.
+    """Return the temperature by which a network's logits must be divided to calibrate the network.
 
-    A temperature above 1 makes all probabilities less extreme, one below 1 more extreme. The predicted
-    classes stay the same. The best temperature T minimises the mean cross-entropy of logits / T. As a
-    function of 1 / T, this loss has a single minimum, which is found by bisection.
+    A temperature above 1 makes the probabilities less extreme. A temperature below 1 makes them more
+    extreme. The predicted classes stay the same. The best temperature T minimises the mean cross-entropy of
+    logits / T. As a function of 1 / T, this loss has a single minimum, which is found by bisection.
 
     Source: "temperature scaling", Guo et al. 2017, section 4.2.
 
@@ -64,7 +64,7 @@ def fit_temperature(logits: Tensor, labels: Tensor) -> float:
         The temperature, from 1/20 to 20.
 
     Raises:
-        DataError, TrainingError: as for `metrics.evaluate_logits`.
+        DataError, TrainingError: if logits or labels are not valid; see `metrics.evaluate_logits`.
     """
     logits, labels = checked(logits, labels)
     right = logits.gather(1, labels[:, None]).squeeze(1)  # (N,): the logit of the true class

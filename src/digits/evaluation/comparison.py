@@ -46,7 +46,7 @@ def compare_logits(first: Tensor, second: Tensor, labels: Tensor) -> Comparison:
         The numbers of images that both, one or neither network classified correctly.
 
     Raises:
-        DataError, TrainingError: as for `metrics.evaluate_logits`.
+        DataError, TrainingError: if logits or labels are not valid; see `metrics.evaluate_logits`.
     """
     (a, truth), (b, _) = checked(first, labels), checked(second, labels)
     right_a, right_b = a.argmax(1) == truth, b.argmax(1) == truth

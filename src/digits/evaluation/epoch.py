@@ -13,9 +13,9 @@ class Epoch:
     """
 
     number: int  # 1 for the first epoch
-    train_loss: float  # mean cross-entropy of the training images in nats
+    train_loss: float  # mean cross-entropy of the training images, with natural logarithms
     train_accuracy: float  # fraction of the training images classified correctly, from 0 to 1
-    val_loss: float  # mean cross-entropy of the validation images in nats
+    val_loss: float  # mean cross-entropy of the validation images, with natural logarithms
     val_accuracy: float  # fraction of the validation images classified correctly, from 0 to 1
     seconds: float  # time spent in training, without validation
     images: int  # number of training images used in the epoch

@@ -1,7 +1,7 @@
 """Compute the confidence interval of an accuracy.
 
-The accuracy on a test set depends on which images happen to be in the set. The confidence interval shows how
-much: it probably contains the accuracy on all images of this kind.
+The accuracy on a test set depends on which images are in the set. The true accuracy is the accuracy on all
+images of the same kind. The confidence interval is a range that probably contains the true accuracy.
 """
 
 import math

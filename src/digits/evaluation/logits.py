@@ -16,14 +16,15 @@ from digits.mnist import SIDE
 
 
 def compute_logits(model: nn.Module, images: Tensor | Digits, batch: int = 1000) -> Tensor:
-    """Compute the logits of many images with a network in evaluation mode.
+    """Compute a network's logits for many images.
 
-    Afterwards, all layers of the network are in the mode that they had before.
+    The network is in evaluation mode during the computation, so dropout is off. Afterwards, all its layers
+    are in the mode that they had before.
 
     Args:
         model: network that takes images, float32 (B, 1, 28, 28) in [0, 1]. It may be on any device.
         images: uint8 (N, 28, 28), from 0 to 255, on any device; or a data set with such images.
-        batch: number of images to process at a time. The logits of an image do not depend on the others.
+        batch: number of images to process at a time; limits the memory that is needed.
 
     Returns:
         float (N, classes), on the CPU.
@@ -64,7 +65,7 @@ def probabilities(logits: Tensor) -> Tensor:
         float64 (N, classes), on the CPU; each row sums to 1.
 
     Raises:
-        DataError, TrainingError: as for `checked_logits`.
+        DataError, TrainingError: if the logits are not valid; see `checked_logits`.
     """
     return checked_logits(logits).softmax(1)
 
@@ -80,9 +81,8 @@ def checked(logits: Tensor, labels: Tensor) -> tuple[Tensor, Tensor]:
         The logits as float64 and the labels as int64, both on the CPU, with the same shapes.
 
     Raises:
-        DataError: if there are not as many labels as images, or a label is not a class of the network, or as
-            for `checked_logits`.
-        TrainingError: as for `checked_logits`.
+        DataError: if there are no images, the number of labels is not N, or a label is not a class.
+        TrainingError: if a logit is not finite.
     """
     logits, labels = checked_logits(logits), labels.detach().cpu().long()
     if labels.shape != logits.shape[:1]:

@@ -39,10 +39,9 @@ class ClassMetrics:
 class Evaluation:
     """The result of classifying a set of images with a network."""
 
-    confusion: tuple[
-        tuple[int, ...], ...
-    ]  # (classes, classes), images by true class (row) and predicted class
-    loss: float  # mean cross-entropy in nats
+    # (classes, classes): number of images for each true class (row) and predicted class (column)
+    confusion: tuple[tuple[int, ...], ...]
+    loss: float  # mean cross-entropy, with natural logarithms
     ece: float  # expected calibration error, from 0 to 1; `calibration` explains it
 
     @property
@@ -88,14 +87,17 @@ class Evaluation:
 def evaluate_logits(logits: Tensor, labels: Tensor) -> Evaluation:
     """Compare a network's predictions with the true classes.
 
-    The predicted class has the highest logit. If several are equal, it is the first of them.
+    The predicted class is the class with the highest logit. If several logits are equal, it is the first.
 
     Args:
         logits: the network's, float (N, classes).
         labels: the true classes, integers (N,).
 
+    Returns:
+        The confusion matrix, the loss and the calibration error; accuracy and others are its properties.
+
     Raises:
-        DataError: if there are no images, the number of labels differs, or a label is not a class.
+        DataError: if there are no images, the number of labels is not N, or a label is not a class.
         TrainingError: if a logit is not finite.
     """
     logits, labels = checked(logits, labels)
@@ -119,7 +121,7 @@ def evaluate_undisputed(logits: Tensor, labels: Tensor) -> Evaluation:
         The evaluation of the other 9,985 images.
 
     Raises:
-        DataError, TrainingError: as for `evaluate_logits`.
+        DataError, TrainingError: if logits or labels are not valid; see `evaluate_logits`.
     """
     kept = torch.ones(len(labels), dtype=torch.bool)
     kept[list(DISPUTED)] = False
@@ -141,7 +143,7 @@ def most_confident_mistakes(logits: Tensor, labels: Tensor, n: int) -> Tensor:
         the same confidence keep their order.
 
     Raises:
-        DataError, TrainingError: as for `evaluate_logits`.
+        DataError, TrainingError: if logits or labels are not valid; see `evaluate_logits`.
     """
     logits, labels = checked(logits, labels)
     confidence, answers = logits.softmax(1).max(1)

@@ -27,7 +27,7 @@ class EvaluateOptions:
 
 @dataclass(frozen=True)
 class CompareOptions:
-    """Compare two saved networks on the same test images, and test if the difference may be chance."""
+    """Compare two saved networks on the same test images. Say whether the difference may be chance."""
 
     first: str
     """Folder of a run, a model file, or the name of a bundled network: cnn, mlp."""

@@ -26,10 +26,10 @@ class ModelEvaluation:
     """The result of evaluating a saved network on images that were not used to train it."""
 
     test: Evaluation  # of all test images
-    undisputed: Evaluation | None  # of the images whose labels are not disputed; None: known for MNIST only
+    undisputed: Evaluation | None  # without images whose labels are disputed; None: data set is not MNIST
     collection: Collection  # the data set that the images come from
     model: Path  # the model file
-    same_images: bool  # True: the training run was tested on the same images; False: on other ones
+    same_images: bool  # True: the training run used the same test images; False: it used other ones
 
     @property
     def accuracy(self) -> float:

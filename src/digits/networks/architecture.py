@@ -69,9 +69,15 @@ def _kind(description: Any) -> Any:
 
 
 def _sizes(name: str, found: Any, count: int) -> tuple[int, ...]:
-    """Return the layer sizes `found` as a tuple. Raises CheckpointError unless they are `count` sizes.
+    """Return a list of layer sizes as a tuple.
 
-    `name` is the entry that holds them, for the error message.
+    Args:
+        name: name of the entry in the description, for the error message.
+        found: the value of this entry; may be anything.
+        count: the expected number of sizes.
+
+    Raises:
+        CheckpointError: if `found` is not a list of `count` whole numbers above 0.
     """
     if (
         not isinstance(found, list)

@@ -19,7 +19,7 @@ def model_path(name: str) -> Path:
             bundled network. A file or folder called "cnn" takes precedence over the bundled network.
 
     Returns:
-        The path of an existing file. The path of a bundled network is not checked.
+        The path of the model file.
 
     Raises:
         CheckpointError: if there is no such file.

@@ -55,7 +55,14 @@ class CNN(Network):
         self.to(memory_format=torch.channels_last)  # type: ignore[call-overload]  # torch's stub lacks it
 
     def forward(self, images: Tensor) -> Tensor:
-        """Return the logits, float32 (B, classes), of images, float (B, 1, 28, 28) in [0, 1]."""
+        """Return the logits of images.
+
+        Args:
+            images: float (B, 1, 28, 28) in [0, 1], white ink on black.
+
+        Returns:
+            float32 (B, classes).
+        """
         x = self.stem(self.normalise(images))  # (B, channels[0], 12, 12)
         x = nn.functional.max_pool2d(self.middle(x), 2)  # (B, channels[1], 5, 5)
         x = self.top(x).mean(dim=(2, 3))  # (B, channels[2])

@@ -27,7 +27,14 @@ class Ensemble(nn.Module):
         self.register_buffer("temperature", torch.tensor(1.0))
 
     def forward(self, images: Tensor) -> Tensor:
-        """Return the logits, float (B, classes), of images, float (B, 1, 28, 28) in [0, 1]."""
+        """Return the logits of images.
+
+        Args:
+            images: float (B, 1, 28, 28) in [0, 1], white ink on black.
+
+        Returns:
+            float (B, classes).
+        """
         logs = torch.stack([member(images).log_softmax(dim=1) for member in self.members])  # (N, B, classes)
         mean = logs.logsumexp(dim=0) - torch.tensor(len(self.members), device=logs.device).log()
         return mean / self.temperature

@@ -122,7 +122,7 @@ def _members(content: bytes) -> dict[str, bytes]:
                 if entry.compress_type != zipfile.ZIP_STORED or entry.compress_size != entry.file_size:
                     raise CheckpointError(f"has a compressed entry, {brief(name)}")
             if sum(entry.file_size for entry in entries.values()) > len(content):
-                raise CheckpointError("has entries that are longer than the whole file")
+                raise CheckpointError("has entries that are together longer than the file")
             return {name: archive.read(entry) for name, entry in entries.items()}
     except (
         zipfile.BadZipFile,
@@ -176,5 +176,5 @@ def _array(name: str, data: bytes) -> NDArray[Any]:
 
 
 def brief(what: object) -> str:
-    """Return the first 80 characters of `repr(what)`, so that a text from a file fits in a message."""
+    """Return the first 80 characters of `repr(what)`, because a text from a file may be very long."""
     return repr(what)[:80]

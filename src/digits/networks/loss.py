@@ -54,7 +54,7 @@ class Loss:
             logits: the network's, float (B, classes).
 
         Returns:
-            A scalar tensor, in nats. Autograd can differentiate it.
+            A scalar tensor. The cross-entropy uses natural logarithms. Autograd can differentiate the result.
         """
         loss = F.cross_entropy(logits, self.targets, reduction="sum")
         if self.teacher_logits is None:

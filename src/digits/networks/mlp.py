@@ -43,7 +43,14 @@ class MLP(Network):
         self.dropout2 = Dropout(hidden2, dropout)
 
     def forward(self, images: Tensor) -> Tensor:
-        """Return the logits, float (B, classes), of images, float (B, 1, 28, 28) in [0, 1]."""
+        """Return the logits of images.
+
+        Args:
+            images: float (B, 1, 28, 28) in [0, 1], white ink on black.
+
+        Returns:
+            float (B, classes).
+        """
         x = self.dropout0(self.normalise(images).flatten(1))  # (B, 784)
         x = self.dropout1(torch.relu(self.hidden1(x)))  # (B, hidden1)
         x = self.dropout2(torch.relu(self.hidden2(x)))  # (B, hidden2)

@@ -38,7 +38,7 @@ class Network(nn.Module, ABC):
         self.register_buffer("temperature", torch.tensor(1.0))
 
     def normalise(self, images: Tensor) -> Tensor:
-        """Return normalised images: the mean is subtracted, and the result divided by the deviation.
+        """Subtract the mean from images, and divide the result by the standard deviation.
 
         With the view "upright", the slant of the digits is removed first.
 
@@ -46,7 +46,7 @@ class Network(nn.Module, ABC):
             images: float (B, 1, 28, 28) in [0, 1].
 
         Returns:
-            float (B, 1, 28, 28); over the training images, the mean is about 0 and the deviation about 1.
+            float (B, 1, 28, 28). For training images, the mean is about 0 and the standard deviation about 1.
         """
         seen = upright(images) if self.view == "upright" else images
         return (seen - self.mean).div_(self.std)

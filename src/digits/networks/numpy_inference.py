@@ -4,9 +4,9 @@
 
     >>> Classifier.load("cnn").probabilities(images)  # images: float32 (N, 28, 28) in [0, 1]
 
-The layers of the loaded network differ from those in PyTorch, but give the same logits. Batch normalisation
-is computed as part of the convolution before it. Input normalisation is computed as part of the first layer,
-and the temperature as part of the last one. This saves time.
+The logits are the same as with PyTorch, except for rounding. To save time, some layers are combined: each
+convolution includes the batch normalisation after it, the first layer includes the input normalisation, and
+the last layer includes the temperature.
 """
 
 import math
@@ -101,7 +101,7 @@ class Classifier:
         return softmax(self.logits(images))
 
     def _logits(self, x: Array) -> Array:
-        """Return the logits, float32 (N, classes), of a small batch x of images, (N, 28, 28, 1)."""
+        """Map a small batch of images x (N, 28, 28, 1) to logits, float32 (N, classes)."""
         answers = [forward(layers, x) for layers in self.members]
         if len(answers) == 1:
             return answers[0]
@@ -121,10 +121,12 @@ def _classifier(meta: dict[str, Any], tensors: Tensors) -> Classifier:
     """
     found = read_architecture(meta.get("architecture"))
     if isinstance(found, tuple):
-        members = tuple(_layers(each, _Tensors(tensors, f"members.{i}.")) for i, each in enumerate(found))
-        temperature = _positive(_Tensors(tensors, "").take("temperature"))
+        members = tuple(
+            _layers(each, _NetworkTensors(tensors, f"members.{i}.")) for i, each in enumerate(found)
+        )
+        temperature = _positive(_NetworkTensors(tensors, "").take("temperature"))
     else:
-        members, temperature = (_layers(found, _Tensors(tensors, "")),), 1.0
+        members, temperature = (_layers(found, _NetworkTensors(tensors, "")),), 1.0
     if tensors:
         raise CheckpointError(f"has an unknown tensor {brief(min(tensors))}; it belongs to another network")
     classes = {len(layers[-1].bias) for layers in members if isinstance(layers[-1], Dense)}
@@ -142,13 +144,12 @@ def _classifier(meta: dict[str, Any], tensors: Tensors) -> Classifier:
 
 def _as_float32(array: npt.NDArray[Any]) -> npt.NDArray[Any]:
     """Return a floating-point array as float32, and any other array unchanged."""
-    with np.errstate(
-        over="ignore"
-    ):  # a number above the range of float32 becomes infinite; `take` refuses it
+    # A number above the range of float32 becomes infinite. `take` refuses it, so NumPy need not warn.
+    with np.errstate(over="ignore"):
         return array.astype(np.float32) if array.dtype.kind == "f" else array
 
 
-class _Tensors:
+class _NetworkTensors:
     """The tensors of one network in a model file.
 
     Each tensor is removed when it is used, so that tensors that belong to no layer can be found at the end.
@@ -194,7 +195,7 @@ class _Tensors:
         return array
 
 
-def _layers(architecture: Architecture, tensors: _Tensors) -> Layers:
+def _layers(architecture: Architecture, tensors: _NetworkTensors) -> Layers:
     """Return the layers of a single network with this architecture."""
     first: Layers = (Upright(),) if architecture.view == "upright" else ()
     if architecture.kind == "mlp":
@@ -202,7 +203,7 @@ def _layers(architecture: Architecture, tensors: _Tensors) -> Layers:
     return first + _cnn(tensors, *architecture.sizes)
 
 
-def _mlp(tensors: _Tensors, hidden1: int, hidden2: int) -> Layers:
+def _mlp(tensors: _NetworkTensors, hidden1: int, hidden2: int) -> Layers:
     """Return the layers of an MLP whose hidden layers have `hidden1` and `hidden2` neurons."""
     return (
         _with_normalisation(tensors, _dense(tensors, "hidden1", PIXELS, hidden1)),
@@ -211,7 +212,7 @@ def _mlp(tensors: _Tensors, hidden1: int, hidden2: int) -> Layers:
     )
 
 
-def _cnn(tensors: _Tensors, a: int, b: int, c: int) -> Layers:
+def _cnn(tensors: _NetworkTensors, a: int, b: int, c: int) -> Layers:
     """Return the layers of a CNN with the channels (a, b, c).
 
     In `digits.networks.cnn`, each of "stem", "middle" and "top" is a sequence of six layers: convolution,
@@ -230,20 +231,26 @@ def _cnn(tensors: _Tensors, a: int, b: int, c: int) -> Layers:
     )
 
 
-def _dense(tensors: _Tensors, name: str, inputs: int, outputs: int) -> Dense:
-    """Return the fully connected layer `name` of the file, followed by ReLU; -1 outputs: any number."""
+def _dense(tensors: _NetworkTensors, name: str, inputs: int, outputs: int) -> Dense:
+    """Return a fully connected layer with ReLU.
+
+    Args:
+        name: name of the layer in the file.
+        inputs: number of inputs.
+        outputs: number of outputs; -1 accepts any number.
+    """
     weights = tensors.take(f"{name}.weight", outputs, inputs)
     return Dense(np.ascontiguousarray(weights.T), tensors.take(f"{name}.bias", len(weights)), relu=True)
 
 
-def _output(tensors: _Tensors, inputs: int) -> Dense:
+def _output(tensors: _NetworkTensors, inputs: int) -> Dense:
     """Return the last layer, which has no ReLU. Its weights and bias are divided by the temperature."""
     layer, temperature = _dense(tensors, "output", inputs, -1), _positive(tensors.take("temperature"))
     return Dense(layer.weights / temperature, layer.bias / temperature, relu=False)
 
 
 def _convolution(
-    tensors: _Tensors,
+    tensors: _NetworkTensors,
     part: str,
     at: int,
     inputs: int,
@@ -285,7 +292,7 @@ def _convolution(
 FirstLayer = TypeVar("FirstLayer", Dense, Convolution)
 
 
-def _with_normalisation(tensors: _Tensors, layer: FirstLayer) -> FirstLayer:
+def _with_normalisation(tensors: _NetworkTensors, layer: FirstLayer) -> FirstLayer:
     """Return a first layer for images in [0, 1] that gives the output of `layer` for normalised images.
 
     The formula is w ((x - mean) / std) + b = (w / std) x + (b - (w / std) mean). It also holds for a

@@ -28,7 +28,7 @@ class Dense:
     relu: bool  # True: ReLU is applied to the output
 
     def __call__(self, x: Array) -> Array:
-        """Return the output, (N, outputs). `x` has `inputs` numbers per image, in any shape (N, ...)."""
+        """Map x (N, ...), which has `inputs` numbers per image in any shape, to (N, outputs)."""
         return _add_bias(x.reshape(len(x), -1) @ self.weights, self.bias, self.relu)
 
 
@@ -42,7 +42,7 @@ class Convolution:
     padding: int  # pixels; width of the border of zeros around the image
 
     def __call__(self, x: Array) -> Array:
-        """Return the output, (N, rows, columns, outputs), of images x, (N, height, width, inputs).
+        """Map images x (N, height, width, inputs) to (N, rows, columns, outputs).
 
         There is one row and one column for each position of the kernels.
         """
@@ -74,7 +74,7 @@ class Pool:
     """Max pooling of blocks of 2 x 2 pixels."""
 
     def __call__(self, x: Array) -> Array:
-        """Return the maxima, (N, H // 2, W // 2, C), of images x, (N, H, W, C).
+        """Map images x (N, H, W, C) to their maxima (N, H // 2, W // 2, C).
 
         If H or W is odd, the last row or column is ignored.
         """
@@ -88,7 +88,7 @@ class Mean:
     """The mean of each channel over all pixels of an image."""
 
     def __call__(self, x: Array) -> Array:
-        """Return the means, (N, C), of images x, (N, H, W, C)."""
+        """Map images x (N, H, W, C) to their means (N, C)."""
         return np.asarray(x.mean(axis=(1, 2)))
 
 
@@ -97,7 +97,7 @@ class Upright:
     """A layer that removes the slant of digits; `digits.networks.upright` explains the method."""
 
     def __call__(self, x: Array) -> Array:
-        """Return images x, (N, 28, 28, 1) in [0, 1], in which the digits stand upright; same shape."""
+        """Map images x (N, 28, 28, 1) in [0, 1] to images of the same shape with upright digits."""
         images = x[..., 0]  # (N, 28, 28)
         row_ink = images.sum(axis=2)  # (N, 28): sum of the pixels of each row
         row_moment = images @ FROM_MIDDLE  # (N, 28): sum of pixel times x
@@ -134,12 +134,12 @@ def forward(layers: Layers, x: Array) -> Array:
 
 
 def softmax(logits: Array) -> Array:
-    """Return the class probabilities, (N, classes), of logits, (N, classes); each row sums to 1."""
+    """Map logits (N, classes) to class probabilities (N, classes); each row sums to 1."""
     powers = np.exp(logits - logits.max(axis=1, keepdims=True))
     return np.asarray(powers / powers.sum(axis=1, keepdims=True))
 
 
 def _add_bias(sums: Array, bias: Array, relu: bool) -> Array:
-    """Return `sums` (rows, outputs) plus `bias` (outputs,), after ReLU if `relu`. Overwrites `sums`."""
+    """Add `bias` (outputs,) to `sums` (rows, outputs) in place. Apply ReLU if `relu`. Return `sums`."""
     sums += bias
     return np.maximum(sums, 0, out=sums) if relu else sums

@@ -33,8 +33,8 @@ class Optimizer:
         gradient: float (N,); `step` reads it.
         momentum: for sgd and rmsprop, from 0 (off) to below 1.
         nesterov: use Nesterov momentum, for sgd.
-        weight_decay: strength of the L2 penalty, 0 or more. weight_decay * weights is added to the gradient.
-            In adamw, the weights are multiplied by 1 - rate * weight_decay instead.
+        weight_decay: strength of the L2 penalty, 0 or more. The product of weight_decay and the weights is
+            added to the gradient. In adamw, the weights are multiplied by 1 - rate * weight_decay instead.
 
     Source of adamw: Loshchilov and Hutter 2019, "Decoupled weight decay regularization".
     """
@@ -74,9 +74,9 @@ class Optimizer:
     def _sgd(self, gradient: Tensor, rate: float) -> None:
         """Update the weights by stochastic gradient descent, with momentum if it is on.
 
-        With momentum, the velocity is a decaying sum of the gradients, and the weights move by
-        -rate * velocity. In the paper, each gradient in the sum is multiplied by the learning rate of its
-        step; here, as in PyTorch, the sum is multiplied by the present one.
+        With momentum, the weights move by -rate * velocity, where the velocity is a decaying sum of all
+        gradients. This is PyTorch's formula. In the paper, each gradient is multiplied by the learning rate
+        of its step before it is added.
         Source: Sutskever et al. 2013, "On the importance of initialization and momentum in deep learning".
         """
         if self.momentum:

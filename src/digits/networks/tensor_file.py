@@ -103,6 +103,6 @@ def check_fit(tensors: dict[str, Tensor], expected: dict[str, Tensor], what: str
         got = tensors[name]
         if got.shape != tensor.shape or got.dtype != tensor.dtype:
             raise CheckpointError(
-                f"{what} has {got.dtype} {tuple(got.shape)} for {name!r}; "
-                f"expected {tensor.dtype} {tuple(tensor.shape)}"
+                f"{what} has a tensor {name!r} of {got.dtype} and shape {tuple(got.shape)}; "
+                f"expected {tensor.dtype} and {tuple(tensor.shape)}"
             )

@@ -26,16 +26,14 @@ def upright(images: Tensor) -> Tensor:
     Returns:
         float (B, 1, 28, 28) in [0, 1].
     """
-    from_middle = (
-        torch.arange(SIDE, device=images.device, dtype=images.dtype) - (SIDE - 1) / 2
-    )  # (28,): pixels
+    # (28,): x of each column, or y of each row, in pixels from the middle of the image
+    from_middle = torch.arange(SIDE, device=images.device, dtype=images.dtype) - (SIDE - 1) / 2
     image = images.squeeze(1)  # (B, 28, 28)
     row_ink = image.sum(dim=2)  # (B, 28): sum of the pixels of each row
     row_moment = (image * from_middle).sum(dim=2)  # (B, 28): sum of pixel times x
     ink = row_ink.sum(dim=1, keepdim=True).clamp(min=LEAST_INK)  # (B, 1)
-    y = (
-        from_middle - (row_ink * from_middle).sum(dim=1, keepdim=True) / ink
-    )  # (B, 28): y from the centre of mass
+    centre = (row_ink * from_middle).sum(dim=1, keepdim=True) / ink  # (B, 1): y of the centre of mass
+    y = from_middle - centre  # (B, 28): y of each row, from the centre of mass
     spread = (row_ink * y**2).sum(dim=1, keepdim=True).clamp(min=LEAST_INK)  # (B, 1)
     slope = ((row_moment * y).sum(dim=1, keepdim=True) / spread).clamp(-1, 1)  # (B, 1): pixels per row
     x = from_middle + (slope * y).unsqueeze(2)  # (B, 28, 28): the x that each pixel is taken from

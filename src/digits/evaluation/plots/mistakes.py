@@ -72,7 +72,7 @@ def _no_mistakes_figure(total: int) -> Figure:
     """Return a figure with a check mark, for a network that classified all `total` images correctly."""
     title = f"All {total:,} test images read right"
     figure, canvas, top = open_sheet(
-        title, "No mistakes to show. Time for harder ones: your own handwriting?", 300
+        title, "There are no mistakes to show. Try harder images, such as your own handwriting.", 300
     )
     x, y = WIDTH / 2, top + 140
     canvas.add_patch(Circle((x, y), 120, color=BLUE, linewidth=0))

@@ -52,7 +52,7 @@ def predictions_figure(images: Tensor, labels: Tensor, logits: Tensor, class_nam
     chances = probabilities(logits[: len(shown)])
     right = int((chances.argmax(1) == labels[: len(shown)].cpu()).sum())
     title = f"{right} of these {len(shown)} test images read right"
-    text = "The network's likeliest answers. Bold on blue: the truth. Orange: wrong."
+    text = "The most probable classes. Bold on blue: the true class. Orange: a wrong prediction."
     width = enlarged * SIDE
     pitch = width + 8 + BARS * BAR_HEIGHT + ROW_GAP
     figure, canvas, top = open_sheet(title, text, pitch * math.ceil(len(shown) / columns) - ROW_GAP)
