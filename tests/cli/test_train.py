@@ -248,7 +248,7 @@ def test_unknown_arguments_are_refused(arguments: list[str], capsys: pytest.Capt
 def test_evaluate_refuses_what_is_no_model(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     """A missing run and a foreign file are named, with what was expected."""
     assert main(["evaluate", str(tmp_path / "nothing")]) == 1
-    assert "expected a run's folder or a model file" in capsys.readouterr().err
+    assert "expected the folder of a run" in capsys.readouterr().err
     (tmp_path / "model.npz").write_bytes(b"hello")
     assert main(["evaluate", str(tmp_path)]) == 1
     assert "expected a model file written by digits" in capsys.readouterr().err
@@ -261,7 +261,7 @@ def test_evaluate_never_tests_on_training_images(
     assert train(*SMALL, "--data", tiny_folder, "--out", tmp_path / "runs", "--no-plots") == 0
     capsys.readouterr()
     assert main(["evaluate", str(tmp_path / "runs" / "classic-1"), "--data", str(sample_file)]) == 1
-    assert "may be among those the model was trained on" in capsys.readouterr().err
+    assert "the model may have been trained on its images" in capsys.readouterr().err
 
 
 @pytest.mark.slow
