@@ -624,7 +624,7 @@ def test_the_title_says_what_was_read(cnn: Reader) -> None:
     assert texts(cnn.read(rows, explain=True))[0] == "Read as 147 / 20"
     many = texts(cnn.read(EXPLAINED["wide"], explain=True))
     assert many[0] == "40 digits read in 1 line"
-    assert any("the 30 of 40 it was least sure of" in text for text in many)
+    assert any("the 30 least probable of 40 marks" in text for text in many)
     nothing = texts(cnn.read(EXPLAINED["blank"], explain=True))
     assert nothing[0] == "No digit read"
     strict = Reader.load("cnn", threshold=1.0).read(sheet("3"), explain=True)

@@ -1,7 +1,7 @@
-"""Recognise a sheet that lies on something darker and fills less than half of the picture.
+"""Find a sheet that lies on something darker and fills less than half of the picture.
 
-Such a sheet is itself taken for the ink: it is a solid block with thin strokes inside. The limits were chosen
-on the development pictures: docs/log.md, 2026-11-26, "tight crops, thumbs, cloths and cards".
+Such a sheet, here called card, is itself found as ink: a solid block with thin strokes inside. The limits
+were chosen on the development pictures: docs/log.md, 2026-11-26, "tight crops, thumbs, cloths and cards".
 """
 
 from collections.abc import Sequence
@@ -17,14 +17,19 @@ from digits.reading.decoding import Picture
 from digits.reading.ink import stroke_width
 from digits.reading.marks import PictureMarks
 
-SHORTER_SIDE = (32, 0.3)  # px, and of the longer side, at least
-SOLID = 0.6  # share of its box that has ink, at least
-MAX_STROKE_WIDTH = 0.3  # of the 20-pixel box; wider strokes are a block, no writing
-MIN_DIGIT_SIZE = 0.2  # of the card's longer side
+SHORTER_SIDE = (32, 0.3)  # px, and share of the longer side; the shorter side is at least this
+SOLID = 0.6  # smallest share of its box that is ink
+MAX_STROKE_WIDTH = 0.3  # of MNIST's box of 20 pixels; a mark with wider strokes is a block, not writing
+MIN_DIGIT_SIZE = 0.2  # of the card's longer side; smallest size of a digit
 
 
 def card_among(components: Sequence[Component], picture: Picture) -> Component | None:
-    """Return the component that may be a sheet with the digit on it, or None."""
+    """Return the component that may be a card with a digit on it, or None.
+
+    Args:
+        components: All components of ink in the picture.
+        picture: The picture.
+    """
     if not components:
         return None
     card = max(components, key=lambda c: c.area)
@@ -36,14 +41,21 @@ def card_among(components: Sequence[Component], picture: Picture) -> Component |
 
 
 def cut_out_card(card: Component, picture: Picture) -> Picture:
-    """Return the part of the picture that the card covers."""
+    """Return the part of the picture that lies in the card's box, as a picture."""
     return Picture(picture.pixels[card.rows_and_columns], card.width, card.height)
 
 
 def placed_on_card(found: PictureMarks, card: Component, picture: Picture) -> PictureMarks | None:
-    """Return the only mark of a card, and the steps, in coordinates of the whole picture.
+    """Convert the marks that were found on a card to coordinates of the whole picture.
 
-    Returns None if the mark is no writing: blank, a solid block, or small against the card.
+    Args:
+        found: The marks of the card's part of the picture; there must be exactly one.
+        card: Component that is the card.
+        picture: The whole picture.
+
+    Returns:
+        The marks and steps of the whole picture. None if the mark is not writing: it is blank, a solid
+        block, or small compared with the card.
     """
     (mark,) = found.marks
     x, y, width, height = mark.box
@@ -59,7 +71,16 @@ def placed_on_card(found: PictureMarks, card: Component, picture: Picture) -> Pi
 
 
 def _step_in_picture(step: npt.NDArray[np.uint8], card: Component, picture: Picture) -> npt.NDArray[np.uint8]:
-    """Return the picture of a step as large as the whole picture: in the card's place, and 0 around it."""
+    """Place the picture of a step at the card's box in an image of the whole picture.
+
+    Args:
+        step: uint8 (H, W) or (H, W, 3), a step for the card.
+        card: Component that is the card.
+        picture: The whole picture.
+
+    Returns:
+        uint8 (H, W) in the size of `picture.pixels`, 0 outside the card.
+    """
     whole = np.zeros(picture.pixels.shape[:2], np.uint8)
     grey = Image.fromarray(step).convert("L").resize((card.width, card.height), Image.Resampling.BOX)
     whole[card.rows_and_columns] = np.asarray(grey)

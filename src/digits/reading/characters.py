@@ -1,31 +1,38 @@
-"""Join components to characters, such as the bar of a 5 and its belly.
+"""Join components to characters, such as the upper bar and the lower part of a 5.
 
-All limits are in typical heights of the page's components and were chosen on the development pictures.
+A component is a connected piece of ink. A character is one digit, or several digits that touch. All limits
+were chosen on the development pictures. Lengths are in typical heights of the page's components
+(`components.typical_height`), unless a line names another unit.
 """
 
 from collections.abc import Sequence
 
 from digits.reading.components import Component, gap, union
 
-MIN_SIZE, MIN_HEIGHT = 0.35, 0.3  # of a character; from 0.25 on fewer cheques: docs/log.md, 2026-11-26
-SMALL = 0.3  # smaller components are specks, dots, or crumbs inside a digit
-MIN_CRUMB = 0.1  # smaller ones join nothing
-SHARED_COLUMNS = 0.5  # of the narrower component's width, at least
-MAX_GAP = 0.2  # between components above one another
-MAX_HEIGHT = 1.6  # of two components joined
+MIN_SIZE, MIN_HEIGHT = 0.35, 0.3  # of a character; 0.25 read fewer cheques: docs/log.md, 2026-11-26
+SMALL = 0.3  # a smaller component is a speck, a dot, or a bit of a digit
+MIN_CRUMB = 0.1  # a smaller component is never joined
+SHARED_COLUMNS = 0.5  # of the narrower component's width; at least this part lies above the other one
+MAX_GAP = 0.2  # between two components, one above the other
+MAX_HEIGHT = 1.6  # of two components together
 
 
 def characters_of(components: Sequence[Component], typical: float) -> list[Component]:
-    """Return the characters of a page, each as one component; specks, dots and dashes are left out.
+    """Join components to characters, and remove specks, dots and dashes.
 
-    `typical` is the typical height of the components in pixels.
+    Args:
+        components: Components of a page.
+        typical: Typical height of the components in pixels.
+
+    Returns:
+        The characters, each as one component, in no particular order.
     """
     characters = _joined(components, typical)
     return [c for c in characters if c.size >= MIN_SIZE * typical and c.height >= MIN_HEIGHT * typical]
 
 
 def _joined(components: Sequence[Component], typical: float) -> list[Component]:
-    """Join components that belong to one character until no two of them do."""
+    """Join components that belong to the same character until no two of them do."""
     characters = sorted(components, key=lambda c: -c.area)
     merged = True
     while merged:
@@ -39,7 +46,16 @@ def _joined(components: Sequence[Component], typical: float) -> list[Component]:
 
 
 def _belong_together(small: Component, large: Component, typical: float) -> bool:
-    """Return True if two components lie above one another and near enough to be one character."""
+    """Return True if two components are parts of one character.
+
+    They lie one above the other and near each other. A tiny component belongs to a larger one if their boxes
+    touch.
+
+    Args:
+        small: The component with less ink.
+        large: The component with more ink.
+        typical: Typical height of the components in pixels.
+    """
     if min(small.size, large.size) < SMALL * typical:
         crumb = min(small.size, large.size) >= MIN_CRUMB * typical
         return gap(small, large) == 0 and crumb and small.bottom < large.bottom

@@ -1,6 +1,8 @@
-"""Leave out components that are no writing: noise, specks, frames, creases, the picture's rim.
+"""Remove components that are not writing: noise, specks, frames, creases, the picture's rim.
 
-All limits were chosen by eye on the development pictures; "side" is the picture's longer side in pixels.
+A component is a connected piece of ink. All limits were chosen by eye on the development pictures. "Side" is
+the longer side of the picture in pixels. "Typical height" is the weighted median height of the components
+(`components.typical_height`).
 """
 
 from collections.abc import Sequence
@@ -10,33 +12,46 @@ import numpy as np
 from digits.reading.components import Component, gap, typical_height
 from digits.reading.placement import is_edge, is_line, is_outline
 
-FEW_COMPONENTS = 50  # up to so many a page is not taken for noise
-GRAIN_SIZE = (6, 0.012)  # px, and of the side: components of noise are smaller
-SMALLEST_WRITING = 0.03  # of the side
-LINE_LENGTH = 2  # times the size of the largest component that is no line: longer lines are creases
-SPECK_SIZE = 0.12  # of the typical height
-TALLEST = 4  # typical heights
-RIM_DISTANCE = 0.02  # of the side, from the border
-RIM_LENGTH = 2.5  # times its thickness
-RIM_GAP = 0.5  # of its size to the next component
+FEW_COMPONENTS = 50  # a page with at most this number of components is not noise
+GRAIN_SIZE = (6, 0.012)  # px, and share of the side; noise is smaller than the larger of the two
+SMALLEST_WRITING = 0.03  # of the side; a component of at most this size is not writing
+LINE_LENGTH = 2  # a line longer than this times the largest other component is a crease
+SPECK_SIZE = 0.12  # of the typical height; a smaller component is a speck
+TALLEST = 4  # typical heights; a higher component is not writing
+RIM_DISTANCE = 0.02  # of the side; largest distance of a rim from the border
+RIM_LENGTH = 2.5  # thicknesses; a rim is longer than this
+RIM_GAP = 0.5  # of its size; the next component is farther away than this
 
 
 def without_noise(components: list[Component], shape: tuple[int, ...]) -> list[Component]:
-    """Return the components, or none of them if most of the ink on the page is grain.
+    """Return the components, or an empty list if most of the ink on the page is noise.
 
-    Paper in dim light shows hundreds of grains and no component as long as a stroke.
+    A photo of paper in dim light has hundreds of small grains, and no component is as long as a pen stroke.
+
+    Args:
+        components: All components of the page.
+        shape: (H, W) of the page in pixels.
     """
     if len(components) <= FEW_COMPONENTS:
         return components
     sizes = np.array([c.size for c in components])
     order = np.argsort(sizes)
     ink = np.cumsum(np.array([c.area for c in components])[order])
-    typical = sizes[order][np.searchsorted(ink, ink[-1] / 2)]  # half of the ink is in smaller components
+    typical = sizes[order][
+        np.searchsorted(ink, ink[-1] / 2)
+    ]  # half of the ink is in components up to this size
     return [] if typical < max(GRAIN_SIZE[0], GRAIN_SIZE[1] * max(shape)) else components
 
 
 def without_clutter(components: list[Component], shape: tuple[int, ...]) -> list[Component]:
-    """Return the components of a page of `shape` (H, W) without its rim, frames, creases and specks."""
+    """Return the components without rims, frames, creases and specks.
+
+    Rims and frames stay if there would be no writing without them.
+
+    Args:
+        components: Components of the page.
+        shape: (H, W) of the page in pixels.
+    """
     inside = [c for c in components if not is_edge(c, shape) and not _is_frame(c, components, shape)]
     if max((c.size for c in inside), default=0) > SMALLEST_WRITING * max(shape):
         components = inside
@@ -50,7 +65,7 @@ def without_clutter(components: list[Component], shape: tuple[int, ...]) -> list
 
 
 def _is_frame(c: Component, others: Sequence[Component], shape: tuple[int, ...]) -> bool:
-    """Return True if a component is thin ink around half of the picture and encloses one of the others."""
+    """Return True if a component is a thin outline around half of the page and encloses another component."""
     if not is_outline(c, shape):
         return False
     return any(
@@ -61,9 +76,9 @@ def _is_frame(c: Component, others: Sequence[Component], shape: tuple[int, ...])
 
 
 def _is_far_rim(c: Component, others: Sequence[Component], shape: tuple[int, ...]) -> bool:
-    """Return True if a component is a thin line along the picture's border with no other component near it.
+    """Return True if a component is a thin line along the border with no other component near it.
 
-    This is where the sheet or the light ends.
+    Such a line is where the sheet or the light ends.
     """
     near = RIM_DISTANCE * max(shape)
     beside = c.left <= near or c.right >= shape[1] - near

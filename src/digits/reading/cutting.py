@@ -1,8 +1,10 @@
-"""Cut a character into pieces along seams: paths from top to bottom through little ink.
+"""Cut a character into pieces along seams.
 
-More seams are offered than digits need; the lattice (lattice.py) decides which of them are used. Limits are
-in typical heights of a character where no other unit is named. Unless a line says otherwise they were chosen
-on the development pictures, with those of the lattice: docs/log.md, 2026-11-26, "Cheque amounts".
+A seam is a path from the top of a character to its bottom that crosses little ink. There are more seams than
+digits need; lattice.py decides which of them are used.
+
+Lengths are in typical heights of a character, unless a line names another unit. The limits were chosen on the
+development pictures, together with those of the lattice: docs/log.md, 2026-11-26, "Cheque amounts".
 """
 
 from dataclasses import dataclass
@@ -15,24 +17,27 @@ from digits.reading.filters import Array, Mask
 from digits.reading.ink import INK_THRESHOLD
 from digits.reading.labelling import label
 
-MIN_WIDTH = 0.6  # narrower characters are not cut
-MIN_HEIGHT = (0.4, 4)  # and px: lower characters are not cut
-SEAM_DISTANCE = (0.13, 3)  # and px: between neighbouring seams, at least
-MIN_PIECE_AREA = 0.02  # typical heights squared; a smaller piece goes to its neighbour
-MAX_SEAMS = 12  # in one character; generous limit
-MAX_SEAM_INK = 5.0  # stroke widths; through 7 nothing is gained: docs/log.md, 2026-11-26
-MIN_SEAM_INK = 0.01  # stroke widths, so that a seam through paper alone still counts as a cut
-HOLE_COST = 4.0  # stroke widths, to cross a hole as high as the character; half of it gains nothing
-SIDEWAYS_COST = 0.03  # of full ink, for each pixel by which a seam leaves the vertical
-PEN_QUANTILE = 0.4  # of the runs of ink down the columns, taken as the stroke width
+MIN_WIDTH = 0.6  # a narrower character is not cut
+MIN_HEIGHT = (0.4, 4)  # typical heights, and px; a character lower than either of them is not cut
+SEAM_DISTANCE = (0.13, 3)  # typical heights, and px; smallest distance of two seams is the larger of both
+MIN_PIECE_AREA = 0.02  # typical heights squared; a smaller piece is joined to its neighbour
+MAX_SEAMS = 12  # largest number of seams in one character
+MAX_SEAM_INK = 5.0  # stroke widths; a seam crosses at most this; 7 is not better: docs/log.md, 2026-11-26
+MIN_SEAM_INK = 0.01  # stroke widths; a seam through paper alone gets this, because 0 means no seam
+HOLE_COST = 4.0  # stroke widths; cost of crossing a hole as high as the character; 2.0 is not better
+SIDEWAYS_COST = 0.03  # of a pixel of full ink; cost of each step of a seam to the left or right
+PEN_QUANTILE = 0.4  # this quantile of the vertical runs of ink estimates the stroke width
 
 
 @dataclass(frozen=True)
 class Piece:
-    """A part of a character between two seams.
+    """A part of a character between two neighbouring seams.
 
-    `cut` is the ink that the seam on its left goes through, in stroke widths; 0 where the character begins.
-    `stroke_width` is the character's, in pixels.
+    Attributes:
+        component: Ink of the piece.
+        character: The whole character.
+        cut: Ink that the seam on the left of the piece crosses, in stroke widths; 0 if there is no seam.
+        stroke_width: Stroke width of the character in pixels.
     """
 
     component: Component
@@ -42,9 +47,15 @@ class Piece:
 
 
 def pieces_of(character: Component, strength: Array, typical: float) -> list[Piece]:
-    """Return the pieces of a character from left to right; a narrow or low character is one piece.
+    """Cut a character into pieces, from left to right.
 
-    `strength` (H, W) is the page's ink in [0, 1], `typical` the typical height of a character in pixels.
+    Args:
+        character: The character.
+        strength: Ink strength of the page, float32 (H, W) in [0, 1].
+        typical: Typical height of a character in pixels.
+
+    Returns:
+        The pieces. A narrow or low character is not cut and becomes one piece.
     """
     too_low = character.height < max(MIN_HEIGHT[1], MIN_HEIGHT[0] * typical)
     if character.width < MIN_WIDTH * typical or too_low:
@@ -61,8 +72,12 @@ def _between_seams(
 ) -> list[Piece]:
     """Return the pieces of a character between its seams, from left to right.
 
-    `seams` and `costs` are those of `_seams`, `pen` is the stroke width in pixels. A piece with fewer than
-    `min_area` pixels of ink joins the next one.
+    Args:
+        character: The character.
+        seams: Column of each seam in each row, arrays (height,), from left to right.
+        costs: Ink that each seam crosses, in stroke widths.
+        pen: Stroke width in pixels.
+        min_area: A piece with fewer pixels of ink is joined to its neighbour.
     """
     columns = np.arange(character.width)
     edges = [np.zeros(character.height, int), *seams, np.full(character.height, character.width)]
@@ -82,24 +97,45 @@ def _between_seams(
 
 
 def holes(mask: Mask) -> Mask:
-    """Return the paper that the ink of a mask (H, W) encloses, as a mask: the inside of 0, 6, 8 and 9."""
+    """Return the paper that ink encloses completely, such as the inside of 0, 6, 8 and 9.
+
+    Args:
+        mask: bool (H, W), True for ink.
+
+    Returns:
+        bool (H, W), True for pixels in holes.
+    """
     labels, count = label(~np.pad(mask, 1), diagonal=False)
     return (labels != labels[0, 0])[1:-1, 1:-1] & ~mask if count > 1 else np.zeros_like(mask)
 
 
 def _pen_width(ink: Array) -> float:
-    """Return the typical length in pixels of a run of ink down a column, at least 1; there must be ink."""
+    """Estimate the stroke width in pixels from the lengths of vertical runs of ink.
+
+    Args:
+        ink: Ink strength, float32 (H, W); at least one pixel must be ink.
+
+    Returns:
+        The width, at least 1.
+    """
     padded = np.pad(ink > INK_THRESHOLD, ((1, 1), (0, 0))).T
     changes = np.flatnonzero(np.diff(padded.ravel(), prepend=False))
     return max(1.0, float(np.quantile(changes[1::2] - changes[::2], PEN_QUANTILE)))
 
 
 def _seams(ink: Array, distance: int, pen: float) -> tuple[list[npt.NDArray[np.int64]], list[float]]:
-    """Return seams through little ink, from left to right, and the ink that each crosses.
+    """Find seams that cross little ink.
 
-    `ink` (H, W) is a character's ink strength and `pen` its stroke width in pixels. A seam is an array (H,)
-    of its column in each row; the ink that it crosses is in stroke widths. Seams are chosen by the ink that
-    they cross, least first, at least `distance` pixels apart in the middle row.
+    The seams with the least ink are chosen first.
+
+    Args:
+        ink: Cost of each pixel of a character, float32 (H, W): ink strength, and more inside holes.
+        distance: Smallest distance of two seams in the middle row, in pixels.
+        pen: Stroke width in pixels.
+
+    Returns:
+        Seams from left to right, each the column in every row, int64 (H,); and the ink that each seam
+        crosses, in stroke widths.
     """
     height, width = ink.shape
     middle = height // 2
@@ -117,17 +153,23 @@ def _seams(ink: Array, distance: int, pen: float) -> tuple[list[npt.NDArray[np.i
         if taken[column]:
             continue
         taken[max(0, column - distance + 1) : column + distance] = True
-        seams.append(np.concatenate([_traced(steps_up, column)[::-1], _traced(steps_down, column)]))
+        seams.append(np.concatenate([_path_to(steps_up, column)[::-1], _path_to(steps_down, column)]))
         costs.append(cost)
     order = np.argsort([int(seam[middle]) for seam in seams], kind="stable")
     return [seams[i] for i in order], [max(costs[i], MIN_SEAM_INK) for i in order]
 
 
 def _cheapest_paths(ink: Array) -> tuple[npt.NDArray[np.float64], list[npt.NDArray[np.int64]]]:
-    """Find the cheapest path from the first row to each pixel of the last, by dynamic programming.
+    """Find the cheapest path from the first row to each pixel of the last row, by dynamic programming.
 
-    `ink` (H, W) is the cost of each pixel. Returns the costs of the paths (W,), and for each row after the
-    first the steps (W,) from the pixel before: -1, 0 or 1 column.
+    From one row to the next, a path goes straight or to a neighbouring column.
+
+    Args:
+        ink: Cost of each pixel, float32 (H, W).
+
+    Returns:
+        Cost of the path to each pixel of the last row, (W,). For each later row, the step (W,) to the column
+        before: -1, 0 or 1.
     """
     cost = ink[0].astype(np.float64)
     steps = []
@@ -142,10 +184,15 @@ def _cheapest_paths(ink: Array) -> tuple[npt.NDArray[np.float64], list[npt.NDArr
     return cost, steps
 
 
-def _traced(steps: list[npt.NDArray[np.int64]], column: int) -> npt.NDArray[np.int64]:
-    """Return the columns of the path that ends in `column`, from the last row to the first.
+def _path_to(steps: list[npt.NDArray[np.int64]], column: int) -> npt.NDArray[np.int64]:
+    """Follow a path back from the last row to the first.
 
-    `steps` are those of `_cheapest_paths`.
+    Args:
+        steps: Steps from `_cheapest_paths`.
+        column: Column where the path ends in the last row.
+
+    Returns:
+        Columns of the path (H,), the last row first.
     """
     path = [int(column)]
     for step in reversed(steps):

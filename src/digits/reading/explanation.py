@@ -1,7 +1,10 @@
-"""Draw the steps from a picture to its answer, as one picture.
+"""Draw the steps from a picture to its answer, as one figure.
 
-From top to bottom: the picture with its marks numbered; the ink and the strokes that were found; each mark as
-the network saw it, with its likeliest answers. Needs Matplotlib; lengths are pixels of the drawn picture.
+The figure shows from top to bottom: the picture with its marks numbered; the ink and the strokes; each mark
+as the network saw it, with its likeliest answers. A mark is a part of the picture that may be a digit.
+
+Matplotlib is needed. Lengths are pixels of the figure, unless a line names another unit. `y` points
+downwards.
 """
 
 from collections.abc import Sequence
@@ -43,26 +46,26 @@ from digits.reading.results import BLANK, NO_DIGIT, UNCLEAR, Digit, Reading
 
 Area: TypeAlias = tuple[float, float, float, float]  # left, top, width, height
 
-PICTURE_SIZE = (WIDTH - 2 * MARGIN, 640)  # largest width and height of the picture
-STEP_SIZE = ((WIDTH - 3 * MARGIN) // 2, 400)  # largest width and height of a step; two stand side by side
-HEADING, SUBHEADING = 46, 30  # height of a section's title, and of the line below a step's title
+PICTURE_SIZE = (WIDTH - 2 * MARGIN, 640)  # largest width and height of the drawn picture
+STEP_SIZE = ((WIDTH - 3 * MARGIN) // 2, 400)  # largest width and height of a step; two are side by side
+HEADING, SUBHEADING = 46, 30  # heights of a section's title and of the text line below a step's title
 TITLE_MIDDLE = 12  # from the top of a title to its middle
-SECTION_GAP = 40
-CRISP_SCALE = 4  # from this enlargement on pixels are drawn as squares
-FRAME_WIDTH = 1.6  # points
+SECTION_GAP = 40  # between two sections
+CRISP_SCALE = 4  # pixels that are enlarged at least this much are drawn as squares
+FRAME_WIDTH = 1.6  # points; thickness of lines
 
-MARK_COLUMNS = 5  # marks side by side
+MARK_COLUMNS = 5  # number of marks side by side
 MARK_SCALE, SOLE_MARK_SCALE = 6, 14  # enlargement of a mark's image, and of the only mark's
 MARK_SIDE = MARK_SCALE * SIDE
 MARK_TOP = 10  # between the section's title and the first row of marks
 IMAGE_TOP, BARS_TOP, SOLE_BARS_TOP = 40, 48, 38  # image below verdict, bars around image, bars below verdict
 BAR_HEIGHT, BAR_PADDING = 32, 6
-MARK_ANSWERS = 3  # bars of each mark
+MARK_ANSWERS = 3  # number of bars for each mark
 ROW_PITCH = BARS_TOP + MARK_SIDE + MARK_ANSWERS * BAR_HEIGHT + ROW_GAP  # from one row of marks to the next
-MAX_MARKS = 30  # of more marks, those with the lowest probability are drawn
-CROWDED, CROWDED_SIZE = 40, 0.65  # with more marks than this the numbers are smaller by this factor
-TAG_HEIGHT, TAG_PADDING = 1.25, 10  # of the number of a mark: in font sizes, and left and right together
-MAX_TITLE = 36  # characters of the answer in the title
+MAX_MARKS = 30  # if there are more, only those with the lowest probability are drawn
+CROWDED, CROWDED_SIZE = 40, 0.65  # with more than 40 marks, numbers are smaller by this factor
+TAG_HEIGHT, TAG_PADDING = 1.25, 10  # of a number's rectangle: height in font sizes, padding left plus right
+MAX_TITLE = 36  # largest number of characters of the answer in the title
 
 REASONS = {
     UNCLEAR: "Unclear: no digit is likely enough.",
@@ -72,9 +75,14 @@ NumberedDigit: TypeAlias = tuple[int, Digit]  # counted from 1 in reading order
 
 
 def explain(reading: Reading, path: Path) -> None:
-    """Draw a reading that was made with `explain=True` and save it as the PNG file `path`.
+    """Draw the steps of a reading and save the figure as a PNG file.
 
-    Raises DigitsError if the file cannot be written.
+    Args:
+        reading: Answer that was made with `explain=True`.
+        path: The PNG file; an old file is replaced.
+
+    Raises:
+        DigitsError: if the file cannot be written.
     """
     try:
         save_png(explain_figure(reading), path)
@@ -85,7 +93,7 @@ def explain(reading: Reading, path: Path) -> None:
 
 
 def explain_figure(reading: Reading) -> Figure:
-    """Return the drawing of a reading that was made with `explain=True`."""
+    """Return the figure for a reading that was made with `explain=True`."""
     steps = [name for name in reading.steps if name != "picture"]
     marks = [(number, digit) for number, digit in enumerate(reading.digits, 1) if digit.reason != BLANK]
     shown = _least_certain(marks)
@@ -113,7 +121,7 @@ def _least_certain(marks: Sequence[NumberedDigit]) -> list[NumberedDigit]:
 
 
 def _title(reading: Reading) -> str:
-    """Return the accepted digits as a title, or their number if there are many."""
+    """Return the title: the accepted digits, or how many they are if they do not fit."""
     rows = reading.text.split("\n") if reading.text else []
     answer = " / ".join(rows)
     if len(answer) > MAX_TITLE:
@@ -122,7 +130,7 @@ def _title(reading: Reading) -> str:
 
 
 def _summary(reading: Reading) -> str:
-    """Return a sentence on what was found, and one on each reason why a mark was not accepted."""
+    """Return the line below the title: what was found, and why marks were not accepted."""
     marks = [digit for digit in reading.digits if digit.reason != BLANK]
     size = f"{reading.width:,} × {reading.height:,} pixels"
     if not marks:
@@ -135,9 +143,9 @@ def _summary(reading: Reading) -> str:
 
 
 def _fitted(pixels: Pixels, largest: tuple[int, int]) -> tuple[int, int]:
-    """Return the width and height of an image (H, W) enlarged to fit into `largest`.
+    """Return width and height of a picture scaled to fit into `largest` (width, height).
 
-    A large factor is rounded down to a whole number, so that all pixels are squares of the same size.
+    A large factor is rounded down to a whole number, so that all pixels become squares of equal size.
     """
     height, width = pixels.shape[:2]
     scale = min(largest[0] / width, largest[1] / height)
@@ -149,7 +157,7 @@ def _fitted(pixels: Pixels, largest: tuple[int, int]) -> tuple[int, int]:
 
 
 def _draw_picture(canvas: Axes, reading: Reading, marks: Sequence[NumberedDigit], area: Area) -> None:
-    """Draw the picture with a frame and a number around each mark, below its title."""
+    """Draw the picture with its title, and a frame with a number around each mark."""
     write(canvas, MARGIN, area[1] - HEADING + TITLE_MIDDLE, "The picture, every mark numbered", weight="bold")
     _draw_pixels(canvas, reading.steps["picture"], area)
     size = SMALL_SIZE * (CROWDED_SIZE if len(reading.digits) > CROWDED else 1)
@@ -158,7 +166,7 @@ def _draw_picture(canvas: Axes, reading: Reading, marks: Sequence[NumberedDigit]
 
 
 def _draw_pixels(canvas: Axes, pixels: Pixels, area: Area, *, inverted: bool = False) -> None:
-    """Draw an image (H, W) or (H, W, 3) into an area; `inverted` draws 0 as white."""
+    """Draw an image (H, W) or (H, W, 3), uint8, into an area; if `inverted`, 0 is white."""
     x, y, width, height = area
     crisp = width >= CRISP_SCALE * pixels.shape[1]
     how = Image.Resampling.NEAREST if crisp else Image.Resampling.BICUBIC
@@ -167,14 +175,14 @@ def _draw_pixels(canvas: Axes, pixels: Pixels, area: Area, *, inverted: bool = F
 
 
 def _area_of(digit: Digit, reading: Reading, area: Area) -> Area:
-    """Return where a digit lies if the whole picture is drawn into `area`."""
+    """Return the area of a digit if the whole picture is drawn into `area`."""
     across, down = area[2] / reading.width, area[3] / reading.height
     x, y, width, height = digit.box
     return area[0] + x * across, area[1] + y * down, width * across, height * down
 
 
 def _draw_frame(canvas: Axes, number: int, digit: Digit, area: Area, size: float) -> None:
-    """Draw a frame around a mark, and its number on a tag at the upper left corner in `size` points."""
+    """Draw a frame around a mark, and its number in the upper left corner; `size` of the number in points."""
     x, y, width, height = area
     colour = BLUE if digit.accepted else VERMILLION
     style = "solid" if digit.accepted else "dashed"
@@ -185,7 +193,7 @@ def _draw_frame(canvas: Axes, number: int, digit: Digit, area: Area, size: float
 
 
 def _draw_tag(canvas: Axes, number: int, x: float, y: float, colour: str, size: float = SMALL_SIZE) -> None:
-    """Draw a number in white on a coloured rectangle with its upper left corner at (x, y)."""
+    """Draw a white number on a coloured rectangle whose upper left corner is (x, y)."""
     height = size * PX_PER_POINT * TAG_HEIGHT
     width = len(str(number)) * size * PX_PER_POINT * DIGIT_WIDTH + TAG_PADDING
     canvas.add_patch(Rectangle((x, y), width, height, color=colour, linewidth=0, zorder=3))
@@ -194,11 +202,11 @@ def _draw_tag(canvas: Axes, number: int, x: float, y: float, colour: str, size: 
 
 
 def _draw_step(canvas: Axes, reading: Reading, name: str, area: Area) -> None:
-    """Draw the picture of a step, by its name in `reading.steps`, below its title."""
+    """Draw the picture of a step with its title; `name` is its name in `reading.steps`."""
     x, y = area[:2]
     titles = {
         "ink": ("Ink", f"{'lighter' if reading.light_ink else 'darker'} than the paper around it"),
-        "strokes": ("Strokes", "no rules or specks; lines underlined"),
+        "strokes": ("Strokes", "no ruled lines or specks; rows underlined"),
     }
     title, text = titles.get(name, (name.capitalize(), ""))
     write(canvas, x, y - HEADING - SUBHEADING + TITLE_MIDDLE, title, weight="bold")
@@ -211,7 +219,7 @@ def _draw_step(canvas: Axes, reading: Reading, name: str, area: Area) -> None:
 
 
 def _underline(canvas: Axes, areas: Sequence[Area]) -> None:
-    """Draw a line below the marks of a row, from the first to the last, with a point for each mark."""
+    """Draw a line below the marks of a row, with a point for each mark; `areas` are from left to right."""
     xs = [x + width / 2 for x, _, width, _ in areas]
     ys = [y + height + 6 for _, y, _, height in areas]
     ends = ([areas[0][0], *xs, areas[-1][0] + areas[-1][2]], [ys[0], *ys, ys[-1]])
@@ -230,13 +238,17 @@ def _height_of_marks(count: int) -> float:
 
 
 def _draw_marks(canvas: Axes, marks: Sequence[NumberedDigit], found: int, y: float) -> None:
-    """Draw each mark as the network saw it, with its likeliest answers; a single mark is drawn larger.
+    """Draw each mark as the network saw it, with its likeliest answers. A single mark is drawn larger.
 
-    `found` is the number of all marks in the picture, `y` the top of the section.
+    Args:
+        canvas: Axes of the figure.
+        marks: The marks to draw.
+        found: Number of all marks in the picture.
+        y: Top of the section.
     """
     if not marks:
         return
-    which = f"; the {len(marks)} of {found:,} it was least sure of" if found > len(marks) else ""
+    which = f"; the {len(marks)} least probable of {found:,} marks" if found > len(marks) else ""
     write(canvas, MARGIN, y + TITLE_MIDDLE, f"What the network saw, and its answers{which}", weight="bold")
     if len(marks) == 1:
         _draw_sole_mark(canvas, *marks[0], y + HEADING)
@@ -249,7 +261,7 @@ def _draw_marks(canvas: Axes, marks: Sequence[NumberedDigit], found: int, y: flo
 
 
 def _draw_sole_mark(canvas: Axes, number: int, digit: Digit, top: float) -> None:
-    """Draw the only mark, with all of its answers beside it."""
+    """Draw the only mark, with all its answers on the right."""
     draw_image(canvas, MARGIN, top, digit.image, SOLE_MARK_SCALE, limits=(0, 1))
     left = 2 * MARGIN + SOLE_MARK_SCALE * SIDE
     width = WIDTH - MARGIN - left
@@ -258,18 +270,18 @@ def _draw_sole_mark(canvas: Axes, number: int, digit: Digit, top: float) -> None
 
 
 def _draw_verdict(canvas: Axes, number: int, digit: Digit, x: float, y: float, width: float) -> None:
-    """Write a mark's number, and what it was read as or why it was not accepted; `y` is the text's middle."""
+    """Write the number of a mark, and its digit or why it was not accepted; `y` is the middle of the text."""
     colour = BLUE if digit.accepted else VERMILLION
     _draw_tag(canvas, number, x, y - SMALL_SIZE * PX_PER_POINT * TAG_HEIGHT / 2, colour)
     words = f"read as {digit.digit}" if digit.accepted else str(digit.reason)
     write(canvas, x + width, y, words, SMALL_SIZE, color=colour, weight="bold", ha="right")
 
 
-def _draw_answers(canvas: Axes, digit: Digit, x: float, y: float, width: float, most: int) -> None:
-    """Draw a bar for each of the `most` likeliest answers; "no digit" is one of them."""
+def _draw_answers(canvas: Axes, digit: Digit, x: float, y: float, width: float, count: int) -> None:
+    """Draw a bar for each of the `count` likeliest answers, which are the digits and "no digit"."""
     answers = [(probability, str(i)) for i, probability in enumerate(digit.probabilities)]
     answers.append((max(0.0, 1 - sum(digit.probabilities)), "no digit"))
-    ranked = sorted(answers, key=lambda answer: -answer[0])[:most]
+    ranked = sorted(answers, key=lambda answer: -answer[0])[:count]
     best = PALE_BLUE if digit.accepted else PALE_VERMILLION
     for row, (probability, name) in enumerate(ranked):
         top, middle = y + row * BAR_HEIGHT, y + (row + 0.5) * BAR_HEIGHT

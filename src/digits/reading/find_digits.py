@@ -31,7 +31,7 @@ from digits.reading.mnist_form import as_mnist_image
 from digits.reading.page_edges import without_page_edges
 from digits.reading.page_scale import ScaledPage, scaled_page
 from digits.reading.placement import TINY
-from digits.reading.ruled_lines import contrast_without_rules, ink_without_rules
+from digits.reading.ruled_lines import contrast_without_ruled_lines, ink_without_ruled_lines
 from digits.reading.segmentation import segment
 from digits.reading.single_digit import components_of_single_digit
 
@@ -107,8 +107,8 @@ def _ink_of_page(contrast: Array, *, single: bool) -> tuple[Ink, Ink]:
     if max(contrast.shape) <= TINY:
         ink = ink_from_contrast(contrast)
         return ink, ink
-    ink = without_page_edges(contrast if single else contrast_without_rules(contrast))
-    return ink, ink_without_rules(ink, several=not single)
+    ink = without_page_edges(contrast if single else contrast_without_ruled_lines(contrast))
+    return ink, ink_without_ruled_lines(ink, several=not single)
 
 
 def _writing(ink: Ink, *, single: bool) -> list[Component]:

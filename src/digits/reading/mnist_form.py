@@ -1,4 +1,8 @@
-"""Bring a character into MNIST's form: a box of 20 pixels, MNIST's stroke width, centred by mass."""
+"""Bring a character into MNIST's form: a box of 20 pixels, MNIST's stroke width, centred by mass.
+
+`mnist_form` crops the ink, scales it to the box, changes the stroke width if it is unusual, and places the
+result in an image of 28 x 28 pixels.
+"""
 
 import functools
 from collections.abc import Callable
@@ -12,34 +16,42 @@ from digits.reading.decoding import Pixels
 from digits.reading.filters import Array, running, with_margin
 from digits.reading.ink import stroke_width
 
-# Of MNIST's training images a quarter has thinner strokes and one in twenty thicker ones. 1.6 to 2.8 px and
-# 3.0 to 5.0 px made no difference: docs/log.md, 2026-11-26.
+# Range of stroke widths that are not changed. A quarter of MNIST's training images has thinner strokes, and
+# 5 % have thicker ones. Limits of 1.6 to 2.8 px and of 3.0 to 5.0 px read as many pictures: docs/log.md,
+# 2026-11-26.
 MIN_STROKE_WIDTH, MAX_STROKE_WIDTH = 2.0, 3.6  # px of the 20-pixel box
-VISIBLE = 0.2  # ink strength; fainter ink does not count for the box (chosen by eye)
+VISIBLE = 0.2  # ink strength; fainter ink does not count when the box is measured (chosen by eye)
 
-# A picture that has MNIST's form already. The margins are MNIST's, with one pixel for rounding.
-EMPTY_ROWS = 3  # px above and below the digit, at least
-BRIGHTEST = 200  # of 255, at least: ink at full strength
-OFF_CENTRE = 1.01  # px between the centre of mass and the middle, at most
+# Conditions for a picture that is already in MNIST's form. One pixel is allowed for rounding.
+EMPTY_ROWS = 3  # px; smallest empty margin above and below the digit
+BRIGHTEST = 200  # of 255; smallest value of the brightest pixel
+OFF_CENTRE = 1.01  # px; largest distance of the centre of mass from the middle, down or across
 
-# The soft edge of a component that is cut out of its page.
-CUT_MARGIN = 2  # px
-LARGE, LARGE_WINDOW, SMALL_WINDOW = 40, 5, 3  # px: from this size on the soft edge is wider
+# How much of the soft edge is kept when a component is cut out of its page.
+CUT_MARGIN = 2  # px around the component's box
+LARGE = 40  # px; a component that is larger has a wider soft edge
+LARGE_WINDOW, SMALL_WINDOW = 5, 3  # px; ink within this square around a pixel of the component is kept
 
-# How the stroke width is changed: in each step, an image FINE times the final size gains or loses 1 px on
-# either side of a stroke.
+# The stroke width is changed in steps. In each step, strokes grow or shrink by 1 px on each side, in an image
+# that is FINE times as large as the final one.
 FINE = 4
-FINE_MARGIN = 6  # px of that image, room for growing strokes
-STEPS_PER_PIXEL = 2  # of the final size: 2 px in an image four times as large are half a pixel
-MAX_THINNING = 4  # steps; more would break strokes of uneven width (chosen by eye)
+FINE_MARGIN = 6  # px of the larger image; space for growing strokes
+STEPS_PER_PIXEL = 2  # of the final image; a step changes the width by 2 px of 4 times the size: half a pixel
+MAX_THINNING = 4  # steps of thinning; more would break strokes of uneven width (chosen by eye)
 
-MATRIX_SIDE = 64  # px; smaller images are scaled faster by two matrix products: docs/log.md, 2026-11-26
+MATRIX_SIDE = 64  # px; up to this side two matrix products scale an image faster: docs/log.md, 2026-11-26
 
 
 def as_mnist_image(pixels: Pixels) -> Array | None:
-    """Return the picture as (28, 28) float32 in [0, 1] if it has MNIST's form already, else None.
+    """Convert a picture that is already in MNIST's form to float.
 
-    That is: 28 x 28 pixels, white on black, a box of 20 pixels, centred by mass.
+    MNIST's form means: 28 x 28 pixels, white on black, a box of 20 pixels, centred by mass.
+
+    Args:
+        pixels: uint8, (H, W) grey or (H, W, 3) RGB.
+
+    Returns:
+        float32 (28, 28) in [0, 1]; None if the picture has another form.
     """
     if pixels.shape != (SIDE, SIDE) or pixels[:EMPTY_ROWS].any() or pixels[-EMPTY_ROWS:].any():
         return None
@@ -55,9 +67,15 @@ def as_mnist_image(pixels: Pixels) -> Array | None:
 
 
 def cut_out(strength: Array, component: Component) -> Array:
-    """Return the ink of a component alone, cut out of the page's `strength` (H, W).
+    """Cut the ink of one component out of its page.
 
-    The result has the size of its box and CUT_MARGIN more on each side, for the soft edges of its strokes.
+    Args:
+        strength: Ink strength of the page, float32 (H, W) in [0, 1].
+        component: The component.
+
+    Returns:
+        float32, in the size of its box plus CUT_MARGIN pixels on each side, for the soft edges of
+        strokes. The ink of other components is 0.
     """
     margin = CUT_MARGIN
     window = LARGE_WINDOW if component.size > LARGE else SMALL_WINDOW
@@ -71,9 +89,13 @@ def cut_out(strength: Array, component: Component) -> Array:
 
 
 def mnist_form(ink: Array) -> Array:
-    """Bring the ink of one character (H, W), in [0, 1], into MNIST's form.
+    """Bring the ink of one character into MNIST's form.
 
-    Returns (28, 28) float32 in [0, 1], white on black; all 0 if there is no visible ink.
+    Args:
+        ink: Ink strength, float32 (H, W) in [0, 1].
+
+    Returns:
+        float32 (28, 28) in [0, 1], white on black; all 0 if there is no visible ink.
     """
     ink = _visible_part(ink)
     if not ink.size:
@@ -87,7 +109,7 @@ def mnist_form(ink: Array) -> Array:
 
 
 def _visible_part(ink: Array) -> Array:
-    """Crop an image (H, W) to its visible ink; the result is empty, (0, 0), if there is none."""
+    """Crop an image (H, W) to the box of its visible ink; return an array (0, 0) if there is none."""
     visible = ink > VISIBLE
     if not visible.any():
         return ink[:0, :0]
@@ -96,12 +118,20 @@ def _visible_part(ink: Array) -> Array:
 
 
 def _boxed(ink: Array) -> Array:
-    """Scale the ink so that its longer side is 20 pixels."""
+    """Scale an image (H, W) so that its longer side is 20 pixels."""
     return ink if max(ink.shape) == BOX else scaled(ink, BOX / max(ink.shape))
 
 
 def scaled(ink: Array, scale: float) -> Array:
-    """Scale an image (H, W) by bicubic interpolation, clipped to [0, 1]; each side is at least 1 pixel."""
+    """Scale an image by bicubic interpolation.
+
+    Args:
+        ink: float32 (H, W) in [0, 1].
+        scale: Factor for both sides; the new sides are rounded and at least 1 pixel.
+
+    Returns:
+        float32 in [0, 1].
+    """
     height, width = (max(1, round(n * scale)) for n in ink.shape)
     if max(ink.shape) <= MATRIX_SIDE:
         new = _resampling(ink.shape[0], height).T @ ink @ _resampling(ink.shape[1], width)
@@ -112,7 +142,7 @@ def scaled(ink: Array, scale: float) -> Array:
 
 @functools.lru_cache(maxsize=512)  # at most 10 MB
 def _resampling(before: int, after: int) -> Array:
-    """Return the weights (before, after) of each old pixel in each new one, as Pillow computes them."""
+    """Return the weights (before, after) of each old pixel for each new pixel, as Pillow computes them."""
     identity = Image.fromarray(np.eye(before, dtype=np.float32))
     return np.asarray(identity.resize((after, before), Image.Resampling.BICUBIC))
 
@@ -120,23 +150,28 @@ def _resampling(before: int, after: int) -> Array:
 def _with_stroke_width_of_mnist(ink: Array, width: float) -> Array:
     """Make strokes thicker or thinner until they are as wide as MNIST's.
 
-    `width` is their width in pixels of the 20-pixel box. The result is about 80 pixels long, with margins.
+    Args:
+        ink: Ink strength, float32 (H, W) in [0, 1].
+        width: Stroke width in pixels after scaling to the box of 20 pixels.
+
+    Returns:
+        float32 in [0, 1], with a longer side of about 80 pixels and margins.
     """
     fine = scaled(ink, FINE * BOX / max(ink.shape))
     if width < MIN_STROKE_WIDTH:
         fine = with_margin(fine, FINE_MARGIN)
         for i in range(round(STEPS_PER_PIXEL * (MIN_STROKE_WIDTH - width))):
-            fine = _dilated(fine, np.maximum, square=i % 2 == 1)
+            fine = _dilated_or_eroded(fine, np.maximum, square=i % 2 == 1)
     else:
         for i in range(min(MAX_THINNING, round(STEPS_PER_PIXEL * (width - MAX_STROKE_WIDTH)))):
-            fine = _dilated(with_margin(fine, 1), np.minimum, square=i % 2 == 1)
+            fine = _dilated_or_eroded(with_margin(fine, 1), np.minimum, square=i % 2 == 1)
     return fine
 
 
-def _dilated(ink: Array, extreme: Callable[..., Array], *, square: bool) -> Array:
-    """Dilate (`np.maximum`) or erode (`np.minimum`) by one pixel, with a square or a cross.
+def _dilated_or_eroded(ink: Array, extreme: Callable[..., Array], *, square: bool) -> Array:
+    """Dilate (`np.maximum`) or erode (`np.minimum`) the ink by one pixel, with a 3 x 3 square or a cross.
 
-    Crosses and squares one after the other approximate a circle by an octagon.
+    The caller alternates crosses and squares, because together they approximate a circle by an octagon.
     """
     if square:
         return np.asarray(running(extreme, ink, 3))
@@ -152,7 +187,7 @@ def centre_of_mass(ink: Array) -> tuple[float, float]:
 
 
 def _centred(boxed: Array) -> Array:
-    """Place an image of at most 20 x 20 pixels in 28 x 28, its centre of mass in the middle."""
+    """Place an image of at most 20 x 20 pixels in one of 28 x 28, with its centre of mass in the middle."""
     y, x = centre_of_mass(boxed)
     top = min(max(round((SIDE - 1) / 2 - y + 0.0), 0), SIDE - boxed.shape[0])
     left = min(max(round((SIDE - 1) / 2 - x + 0.0), 0), SIDE - boxed.shape[1])

@@ -1,7 +1,8 @@
 """Remove tables, carpets and fingers that reach into the picture from its border.
 
-They are darker than a pen. Beside them faint writing would count as paper, so the ink is separated from the
-paper a second time without them. All limits were chosen by eye on the development pictures.
+They are often much darker than a pen. Next to them, faint writing looks like paper. Therefore they are
+removed first, and then ink and paper are separated a second time. All limits were chosen by eye on the
+development pictures.
 """
 
 from collections.abc import Sequence
@@ -14,16 +15,20 @@ from digits.reading.filters import Array, Mask, running
 from digits.reading.ink import INK_THRESHOLD, Ink, ink_from_contrast
 from digits.reading.placement import enters_from_outside, is_edge, is_outline
 
-REMOVED_MARGIN = 0.01  # of the picture's longer side; removed together with a component, as its soft edge
-FRINGE = 3  # times that margin; ink left over in it belongs to what was removed
-MOSTLY = 0.5  # share of a component's pixels
-SMALLEST_WRITING = 0.1  # of the picture's shorter side; less ink left than this is no writing
+REMOVED_MARGIN = 0.01  # of the longer side; this margin of a component is removed too: its soft edge
+FRINGE = 3  # margins; ink that is nearer to a removed component is a remainder of it
+MOSTLY = 0.5  # a component lies within an area if more than this share of its pixels does
+SMALLEST_WRITING = 0.1  # of the picture's shorter side; a smaller component is not writing
 
 
 def without_page_edges(contrast: Array) -> Ink:
-    """Return the ink of a page, from its contrast (H, W), without what reaches in over the border.
+    """Compute the ink of a page without things that reach into the picture from its border.
 
-    The ink stays as it is if no writing would be left.
+    Args:
+        contrast: Contrast with the paper, float32 (H, W) in [0, 1].
+
+    Returns:
+        The ink. Nothing is removed if no writing would remain.
     """
     ink = ink_from_contrast(contrast)
     shape = ink.mask.shape
@@ -35,12 +40,21 @@ def without_page_edges(contrast: Array) -> Ink:
     again = _ink_without(contrast, [c for c in components if enters_from_outside(c, shape)])
     if again is None:
         return ink
+    # A finger may have hidden the writing. Then the ink that is found now counted as paper before.
     was_hidden = float(ink.strength[again.mask].mean()) < INK_THRESHOLD
     return again if was_hidden else ink
 
 
 def _ink_without(contrast: Array, removed: Sequence[Component]) -> Ink | None:
-    """Return the ink of a page without these components; None if there are none or no writing is left."""
+    """Compute the ink of a page after some components are removed.
+
+    Args:
+        contrast: float32 (H, W) in [0, 1].
+        removed: Components that are removed, with a margin.
+
+    Returns:
+        The ink; None if `removed` is empty or no writing remains.
+    """
     if not removed:
         return None
     rim = np.zeros(contrast.shape, bool)
@@ -55,5 +69,5 @@ def _ink_without(contrast: Array, removed: Sequence[Component]) -> Ink | None:
 
 
 def _lies_within(c: Component, area: Mask) -> bool:
-    """Return True if most of the component's ink lies in the area, a mask of the page."""
+    """Return True if most of the component's ink lies in `area`, a mask (H, W) of the page."""
     return float(area[c.rows_and_columns][c.mask].mean()) > MOSTLY

@@ -9,17 +9,19 @@ from digits.reading.components import Component, connected_components, typical_h
 from digits.reading.filters import Array, running
 from digits.reading.ink import INK_THRESHOLD, Ink, stroke_width
 
-CHARACTER_HEIGHT = 80  # px, at which characters are cut; four times the height of MNIST's box
-MIN_STROKE_WIDTH = 4.0  # px at that height, 1 px in MNIST's box: thinner strokes would break
-LARGEST_COMPONENT = 4  # times the height of a character, at most (chosen by eye on the development pictures)
-WORTHWHILE = 0.75  # a page is made smaller only by this factor or a smaller one
+CHARACTER_HEIGHT = 80  # px; height of a character after scaling, four times the height of MNIST's box
+MIN_STROKE_WIDTH = 4.0  # px after scaling, 1 px in MNIST's box; thinner strokes would break
+LARGEST_COMPONENT = 4  # heights of a character; largest size of a component (chosen by eye)
+MAX_SCALE = 0.75  # a page is scaled only if the factor is at most this
 
 
 @dataclass(frozen=True)
 class ScaledPage:
-    """The ink of a page in which characters are at most about CHARACTER_HEIGHT pixels high.
+    """A page whose characters are at most about CHARACTER_HEIGHT pixels high.
 
-    `strength` (H, W), float32 in [0, 1], holds the ink; `components` lie in it.
+    Attributes:
+        strength: Ink strength, float32 (H, W) in [0, 1].
+        components: Components of ink on this page.
     """
 
     strength: Array
@@ -27,17 +29,23 @@ class ScaledPage:
 
 
 def scaled_page(ink: Ink, components: list[Component]) -> ScaledPage:
-    """Return the page with large writing made smaller; small writing stays as it is.
+    """Make a page with large writing smaller; a page with small writing is not changed.
 
-    Thin strokes are made thicker first, so that they do not fade. Ink outside `components` is left out where
-    the page is scaled.
+    Thin strokes are made thicker first, because they would disappear otherwise.
+
+    Args:
+        ink: Ink of the page.
+        components: Components that are writing. Other ink is removed if the page is scaled.
+
+    Returns:
+        The page with its components.
     """
     if not components:
         return ScaledPage(ink.strength, [])
     height = typical_height(components) if len(components) > 1 else float(components[0].size)
     height = max(height, max(c.size for c in components) / LARGEST_COMPONENT)
     scale = CHARACTER_HEIGHT / height
-    if scale > WORTHWHILE:
+    if scale > MAX_SCALE:
         return ScaledPage(ink.strength, components)
     strength = _with_thick_strokes(ink.strength, union(components), scale)
     size = (max(1, round(strength.shape[1] * scale)), max(1, round(strength.shape[0] * scale)))
@@ -46,7 +54,16 @@ def scaled_page(ink: Ink, components: list[Component]) -> ScaledPage:
 
 
 def _with_thick_strokes(strength: Array, writing: Component, scale: float) -> Array:
-    """Return the ink (H, W) of the writing alone, thick enough for MIN_STROKE_WIDTH after scaling."""
+    """Return the ink of the writing alone, with strokes of at least MIN_STROKE_WIDTH after scaling.
+
+    Args:
+        strength: Ink strength of the page, float32 (H, W).
+        writing: All components of writing, joined.
+        scale: Factor by which the page will be scaled, below 1.
+
+    Returns:
+        float32 (H, W), not scaled yet.
+    """
     reach = 1 + round(MIN_STROKE_WIDTH / scale / 2)
     top, left = max(writing.top - reach, 0), max(writing.left - reach, 0)
     around = np.s_[top : writing.bottom + reach, left : writing.right + reach]

@@ -1,52 +1,57 @@
-"""Tell where a component lies in the picture: on the border, along an edge, around the writing.
+"""Find out where a component lies: on the border, along an edge, or around the writing.
 
-All limits were chosen by eye on the development pictures; "side" is the picture's longer side in pixels, and
-`shape` the picture's (H, W).
+All limits were chosen by eye on the development pictures. "Side" is the longer side of the picture in pixels,
+and `shape` is the picture's (H, W).
 """
 
 from digits.reading.components import Component
 
-TINY = 32  # px; pictures up to this side show neither tables nor ruled lines: docs/log.md, 2026-11-26
-NEAR_BORDER = 0.008  # of the side: what lies this close touches the border
-LINE_THICKNESS = 0.15  # width over length, up to which a component is a line: a crease, an edge or a 1
+TINY = 32  # px; smaller pictures show neither tables nor ruled lines: docs/log.md, 2026-11-26
+NEAR_BORDER = 0.008  # of the side; a component at most this far from the border touches it
+LINE_THICKNESS = 0.15  # largest ratio of width to length of a line: a crease, an edge or a 1
 
 # An outline is thin ink around at least half of the picture, such as a frame or the edges of a sheet.
-OUTLINE_SIDE = 0.5  # of the picture's height and width, at least
-OUTLINE_AREA = 0.12  # of its box, at most
-OUTLINE_BAND = 0.04  # of its size; the ink of its sides lies in bands this wide
-OUTLINE_COVERED = 0.6  # of a band's length that has ink, on at least two sides
+OUTLINE_SIDE = 0.5  # smallest height and width, as a share of the picture's
+OUTLINE_AREA = 0.12  # largest share of its box that is ink
+OUTLINE_BAND = 0.04  # of its size; width of a band along each side of its box
+OUTLINE_COVERED = 0.6  # at least two bands have ink in more than this share of their length
 
-# An edge is the rim of a sheet, table or shadow: long on the border, or in a corner.
-STRIP_LENGTH = 3  # times its thickness
-STRIP_ALONG = 0.5  # of its length that lies on the border
-CORNER_SIDE = 0.4  # of the picture's height and width, at most
-BORDER_COVERED = 0.6  # of a side of the picture
+# An edge is the end of a sheet, table or shadow: long on the border, or in a corner.
+STRIP_LENGTH = 3  # thicknesses; an edge on the border is longer than this
+STRIP_ALONG = 0.5  # more than this share of its length lies on the border
+CORNER_SIDE = 0.4  # an edge in a corner is smaller than this share of the picture's height and width
+BORDER_COVERED = 0.6  # an edge may also cover more than this share of one border of the picture
 
 
 def touches_border(c: Component, shape: tuple[int, ...]) -> bool:
-    """Return True if the component lies on the border of a picture of `shape` (H, W), or very near to it."""
+    """Return True if a component touches the border of a picture of `shape` (H, W), or almost touches it."""
     near = round(NEAR_BORDER * max(shape))
     return min(c.top, c.left, shape[0] - c.bottom, shape[1] - c.right) <= near
 
 
 def is_in_outer_quarter(c: Component, shape: tuple[int, ...]) -> bool:
-    """Return True if the component lies completely in one outer quarter: top, bottom, left or right."""
+    """Return True if a component lies completely in the top, bottom, left or right quarter of the picture."""
     height, width = shape
     return c.bottom < height / 4 or c.top > 3 * height / 4 or c.right < width / 4 or c.left > 3 * width / 4
 
 
 def enters_from_outside(c: Component, shape: tuple[int, ...]) -> bool:
-    """Return True if the component touches the border and stays in an outer quarter of the picture."""
+    """Return True if a component touches the border and lies in an outer quarter of the picture."""
     return is_in_outer_quarter(c, shape) and touches_border(c, shape)
 
 
 def is_line(c: Component) -> bool:
-    """Return True if the component is long and thin: a crease, an edge or a 1."""
+    """Return True if a component is long and thin, such as a crease, an edge or a 1."""
     return min(c.height, c.width) <= LINE_THICKNESS * c.size
 
 
 def is_outline(c: Component, shape: tuple[int, ...]) -> bool:
-    """Return True if the component is thin ink around half of the picture or more, such as a frame."""
+    """Return True if a component is thin ink around half of the picture or more, such as a frame.
+
+    Args:
+        c: The component.
+        shape: (H, W) of the picture in pixels.
+    """
     if c.height < OUTLINE_SIDE * shape[0] or c.width < OUTLINE_SIDE * shape[1]:
         return False
     if c.area > OUTLINE_AREA * c.height * c.width:
@@ -57,9 +62,14 @@ def is_outline(c: Component, shape: tuple[int, ...]) -> bool:
 
 
 def is_edge(c: Component, shape: tuple[int, ...]) -> bool:
-    """Return True if the component is the rim of a sheet, table or shadow.
+    """Return True if a component is the edge of a sheet, a table or a shadow.
 
-    A rim is long and lies on the border, or it lies in a corner.
+    An edge is long and lies on the border, or is small and lies in a corner, or covers most of one border. A
+    picture of at most TINY pixels has no edges.
+
+    Args:
+        c: The component.
+        shape: (H, W) of the picture in pixels.
     """
     height, width = shape
     if max(shape) <= TINY:

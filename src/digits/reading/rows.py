@@ -1,4 +1,4 @@
-"""Group characters into rows: the lines of writing, which may slope."""
+"""Group characters into rows, which are the lines of writing and may slope."""
 
 import math
 from collections.abc import Sequence
@@ -7,16 +7,24 @@ import numpy as np
 
 from digits.reading.components import Component
 
-SLOPES = np.tan(np.radians([0, 2, -2, 4, -4, 7, -7, 10, -10, 14, -14, 18, -18]))  # level ones first
-ROW_DISTANCE = 0.5  # typical heights between the middles of neighbouring rows, at least (chosen by eye)
-SLOPE_COST = 10  # of a slope of 45 degrees, against 1 for each row (chosen on the development pictures)
+# Slopes that are tried. Of equal costs the first wins.
+SLOPES = np.tan(np.radians([0, 2, -2, 4, -4, 7, -7, 10, -10, 14, -14, 18, -18]))
+ROW_DISTANCE = 0.5  # typical heights; a larger step down begins a new row (chosen by eye)
+SLOPE_COST = 10  # cost of a slope of 45 degrees; a row costs 1 (chosen on the development pictures)
 
 
 def rows_of(characters: Sequence[Component], typical: float) -> list[list[Component]]:
-    """Return the rows of at least one character from top to bottom, each row from left to right.
+    """Group the characters of a page into rows.
 
-    `typical` is the typical height of a character in pixels. Of all slopes the cheapest is taken: few rows,
-    whose characters differ little in height above the baseline, and a small slope.
+    Several slopes are tried, and the slope with the smallest cost is taken. The cost is small if there are
+    few rows, if the characters of a row lie at the same height, and if the slope is small.
+
+    Args:
+        characters: At least one character.
+        typical: Typical height of a character in pixels.
+
+    Returns:
+        Rows from top to bottom, each with its characters from left to right.
     """
     middle = np.array([(c.top + c.bottom) / 2 for c in characters])
     across = np.array([(c.left + c.right) / 2 for c in characters])

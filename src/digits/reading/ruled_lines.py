@@ -1,4 +1,9 @@
-"""Remove the lines of ruled and squared paper. All limits were chosen by eye on the development pictures."""
+"""Remove the lines of ruled and squared paper.
+
+`ink_without_ruled_lines` looks for thin straight lines from border to border. A run is an unbroken sequence
+of ink pixels in one column; a level line consists of many short runs at the same height. All limits were
+chosen by eye on the development pictures.
+"""
 
 import math
 
@@ -9,41 +14,52 @@ from digits.reading.components import extent
 from digits.reading.filters import Array, Mask, running
 from digits.reading.ink import Ink, ink_from_contrast
 
-MAX_LINES = 60  # generous limit, in one direction
-MAX_SLOPE = 0.06  # of a ruled line against the picture's edge: 3.4 degrees
-MAX_SLOPE_STEPS = 20  # slopes tried on either side of level, at most
-LINE_THICKNESS = 0.012  # of the picture's longer side, at most
-STRIP_THICKNESS = (0.06, 5)  # of the height of a picture, and px: the same for a strip of several digits
-LINE_TOLERANCE = 1.5  # px by which a run of ink may begin above or below its line
-RUNS_ON_LINE = 0.5  # of the picture's width in which a line must have runs of ink
-LINE_LENGTH = 0.85  # of the picture's width, from the line's first run to its last
-LINES_FOR_PAPER = 3  # parallel lines that are paper's without looking at the writing
-SOFT_EDGE_WINDOW = 5  # px; the soft edge of a line within this square is removed with it
-KEPT_WINDOW = 3  # px; but not what lies this close to a stroke
+MAX_LINES = 60  # largest number of lines in one direction; paper has fewer
+MAX_SLOPE = 0.06  # rows per column; a ruled line slopes at most 3.4 degrees
+MAX_SLOPE_STEPS = 20  # largest number of upward slopes tried, and of downward slopes
+LINE_THICKNESS = 0.012  # of the picture's longer side; largest thickness of a line
+STRIP_THICKNESS = (0.06, 5)  # of the height, and px; for several digits the smaller of both is allowed
+LINE_TOLERANCE = 1.5  # px; a run on a line begins at most this far above or below it
+RUNS_ON_LINE = 0.5  # of the picture's width; a line has at least this number of runs
+LINE_LENGTH = 0.85  # of the picture's width; smallest distance from the first run of a line to its last
+LINES_FOR_PAPER = 3  # from this number of parallel lines on, the writing is not checked
+SOFT_EDGE_WINDOW = 5  # px; ink within this square around a pixel of a line is removed too: its soft edge
+KEPT_WINDOW = 3  # px; but ink within this square around a pixel of a stroke is kept
 
-# One or two lines are the paper's if they go on beyond the writing; a 7's bar ends where the digit does.
-OUTER_FIFTHS = (0.2, 0.8)  # of the line's length; writing between them leaves a line's ends free
-WIDE_WRITING = (1.2, 2.0)  # length of a line over the height of writing: several digits, one digit
-WRITING_LENGTH = 0.4  # of the line's length, at least, that writing on it takes
+# One or two lines belong to the paper if they are longer than the writing; the bar of a 7 is not.
+OUTER_FIFTHS = (0.2, 0.8)  # of the line's length; writing between these two places leaves its ends free
+WIDE_WRITING = (1.2, 2.0)  # smallest ratio of line length to height of writing: several digits, one digit
+WRITING_LENGTH = 0.4  # of the line's length; wide writing is at least this wide
 
 
-def contrast_without_rules(contrast: Array) -> Array:
-    """Return the contrast (H, W) of a page of several digits with 0 on ruled lines.
+def contrast_without_ruled_lines(contrast: Array) -> Array:
+    """Set the contrast to 0 on the ruled lines of a page that may hold several digits.
 
-    A line on which several digits stand would join them to one component.
+    Otherwise a line on which several digits stand would join them to one component.
+
+    Args:
+        contrast: Contrast with the paper, float32 (H, W) in [0, 1].
+
+    Returns:
+        float32 (H, W).
     """
     ink = ink_from_contrast(contrast)
-    ruled = (ink.strength > 0) & (ink_without_rules(ink, several=True).strength == 0)
+    ruled = (ink.strength > 0) & (ink_without_ruled_lines(ink, several=True).strength == 0)
     return np.where(ruled, np.float32(0), contrast)
 
 
-def ink_without_rules(ink: Ink, *, several: bool = False) -> Ink:
-    """Return the ink without ruled lines; the strokes that cross them are kept.
+def ink_without_ruled_lines(ink: Ink, *, several: bool = False) -> Ink:
+    """Remove ruled lines from the ink; strokes that cross them are kept.
 
-    `several`: the page may hold several digits, so that a line from border to border is less likely to be
-    part of a digit.
+    Args:
+        ink: Ink of the page.
+        several: If True, the page may hold several digits. Then a thicker or shorter line is removed too,
+            because it is less likely to be part of a digit.
+
+    Returns:
+        The ink without ruled lines.
     """
-    ruled = _rules(ink.mask, vertical=False, several=several) | _rules(ink.mask.T, vertical=True).T
+    ruled = _find_lines(ink.mask, vertical=False, several=several) | _find_lines(ink.mask.T, vertical=True).T
     if not ruled.any():
         return ink
     kept = ink.mask & ~ruled
@@ -51,10 +67,16 @@ def ink_without_rules(ink: Ink, *, several: bool = False) -> Ink:
     return Ink(np.where(ruled | soft_edge, 0, ink.strength).astype(np.float32), kept)
 
 
-def _rules(mask: Mask, *, vertical: bool, several: bool = False) -> Mask:
-    """Return the pixels (H, W) of thin, nearly level lines from border to border, without crossing strokes.
+def _find_lines(mask: Mask, *, vertical: bool, several: bool = False) -> Mask:
+    """Find thin and nearly level lines from border to border.
 
-    `vertical` says that the mask was transposed, so that level means vertical on the page.
+    Args:
+        mask: bool (H, W), True for ink.
+        vertical: True if the mask was transposed, so that a level line is vertical on the page.
+        several: True if the page may hold several digits.
+
+    Returns:
+        bool (H, W), True for the pixels of lines, but not for strokes that cross them.
     """
     height, width = mask.shape
     starts, columns, lengths = _column_runs(mask)
@@ -69,13 +91,17 @@ def _rules(mask: Mask, *, vertical: bool, several: bool = False) -> Mask:
     if len(lines) >= LINES_FOR_PAPER:
         return removed
     least_width = WIDE_WRITING[0] if several else WIDE_WRITING[1]
-    if lines and _go_beyond_writing(mask & ~removed, removed, vertical, least_width):
+    if lines and _extend_beyond_writing(mask & ~removed, removed, vertical, least_width):
         return removed
     return np.zeros_like(mask)
 
 
 def _column_runs(mask: Mask) -> tuple[npt.NDArray[np.intp], npt.NDArray[np.intp], npt.NDArray[np.intp]]:
-    """Return the first row, the column and the length of every run of ink down a column, each (runs,)."""
+    """Find the runs of ink in the columns of a mask (H, W).
+
+    Returns:
+        First row, column and length in pixels of each run, three arrays (runs,).
+    """
     padded = np.pad(mask, ((1, 1), (0, 0))).T
     changes = np.flatnonzero(np.diff(padded.ravel(), prepend=False))
     columns, starts = np.divmod(changes[::2], padded.shape[1])
@@ -85,7 +111,17 @@ def _column_runs(mask: Mask) -> tuple[npt.NDArray[np.intp], npt.NDArray[np.intp]
 def _lines_through(
     starts: npt.NDArray[np.intp], columns: npt.NDArray[np.intp], thin: npt.NDArray[np.bool_], width: int
 ) -> list[npt.NDArray[np.intp]]:
-    """Return the numbers of the thin runs on each line that crosses the picture, the fullest line first."""
+    """Find the lines that cross the picture.
+
+    Args:
+        starts: First row of each run, (runs,).
+        columns: Column of each run, (runs,).
+        thin: bool (runs,), True for runs short enough for a line.
+        width: Width of the picture in pixels.
+
+    Returns:
+        For each line the indices of its runs. The line with the most runs is the first.
+    """
     found: list[npt.NDArray[np.intp]] = []
     left = thin.copy()
     while len(found) < MAX_LINES:
@@ -101,7 +137,16 @@ def _lines_through(
 def _fullest_line(
     starts: npt.NDArray[np.intp], columns: npt.NDArray[np.intp], width: int
 ) -> tuple[float, float, int]:
-    """Return the slope and the middle row of the line on which most runs begin, and how many do."""
+    """Find the line on which most runs begin.
+
+    Args:
+        starts: First row of each run, (runs,).
+        columns: Column of each run, (runs,).
+        width: Width of the picture in pixels.
+
+    Returns:
+        Slope in rows per column, row at the middle column, and number of runs; all 0 if there are too few.
+    """
     best = (0.0, 0.0, 0)
     if starts.size < RUNS_ON_LINE * width:
         return best
@@ -116,10 +161,18 @@ def _fullest_line(
     return best
 
 
-def _go_beyond_writing(writing: Mask, lines: Mask, vertical: bool, least_width: float) -> bool:
-    """Return True if the lines are longer than the writing, and so belong to the paper.
+def _extend_beyond_writing(writing: Mask, lines: Mask, vertical: bool, least_width: float) -> bool:
+    """Return True if lines are longer than the writing, so that they belong to the paper.
 
-    Level lines may also cross writing, if they are `least_width` times as long as the writing is high.
+    This is so if the writing leaves both ends of the lines free. Level lines may also pass through wide
+    writing: then they must be at least `least_width` times as long as the writing is high, and the writing
+    must have at least as much ink as they have.
+
+    Args:
+        writing: bool (H, W), the ink without the lines.
+        lines: bool (H, W), the pixels of the lines.
+        vertical: True if the masks were transposed.
+        least_width: Smallest ratio of length of a line to height of the writing.
     """
     if not writing.any():
         return False

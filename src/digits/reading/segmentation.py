@@ -1,6 +1,10 @@
-"""Segment a page into rows of digits: join components to characters, find rows, cut touching digits apart.
+"""Segment a page into rows of digits.
 
-Widths are in heights of the character, or typical heights of the page where it says so.
+1. characters.py joins components to characters, and rows.py groups these into rows.
+2. cutting.py cuts wide characters into pieces.
+3. lattice.py chooses which pieces form a digit. The classifier's confidence decides together with the shape.
+
+Widths are in heights of the character, unless a line names typical heights of the page.
 """
 
 from collections.abc import Sequence
@@ -17,28 +21,33 @@ from digits.reading.options import THRESHOLD
 from digits.reading.page_scale import ScaledPage
 from digits.reading.rows import rows_of
 
-MAX_SPANS = 600  # generous limit in a row, so that a scribble takes no longer than a page of digits
+MAX_SPANS = 600  # in a row; a scribble with more spans is not cut, because that would take too long
 
-# A character alone on its page or in its row: docs/log.md, 2026-11-26, "Letters come apart into digits".
-NARROW = 0.8  # up to this width the only character of a page is one digit
-WIDE = 1.2  # up to this width it is one digit if its confidence is at least THRESHOLD
-WORD_WIDTH = 1.6  # wider characters may come apart into digits of which one is below THRESHOLD
+# Limits for the only character of a page or row: docs/log.md, 2026-11-26, "Letters come apart into digits".
+NARROW = 0.8  # the only character of a page is one digit if it is at most this wide
+WIDE = 1.2  # up to this width it is one digit if its confidence reaches THRESHOLD
+WORD_WIDTH = 1.6  # a wider character may be split even if one of its digits is below THRESHOLD
 
-# What a digit costs in the lattice; fitted on the development pictures: docs/log.md, 2026-11-26, "Cheque
+# Costs of a digit in the lattice, fitted on the development pictures: docs/log.md, 2026-11-26, "Cheque
 # amounts".
-CONFIDENCE_COST = 1.5  # times -log of its confidence
-MIN_CONFIDENCE = 1e-4  # so that the logarithm is finite
-WIDTH_COST = 6.0  # for each height by which it is wider than high
-LEAST_HEIGHT = 0.6  # of the typical height; a lower digit is compared with this height
-LOW_COST, LOW_HEIGHT = 4.0, 0.9  # for each typical height by which it is lower than LOW_HEIGHT
+CONFIDENCE_COST = 1.5  # factor of -log(confidence)
+MIN_CONFIDENCE = 1e-4  # a smaller confidence is raised to this, so that the logarithm is finite
+WIDTH_COST = 6.0  # for each height of the digit by which it is wider than high
+LEAST_HEIGHT = 0.6  # of the typical height; the width of a lower digit is compared with this height
+LOW_COST, LOW_HEIGHT = 4.0, 0.9  # for each typical height by which the digit is lower than LOW_HEIGHT
 SHAPE_ONLY_WIDTH = 0.85  # typical heights; without a classifier, a wider digit costs WIDTH_COST more
 
 
 def segment(page: ScaledPage, classify: Classify | None) -> list[list[Candidate]]:
-    """Return the digits of a page: rows from top to bottom, each from left to right.
+    """Find the digits of a page.
 
-    `classify` takes images (N, 28, 28) to probabilities (N, 10) and helps to decide where to cut; without it
-    the shape alone decides.
+    Args:
+        page: Page whose characters are about 80 pixels high.
+        classify: Function from images (N, 28, 28) to probabilities (N, 10). It helps to decide where to cut.
+            If None, only the shape decides.
+
+    Returns:
+        Rows from top to bottom, each with its digits from left to right.
     """
     if not page.components:
         return []
@@ -46,13 +55,13 @@ def segment(page: ScaledPage, classify: Classify | None) -> list[list[Candidate]
     characters = characters_of(page.components, typical)
     candidates = Candidates(page.strength, classify)
     if len(characters) == 1 and (alone := _one_digit(characters[0], candidates)):
-        return [[alone]]  # as on most pages; cutting would take five times as long as all other steps
+        return [[alone]]  # most pages are like this; cutting is slower than all other steps
     rows = [_digits_of_row(row, page, typical, candidates) for row in rows_of(characters, typical)]
     return [row for row in rows if row]
 
 
 def _one_digit(character: Component, candidates: Candidates) -> Candidate | None:
-    """Return the only character of a page as a candidate if it is certainly one digit, else None."""
+    """Return the only character of a page as a candidate if it is certainly one digit, otherwise None."""
     width = character.width / character.height
     if width <= NARROW:
         return candidates.unclassified(character)
@@ -65,7 +74,17 @@ def _one_digit(character: Component, candidates: Candidates) -> Candidate | None
 def _digits_of_row(
     row: Sequence[Component], page: ScaledPage, typical: float, candidates: Candidates
 ) -> list[Candidate]:
-    """Return the digits of a row of characters, from left to right; punctuation and dirt are left out."""
+    """Find the digits of a row; punctuation and dirt are left out.
+
+    Args:
+        row: Characters of the row, from left to right.
+        page: The page.
+        typical: Typical height of a character in pixels.
+        candidates: Candidates of the page.
+
+    Returns:
+        The digits from left to right.
+    """
     pieces = [piece for character in row for piece in pieces_of(character, page.strength, typical)]
     spans = spans_of(pieces, typical)
     if len(spans) > MAX_SPANS:
@@ -73,13 +92,24 @@ def _digits_of_row(
     possible = candidates.classified([span.component for span in spans])
     path = cheapest_path(pieces, spans, _digit_costs(possible, typical), typical)
     digits = [possible[i] for i in path]
-    if len(row) == 1 and not _may_come_apart(row[0], digits):
+    if len(row) == 1 and not _may_be_split(row[0], digits):
         return [candidates.unclassified(row[0])]
     return digits
 
 
 def _digit_costs(possible: Sequence[Candidate], typical: float) -> npt.NDArray[np.float64]:
-    """Return the cost (N,) of taking each candidate as a digit, from its shape and its confidence."""
+    """Compute the cost of taking each candidate as a digit.
+
+    The cost is larger for an unusual shape and for a low confidence. Without a classifier only the shape
+    counts.
+
+    Args:
+        possible: The N candidates.
+        typical: Typical height of a character in pixels.
+
+    Returns:
+        float64 (N,).
+    """
     components = [candidate.component for candidate in possible]
     shape = np.array([_shape_cost(c, typical) for c in components])
     probabilities = [candidate.probabilities for candidate in possible]
@@ -91,17 +121,17 @@ def _digit_costs(possible: Sequence[Candidate], typical: float) -> npt.NDArray[n
 
 
 def _shape_cost(c: Component, typical: float) -> float:
-    """Return the cost of a digit that is wider than high or lower than its neighbours; 0 for others."""
+    """Return the cost of a digit's shape: above 0 if it is wider than high or lower than its neighbours."""
     wide = max(0.0, c.width / max(c.height, LEAST_HEIGHT * typical) - 1)
     low = max(0.0, LOW_HEIGHT - c.height / typical)
     return WIDTH_COST * wide + LOW_COST * low
 
 
-def _may_come_apart(character: Component, digits: Sequence[Candidate]) -> bool:
-    """Return True if the only character of a row may be these digits rather than a letter.
+def _may_be_split(character: Component, digits: Sequence[Candidate]) -> bool:
+    """Return True if the only character of a row may be split into these digits.
 
-    An alpha would come apart into 0 and 1, so each digit must be certain; in a wide character one may be
-    less certain.
+    The character may be a letter: an alpha would be split into 0 and 1. Therefore each digit must reach
+    THRESHOLD. If there are three or more digits in a very wide character, one of them may have less.
     """
     if not digits or digits[0].probabilities is None or digits[0].component.width == character.width:
         return True

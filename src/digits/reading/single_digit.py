@@ -1,6 +1,8 @@
 """Choose the components of the only digit in a picture.
 
-Unless a line says otherwise, limits were chosen by eye on the development pictures.
+A component is a connected piece of ink; a digit may have several. Components near one another form a group.
+The group with the most ink is the digit. Limits were chosen by eye on the development pictures, unless their
+line names docs/log.md.
 """
 
 import math
@@ -19,28 +21,35 @@ from digits.reading.placement import (
     touches_border,
 )
 
-# Weights of a component's ink, by where it lies: docs/log.md, 2026-11-26, "tight crops, thumbs, cloths".
-OUTSIDE_WEIGHT = 0.05  # enters over the border and stays in an outer quarter
-BORDER_WEIGHT = 0.5  # touches the border
-EDGE_WEIGHT = 0.1  # is the rim of a sheet or table; times the weight of its place
+# Weight of a component's ink by its place: docs/log.md, 2026-11-26, "tight crops, thumbs, cloths".
+OUTSIDE_WEIGHT = 0.05  # if it touches the border and stays in an outer quarter of the picture
+BORDER_WEIGHT = 0.5  # if it touches the border and reaches farther inside
+EDGE_WEIGHT = 0.1  # extra factor if it is the edge of a sheet or table
 
-# What belongs to a group, against the group's first component or the whole group.
-PART_INK = 0.02  # of the first component's ink
-PART_SIZE = 0.1  # of the group's size
-PART_GAP = 0.5  # of the larger size; 0.25 and 0.35 lose digits: docs/log.md, 2026-11-26
-LONG_LINE = 1.3  # of the group's size, at most, for a line
+# A component belongs to a group if it is large enough and near enough.
+PART_INK = 0.02  # of the ink of the group's first component; smallest ink
+PART_SIZE = 0.1  # of the group's size; smallest size
+PART_GAP = 0.5  # of the larger size; largest gap; 0.25 and 0.35 lose digits: docs/log.md, 2026-11-26
+LONG_LINE = 1.3  # of the group's size; largest length of a line
 
-# When a component that the border cuts off is part of the digit: docs/log.md, 2026-11-26, "a digit cut out".
-CUT_OFF_GAP = 0.1  # of the group's size, at most
-SHARED_COLUMNS = 0.4  # of the narrower width: it lies above, below or across the group
-JOINED_GAP = 0.03  # of the group's size: it almost touches the group
+# A component on the border may be a part of the digit: docs/log.md, 2026-11-26, "a digit cut out".
+CUT_OFF_GAP = 0.1  # of the group's size; largest gap
+SHARED_COLUMNS = 0.4  # of the narrower width; from here on it lies above, below or across the group
+JOINED_GAP = 0.03  # of the group's size; within this distance it almost touches the group
 
 
 def components_of_single_digit(components: list[Component], ink: Ink) -> list[Component]:
-    """Return the components that form the digit in a picture that holds one digit; none without ink.
+    """Return the components of the only digit in a picture.
 
-    Components near one another form groups, and the group with the most ink wins. Ink that comes in over the
-    border counts less, and least if it stays away from the middle.
+    Components near one another form groups, and the group with the most ink wins. Ink that touches the border
+    has a smaller weight, and ink that also stays in an outer quarter has the smallest.
+
+    Args:
+        components: All components of the picture.
+        ink: Ink of the picture.
+
+    Returns:
+        The components of the digit; an empty list if there are none.
     """
     shape = ink.mask.shape
     masses = {c: _ink_mass(c, ink) * (EDGE_WEIGHT if is_edge(c, shape) else 1.0) for c in components}
@@ -57,12 +66,12 @@ def components_of_single_digit(components: list[Component], ink: Ink) -> list[Co
 
 
 def _ink_mass(c: Component, ink: Ink) -> float:
-    """Return the sum of the ink strength over a component's pixels."""
+    """Return the sum of the ink strength over the pixels of a component."""
     return float(ink.strength[c.rows_and_columns][c.mask].sum())
 
 
 def _place_weight(c: Component, shape: tuple[int, ...]) -> float:
-    """Return the weight of a component's ink by where it lies: 1 inside the picture, less at its border."""
+    """Return the weight of a component's ink in (0, 1]: 1 inside the picture, less on its border."""
     if enters_from_outside(c, shape):
         return OUTSIDE_WEIGHT
     return BORDER_WEIGHT if touches_border(c, shape) else 1.0
@@ -71,9 +80,15 @@ def _place_weight(c: Component, shape: tuple[int, ...]) -> float:
 def _group_around(
     first: Component, rest: Sequence[Component], masses: dict[Component, float], shape: tuple[int, ...]
 ) -> list[Component]:
-    """Return a component and all that are near enough and large enough to belong to the same digit.
+    """Return the group of components that may form one digit with `first`.
 
-    The group grows until no more components join it; `masses` are the components' weighted ink.
+    The group grows until no other component is near and large enough to join it.
+
+    Args:
+        first: Component with which the group starts.
+        rest: Components that may join.
+        masses: Weighted ink of each component.
+        shape: (H, W) of the picture in pixels.
     """
     group = [first]
     on_border = touches_border(first, shape)
@@ -85,7 +100,7 @@ def _group_around(
             if masses[c] >= PART_INK * masses[first]
             and c.size >= PART_SIZE * whole.size
             and gap(c, whole) <= PART_GAP * max(whole.size, c.size)
-            and (on_border or not touches_border(c, shape) or _belongs_though_cut_off(c, whole))
+            and (on_border or not touches_border(c, shape) or _is_cut_off_part(c, whole))
             and (is_in_outer_quarter(c, shape) or not is_in_outer_quarter(whole, shape))
             and not is_edge(c, shape)
             and not (is_line(c) and c.size > LONG_LINE * whole.size)
@@ -96,10 +111,10 @@ def _group_around(
         rest = [c for c in rest if c not in near]
 
 
-def _belongs_though_cut_off(c: Component, group: Component) -> bool:
-    """Return True if a component on the picture's border is part of the group rather than a neighbour.
+def _is_cut_off_part(c: Component, group: Component) -> bool:
+    """Return True if a component on the picture's border is part of the group.
 
-    It must be near, and lie above, below or across the group, or almost touch it.
+    It must be near the group. It must also lie above, below or across the group, or almost touch it.
     """
     if gap(c, group) > CUT_OFF_GAP * group.size:
         return False
