@@ -72,7 +72,7 @@ def test_own_data_are_called_so(tiny_folder: Path) -> None:
 def test_missing_file_is_named(tiny_folder: Path) -> None:
     """A folder with three of the four files is refused with the name of the fourth."""
     (tiny_folder / FOUR_FILES[3]).unlink()
-    with pytest.raises(DataError, match=f"{tiny_folder} lacks {FOUR_FILES[3]}; expected"):
+    with pytest.raises(DataError, match=f"{tiny_folder} does not contain {FOUR_FILES[3]}; expected"):
         load("mnist", tiny_folder)
 
 

@@ -9,7 +9,7 @@ Rotation, scaling, shear, translation and elastic distortion are done together i
 the new image, a position in the old image is computed, and the value at this position is interpolated. All
 positions of a batch are computed by one matrix product.
 
-All images are float (B, 1, 28, 28) in [0, 1], on any device. No function changes its arguments. Positions and
+All images are float (B, 1, 28, 28) in [0, 1], on any device. The given images stay unchanged. Positions and
 lengths are in pixels unless stated otherwise. The origin is the centre of the image; x points to the right
 and y downwards. docs/augmentation.md shows an example of each change.
 """
@@ -80,7 +80,7 @@ def draw(count: int, augmentation: Augmentation, generator: torch.Generator) -> 
 
 
 def distort(images: Tensor, augmentation: Augmentation, draws: Tensor) -> Tensor:
-    """Change each image of a batch as the given random numbers say.
+    """Change each image of a batch, with random numbers that were drawn before.
 
     Args:
         images: float32 or float64 (B, 1, 28, 28) in [0, 1].
@@ -218,7 +218,7 @@ def elastic_modes(smoothness: float) -> Tensor:
     place = torch.arange(SIDE, dtype=torch.float64)
     distance = place[:, None] - place
     powers, lines = torch.linalg.eigh(torch.exp(-(distance**2) / (4 * smoothness**2)))
-    # Eigenvectors have an arbitrary sign. Here the first value of each is positive, as on any machine.
+    # Eigenvectors have an arbitrary sign. Making their first value positive gives the same modes everywhere.
     lines = lines * powers.clamp(min=0).sqrt() * lines[0].sign()
     # A mode is the outer product of two one-dimensional eigenvectors, one for y and one for x.
     shares = torch.outer(powers, powers).flatten()  # (784,), variance of each possible mode

@@ -19,7 +19,7 @@ class Batches:
 
     Args:
         digits: The data set. Its images are copied to `device` once, as uint8.
-        batch_size: Number of images in a batch. With several processes, they share these images.
+        batch_size: Number of images in a batch. Several processes divide these images among themselves.
         shuffle: True for a new random order in each epoch, False for the order of `digits`.
         drop_last: True to leave out the last batch of an epoch if it is not full.
         seed: Seed of the random order. The order depends only on this seed and the epoch number.

@@ -97,7 +97,7 @@ def cached(
             for stale in folder.glob(f".{file.cached_name}.*{TEMPORARY}"):  # from processes that were killed
                 stale.unlink()
             content = obtain()
-            # The partial file is deleted first. After the opposite order, a killed process could leave it.
+            # The partial file is deleted before writing. Otherwise a process killed in between leaves it.
             partial_path(file, folder).unlink(missing_ok=True)
             atomic_write(path, content)
     except OSError as error:

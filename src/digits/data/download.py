@@ -86,7 +86,7 @@ class _Download:
             DownloadError: if neither the folder nor a mirror has the file.
             OSError: if the disk fails, for example because it is full. The partial file is then deleted.
         """
-        reasons: dict[str, str] = {}  # path or address -> why the file could not be read from there
+        reasons: dict[str, str] = {}  # path or address -> why the file could not be used from there
         try:
             content = self._from_folder(reasons)
             for number, url in enumerate(self.file.urls):
@@ -175,8 +175,8 @@ class _Download:
     def _pieces(self, url: str, offset: int, until: float) -> Iterator[tuple[int, bytes, int | None]]:
         """Yield the bytes of a file from position `offset` on, in pieces, as they arrive.
 
-        `request` reports every OSError as an error of the mirror. This method writes nothing to the disk, so
-        an error of the disk, which happens in `_transfer`, is not reported as an error of the mirror.
+        `request` reports every OSError inside its `with` block as an error of the mirror. Therefore this
+        method does not write to the disk. `_transfer` writes, outside that block.
 
         Args:
             url, offset, until: As in `_transfer`.
@@ -201,6 +201,7 @@ class _Download:
                 raise RequestError(f"the connection ended after {position:,} of {total:,} bytes")
 
     def _check_length(self, length: int) -> None:
+        """Raise WrongContentError if a compressed file of this length in bytes is too long."""
         if length > self.file.largest_download:
             raise WrongContentError(_too_long(self.file, length))
 

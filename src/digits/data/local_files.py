@@ -95,7 +95,7 @@ def _read_idx_files(dataset: Dataset, folder: Path, paths: list[Path | None], un
     files = DATASETS[dataset].files
     missing = [file.name for file, path in zip(files, paths, strict=True) if path is None]
     if missing:
-        raise DataError(f"{folder} lacks {', '.join(missing)}; expected {expected_files(dataset)}")
+        raise DataError(f"{folder} does not contain {', '.join(missing)}; expected {expected_files(dataset)}")
     found = [path for path in paths if path is not None]
     (train, train_digests), (test, test_digests) = read_pair(*found[:2]), read_pair(*found[2:])
     published = _is_published(dataset, folder, [*train_digests, *test_digests], train, unverified)
@@ -188,7 +188,8 @@ def _is_published(dataset: Dataset, place: Path, digests: list[str], train: Digi
         place: Where the files are, for messages.
         digests: SHA-256 of training images, training labels, test images and test labels, as IDX files;
             only the first two if there are no test images.
-        train: The training images; their number shows whether the files claim to be the published ones.
+        train: The training images. If their number is the published one, the content must be the published
+            one too.
         unverified: True to return False instead of raising DataError.
     Raises:
         OtherDatasetError: if the files are another published data set.

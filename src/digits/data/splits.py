@@ -1,4 +1,4 @@
-"""Split a collection into training, validation and test images."""
+"""Split a collection (a loaded data set) into training, validation and test images."""
 
 import dataclasses
 from dataclasses import dataclass
@@ -39,7 +39,7 @@ def split(
 ) -> Splits:
     """Split a collection into training, validation and test images.
 
-    If the collection has test images, they become the test images. Otherwise some of its training images do.
+    If the collection has test images, these are used. Otherwise they are taken from its training images.
 
     Args:
         collection: A loaded data set.

@@ -86,10 +86,12 @@ def _line_blocks(path: Path) -> Generator[list[str], None, None]:
 
 
 def _lines(text: bytes) -> list[str]:
+    """Divide ASCII text into lines without line ends."""
     return text.decode("ascii", "replace").replace("\r\n", "\n").split("\n")
 
 
 def _cells(line: str, separator: str) -> list[str]:
+    """Divide a line into its cells, without quotation marks."""
     try:
         return next(csv.reader([line], delimiter=separator), [])
     except csv.Error:  # the line contains a carriage return, or a cell is too long
@@ -107,6 +109,7 @@ def _header(cells: list[str]) -> list[str]:
 
 
 def _number(cell: str) -> float | None:
+    """Return the number in a cell, or None if the cell is not a number."""
     try:
         return float(cell)
     except ValueError:
