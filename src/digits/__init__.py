@@ -1,4 +1,4 @@
-"""Handwritten digits: train networks on them, and read them in pictures.
+"""Train networks on handwritten digits, and read handwritten digits in pictures.
 
     >>> import digits
     >>> digits.read("photo.jpg").text                         # the digits in a picture
@@ -6,8 +6,8 @@
     >>> model = digits.load(result.folder)                    # a torch.nn.Module
     >>> model.probabilities(images)                           # images: (B, 1, 28, 28), float in [0, 1]
 
-`dir(digits)` lists all public names. A name that needs PyTorch or NumPy imports it when it is first used, so
-that `import digits` takes a few milliseconds.
+`dir(digits)` lists all public names. PyTorch and NumPy are imported when a name that needs them is first
+used. Therefore `import digits` takes only a few milliseconds.
 """
 
 from importlib import import_module
@@ -49,7 +49,7 @@ __all__ = [
     "tune",
 ]
 
-_SOURCES = {  # public name -> the module that defines it, its name there
+_SOURCES = {  # public name -> the module that defines it, and its name in that module
     "Batches": ("digits.data.batches", "Batches"),
     "Reader": ("digits.reading.reader", "Reader"),
     "adapt": ("digits.training.adapting", "adapt"),
@@ -66,17 +66,20 @@ _SOURCES = {  # public name -> the module that defines it, its name there
 
 
 def __dir__() -> list[str]:
-    """Return the public names, for `dir` and tab completion."""
+    """Return the public names for `dir(digits)` and tab completion."""
     return __all__
 
 
-if not TYPE_CHECKING:  # type checkers read the imports above; with this function they would accept any name
+if not TYPE_CHECKING:  # Type checkers use the imports above. With this function they would accept any name.
 
     def __getattr__(name: str) -> object:
-        """Import a public name when it is first used (PEP 562).
+        """Import the public name `name` when it is first used, and return its value (PEP 562).
 
-        If an optional package is missing, return a function that raises MissingPackageError when it is
-        called, because tab completion evaluates names that are never used.
+        If an optional package is missing, return a function that raises MissingPackageError when called.
+        The error is not raised at once, because tab completion reads all names without calling them.
+
+        Raises:
+            AttributeError: if there is no such public name.
         """
         if name not in _SOURCES:
             raise AttributeError(f"module 'digits' has no attribute {name!r}")

@@ -1,4 +1,4 @@
-"""`python -m digits` runs the command `digits`."""
+"""Run the command line `digits` for `python -m digits`."""
 
 import sys
 

@@ -1,18 +1,18 @@
-"""All errors that a user can cause or fix, as one tree of classes.
+"""Define all errors that a user can cause or fix, as a tree of classes.
 
     DigitsError
     ├── OptionError          an option has an invalid value
     ├── MissingPackageError  an optional package is not installed
     ├── DataError            a data file is missing, damaged or in an unknown format
-    │   ├── DownloadError    a file could not be downloaded from any mirror
+    │   ├── DownloadError    a file could not be downloaded from any of its addresses
     │   └── PhotoError       a picture cannot be read or is too large
-    ├── CheckpointError      a saved model or checkpoint is damaged or does not fit
-    ├── RunError             a run's folder cannot be used
+    ├── CheckpointError      a saved network or checkpoint is damaged or does not fit the options
+    ├── RunError             the folder of a run or a search cannot be used
     ├── ServeError           the server cannot start
     └── TrainingError        the loss became infinite or not a number
 
 Each message says what happened, what was expected and what to do next. The command line catches DigitsError
-in one place and prints its message. Any other exception is a bug and shows its traceback.
+in `digits.cli.main` and prints the message. Any other exception is a bug, and Python prints its traceback.
 """
 
 from typing import Literal
@@ -23,11 +23,11 @@ class DigitsError(Exception):
 
 
 class OptionError(DigitsError):
-    """An option has an invalid value, or two options do not go together."""
+    """An option has an invalid value, or two options cannot be used together."""
 
 
 class MissingPackageError(DigitsError):
-    """An optional package is not installed; the message has the pip command that installs it."""
+    """An optional package is not installed. The message contains the pip command that installs it."""
 
 
 class DataError(DigitsError):
@@ -35,14 +35,16 @@ class DataError(DigitsError):
 
 
 class DownloadError(DataError):
-    """A file could not be downloaded; the message gives the reason for each mirror."""
+    """A file could not be downloaded. The message gives the reason for each address that was tried."""
 
 
 class PhotoError(DataError):
     """A picture cannot be read.
 
-    `kind` is the reason: "format" for a file that is not a picture in a supported format, "limit" for a
-    picture that is too large, "damaged" for one whose pixels cannot be decoded.
+    Args:
+        message: text for the user.
+        kind: the reason. "format": the file is not a picture in a supported format. "limit": the picture is
+            too large. "damaged": its pixels cannot be decoded.
     """
 
     def __init__(self, message: str, kind: Literal["format", "limit", "damaged"]) -> None:
@@ -51,16 +53,16 @@ class PhotoError(DataError):
 
 
 class CheckpointError(DigitsError):
-    """A saved model or checkpoint is damaged, was not written by digits or does not fit the network."""
+    """A saved network or checkpoint is damaged, was not written by digits, or does not fit the options."""
 
 
 class RunError(DigitsError):
-    """A run's folder is in use, missing, not writable or was made with other options."""
+    """The folder of a run or a search is in use, missing, not writable, or belongs to other options."""
 
 
 class ServeError(DigitsError):
-    """The server cannot listen at its address, or its options do not allow it to start."""
+    """The server cannot start: its address is not available, or an option does not allow it."""
 
 
 class TrainingError(DigitsError):
-    """The loss or a weight became infinite or not a number during training."""
+    """The loss or a weight became infinite or NaN during training."""

@@ -1,7 +1,8 @@
-"""Write files atomically, and lock them between processes.
+"""Write files atomically, and lock them so that only one process uses them.
 
-If the process is killed or the disk is full during `atomic_write`, the file still has either its complete old
-content or its complete new content. Once the function has returned, the new content survives a power cut.
+"Atomically" means: a file never has half of its content, not even if the process is killed or the disk is
+full. It has either its complete old content or its complete new content. When `atomic_write` has returned,
+the new content is on the disk and survives a power cut.
 """
 
 import contextlib
@@ -15,26 +16,32 @@ import filelock
 
 from digits.errors import RunError
 
-# Errors of file systems without hard links, such as FAT and some network drives.
+# Errors of `os.link` on file systems without hard links, such as FAT and some network drives.
 NO_HARD_LINKS = {errno.EPERM, errno.EOPNOTSUPP, errno.ENOSYS, errno.EMLINK}
-TEMPORARY = ".part"  # suffix of files that are being written; a killed process leaves them behind
+TEMPORARY = ".part"  # suffix of unfinished files; if a process is killed, its unfinished file remains
 
 
 def atomic_write(path: Path, content: bytes, *, previous: Path | None = None) -> None:
-    """Write `content` to the file `path`; move its old content to the file `previous` if that is given.
+    """Write a file so that it always has its complete old or its complete new content.
 
-    Raises OSError, with `path` as its `filename`, if the disk is full or permission is missing. Both files
-    are complete even then: each has its content from before or after the call.
+    Args:
+        path: the file to write. Its folder must exist.
+        content: the new content.
+        previous: a file in the same folder that gets the old content of `path`; None: do not keep it.
+    Raises:
+        OSError: if the disk is full or permission is missing. Its `filename` is `path`. Both files are then
+            still complete.
     """
     try:
         _replace(path, content, previous)
         _sync_folder(path.parent)
     except OSError as error:
-        error.filename, error.filename2 = str(path), None  # errors of write() and fsync() have no file name
+        error.filename, error.filename2 = str(path), None  # write() and fsync() do not set the name
         raise
 
 
 def _replace(path: Path, content: bytes, previous: Path | None) -> None:
+    """Write a temporary file beside `path`, then rename it to `path`."""
     temporary = path.with_name(f".{path.name}.{os.getpid()}{TEMPORARY}")
     try:
         with open(temporary, "wb") as file:
@@ -45,13 +52,16 @@ def _replace(path: Path, content: bytes, previous: Path | None) -> None:
             _keep(path, previous)
         os.replace(temporary, path)
     except BaseException:
-        with contextlib.suppress(OSError):  # report the first error; `sweep` removes the file later
+        with contextlib.suppress(OSError):  # the first error matters more; `sweep` removes the file later
             temporary.unlink(missing_ok=True)
         raise
 
 
 def _keep(path: Path, previous: Path) -> None:
-    """Make `previous` a second name of the file `path`, so that there is always a complete file."""
+    """Make `previous` a second name of the file `path`, so that `path` itself never disappears.
+
+    On a file system without hard links, rename `path` to `previous` instead.
+    """
     link = previous.with_name(f".{previous.name}.{os.getpid()}{TEMPORARY}")
     link.unlink(missing_ok=True)
     try:
@@ -64,11 +74,14 @@ def _keep(path: Path, previous: Path) -> None:
         os.replace(link, previous)
     finally:
         with contextlib.suppress(OSError):
-            link.unlink()  # still there if renaming failed, or did nothing because both names are one file
+            link.unlink()  # remains if renaming failed, or if both names were already the same file
 
 
 def _sync_folder(folder: Path) -> None:
-    """Make a renaming in `folder` survive a power cut. Windows cannot open folders and does not need this."""
+    """Write the names of the files in `folder` to the disk, so that renaming survives a power cut.
+
+    On Windows this does nothing, because Windows cannot open folders and does not need it.
+    """
     if os.name != "posix":
         return
     handle = os.open(folder, os.O_RDONLY)
@@ -79,14 +92,17 @@ def _sync_folder(folder: Path) -> None:
 
 
 def printable(text: str) -> str:
-    """Return `text` with line breaks, escape codes and undecodable bytes replaced by question marks."""
+    """Return `text` with a question mark for each character that cannot be printed safely.
+
+    Such characters are line breaks, escape codes and bytes that could not be decoded.
+    """
     return "".join(c if c.isprintable() else "?" for c in text)
 
 
 def sweep(folder: Path) -> list[str]:
-    """Remove the half-written files of killed processes from `folder`, and return their names.
+    """Remove the unfinished files of killed processes from `folder`, and return their names.
 
-    Call it only while holding the folder's lock, so that no other process is writing there.
+    Hold the folder's lock during the call. Otherwise it may remove a file that another process is writing.
     """
     stale = sorted(folder.glob(f".*{TEMPORARY}"))
     for path in stale:
@@ -96,11 +112,17 @@ def sweep(folder: Path) -> list[str]:
 
 @contextlib.contextmanager
 def locked(path: Path, what: str, *, timeout: float = 0.0) -> Iterator[None]:
-    """Hold the lock file `path` inside a `with` block.
+    """Hold a lock inside a `with` block, so that no other process can hold it.
 
-    `what` is the thing that is locked, for error messages. Raises RunError, naming the process that holds
-    the lock, after waiting `timeout` seconds. The operating system releases the lock when its process ends,
-    so that a killed process never leaves a lock behind.
+    The operating system releases the lock when the process ends, even if the process is killed.
+
+    Args:
+        path: the lock file; it is created if it does not exist.
+        what: the thing that is locked, such as "runs/classic-1", for error messages.
+        timeout: seconds to wait while another process holds the lock.
+    Raises:
+        RunError: if another process still holds the lock after that time, or the lock file cannot be
+            written. The message names the other process.
     """
     lock = filelock.FileLock(path, timeout=timeout)
     try:
@@ -114,7 +136,7 @@ def locked(path: Path, what: str, *, timeout: float = 0.0) -> Iterator[None]:
         raise RunError(f"could not lock {path}: {error.strerror or error}; choose another --out") from error
     try:
         if os.name == "posix":  # Windows does not allow writing to a locked file
-            with contextlib.suppress(OSError):  # only used in the message of a process that waits
+            with contextlib.suppress(OSError):  # the text is only for the messages of other processes
                 path.write_text(f"process {os.getpid()} on {socket.gethostname()}\n")
         yield
     finally:

@@ -1,7 +1,11 @@
-"""Options of `digits train`: name, type, default, help text and check, each written once.
+"""Define the options of `digits train`: name, type, default, help text and check of each.
 
-The command line, the Python API and `options.json` in a run's folder are all made from these dataclasses.
-The string under a field is the text that `digits train --help` shows for it.
+The command line, the Python API and the file `options.json` in a run's folder all use these dataclasses.
+The string under a field is its help text in `digits train --help`.
+
+    TrainOptions(epochs=5)     the options of one run; raises OptionError if a value is invalid
+    to_json(), from_json()     save options as text, and read them again
+    differences()              compare the options of two runs
 """
 
 import dataclasses
@@ -23,9 +27,9 @@ View = Literal["as-is", "upright"]
 Views = Literal[View, "alternate"]
 Keep = Literal["best", "last"]
 VIEWS: tuple[View, ...] = get_args(View)
-SGD_RATE = 0.01  # learning rate of the textbook run, `digits train` without options
-ADAPTIVE_RATE = 0.001  # for Adam, AdamW and RMSprop; the default in Kingma & Ba 2015, algorithm 1
-AUGMENTATION_RANGES = {  # lowest and highest value of each strength; generous limits against typing errors
+SGD_RATE = 0.01  # default learning rate of SGD; a common value in textbooks
+ADAPTIVE_RATE = 0.001  # default rate of Adam, AdamW and RMSprop; Kingma and Ba 2015, algorithm 1
+AUGMENTATION_RANGES = {  # allowed lowest and highest strength; wide limits that only catch typing errors
     "rotation": (0, 180),
     "scaling": (0, 1),
     "shear": (0, 60),
@@ -40,41 +44,41 @@ AUGMENTATION_RANGES = {  # lowest and highest value of each strength; generous l
 
 @dataclass(frozen=True)
 class Augmentation:
-    """Strengths of the random changes to training images. With the defaults no image is changed."""
+    """Strengths of the random changes to training images. With the defaults, no image is changed."""
 
     rotation: float = 0.0
-    """Rotate by a random angle, at most this many degrees in either direction."""
+    """Rotate by a random angle: at most this many degrees to the left or right."""
     scaling: float = 0.0
-    """Stretch width and height by independent random factors. 0.1: factors from 1/1.1 to 1.1."""
+    """Scale width and height by independent random factors. 0.1 means factors from 1/1.1 to 1.1."""
     shear: float = 0.0
-    """Slant by a random angle, at most this many degrees in either direction."""
+    """Slant by a random angle: at most this many degrees to the left or right."""
     translation: float = 0.0
-    """Shift horizontally and vertically by at most this many pixels."""
+    """Shift horizontally and vertically by random distances: at most this many pixels."""
     elastic: float = 0.0
-    """Strength of elastic distortion in pixels: alpha in Simard et al. 2003, who used 34."""
+    """Strength of elastic distortion, in pixels. It is alpha in Simard et al. 2003, who used 34."""
     smoothness: float = 4.0
-    """Smoothness of elastic distortion in pixels: sigma in Simard et al. 2003."""
+    """Smoothness of elastic distortion, in pixels. It is sigma in Simard et al. 2003, who used 4."""
     thickness: float = 0.0
-    """Make strokes thicker or thinner: move their edges by at most this many pixels, up to 1."""
+    """Make strokes thicker or thinner: move their edges by at most this many pixels, from 0 to 1."""
     sharpness: float = 0.0
-    """Sharpen the soft edges of strokes. 4: a random contrast factor from 1 to 5."""
+    """Sharpen the edges of strokes by a random contrast factor. 4 means factors from 1 to 5."""
     erasing: float = 0.0
-    """Probability of erasing a random rectangle of an image."""
+    """Probability that a random rectangle of an image is erased, from 0 to 1."""
 
     def __post_init__(self) -> None:
         for name, (lowest, highest) in AUGMENTATION_RANGES.items():
             value = getattr(self, name)
-            if not lowest <= value <= highest:  # written this way round, NaN fails too
+            if not lowest <= value <= highest:  # this form is also true for NaN
                 raise OptionError(f"--{name} is {value}; expected a number from {lowest} to {highest}")
 
     @property
     def warps(self) -> bool:
-        """True if a geometric change is on: rotation, scaling, shear, translation or elastic distortion."""
+        """Whether images change their geometry: by rotation, scaling, shear, translation or distortion."""
         return any((self.rotation, self.scaling, self.shear, self.translation, self.elastic))
 
     @property
     def changes(self) -> bool:
-        """True if at least one change is on."""
+        """Whether at least one of the changes is switched on."""
         return self.warps or any((self.thickness, self.sharpness, self.erasing))
 
 
@@ -83,109 +87,110 @@ class TrainOptions:
     """Train a network on handwritten digits, test it once, and save everything in runs/NAME."""
 
     recipe: str = "classic"
-    """Named set of defaults. `digits recipes` shows each with its measured accuracy."""
+    """Recipe: a named set of defaults. `digits recipes` lists all recipes with their test accuracy."""
 
     dataset: Dataset = "mnist"
-    """Data set to learn; each has ten classes."""
+    """Dataset to train on. Each has ten classes."""
     data: Path | None = None
     """Folder or file with the data (IDX, .npz, .csv). Default: $DIGITS_DATA, the cache, or a download."""
     unverified: bool = False
-    """Accept data files of the published size even if their checksum differs from the published one."""
+    """Accept a data file with a wrong checksum if its size is the published one."""
 
     split: Split = "random"
-    """How to choose validation images: at random within each class, or by writer."""
+    """How to choose validation images: at random within each class, or all images of some writers."""
     val_size: int | None = None
-    """Number of validation images. Default: a sixth, which is 10,000 of MNIST's 60,000."""
+    """Number of validation images. Default: a sixth of the images (10,000 of MNIST's 60,000)."""
     test_size: int | None = None
-    """Number of test images, for data that has no test set. Default: a fifth."""
+    """Number of test images, only for data without a test set. Default: a fifth of the images."""
     split_seed: int = 0
-    """Seed of the split. Separate from --seed, so that runs with different seeds use the same images."""
+    """Random seed of the split. Runs with another --seed still use the same split."""
 
     synthetic: int = 0
-    """Number of synthetic digits, such as a crossed 7, to add to MNIST's training images."""
+    """Number of synthetic digits to add to MNIST's training images. They are drawn by a program."""
 
     model: Model = "mlp"
-    """mlp: two hidden layers. cnn: convolutions with batch normalisation."""
+    """Type of network. mlp: two hidden layers. cnn: convolutions with batch normalisation."""
     hidden: tuple[int, int] = (128, 64)
-    """Neurons in the first and second hidden layer of the mlp."""
+    """Number of neurons in the first and the second hidden layer of the mlp."""
     channels: tuple[int, int, int] = (32, 64, 128)
-    """Channels in the three pairs of convolutions of the cnn."""
+    """Number of channels in each of the cnn's three pairs of convolutions."""
     view: Views = "as-is"
-    """Input of the network: digits as they are, or with their slant removed (upright).
+    """Input of the network. as-is: unchanged digits. upright: digits with their slant removed.
     alternate: every second network of an ensemble gets upright digits."""
     dropout: float = 0.0
-    """Dropout probability of hidden neurons; in the cnn, of the features before the output layer."""
+    """Dropout probability of the hidden neurons (mlp) or of the inputs of the output layer (cnn)."""
     input_dropout: float = 0.0
-    """Dropout probability of input pixels, for the mlp."""
+    """Dropout probability of the input pixels, only for the mlp."""
     ensemble: int = 1
-    """Number of networks to train, with seeds --seed, --seed + 1, ...; their probabilities are averaged."""
+    """Number of networks to train and average. Their seeds are --seed, --seed + 1 and so on."""
 
     epochs: int = 25
     """Number of passes over the training images."""
     batch_size: int = 64
-    """Images in one training step."""
+    """Number of images in one training step."""
     shuffle: bool = True
     """Shuffle the training images before every epoch."""
     drop_last: bool = False
-    """Skip the last batch of an epoch if it is not full."""
+    """Skip the last batch of an epoch if it has fewer images than the others."""
 
     optimizer: Optimizer = "sgd"
-    """Optimizer that updates the weights."""
+    """Algorithm that updates the weights."""
     lr: float | None = None
-    """Learning rate; with a schedule, the highest one. Default: 0.01 for sgd, 0.001 for the others."""
+    """Learning rate, or the highest rate of a schedule. Default: 0.01 for sgd, 0.001 for the others."""
     momentum: float = 0.0
-    """Momentum of sgd and rmsprop: 0 or more, below 1."""
+    """Momentum of sgd and rmsprop, from 0 to below 1. 0: no momentum."""
     nesterov: bool = False
-    """Use Nesterov momentum, for sgd."""
+    """Use Nesterov momentum, only for sgd."""
     weight_decay: float = 0.0
-    """Weight decay: an L2 penalty; decoupled from the gradient in adamw."""
+    """Strength of weight decay: an L2 penalty. In adamw it shrinks the weights directly. 0: no decay."""
     schedule: Schedule = "constant"
-    """How the learning rate changes during the run."""
+    """How the learning rate changes during training. cosine: it falls. one-cycle: it rises, then falls."""
     warmup: float | None = None
-    """Fraction of the steps during which the learning rate rises. Default: 0.3 for one-cycle, else 0."""
+    """Fraction of the steps in which the learning rate rises. Default: 0.3 for one-cycle, otherwise 0."""
     clip: float = 0.0
-    """Clip the gradient's L2 norm to this value; 0: no clipping."""
+    """Clip the gradient's L2 norm to this value. 0: no clipping."""
     label_smoothing: float = 0.0
-    """Label smoothing: fraction of each target that is spread evenly over all classes."""
+    """Label smoothing: fraction of each target that is spread evenly over all classes, from 0 to below 1."""
     ema: float = 0.0
-    """Decay of an exponential moving average of the weights, which is validated and saved; 0: no average."""
+    """Decay per step of a moving average of the weights, which is validated and saved. 0: no average."""
     teacher: str | None = None
-    """Distil knowledge from this network: a run's folder, a model file or the name of a bundled network."""
+    """Distillation: learn also from the answers of this network.
+    Give a run's folder, a model file or the name of a bundled network."""
     teacher_weight: float = 0.9
-    """Weight of the distillation loss, from 0 to 1. The loss on the labels has the rest."""
+    """Weight of the distillation loss, from 0 to 1. The loss on the labels gets the rest."""
     temperature: float = 2.0
     """Distillation temperature. Higher values give the teacher's less likely classes more weight."""
     keep: Keep = "best"
-    """Save the network of the epoch with the best validation accuracy, or of the last epoch."""
+    """Epoch whose network is saved: the one with the best validation accuracy, or the last one."""
     patience: int = 0
-    """Stop after this many epochs without a better validation accuracy; 0: never stop early."""
+    """Stop after this many epochs without a better validation accuracy. 0: never stop early."""
 
     seed: int = 0
     """Random seed. Two runs with the same seed on the same machine give identical weights."""
     threads: int = 1
-    """Number of CPU threads. More than one rarely helps networks this small."""
+    """Number of CPU threads. More than one rarely makes such small networks faster."""
     device: Device = "auto"
-    """Device to train on. auto: cuda if there is one, else cpu."""
+    """Device to train on. auto: cuda if it is available, otherwise cpu."""
     precision: Precision = "auto"
-    """Number format. auto: bfloat16 for the cnn on CPUs that support it in hardware, else float32."""
+    """Number format. auto: bfloat16 for the cnn on CPUs with bfloat16 hardware, otherwise float32."""
 
     out: Path = Path("runs")
-    """Folder that holds the runs."""
+    """Folder that contains the runs."""
     name: str | None = None
     """Name of this run's folder. Default: the recipe and the next free number, such as classic-1."""
     resume: bool = False
-    """Resume the run --name, or else the newest unfinished run, exactly where it stopped."""
+    """Continue the run --name, or the newest unfinished run, exactly where it stopped."""
     allow_inexact: bool = False
-    """Resume even if options, threads, versions or data changed. The weights may then differ slightly."""
+    """Resume even if options, threads, versions or data changed. The final weights may then differ."""
     checkpoint_every: int = 0
-    """Also save a checkpoint every this many steps; 0: only after each epoch."""
+    """Number of steps between two checkpoints within an epoch. 0: a checkpoint only after each epoch."""
     plots: bool = True
-    """Save plots of the training and of the mistakes at the end."""
+    """Save plots of the training and of the misread test images at the end."""
     augmentation: Augmentation = Augmentation()
     """Random changes to the training images, new in every epoch. Examples: docs/augmentation.md."""
 
     autograd: bool = False
-    """Compute gradients with PyTorch's autograd instead of our formulas. Slower, same results."""
+    """Compute gradients with PyTorch's autograd instead of our own formulas. Slower, same results."""
     tensorboard: bool = False
     """Also write TensorBoard event files. Needs: pip install 'digits[tensorboard]'."""
 
@@ -202,7 +207,7 @@ class TrainOptions:
         for name in ("val_size", "test_size"):
             if getattr(self, name) is not None:
                 at_least(name, getattr(self, name), 1)
-        if self.seed >= 2**64:  # what torch.manual_seed takes
+        if self.seed >= 2**64:  # torch.manual_seed accepts no larger seed
             raise OptionError(f"--seed is {self.seed}; expected a whole number below 2^64")
         if not 0 < self.learning_rate < float("inf"):
             raise OptionError(f"--lr is {self.lr}; expected a number above 0, such as 0.01")
@@ -228,43 +233,66 @@ class TrainOptions:
             raise OptionError("--view alternate needs --ensemble 2 or more; a single network has one view")
 
     def view_of(self, number: int) -> View:
-        """Return the view of an ensemble's network `number`, counted from 0. A single network is number 0."""
+        """Return the input, "as-is" or "upright", of network `number` in an ensemble.
+
+        Args:
+            number: counted from 0; a single network is number 0.
+        """
         return VIEWS[number % len(VIEWS)] if self.view == "alternate" else self.view
 
     @property
     def learning_rate(self) -> float:
-        """The learning rate to use: --lr, or the optimizer's default."""
+        """Learning rate above 0: the option `lr`, or the optimizer's default if `lr` is None."""
         if self.lr is not None:
             return self.lr
         return SGD_RATE if self.optimizer == "sgd" else ADAPTIVE_RATE
 
 
 def check_name(name: str | None, option: str = "name") -> None:
-    """Raise OptionError unless `name` is None or can be the name of a folder inside another folder."""
+    """Check that a name can be the name of one folder.
+
+    Args:
+        name: the value of the option; None is always accepted.
+        option: the option's name without dashes, for the message.
+    Raises:
+        OptionError: if the name is empty, "..", or contains a slash or a zero byte.
+    """
     if name is not None and (name in ("", "..") or Path(name).name != name or "\0" in name):
-        raise OptionError(f"--{option} is {name!r}; expected a folder name without slashes; use --out DIR")
+        raise OptionError(
+            f"--{option} is {name!r}; expected a folder name without slashes; use --out for the rest"
+        )
 
 
 def _check_fraction(option: str, value: float | None) -> None:
-    if value is not None and not 0 <= value < 1:  # written this way round, NaN fails too
-        raise OptionError(f"--{option.replace('_', '-')} is {value}; expected 0 or more and below 1")
+    if value is not None and not 0 <= value < 1:  # this form is also true for NaN
+        raise OptionError(f"--{option.replace('_', '-')} is {value}; expected a number from 0 to below 1")
 
 
 def at_least(option: str, value: float, least: int) -> None:
-    """Raise OptionError unless `value` is finite and not below `least`. `option` is its field's name."""
-    if not least <= value < float("inf"):  # written this way round, NaN fails too
+    """Check that the value of an option is finite and at least `least`.
+
+    Args:
+        option: name of the field, such as "batch_size", for the message.
+        value: the value that the user gave.
+        least: the lowest allowed value.
+    Raises:
+        OptionError: if the value is lower, infinite or NaN.
+    """
+    if not least <= value < float("inf"):  # this form is also true for NaN
         raise OptionError(f"--{option.replace('_', '-')} is {value}; expected {least} or more")
 
 
 def to_json(options: TrainOptions) -> str:
-    """Return the options as a JSON object with one line per option; paths become strings."""
+    """Return the options as the text of a JSON object, one line per option; paths become strings."""
     return json.dumps(dataclasses.asdict(options), indent=2, default=str) + "\n"
 
 
 def from_json(text: str) -> TrainOptions:
-    """Return the options that `to_json` wrote.
+    """Return the options from a text that `to_json` wrote.
 
-    Raises OptionError that names each entry which is unknown, missing or of the wrong type.
+    Raises:
+        OptionError: if the text is not JSON, or an entry is unknown, missing, of the wrong type or out of
+            its range. The message names these entries.
     """
     try:
         values = json.loads(text)
@@ -277,7 +305,11 @@ Kind = TypeVar("Kind", TrainOptions, Augmentation)
 
 
 def _from_dict(kind: type[Kind], values: Any) -> Kind:
-    """Return the dataclass `kind` with the field values of a parsed JSON object."""
+    """Return an object of the class `kind`, made from the entries of a parsed JSON object.
+
+    Raises:
+        OptionError: if `values` is not an object with exactly the fields of `kind`.
+    """
     names = {field.name for field in dataclasses.fields(kind)}
     if not isinstance(values, dict) or set(values) != names:
         wrong = sorted(names.symmetric_difference(values)) if isinstance(values, dict) else ["not an object"]
@@ -287,7 +319,15 @@ def _from_dict(kind: type[Kind], values: Any) -> Kind:
 
 
 def _value_from_json(name: str, hint: Any, value: Any) -> Any:
-    """Return a JSON value as the type of its option: a list as a tuple, a string as a path."""
+    """Convert a JSON value to the type of its option: a list to a tuple, a string to a path.
+
+    Args:
+        name: name of the field.
+        hint: type of the field, such as `float | None`.
+        value: the parsed JSON value.
+    Raises:
+        OptionError: if the value does not have this type.
+    """
     choices = getattr(hint, "__args__", (hint,))
     if hint is Augmentation:
         return _from_dict(Augmentation, value)
@@ -296,7 +336,9 @@ def _value_from_json(name: str, hint: Any, value: Any) -> Any:
             return tuple(value)
     elif Path in choices and isinstance(value, str):
         return Path(value)
-    elif float in choices and type(value) is int and abs(value) < 2**53:  # a float holds it exactly
+    elif (
+        float in choices and type(value) is int and abs(value) < 2**53
+    ):  # a float stores such a number exactly
         return float(value)
     elif value in choices or type(value) in choices:
         return value
@@ -304,7 +346,13 @@ def _value_from_json(name: str, hint: Any, value: Any) -> Any:
 
 
 def differences(old: TrainOptions, new: TrainOptions, ignore: frozenset[str]) -> list[str]:
-    """Return a text such as '--lr 0.01 is now 0.1' for every option that differs and is not in `ignore`."""
+    """Return one text for each option that differs, such as "--lr 0.01 is now 0.1".
+
+    Args:
+        old: the options before.
+        new: the options now.
+        ignore: names of fields that are not compared.
+    """
     before, after = flat(old), flat(new)
     return [
         f"--{name.replace('_', '-')} {before[name]} is now {after[name]}"
@@ -314,6 +362,6 @@ def differences(old: TrainOptions, new: TrainOptions, ignore: frozenset[str]) ->
 
 
 def flat(options: TrainOptions) -> dict[str, Any]:
-    """Return all options by field name, with those of `augmentation` on the same level."""
+    """Return the values of all options by field name; those of `augmentation` are entries of their own."""
     values = {field.name: getattr(options, field.name) for field in dataclasses.fields(options)}
     return {**dataclasses.asdict(values.pop("augmentation")), **values}

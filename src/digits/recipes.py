@@ -1,7 +1,8 @@
-"""Recipes: named sets of options. `digits train --recipe NAME` starts from one; other options change it.
+"""Define the recipes: named sets of options for `digits train --recipe NAME`.
 
-A new recipe is one entry in `_RECIPES`. `digits recipes` lists all of them with their measured results, which
-`make docs` copies from benchmarks/results into recipes.json.
+Other options on the command line replace the values of the recipe. To add a recipe, add an entry to
+`_RECIPES`. `digits recipes` lists all recipes with their measured results. The command `make docs` copies
+these results from benchmarks/results into recipes.json.
 """
 
 import dataclasses
@@ -15,9 +16,9 @@ from digits.options import Augmentation, TrainOptions
 
 @dataclass(frozen=True)
 class Recipe:
-    """A set of options and one sentence that says what it is good for."""
+    """A set of training options and its purpose."""
 
-    purpose: str
+    purpose: str  # one sentence for users
     options: TrainOptions
 
 
@@ -38,11 +39,11 @@ _CNN = TrainOptions(
     augmentation=Augmentation(rotation=10, scaling=0.1, shear=5, translation=1, thickness=0.3, sharpness=2),
 )
 _RECIPES = {
-    "classic": Recipe("The textbook: two hidden layers, plain SGD.", TrainOptions()),
-    # Reaches 97 % validation accuracy in the shortest time on one core; docs/log.md, "The fast recipe", lists
-    # what else was tried.
+    "classic": Recipe("The textbook network: two hidden layers, SGD without momentum.", TrainOptions()),
+    # These options reach 97 % validation accuracy in the shortest time on one core. docs/log.md, "The fast
+    # recipe", lists the other options that were tried.
     "fast": Recipe(
-        "97 % in half a second.",
+        "97 % accuracy after half a second of training.",
         TrainOptions(
             epochs=2,
             batch_size=200,
@@ -54,7 +55,7 @@ _RECIPES = {
         ),
     ),
     "baseline": Recipe(
-        "The best that two hidden layers reach without augmentation.",
+        "The most accurate network with two hidden layers, without augmentation or distillation.",
         TrainOptions(
             hidden=(800, 800),
             view="upright",
@@ -73,7 +74,7 @@ _RECIPES = {
         ),
     ),
     "mlp": Recipe(
-        "The most accurate two hidden layers, distilled from the cnn.",
+        "The most accurate network with two hidden layers; it also learns from the cnn's answers.",
         TrainOptions(
             hidden=(800, 400),
             val_size=2000,
@@ -93,9 +94,10 @@ _RECIPES = {
             ),
         ),
     ),
-    # Reaches 99 % of the test images in the shortest time on two cores; 36,000 training images are enough.
+    # These options reach 99 % test accuracy in the shortest time on two cores. 36,000 training images are
+    # enough, so the other 24,000 are for validation.
     "fast-cnn": Recipe(
-        "99 % in seconds.",
+        "99 % accuracy after a few seconds of training.",
         TrainOptions(
             model="cnn",
             val_size=24_000,
@@ -110,9 +112,9 @@ _RECIPES = {
         ),
     ),
     "cnn": Recipe("The most accurate single network.", _CNN),
-    # Networks that see upright digits make other mistakes than the others, which helps the average.
+    # Networks with upright digits make different mistakes than the others, which improves the average.
     "ensemble": Recipe(
-        "Eight cnns whose probabilities are averaged; four see upright digits.",
+        "Eight cnns whose probabilities are averaged; four of them get upright digits.",
         dataclasses.replace(_CNN, ensemble=8, view="alternate"),
     ),
 }
@@ -123,22 +125,26 @@ FIGURES_FILE = Path(__file__).with_name("recipes.json")
 
 @dataclass(frozen=True)
 class Figures:
-    """Measured results of a recipe on MNIST; the machine is named in benchmarks/results."""
+    """Measured results of a recipe on MNIST. The files in benchmarks/results name the machine."""
 
-    seeds: int  # number of trainings
+    seeds: int  # number of trainings, each with another seed
     test: float  # mean accuracy on the test images after the last epoch, from 0 to 1
-    deviation: float  # sample standard deviation of that accuracy; 0 for a single training
-    seconds: float  # mean training time
+    deviation: float  # sample standard deviation of the test accuracy over the seeds; 0 for a single seed
+    seconds: float  # mean training time in seconds
 
 
 def find_recipe(name: str) -> TrainOptions:
-    """Return the options of a recipe. Raises OptionError, with a list of all names, for an unknown name."""
+    """Return the training options of the recipe `name`.
+
+    Raises:
+        OptionError: if there is no such recipe. The message lists all names.
+    """
     if name not in RECIPES:
         raise OptionError(f"--recipe is {name!r}; expected one of: {', '.join(RECIPES)}")
     return RECIPES[name]
 
 
 def load_figures() -> dict[str, Figures]:
-    """Return the measured results by recipe name; a recipe without a benchmark result is left out."""
+    """Return the measured results by recipe name, without the recipes that were not measured."""
     content = json.loads(FIGURES_FILE.read_text())
     return {name: Figures(**values) for name, values in content.items()}

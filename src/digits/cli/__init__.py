@@ -1,1 +1,1 @@
-"""The command line: one module per command, which parses options, calls the package and prints."""
+"""The command line `digits`: a module for each command parses the options, calls the package and prints."""

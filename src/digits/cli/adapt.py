@@ -1,4 +1,4 @@
-"""`digits adapt`: train a network further on custom digits."""
+"""Run `digits adapt`: train a network further on pictures of custom digits."""
 
 import json
 
@@ -7,7 +7,7 @@ from digits.training.options import AdaptOptions
 
 
 def adapt(arguments: list[str]) -> int:
-    """Run `digits adapt` and return the exit code."""
+    """Run `digits adapt` with the words after the command's name, and return the exit code."""
     options = parse(AdaptOptions, arguments, "digits adapt")
     import torch
 

@@ -1,4 +1,4 @@
-"""Text that `digits adapt` prints."""
+"""Print the results of `digits adapt`."""
 
 from pathlib import Path
 
@@ -13,11 +13,11 @@ from digits.mnist import CLASSES
 from digits.training.adaptation import Adaptation, Change
 from digits.training.custom_digits import CustomDigits
 
-SHOWN_SKIPPED = 5  # skipped pictures that are named; further ones are only counted
+SHOWN_SKIPPED = 5  # number of skipped pictures that are listed; the others are only counted
 
 
 def show_custom_digits(console: Console, custom: CustomDigits, folder: Path) -> None:
-    """Print the number of pictures of each digit, and which pictures could not be used."""
+    """Print the number of pictures of each digit, and the pictures in `folder` that could not be used."""
     counts = torch.bincount(custom.digits.labels, minlength=CLASSES).tolist()
     show_line(console, "yours", f"{len(custom.digits):,} pictures in {printable(str(folder))}")
     show_line(console, "", " · ".join(f"{n:,} of {digit}" for digit, n in enumerate(counts) if n))
@@ -31,13 +31,19 @@ def show_custom_digits(console: Console, custom: CustomDigits, folder: Path) -> 
 
 
 def show_adaptation(console: Console, found: Adaptation, folder: Path) -> None:
-    """Print the accuracy before and after on custom digits and on MNIST, and where the network is saved."""
+    """Print the accuracy on custom digits and on MNIST before and after training, and the saved files.
+
+    Args:
+        console: where to print.
+        found: the results.
+        folder: the folder in which the network was saved.
+    """
     for notice in found.notices:
         console.print(f"note: {notice}")
     how = (
         f"in {found.folds} folds, each tested on a network that was trained without it"
         if found.folds > 1
-        else "a fifth, which was not trained on"
+        else "a fifth of them, not used for training"
     )
     show_line(console, "held out", f"{found.custom.after.total:,} of yours, {how}")
     show_line(console, "MNIST", found.origin)
@@ -60,12 +66,16 @@ def show_adaptation(console: Console, found: Adaptation, folder: Path) -> None:
 
 
 def _with_interval(side: Evaluation) -> str:
+    """Return an accuracy in percent with its 95 % confidence interval in brackets."""
     low, high = side.interval
     return f"{side.accuracy:7.2%} ({low:.1%} to {high:.1%})"
 
 
 def _changed_digits(custom: Change) -> str:
-    """Return how many held-out pictures of each digit were read right before and after."""
+    """Return a text with the numbers of held-out pictures read right before and after, digit by digit.
+
+    Digits with equal numbers are left out.
+    """
     pairs = zip(custom.before.per_class, custom.after.per_class, strict=True)
     words = [
         f"{digit} from {round(before.recall * before.support)} to {round(after.recall * after.support)}"

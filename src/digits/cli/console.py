@@ -1,4 +1,4 @@
-"""The console on standard output, and progress bars."""
+"""Make the console for standard output, and show progress bars on it."""
 
 import contextlib
 import sys
@@ -10,22 +10,28 @@ from rich.progress import BarColumn, DownloadColumn, Progress, TaskID, TextColum
 
 from digits.training.state import State
 
-REFRESH = 0.1  # seconds between two updates of a bar
-ANNOUNCED = 1.0  # seconds after which a line replaces the bar where output is not a terminal
+REFRESH = 0.1  # seconds between two updates of the epoch bar, because drawing costs time
+ANNOUNCED = 1.0  # seconds of work after which one line is printed, if the output is not a terminal
 
 
 class PlainConsole(Console):
-    """A console that raises BrokenPipeError when the reader has gone; rich would exit the process."""
+    """A console that raises BrokenPipeError when the output is closed, as by `digits ... | head`.
+
+    A console of the package rich would exit the process instead.
+    """
 
     def on_broken_pipe(self) -> None:
-        """Raise the BrokenPipeError that rich is handling."""
+        """Raise again the BrokenPipeError that rich has caught."""
         raise
 
 
 def make_console(*, quiet: bool = False) -> Console:
-    """Return a console on standard output. With `quiet`, it prints nothing.
+    """Return a console that prints to standard output.
 
-    Characters that the output's encoding does not have become question marks.
+    A character that the output's encoding cannot show is printed as a question mark.
+
+    Args:
+        quiet: print nothing.
     """
     if hasattr(sys.stdout, "reconfigure"):
         sys.stdout.reconfigure(errors="replace")
@@ -33,16 +39,19 @@ def make_console(*, quiet: bool = False) -> Console:
 
 
 def show_line(console: Console, label: str, text: str) -> None:
-    """Print `text` in a column to the right of `label`."""
+    """Print a line with `label` on the left and `text` from column 12 on."""
     console.print(f"{label:<11}{text}")
 
 
 @contextlib.contextmanager
 def download_bar(console: Console) -> Iterator[Callable[[str, int, int | None], None]]:
-    """Show a bar for each file that is downloaded.
+    """Show a progress bar for each downloaded file during a `with` block.
 
-    Yields a function to call with a file's name, the bytes received and the bytes expected (None if unknown).
-    If output is not a terminal, each file has a line instead of a bar.
+    If the output is not a terminal, print one line per file instead.
+
+    Yields:
+        A function to call with the file's name, the number of bytes received, and the total number of bytes
+        (None if it is unknown).
     """
     if not console.is_terminal:
         named: set[str] = set()
@@ -73,9 +82,16 @@ def download_bar(console: Console) -> Iterator[Callable[[str, int, int | None], 
 
 @contextlib.contextmanager
 def counting_bar(console: Console, what: str, unit: str) -> Iterator[Callable[[int, int], None]]:
-    """Show a bar for `what`, counted in `unit`. Yields a function to call with the number done and the total.
+    """Show a progress bar during a `with` block.
 
-    If output is not a terminal, print one line, and only if the work takes longer than a second.
+    If the output is not a terminal, print one line instead, and only if the work takes longer than a second.
+
+    Args:
+        console: where to print.
+        what: text on the left of the bar, such as "training".
+        unit: the things that are counted, in the plural, such as "steps".
+    Yields:
+        A function to call with the number of things done and their total number.
     """
     started, named = time.monotonic(), False
 
@@ -100,9 +116,13 @@ def counting_bar(console: Console, what: str, unit: str) -> Iterator[Callable[[i
 
 @contextlib.contextmanager
 def epoch_bar(console: Console, steps: int) -> Iterator[Callable[[State], None] | None]:
-    """Show a bar below the table for the steps of the current epoch; `steps` is their number.
+    """Show a progress bar for the steps of the current epoch during a `with` block.
 
-    Yields a function to call after each step, or None if output is not a terminal.
+    Args:
+        console: where to print.
+        steps: number of steps in one epoch.
+    Yields:
+        A function to call with the training state after each step; None if the output is not a terminal.
     """
     if not console.is_terminal:
         yield None

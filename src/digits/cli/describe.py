@@ -1,4 +1,4 @@
-"""Describe a network and its training in one line of text each."""
+"""Describe the network and the training of a set of options, each in one line of text."""
 
 import dataclasses
 
@@ -13,53 +13,59 @@ VIEWS = {
 }
 
 
-def describe_network(o: TrainOptions) -> str:
-    """Return the kind and size of the network that the options train."""
-    if o.model == "mlp":
+def describe_network(options: TrainOptions) -> str:
+    """Return the layers and the number of weights of the network that the options train.
+
+    For example: "784 -> 128 -> 64 -> 10 with ReLU, 109,386 weights".
+    """
+    if options.model == "mlp":
         pixels = SIDE * SIDE
-        a, b = o.hidden
+        a, b = options.hidden
         weights = pixels * a + a * b + b * CLASSES + a + b + CLASSES
         return f"{pixels} -> {a} -> {b} -> {CLASSES} with ReLU, {weights:,} weights"
-    a, b, c = o.channels
+    a, b, c = options.channels
     kernels = 25 * a + 4 * a * a + 9 * (a * b + b * b + b * c + c * c)
-    weights = kernels + 4 * (a + b + c) + CLASSES * (c + 1)  # batch normalisation has two per channel
+    weights = kernels + 4 * (a + b + c) + CLASSES * (c + 1)  # batch normalisation has two weights per channel
     return f"convolutions of {a}, {b} and {c} channels, {weights:,} weights"
 
 
-def describe_training(o: TrainOptions) -> str:
-    """Return the optimizer, the length and everything that differs from textbook training."""
+def describe_training(options: TrainOptions) -> str:
+    """Return the training options as text, without those that are switched off.
+
+    For example: "SGD, learning rate 0.01 · batches of 64 · 25 epochs · one network · seed 0 · 1 thread".
+    """
     parts = [
-        f"{OPTIMIZERS[o.optimizer]}, learning rate {o.learning_rate:g}",
-        *_regularisation(o),
-        f"batches of {o.batch_size}",
-        f"{o.epochs} epoch{'s' * (o.epochs > 1)}",
-        "last epoch kept" if o.keep == "last" else "",
-        f"{o.ensemble} networks" if o.ensemble > 1 else "one network",
-        f"seed {o.seed}",
-        f"{o.threads} thread{'s' * (o.threads > 1)}",
+        f"{OPTIMIZERS[options.optimizer]}, learning rate {options.learning_rate:g}",
+        *_regularisation(options),
+        f"batches of {options.batch_size}",
+        f"{options.epochs} epoch{'s' * (options.epochs > 1)}",
+        "last epoch kept" if options.keep == "last" else "",
+        f"{options.ensemble} networks" if options.ensemble > 1 else "one network",
+        f"seed {options.seed}",
+        f"{options.threads} thread{'s' * (options.threads > 1)}",
     ]
     return " · ".join(filter(None, parts))
 
 
-def _regularisation(o: TrainOptions) -> list[str]:
-    """Return one text per option that is on; empty texts for the others."""
-    strengths = dataclasses.asdict(o.augmentation)
-    if not o.augmentation.elastic:
+def _regularisation(options: TrainOptions) -> list[str]:
+    """Return one text for each option that changes the training; it is empty if the option is off."""
+    strengths = dataclasses.asdict(options.augmentation)
+    if not options.augmentation.elastic:
         del strengths["smoothness"]
-    teacher = f"distilled from {o.teacher} (weight {o.teacher_weight:g}, temperature {o.temperature:g})"
+    strength = f"weight {options.teacher_weight:g}, temperature {options.temperature:g}"
     return [
-        f"{'Nesterov ' if o.nesterov else ''}momentum {o.momentum:g}" if o.momentum else "",
-        f"weight decay {o.weight_decay:g}" if o.weight_decay else "",
-        o.schedule if o.schedule != "constant" else "",
-        f"warm-up {o.warmup:.0%}" if o.warmup else "",
-        f"gradients clipped at {o.clip:g}" if o.clip else "",
-        f"dropout {o.dropout:g}" if o.dropout else "",
-        f"input dropout {o.input_dropout:g}" if o.input_dropout else "",
-        f"label smoothing {o.label_smoothing:g}" if o.label_smoothing else "",
-        f"averaged weights {o.ema:g}" if o.ema else "",
-        teacher if o.teacher else "",
-        f"patience {o.patience}" if o.patience else "",
-        f"{o.synthetic:,} synthetic digits" if o.synthetic else "",
-        VIEWS[o.view],
-        *(f"{name} {strength:g}" for name, strength in strengths.items() if strength),
+        f"{'Nesterov ' if options.nesterov else ''}momentum {options.momentum:g}" if options.momentum else "",
+        f"weight decay {options.weight_decay:g}" if options.weight_decay else "",
+        options.schedule if options.schedule != "constant" else "",
+        f"warm-up {options.warmup:.0%}" if options.warmup else "",
+        f"gradients clipped at {options.clip:g}" if options.clip else "",
+        f"dropout {options.dropout:g}" if options.dropout else "",
+        f"input dropout {options.input_dropout:g}" if options.input_dropout else "",
+        f"label smoothing {options.label_smoothing:g}" if options.label_smoothing else "",
+        f"averaged weights {options.ema:g}" if options.ema else "",
+        f"distilled from {options.teacher} ({strength})" if options.teacher else "",
+        f"patience {options.patience}" if options.patience else "",
+        f"{options.synthetic:,} synthetic digits" if options.synthetic else "",
+        VIEWS[options.view],
+        *(f"{name} {value:g}" for name, value in strengths.items() if value),
     ]

@@ -1,4 +1,4 @@
-"""`digits evaluate` and `digits compare`: test saved networks again."""
+"""Run `digits evaluate` and `digits compare`: test saved networks."""
 
 import dataclasses
 import json
@@ -9,7 +9,7 @@ from digits.evaluation.options import CompareOptions, EvaluateOptions
 
 
 def evaluate(arguments: list[str]) -> int:
-    """Run `digits evaluate` and return the exit code."""
+    """Run `digits evaluate` with the words after the command's name, and return the exit code."""
     options = parse(EvaluateOptions, arguments, "digits evaluate")
     import torch
 
@@ -26,7 +26,7 @@ def evaluate(arguments: list[str]) -> int:
     for notice in found.collection.notices:
         note(notice)
     if not found.same_images:
-        note("these are not the test images of the model's own run")
+        note("these are not the test images of the run that trained this model")
     if options.json:
         about = {"model": str(found.model), "data": found.collection.origin}
         undisputed = found.undisputed and found.undisputed.to_json()
@@ -37,7 +37,7 @@ def evaluate(arguments: list[str]) -> int:
 
 
 def compare(arguments: list[str]) -> int:
-    """Run `digits compare` and return the exit code."""
+    """Run `digits compare` with the words after the command's name, and return the exit code."""
     options = parse(CompareOptions, arguments, "digits compare")
     import torch
 

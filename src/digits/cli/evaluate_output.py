@@ -1,4 +1,4 @@
-"""Text that `digits evaluate` and `digits compare` print."""
+"""Print the results of `digits evaluate` and `digits compare`."""
 
 from rich.console import Console
 
@@ -7,15 +7,20 @@ from digits.data.collection import Collection
 from digits.evaluation.comparison import Comparison
 from digits.evaluation.metrics import Evaluation
 
-SIGNIFICANT = 0.05  # p-value below which a difference counts as real; the usual level since Fisher 1925
+SIGNIFICANT = 0.05  # p-value below which a difference counts as significant; the usual level (Fisher 1925)
 
 
 def show_test(
     console: Console, test: Evaluation, undisputed: Evaluation | None, collection: Collection, what: str
 ) -> None:
-    """Print the results of a test, overall and per class.
+    """Print the test results of a network: first for all images, then for each class.
 
-    `undisputed` are the results without images whose labels are disputed; `what` names the network.
+    Args:
+        console: where to print.
+        test: the results on all test images.
+        undisputed: the results without the images whose labels people disagree about; None if there are none.
+        collection: the data, for the names of the classes.
+        what: name of the network.
     """
     low, high = test.interval
     show_line(console, "test", f"{test.accuracy:.2%} of {test.total:,} images read right by {what}")
@@ -36,7 +41,13 @@ def show_test(
 
 
 def show_comparison(console: Console, found: Comparison, names: tuple[str, str]) -> None:
-    """Print the accuracy of two networks, the images that only one reads right, and McNemar's test."""
+    """Print the accuracy of two networks, their differences, and the result of McNemar's test.
+
+    Args:
+        console: where to print.
+        found: numbers of images that both, one or none of the networks read right.
+        names: names of the first and the second network.
+    """
     total = found.both + found.first + found.second + found.neither
     width = max(map(len, (*names, "network")))
     console.print(f"{'network':<{width}}      right  only it")
@@ -47,7 +58,12 @@ def show_comparison(console: Console, found: Comparison, names: tuple[str, str])
 
 
 def significance(found: Comparison, verdict: str) -> str:
-    """Return the result of McNemar's test; `verdict` is used if the difference is significant."""
+    """Return the result of McNemar's test in one line of text.
+
+    Args:
+        found: numbers of images that both, one or none of two networks read right.
+        verdict: text for a significant difference, such as "the networks differ".
+    """
     p = "p < 0.0001" if found.p_value < 0.0001 else f"p = {found.p_value:.4f}"
     meaning = verdict if found.p_value < SIGNIFICANT else "the difference may be chance"
     return f"McNemar's exact test: {p}, {meaning}"

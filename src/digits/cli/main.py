@@ -1,7 +1,11 @@
-"""The command `digits`: find the command, run it, and print errors as one sentence.
+"""Run the command that is named on the command line, and print errors as short messages.
 
-Exit codes: 0 success; 1 the command failed; 2 the command line is wrong; 128 + n stopped by signal n after
-saving, such as 130 for Ctrl-C and 143 for SIGTERM. A server that is stopped by a signal exits with 0.
+Exit codes:
+
+    0        success; also a server that was stopped by a signal
+    1        the command failed
+    2        the command line is wrong
+    128 + n  stopped by signal number n, such as 130 for Ctrl-C and 143 for SIGTERM
 """
 
 import os
@@ -31,7 +35,7 @@ from digits.training.options import AdaptOptions
 from digits.tuning.options import TuneOptions
 from digits.version import __version__
 
-COMMANDS: dict[str, tuple[Callable[[list[str]], int], type]] = {  # name -> its function, its options
+COMMANDS: dict[str, tuple[Callable[[list[str]], int], type]] = {  # name -> its function and its options
     "train": (train, TrainOptions),
     "recipes": (recipes, RecipesOptions),
     "tune": (tune, TuneOptions),
@@ -41,11 +45,15 @@ COMMANDS: dict[str, tuple[Callable[[list[str]], int], type]] = {  # name -> its 
     "serve": (serve, ServeOptions),
     "adapt": (adapt, AdaptOptions),
 }
-CLOSED_PIPE = 141  # exit code 128 + SIGPIPE, a signal that Windows does not define
+CLOSED_PIPE = 141  # exit code: 128 + 13 for SIGPIPE; a number, because Windows has no signal.SIGPIPE
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Run one command and return its exit code. `arguments` replaces those of the process."""
+    """Run one command and return its exit code.
+
+    Args:
+        arguments: the words after `digits`. Default: those of the process.
+    """
     arguments = list(sys.argv[1:] if arguments is None else arguments)
     try:
         return _dispatch(arguments)
@@ -60,18 +68,18 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return complain(missing, 1)
     except KeyboardInterrupt:
         return 128 + signal.SIGINT
-    except BrokenPipeError:  # the reader has closed the pipe, as `head` does in `digits ... | head`
+    except BrokenPipeError:  # the next program has closed the pipe, as `head` does in `digits ... | head`
         _discard_output()
         return CLOSED_PIPE
     except OSError as error:
-        if error.filename is not None:  # a file that our code should have handled: show the traceback
+        if error.filename is not None:  # our code should have handled this error; show its traceback
             raise
         _discard_output()
         return complain(f"could not write the output: {error.strerror}", 1)
 
 
 def _dispatch(arguments: list[str]) -> int:
-    """Run the command that the first argument names. Without one, show the help."""
+    """Run the command that the first argument names, or show the help if there is none."""
     if arguments[:1] == ["--version"]:
         print(f"digits {__version__}")
         return 0
@@ -84,5 +92,8 @@ def _dispatch(arguments: list[str]) -> int:
 
 
 def _discard_output() -> None:
-    """Redirect standard output to nowhere: at exit, Python would fail again to write what is left of it."""
+    """Redirect standard output to nowhere.
+
+    Python writes the rest of its output at exit. Without this, it would fail a second time.
+    """
     os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())

@@ -1,4 +1,4 @@
-"""Parse command lines into option objects."""
+"""Convert command lines to objects with options. The package tyro does most of the work."""
 
 import dataclasses
 from typing import Any, TypeVar, get_type_hints
@@ -10,24 +10,35 @@ from digits.recipes import RECIPES, find_recipe
 
 Parsed = TypeVar("Parsed")
 
-CONFIG = (
+CONFIG = (  # settings of tyro for all commands
     tyro.conf.PositionalRequiredArgs,  # `digits evaluate runs/classic-1`, not `--model runs/classic-1`
     tyro.conf.OmitArgPrefixes,  # `--rotation`, not `--augmentation.rotation`
 )
-FIRST = ("recipe", "out", "name", "resume")  # they decide the defaults of the other options of `digits train`
+FIRST = ("recipe", "out", "name", "resume")  # options of `digits train` that set the defaults of the others
 
 
 def parse(kind: type[Parsed], arguments: list[str], prog: str) -> Parsed:
-    """Return the options of one command as an object of the dataclass `kind`.
+    """Parse the options of one command.
 
-    `prog` is the command's name in help and errors. With --help, and for an unknown option or a value of the
-    wrong type, tyro prints a text and raises SystemExit.
+    Args:
+        kind: dataclass of the options.
+        arguments: the words after the command's name.
+        prog: name of the command, such as "digits adapt", for help and error messages.
+    Returns:
+        An object of the class `kind`.
+    Raises:
+        SystemExit: with --help (code 0), an unknown option or a value of the wrong type (code 2). The text
+            is already printed.
+        OptionError: if a value is outside its range.
     """
     return tyro.cli(kind, args=arguments, prog=prog, config=CONFIG)
 
 
 def parse_first(arguments: list[str], prog: str) -> Any:
-    """Return an object with only the options in FIRST; all other arguments are ignored."""
+    """Parse only the options in FIRST, and ignore all others; see `parse` for the arguments.
+
+    Returns an object whose attributes are `recipe`, `out`, `name` and `resume`.
+    """
     hints = get_type_hints(TrainOptions)
     fields = [(f.name, hints[f.name], f.default) for f in dataclasses.fields(TrainOptions) if f.name in FIRST]
     kind = dataclasses.make_dataclass("FirstOptions", fields, frozen=True)
@@ -37,7 +48,13 @@ def parse_first(arguments: list[str], prog: str) -> Any:
 
 
 def parse_train_options(arguments: list[str], prog: str, default: TrainOptions | None = None) -> TrainOptions:
-    """Return the options of `digits train`. `default` has the defaults; without it, the named recipe."""
+    """Parse the options of `digits train`.
+
+    Args:
+        arguments: the words after the command's name.
+        prog: name of the command, for help and error messages.
+        default: values of the options that are not given. Default: those of the recipe in `arguments`.
+    """
     default = default or find_recipe(parse_first(arguments, prog).recipe)
     about = f"{TrainOptions.__doc__}\n\nRecipes: {', '.join(RECIPES)}."
     return tyro.cli(

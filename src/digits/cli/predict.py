@@ -1,4 +1,4 @@
-"""`digits predict`: read handwriting in pictures."""
+"""Run `digits predict`: read handwritten digits in pictures."""
 
 import os
 import shutil
@@ -18,9 +18,13 @@ if TYPE_CHECKING:
 
 
 def predict(arguments: list[str]) -> int:
-    """Run `digits predict` and return the exit code: 1 if a picture could not be read."""
+    """Run `digits predict` with the words after the command's name.
+
+    Returns the exit code: 0 if all pictures could be read, otherwise 1.
+    """
     options = parse(PredictOptions, arguments, "digits predict")
-    # NumPy reads this variable when it is imported. On a busy machine, two threads wait for each other.
+    # NumPy reads this variable when it is imported. One thread is best: on a busy machine, several threads
+    # would wait for each other.
     os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
     from digits.cli import predict_output
     from digits.reading.image_files import files_in
@@ -51,12 +55,23 @@ def predict(arguments: list[str]) -> int:
 def _explained(
     reader: "Reader", paths: Sequence[Path], target: Path, *, single: bool
 ) -> "Iterator[Reading | PhotoError]":
-    """Read the only picture of `paths`, save the explanation as the file `target`, and yield the reading."""
+    """Read one picture and save the drawing that explains its result.
+
+    Args:
+        reader: reads the picture.
+        paths: must contain exactly one picture.
+        target: the file to write.
+        single: treat the picture as a single digit.
+    Yields:
+        The result, or the error if the picture cannot be read.
+    Raises:
+        OptionError: if there are several pictures, or `target` is the picture itself.
+    """
     from digits.reading.explanation import explain
 
     path, *others = paths
     if others:
-        raise OptionError(f"--explain draws the reading of one picture, not of {len(paths):,}; name one")
+        raise OptionError(f"--explain works with one picture, but {len(paths):,} are given; give only one")
     if target.exists() and path.exists() and target.samefile(path):
         raise OptionError(f"--explain would overwrite {path}, the picture itself; choose another name")
     try:

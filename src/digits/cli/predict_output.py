@@ -1,12 +1,13 @@
-"""Text that `digits predict` prints: aligned lines, or one JSON object per picture.
+"""Format the results of `digits predict`: as aligned lines, or as one JSON object per picture.
 
     photo.jpg   4071   4 >99 %  0  98 %  7  97 %  1 >99 %
     page.png    12     1 >99 %  2  99 %  5?  31 % unclear
                 38     3  99 %  8 >99 %
     notes.txt   error: it is no picture in a known format; save it as PNG or JPEG
 
-A line has the picture's name, the accepted digits of one row of handwriting, and each mark with its most
-likely digit and probability. A mark that is not accepted has a question mark and the reason.
+Each line shows one row of handwriting: the picture's name, the accepted digits, and all marks. A mark is a
+part of the picture that may be a digit. It is shown with its most likely digit and the probability of that
+digit. If the mark is not accepted as a digit, a question mark and the reason follow.
 """
 
 import json
@@ -18,25 +19,37 @@ from digits.errors import PhotoError
 from digits.files import printable
 from digits.reading.results import BLANK, Digit, Reading
 
-WIDEST_NAME = 40  # columns; a longer name is printed on a separate line
-TEXT = 5  # columns for the accepted digits, at least
+WIDEST_NAME = 40  # characters; a longer name is printed on a separate line
+TEXT = 5  # characters; smallest width of the column with the accepted digits
 
 
 def as_json(path: Path, answer: Reading | PhotoError) -> str:
-    """Return a picture's result as a JSON object on one line, in ASCII."""
+    """Return the result of the picture `path` as a JSON object: one line of ASCII text.
+
+    Args:
+        path: the picture.
+        answer: its result, or the error if it could not be read.
+    """
     if isinstance(answer, PhotoError):
         return json.dumps({"path": str(path), "error": str(answer), "kind": answer.kind})
     return json.dumps({"path": str(path), **answer.to_json()})
 
 
 def name_width(paths: Sequence[Path]) -> int:
-    """Return the number of columns to use for the names of these pictures."""
+    """Return the width, in characters, of the column with the names of these pictures."""
     lengths = (len(printable(str(path))) for path in paths)
     return max((length for length in lengths if length <= WIDEST_NAME), default=1)
 
 
 def as_lines(path: Path, answer: Reading | PhotoError, *, names: int, columns: int) -> str:
-    """Return a picture's lines: the name takes `names` columns, and lines are wrapped at `columns`."""
+    """Return the result of the picture `path` as lines of text.
+
+    Args:
+        path: the picture.
+        answer: its result, or the error if it could not be read.
+        names: width of the column with the name, in characters.
+        columns: width of the terminal, in characters; longer lines are wrapped.
+    """
     name, lines = printable(str(path)), []
     if len(name) > names:
         lines, name = [name], ""
@@ -47,7 +60,10 @@ def as_lines(path: Path, answer: Reading | PhotoError, *, names: int, columns: i
 
 
 def _without_name(message: str, path: str) -> str:
-    """Return an error message with "it" instead of the file's name, which is printed before it."""
+    """Return an error message with "it" instead of the file's name `path`.
+
+    The name is printed at the start of the line already.
+    """
     for start in ("", "could not read "):
         if message.startswith(start + path):
             return f"{start}it{message.removeprefix(start + path)}"
@@ -55,7 +71,10 @@ def _without_name(message: str, path: str) -> str:
 
 
 def _lines_of(path: Path, answer: Reading | PhotoError) -> Iterator[tuple[str, list[str]]]:
-    """Yield the start of each line and the parts after it, between which the line may be wrapped."""
+    """Yield each line as its start and a list of parts.
+
+    A line that is too long is later wrapped between two parts.
+    """
     if isinstance(answer, PhotoError):
         yield "", [f"error: {printable(_without_name(str(answer), str(path)))}"]
         return
@@ -68,7 +87,10 @@ def _lines_of(path: Path, answer: Reading | PhotoError) -> Iterator[tuple[str, l
 
 
 def percent(probability: float) -> str:
-    """Return a short percentage. Only the probabilities 0 and 1 become "0 %" and "100 %"."""
+    """Return a probability (0 to 1) as a short percentage.
+
+    Only exactly 0 and 1 become "0 %" and "100 %"; values near them become "<1 %" and ">99 %".
+    """
     if 0 < probability < 0.01:
         return "<1 %"
     if 0.99 < probability < 1:
@@ -77,6 +99,7 @@ def percent(probability: float) -> str:
 
 
 def _mark(digit: Digit) -> str:
+    """Return the text of one mark, such as "4 >99 %" or "5?  31 % unclear"."""
     if digit.reason == BLANK:
         return BLANK
     chance = percent(digit.probability)
@@ -84,7 +107,10 @@ def _mark(digit: Digit) -> str:
 
 
 def _wrapped(start: str, parts: Sequence[str], columns: int) -> str:
-    """Return `start` and `parts` as lines of at most `columns`, aligned with the first part."""
+    """Return one line of text, wrapped if it is longer than `columns` characters.
+
+    The following lines begin below the first part. A single part is wrapped between its words.
+    """
     words = parts if len(parts) > 1 else parts[0].split(" ")
     between = "  " if len(parts) > 1 else " "
     lines = [start + words[0]]

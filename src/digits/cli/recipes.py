@@ -1,4 +1,4 @@
-"""`digits recipes`: list the recipes with their measured results."""
+"""Run `digits recipes`: list the recipes with their measured results."""
 
 import dataclasses
 import json
@@ -10,7 +10,7 @@ from digits.cli.parsing import parse
 from digits.options import to_json
 from digits.recipes import PURPOSES, RECIPES, load_figures
 
-WIDTH = 98  # columns of the list
+WIDTH = 98  # characters; longer lines of the list are wrapped
 
 
 @dataclass(frozen=True)
@@ -18,11 +18,11 @@ class RecipesOptions:
     """List the recipes with their measured results."""
 
     json: bool = False
-    """Print one JSON object, with every option of each recipe, instead of a list."""
+    """Print one JSON object with all options of each recipe."""
 
 
 def recipes(arguments: list[str]) -> int:
-    """Run `digits recipes` and return the exit code."""
+    """Run `digits recipes` with the words after the command's name, and return the exit code."""
     options = parse(RecipesOptions, arguments, "digits recipes")
     if options.json:
         print(json.dumps({name: _as_json(name) for name in RECIPES}, indent=2))
@@ -32,6 +32,7 @@ def recipes(arguments: list[str]) -> int:
 
 
 def _as_json(name: str) -> dict[str, object]:
+    """Return the purpose, the measured results and the options of the recipe `name`."""
     figures = load_figures().get(name)
     return {
         "purpose": PURPOSES[name],
@@ -41,13 +42,14 @@ def _as_json(name: str) -> dict[str, object]:
 
 
 def _as_text(name: str) -> str:
-    """Return the lines about one recipe: purpose, results, network, training."""
+    """Return the text about the recipe `name`: its purpose, results, network and training."""
     lines = [_results(name), describe_network(RECIPES[name]), describe_training(RECIPES[name])]
     wrapped = [textwrap.fill(line, WIDTH, initial_indent="  ", subsequent_indent="    ") for line in lines]
     return "\n".join([f"{name:<10}{PURPOSES[name]}", *wrapped, ""])
 
 
 def _results(name: str) -> str:
+    """Return the test accuracy and the training time of the recipe `name` as text."""
     figures = load_figures().get(name)
     if figures is None:
         return "not measured yet"

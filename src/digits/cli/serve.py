@@ -1,4 +1,4 @@
-"""`digits serve`: the web page and the HTTP API."""
+"""Run `digits serve`: a server for the web page and the HTTP API."""
 
 import os
 
@@ -9,10 +9,13 @@ from digits.serving.options import ServeOptions
 
 
 def serve(arguments: list[str]) -> int:
-    """Run `digits serve` until a signal stops it, and return the exit code."""
+    """Run `digits serve` with the words after the command's name.
+
+    Returns the exit code when a signal has stopped the server.
+    """
     repeated = (*CONFIG, tyro.conf.UseAppendAction)  # `--model A --model B`
     options = tyro.cli(ServeOptions, args=arguments, prog="digits serve", config=repeated)
-    # NumPy reads this variable when it is imported. Every worker process has one core, so one thread is best.
+    # NumPy reads this variable when it is imported. Each worker process uses one core and needs one thread.
     os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
     from digits.serving import server
 

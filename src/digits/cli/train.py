@@ -1,4 +1,4 @@
-"""`digits train`: train, test, plot and save a network."""
+"""Run `digits train`: train a network, test it, save it, and plot the results."""
 
 import dataclasses
 from typing import TYPE_CHECKING
@@ -18,7 +18,7 @@ PROG = "digits train"
 
 
 def train(arguments: list[str]) -> int:
-    """Run `digits train` and return the exit code."""
+    """Run `digits train` with the words after the command's name, and return the exit code."""
     options = train_options(arguments)
     import torch
 
@@ -47,7 +47,10 @@ def train(arguments: list[str]) -> int:
 
 
 def train_options(arguments: list[str]) -> TrainOptions:
-    """Return the options of the command line. The recipe, or with --resume the old run, has the defaults."""
+    """Return the training options of a command line.
+
+    Options that are not given have the values of the recipe, or, with --resume, those of the old run.
+    """
     first = parse_first(arguments, PROG)
     if not first.resume or {"-h", "--help"} & set(arguments):
         return parse_train_options(arguments, PROG)
@@ -58,7 +61,7 @@ def train_options(arguments: list[str]) -> TrainOptions:
 
 
 def _train_epochs(console: "Console", run: "Run", collection: "Collection", splits: "Splits") -> None:
-    """Train, and print one line per epoch."""
+    """Train the network or the networks of a run, and print one line per epoch."""
     from digits.cli import train_output
     from digits.cli.console import epoch_bar
     from digits.training.interrupts import Interrupts

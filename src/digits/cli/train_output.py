@@ -1,4 +1,4 @@
-"""Text that `digits train` prints."""
+"""Print the progress and the results of `digits train`."""
 
 import statistics
 
@@ -15,7 +15,7 @@ from digits.training.run import Run
 
 
 def show_data(console: Console, collection: Collection, splits: Splits) -> None:
-    """Print where the data came from and the sizes of its parts."""
+    """Print the origin of the data, and the numbers of training, validation and test images."""
     for notice in collection.notices:
         console.print(f"note: {notice}\n")
     verified = ", SHA-256 as published" if collection.published else ""
@@ -34,7 +34,7 @@ def show_run(console: Console, run: Run) -> None:
 
 
 def show_notices(console: Console, run: Run) -> None:
-    """Print what happened when the run was opened, such as a resume or a damaged checkpoint."""
+    """Print the messages of opening a run, for example that it was resumed or a checkpoint was damaged."""
     for notice in run.notices:
         console.print(f"note: {notice}")
     if run.resumed_at:
@@ -44,7 +44,7 @@ def show_notices(console: Console, run: Run) -> None:
 
 
 def show_header(console: Console, run: Run) -> None:
-    """Print the head of the table of epochs; in an ensemble, after the name of the network."""
+    """Print the header of the table of epochs. In an ensemble, print the name of the network before it."""
     console.print()
     if run.member:
         o = run.member.options
@@ -55,7 +55,13 @@ def show_header(console: Console, run: Run) -> None:
 
 
 def show_epoch(console: Console, epoch: Epoch, best: bool) -> None:
-    """Print one line of the table; a star marks the best validation accuracy so far."""
+    """Print the line of one epoch in the table.
+
+    Args:
+        console: where to print.
+        epoch: losses, accuracies and times of the epoch.
+        best: the validation accuracy is the best so far; a star marks it.
+    """
     console.print(
         f"{epoch.number:5d}  {epoch.train_loss:8.4f}  {epoch.train_accuracy:8.2%}"
         f" {epoch.val_loss:8.4f}  {epoch.val_accuracy:8.2%}{'*' if best else ' '}"
@@ -64,16 +70,14 @@ def show_epoch(console: Console, epoch: Epoch, best: bool) -> None:
 
 
 def show_result(console: Console, result: Result, collection: Collection) -> None:
-    """Print the test results and the files of the run."""
+    """Print the test results and the files that the run has saved."""
     seconds = sum(epoch.seconds for epoch in result.history)
     console.print(f"      * best validation accuracy; {seconds:.1f} s of training\n")
     best = result.best
     if result.members:
         alone = statistics.fmean(result.members)
-        show_line(
-            console, "members", f"{alone:.2%} of the test images read right by a single network, on average"
-        )
-        show_line(console, "validation", f"{best.val_accuracy:.2%} together")
+        show_line(console, "members", f"{alone:.2%} of the test images read right by one network (mean)")
+        show_line(console, "validation", f"{best.val_accuracy:.2%} for all networks together")
         what = f"{len(result.members)} networks together"
     else:
         what = f"the network of epoch {best.number}"

@@ -1,4 +1,4 @@
-"""`digits tune`: search for options with a better validation accuracy."""
+"""Run `digits tune`: search for training options with a better validation accuracy."""
 
 import signal
 
@@ -13,7 +13,7 @@ PROG = "digits tune"
 
 
 def tune(arguments: list[str]) -> int:
-    """Run `digits tune` and return the exit code."""
+    """Run `digits tune` with the words after the command's name, and return the exit code."""
     options, start = tune_options(arguments)
     import torch
 
@@ -42,6 +42,9 @@ def tune(arguments: list[str]) -> int:
 
 
 def tune_options(arguments: list[str]) -> tuple[TuneOptions, TrainOptions]:
-    """Return the options of the search, and the training options that it starts from."""
+    """Parse the words after `digits tune`.
+
+    Returns the options of the search, and the training options from which it starts.
+    """
     options, rest = tyro.cli(TuneOptions, args=arguments, prog=PROG, config=CONFIG, return_unknown_args=True)
     return options, parse_train_options(rest, PROG)

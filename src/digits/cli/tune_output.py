@@ -1,4 +1,4 @@
-"""Text that `digits tune` prints."""
+"""Print the progress and the results of `digits tune`."""
 
 import contextlib
 from collections.abc import Callable, Iterator
@@ -12,12 +12,12 @@ from digits.tuning.report import Report
 from digits.tuning.study import Study
 from digits.tuning.trials import Trial
 
-SHOWN_BEST = 5  # trials in the final table
-NOTES = {"complete": "", "pruned": "pruned", "failed": "failed"}  # shown after a trial without a note
+SHOWN_BEST = 5  # number of trials in the final table
+NOTES = {"complete": "", "pruned": "pruned", "failed": "failed"}  # printed after a trial that has no note
 
 
 def show_study(console: Console, study: Study) -> None:
-    """Print what is searched, from where, and the budget."""
+    """Print the folder of a search, the searched options and the limits, and the header of the table."""
     o, start, done = study.options, study.start, len(study.trials)
     limits = [
         f"{o.budget} trials" if o.budget is not None else "",
@@ -27,14 +27,14 @@ def show_study(console: Console, study: Study) -> None:
         f"{o.workers} worker{'s' * (o.workers > 1)}",
     ]
     show_line(console, "study", f"{study.folder}{f', {done} trials done before' if done else ''}")
-    show_line(console, "searched", f"{', '.join(study.groups)}; judged by the validation images alone")
+    show_line(console, "searched", f"{', '.join(study.groups)}; compared by validation accuracy")
     show_line(console, "budget", " · ".join(filter(None, limits)))
     console.print()
     console.print("trial  validation   epochs      time      layers  optimizer        lr  momentum  batch")
 
 
 def show_trial(console: Console, study: Study, trial: Trial) -> None:
-    """Print one line of the table; a star marks the best complete trial so far."""
+    """Print the line of one trial in the table; a star marks the best complete trial so far."""
     o = trial.options
     star = "*" if study.best and study.best.number == trial.number else " "
     accuracy = f"{trial.accuracy:.2%}" if trial.accuracies else "-"
@@ -49,7 +49,7 @@ def show_trial(console: Console, study: Study, trial: Trial) -> None:
 
 
 def show_report(console: Console, study: Study, report: Report) -> None:
-    """Print the best trials, the importances, and a command that trains with the best options."""
+    """Print the best trials, the importances of the options, and a command that trains with the best."""
     for notice in study.notices:
         console.print(f"note: {notice}")
     states = [trial.state for trial in report.trials]
@@ -60,16 +60,16 @@ def show_report(console: Console, study: Study, report: Report) -> None:
         show_line(console, "", "no trial is complete; increase --trials or --minutes")
         return
     _show_best(console, study, report)
-    console.print("\ntrain with the best options, and test once:\n")
+    console.print("\nto train a network with the best options and test it:\n")
     console.print(f"  {report.command}\n")
     show_line(console, "saved in", str(report.folder))
-    names = {"tune.png": "the same as a picture"} if report.picture else {}
-    for name, what in {"study.json": "this report", "trials.csv": "every trial", **names}.items():
+    names = {"tune.png": "plots of the trials"} if report.picture else {}
+    for name, what in {"study.json": "this report", "trials.csv": "all trials", **names}.items():
         show_line(console, "", f"{name:<16}{what}")
 
 
 def _show_best(console: Console, study: Study, report: Report) -> None:
-    """Print a table with one column per trial and one row per searched option."""
+    """Print a table of the best trials: one column per trial, one row per searched option."""
     best = report.best[:SHOWN_BEST]
     console.print()
     console.print(f"{'best trials':<14}" + "".join(f"{f'#{t.number}':>11}" for t in best) + "   importance")
@@ -84,9 +84,12 @@ def _show_best(console: Console, study: Study, report: Report) -> None:
 
 @contextlib.contextmanager
 def trial_bar(console: Console, study: Study) -> Iterator[Callable[[], None]]:
-    """Show a bar below the table, and yield a function to call after each trial.
+    """Show a progress bar for the trials during a `with` block.
 
-    If output is not a terminal, there is no bar.
+    If the output is not a terminal, there is no bar.
+
+    Yields:
+        A function to call after each trial.
     """
     if not console.is_terminal:
         yield lambda: None

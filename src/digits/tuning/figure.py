@@ -1,4 +1,9 @@
-"""Plot a search: accuracy by trial and by epoch, and the importance of each option."""
+"""Draw the figure of a search: accuracy by trial, accuracy by epoch, and importance of the options.
+
+The accuracy axes are logarithmic in the error rate, so that small differences near 100 % are visible. In this
+module a "height" is a position on such an axis: -log10(1 - accuracy). An accuracy of 0.9 has the height 1,
+0.99 has the height 2.
+"""
 
 import math
 from collections.abc import Mapping, Sequence
@@ -27,16 +32,20 @@ from digits.figure_style import (
 )
 from digits.tuning.trials import Trial
 
-ACCURACIES = (0.1, 0.5, 0.8, 0.9, 0.95, 0.97, 0.98, 0.99, 0.993, 0.995, 0.997, 0.998, 0.999)  # of the ticks
-BEST_ERROR = 1e-4  # smallest error rate on the logarithmic axis; a perfect trial is drawn there
-ROW_HEIGHT = 40  # pixels for one bar of the importances and the space around it
+ACCURACIES = (0.1, 0.5, 0.8, 0.9, 0.95, 0.97, 0.98, 0.99, 0.993, 0.995, 0.997, 0.998, 0.999)  # for ticks
+BEST_ERROR = 1e-4  # error rate at which a trial without errors is drawn; log10(0) would be infinite
+ROW_HEIGHT = 40  # pixels; height of one importance bar with the space around it
 
 
 def tuning_figure(trials: Sequence[Trial], importances: Mapping[str, float]) -> Figure:
-    """Return a figure with the accuracy by trial, the accuracy by epoch and the importances of the options.
+    """Draw the accuracy by trial, the accuracy by epoch and the importances of the options.
 
-    At least one trial must be complete; trials without a finished epoch are left out. The accuracy axis is
-    logarithmic in the error rate, so that 98 to 99 % is as far as 80 to 90 %.
+    Args:
+        trials: all finished trials. At least one must be complete. Trials without a finished epoch are left
+            out.
+        importances: share of each option, from 0 to 1, sum 1; if it is empty, its part is left out.
+    Returns:
+        A Matplotlib figure.
     """
     tried = [trial for trial in trials if trial.accuracies]
     best = min((t for t in tried if t.state == "complete"), key=lambda t: (-t.accuracy, t.number))
@@ -53,7 +62,15 @@ def tuning_figure(trials: Sequence[Trial], importances: Mapping[str, float]) -> 
 
 
 def _accuracy_panel(figure: Figure, canvas: Axes, top: float, name: str, trials: Sequence[Trial]) -> Axes:
-    """Return axes for values of `_height`, with accuracies as tick labels."""
+    """Add axes whose y values are heights and whose tick labels are accuracies in percent.
+
+    Args:
+        figure: the figure to add the axes to.
+        canvas: the axes that cover the whole figure, for the title.
+        top: distance from the top of the figure in pixels.
+        name: title of the panel.
+        trials: the trials whose accuracies must fit.
+    """
     panel = add_panel(figure, canvas, top, 360, name)
     ends = [_height(accuracy) for trial in trials for accuracy in trial.accuracies]
     low, high = min(ends), max(ends)
@@ -65,14 +82,18 @@ def _accuracy_panel(figure: Figure, canvas: Axes, top: float, name: str, trials:
 
 
 def _height(accuracy: float) -> float:
-    """Return the position of an accuracy on the axis: it grows by 1 when the error rate falls to a tenth."""
+    """Return the height of an accuracy (0 to 1): 1 for 0.9, 2 for 0.99, at most 4."""
     return -math.log10(max(1 - accuracy, BEST_ERROR))
 
 
 def _accuracy_ticks(low: float, high: float) -> list[float]:
-    """Return the heights of round accuracies between two heights, not too close to each other."""
+    """Return the heights of the ticks: round accuracies between the heights `low` and `high`.
+
+    Ticks are at least a tenth of the axis apart. If only one round accuracy fits, the ticks are at about five
+    accuracies with equal distances.
+    """
     ticks: list[float] = []
-    for accuracy in reversed(ACCURACIES):  # the highest ones matter most
+    for accuracy in reversed(ACCURACIES):  # from the highest, because good trials are there
         height = _height(accuracy)
         if low <= height <= high and (not ticks or ticks[-1] - height > (high - low) / 10):
             ticks.append(height)
@@ -83,7 +104,7 @@ def _accuracy_ticks(low: float, high: float) -> list[float]:
 
 
 def _trial_by_trial(panel: Axes, trials: Sequence[Trial], best: Trial) -> None:
-    """Draw a mark for each trial, and a line for the best complete one so far."""
+    """Draw a point for each trial, and a line for the best complete trial so far."""
     for whole, marker, colour in ((False, "x", GREY), (True, "o", BLUE)):
         these = [trial for trial in trials if (trial.state == "complete") == whole]
         heights = [_height(trial.accuracy) for trial in these]
@@ -104,7 +125,7 @@ def _trial_by_trial(panel: Axes, trials: Sequence[Trial], best: Trial) -> None:
 
 
 def _epoch_by_epoch(panel: Axes, trials: Sequence[Trial], best: Trial) -> None:
-    """Draw a line per trial: the best one in blue, complete ones pale, those stopped early grey."""
+    """Draw one line per trial: blue for the best, pale blue for complete ones, grey for the others."""
     for trial in sorted(trials, key=lambda t: (t is best, t.state == "complete")):
         colour = BLUE if trial is best else PALE_BLUE if trial.state == "complete" else GREY
         look: dict[str, Any] = {
@@ -125,19 +146,19 @@ def _epoch_by_epoch(panel: Axes, trials: Sequence[Trial], best: Trial) -> None:
 
 
 def _ring(panel: Axes, x: float, best: Trial) -> None:
-    """Draw a ring around the best trial."""
+    """Draw a ring around the best trial, whose x value is `x`."""
     look: dict[str, Any] = {"markersize": 11, "markerfacecolor": "none", "markeredgewidth": 1.5}
     panel.plot(x, _height(best.accuracy), "o", color=BLUE, clip_on=False, **look)
 
 
 def _set_limits(panel: Axes, first: float, last: float) -> None:
-    """Set the limits of the horizontal axis, with a margin."""
+    """Show the x values from `first` to `last`, with a margin on both sides."""
     room = 0.02 * (last - first) or 0.5
     panel.set_xlim(first - room, last + room)
 
 
 def _importance_bars(canvas: Axes, top: float, importances: Mapping[str, float]) -> None:
-    """Draw a bar for the importance of each option, largest first."""
+    """Draw one bar for the importance of each option, largest first; `top` is in pixels from the top."""
     write(canvas, MARGIN, top, "What set the best quarter apart", weight="bold", va="top")
     left, width = 200, WIDTH - MARGIN - 200 - 90
     largest = max(*importances.values(), 1e-9)

@@ -1,4 +1,10 @@
-"""One trial of a search: propose options, train with them, and stop early if the trial is bad."""
+"""Run one trial of a search: propose options, train with them, and stop early if the trial is bad.
+
+make_sampler()   Optuna's algorithm that proposes options from the results of earlier trials
+make_pruner()    Optuna's rule that stops ("prunes") bad trials early
+propose()        the options of one trial
+train_trial()    the validation accuracy with these options
+"""
 
 from collections.abc import Callable, Sequence
 
@@ -15,28 +21,40 @@ from digits.tuning import space
 from digits.tuning.options import Group, Pruner
 from digits.tuning.trials import kept_accuracy
 
-WARM_UP = 5  # prune nothing in the first fifth of the epochs, when schedules still raise the learning rate
-STARTUP = 10  # random trials before proposals learn from earlier ones; Optuna's default
-PRUNER_STARTUP = 5  # complete trials before the median prunes; Optuna's default
-REDUCTION = 3  # successive halving continues one trial of three; Li et al. 2020, arXiv 1810.05934
-SEED_STEP = 1_000_003  # a large prime, so that searches with different seeds share no sampler seed
+WARM_UP = 5  # no pruning in the first 1/5 of the epochs, because a schedule may still raise the rate then
+STARTUP = 10  # number of random trials before the sampler uses earlier results; Optuna's default
+PRUNER_STARTUP = 5  # number of complete trials that median pruning needs; Optuna's default
+REDUCTION = 3  # successive halving continues the best third of the trials; Li et al. 2020, arXiv 1810.05934
+SEED_STEP = 1_000_003  # a large prime, so that searches with different seeds have different sampler seeds
 
 
 class Stopped(Exception):  # noqa: N818  # not an error: the user asked for it
-    """Training was cut off because the search has been asked to stop."""
+    """A training was ended because the user stopped the search."""
 
 
 def make_sampler(seed: int, number: int) -> optuna.samplers.BaseSampler:
-    """Return the sampler of trial `number` of a search with this seed.
+    """Return the sampler that proposes the options of one trial.
 
-    It depends on nothing else, so that an interrupted search continues as if it had never stopped.
+    Its random numbers depend only on the arguments. Therefore an interrupted search continues exactly like
+    one that was not interrupted.
+
+    Args:
+        seed: seed of the search.
+        number: number of the trial, counted from 0.
+    Returns:
+        Optuna's TPE sampler (tree-structured Parzen estimator).
     """
     seed = (SEED_STEP * seed + number) % 2**32
     return optuna.samplers.TPESampler(n_startup_trials=STARTUP, constant_liar=True, seed=seed)
 
 
 def make_pruner(name: Pruner, epochs: int) -> optuna.pruners.BasePruner:
-    """Return Optuna's pruner of that name for trainings of so many epochs."""
+    """Return Optuna's pruner for an option value.
+
+    Args:
+        name: "median", "halving" or "none".
+        epochs: number of epochs of a complete training.
+    """
     if name == "median":
         return optuna.pruners.MedianPruner(PRUNER_STARTUP, n_warmup_steps=epochs // WARM_UP)
     if name == "halving":
@@ -45,7 +63,15 @@ def make_pruner(name: Pruner, epochs: int) -> optuna.pruners.BasePruner:
 
 
 def propose(trial: optuna.Trial, start: TrainOptions, groups: Sequence[Group]) -> TrainOptions:
-    """Let Optuna choose the options in `groups`; return them together with all others from `start`."""
+    """Let Optuna choose the options of one trial.
+
+    Args:
+        trial: Optuna's record of the trial; the chosen values are stored in it.
+        start: the options from which the search started.
+        groups: groups of options to vary.
+    Returns:
+        `start` with the chosen values.
+    """
     if "optimizer" in groups:
         trial.suggest_categorical("optimizer", space.OPTIMIZERS)
     for name, (low, high, log, whole) in space.ranges(start, groups).items():
@@ -64,10 +90,20 @@ def train_trial(
     teacher: Network | Ensemble | None,
     stop: Callable[[], bool],
 ) -> float:
-    """Train with these options; return the validation accuracy of the network that would be saved.
+    """Train a network with the options of a trial, and return its validation accuracy.
 
-    Raises optuna.TrialPruned if the trial is bad or its loss is not finite, and Stopped as soon as `stop`
-    returns True.
+    Args:
+        trial: Optuna's record of the trial; it gets the validation accuracy after each epoch.
+        options: the training options.
+        train_set: training images and labels.
+        val_set: validation images and labels.
+        teacher: the network to distil from; None: no distillation.
+        stop: called after each training step; if it returns True, the training ends.
+    Returns:
+        Validation accuracy, from 0 to 1, of the network that `digits train` would save.
+    Raises:
+        optuna.TrialPruned: if the pruner stops the trial, or the loss is infinite or NaN.
+        Stopped: if `stop` returned True.
     """
 
     def after_step(state: State) -> None:
@@ -82,7 +118,7 @@ def train_trial(
             trial.report(epoch.val_accuracy, epoch.number)
             if epoch.number < options.epochs and trial.should_prune():
                 raise optuna.TrialPruned
-    except TrainingError:  # Optuna learns from pruned trials that their options are bad
+    except TrainingError:  # A pruned trial tells the sampler that its options are bad.
         trial.set_user_attr("note", "diverged")
         raise optuna.TrialPruned from None
     return kept_accuracy(accuracies, options)

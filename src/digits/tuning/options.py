@@ -1,4 +1,4 @@
-"""Options of `digits tune`."""
+"""Define the options of `digits tune`. The string under a field is its help text."""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -9,32 +9,38 @@ from digits.options import at_least, check_name
 
 Group = Literal["hidden", "lr", "optimizer", "batch-size", "augmentation"]
 Pruner = Literal["median", "halving", "none"]
-TRIALS = 50  # default budget
+TRIALS = 50  # default number of trials if neither --trials nor --minutes is given
 
 
 @dataclass(frozen=True)
 class TuneOptions:
     """Search for training options with a better validation accuracy.
 
-    It starts from the options of `digits train`, which may be given too. Repeat the command to continue.
+    Options of `digits train` are accepted too: the search starts from them. Repeat the command to continue
+    a search.
     """
 
     search: tuple[Group, ...] = ("hidden", "lr", "optimizer", "batch-size", "augmentation")
-    """Groups of options to vary."""
+    """Groups of options to search. The other options keep their values."""
     trials: int | None = None
-    """Trials to finish, including pruned ones and earlier calls. Default: 50, or no limit with --minutes."""
+    """Total number of trials, including pruned trials and trials of earlier calls.
+    Default: 50, or no limit if --minutes is given."""
     minutes: float | None = None
-    """Stop starting trials after this many minutes; running trials finish."""
+    """Stop starting trials after this many minutes; running trials finish. Default: no limit."""
     pruner: Pruner = "median"
-    """Stop a trial early if it is below the median of earlier trials, by successive halving, or never."""
+    """Rule that stops bad trials early.
+    median: stop if the accuracy is below the median of earlier trials at the same epoch.
+    halving: stop if the trial is not in the best third after 1, 3, 9, ... epochs.
+    none: stop no trial."""
     workers: int = 1
-    """Number of processes that run trials, each with --threads threads."""
+    """Number of processes that run trials. Each uses --threads CPU threads."""
     storage: str | None = None
-    """URL of a database: sqlite:///FILE or postgresql://USER@HOST/NAME. Default: a journal file."""
+    """URL of a database for the trials: sqlite:///FILE or postgresql://USER@HOST/NAME.
+    Default: the file journal.log in the folder of the search."""
     out: Path = Path("runs")
-    """Folder that holds the study's folder."""
+    """Folder that contains the folder of the search."""
     name: str | None = None
-    """Name of the study and of its folder. Default: tune- and the recipe, such as tune-fast."""
+    """Name of the search and of its folder. Default: tune- and the recipe, such as tune-fast."""
 
     def __post_init__(self) -> None:
         if not self.search:
@@ -47,5 +53,5 @@ class TuneOptions:
 
     @property
     def budget(self) -> int | None:
-        """Number of trials to finish; None if only --minutes limits the search."""
+        """Total number of trials to finish; None if only --minutes limits the search."""
         return TRIALS if self.trials is None and self.minutes is None else self.trials

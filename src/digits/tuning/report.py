@@ -1,4 +1,4 @@
-"""The report on a search, and its files trials.csv, study.json and tune.png."""
+"""Define the report on a search, and write it to trials.csv, study.json and tune.png."""
 
 import csv
 import io
@@ -21,39 +21,44 @@ from digits.version import __version__
 
 @dataclass(frozen=True)
 class Report:
-    """What a search has found so far."""
+    """The results of a search so far."""
 
-    folder: Path
-    trials: tuple[Trial, ...]  # by number
-    best: tuple[Trial, ...]  # the complete ones, best first
-    importances: dict[str, float]  # by option, largest first, sum 1; empty if there are too few trials
-    command: str  # trains with the best trial's options; empty if no trial is complete
-    picture: Path | None
+    folder: Path  # folder of the search
+    trials: tuple[Trial, ...]  # all finished trials, by number
+    best: tuple[Trial, ...]  # the complete trials, highest validation accuracy first
+    importances: dict[str, float]  # option -> share from 0 to 1, largest first, sum 1; empty with few trials
+    command: str  # `digits train ...` with the options of the best trial; empty if no trial is complete
+    picture: Path | None  # path of tune.png; None if it is not drawn
 
 
 def write_report(report: Report, start: TrainOptions, groups: Sequence[Group]) -> None:
-    """Write the report's files into its folder. Raises RunError if a file cannot be written.
+    """Write trials.csv, study.json and, if `report.picture` is set, tune.png.
 
-    `start` and `groups` are the options that the search started from and the groups that it varies.
+    Args:
+        report: the results to write.
+        start: the training options from which the search started.
+        groups: the groups of options that it searches.
+    Raises:
+        RunError: if a file cannot be written.
     """
     try:
         files.atomic_write(report.folder / "trials.csv", _table(report, start, groups).encode())
         files.atomic_write(report.folder / "study.json", _summary(report, start, groups).encode())
         if report.picture:
-            # Matplotlib takes half a second to import.
+            # Imported only here, because importing Matplotlib takes half a second.
             from digits.figure_style import save_png
             from digits.tuning.figure import tuning_figure
 
             save_png(tuning_figure(report.trials, report.importances), report.picture)
     except OSError as error:
         raise RunError(
-            f"could not write {error.filename}: {error.strerror}; the trials are kept. "
-            "Free some disk space, then run the same command again"
+            f"could not write {error.filename}: {error.strerror}; the trials are not lost. "
+            "Make the folder writable or free some disk space, then run the same command again"
         ) from error
 
 
 def _table(report: Report, start: TrainOptions, groups: Sequence[Group]) -> str:
-    """Return all trials as CSV."""
+    """Return the text of trials.csv: one line per trial, with the values of the searched options."""
     table = io.StringIO()
     rows = csv.writer(table, lineterminator="\n")
     names = space.settings(start, groups)
@@ -65,7 +70,7 @@ def _table(report: Report, start: TrainOptions, groups: Sequence[Group]) -> str:
 
 
 def _summary(report: Report, start: TrainOptions, groups: Sequence[Group]) -> str:
-    """Return the report as a JSON object."""
+    """Return the text of study.json."""
     best = [{"number": trial.number, "val_accuracy": trial.accuracy} for trial in report.best[:1]]
     summary = {
         "study": report.folder.name,

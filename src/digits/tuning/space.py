@@ -1,4 +1,13 @@
-"""The search space: training options as points with named coordinates, and back."""
+"""Define the search space, and convert training options to points in it and back.
+
+A "point" is a dictionary of the values that Optuna can choose. Its entries are called coordinates. Most of
+them are options, such as "batch_size". Two options are converted: `hidden` becomes "hidden1" and "hidden2".
+`lr` becomes "lr_factor", the learning rate divided by the optimizer's default rate.
+
+    ranges()        the coordinates to search, with their lowest and highest values
+    point()         options -> point
+    options_at()    point -> options
+"""
 
 import dataclasses
 import shlex
@@ -11,23 +20,23 @@ from digits.tuning.options import Group
 
 
 class Range(NamedTuple):
-    """Lowest and highest value of a coordinate; with `log`, proposals are uniform in the logarithm."""
+    """The range of one coordinate."""
 
-    low: float
-    high: float
-    log: bool = False
-    whole: bool = False  # whole numbers only
+    low: float  # lowest value
+    high: float  # highest value
+    log: bool = False  # random values are uniform in the logarithm
+    whole: bool = False  # only whole numbers
 
 
-# Wider than the ranges of good values, so that a search shows that values at the ends are worse.
+# The ranges are wider than the good values, so that a search also shows that the values at the ends are bad.
 SPACE: dict[Group, dict[str, Range]] = {
     "hidden": {
         "hidden1": Range(32, 1024, log=True, whole=True),
         "hidden2": Range(16, 1024, log=True, whole=True),
     },
-    # A factor of the optimizer's default rate, so that one range fits all optimizers: 0.001 to 0.3 for sgd.
+    # The factor makes one range fit all optimizers. For sgd it means rates from 0.001 to 0.3.
     "lr": {"lr_factor": Range(0.1, 30, log=True)},
-    "optimizer": {"momentum": Range(0, 0.98)},  # besides the optimizer itself, which is not a number
+    "optimizer": {"momentum": Range(0, 0.98)},  # the optimizer itself has no range; see OPTIMIZERS
     "batch-size": {"batch_size": Range(32, 512, log=True, whole=True)},
     "augmentation": {
         "rotation": Range(0, 20),
@@ -40,18 +49,33 @@ SPACE: dict[Group, dict[str, Range]] = {
         "erasing": Range(0, 0.5),
     },
 }
-OPTIMIZERS: tuple[str, ...] = get_args(Optimizer)
-WITH_MOMENTUM = ("sgd", "rmsprop")
-UNNEEDED = ("recipe", "out", "name", "plots")  # options that `train_command` leaves out
+OPTIMIZERS: tuple[str, ...] = get_args(Optimizer)  # values that a search tries
+WITH_MOMENTUM = ("sgd", "rmsprop")  # optimizers that have the option --momentum
+UNNEEDED = ("recipe", "out", "name", "plots")  # options that the command does not need; see `train_command`
 
 
 def groups(start: TrainOptions, asked: Sequence[Group]) -> tuple[Group, ...]:
-    """Return the groups in `asked` that the network of `start` has; only the mlp has hidden layers."""
+    """Return the groups to search: those in `asked`, without "hidden" if the network is a cnn.
+
+    Args:
+        start: the options from which the search starts.
+        asked: the groups that the user named.
+    """
     return tuple(group for group in SPACE if group in asked and (start.model == "mlp" or group != "hidden"))
 
 
 def ranges(start: TrainOptions, asked: Sequence[Group]) -> dict[str, Range]:
-    """Return the range of each number to search, by name, widened to include the value in `start`."""
+    """Return the range of each coordinate to search.
+
+    A range is widened if the value in `start` lies outside it. The optimizer has no range, because it is not
+    a number.
+
+    Args:
+        start: the options from which the search starts.
+        asked: the groups that the user named.
+    Returns:
+        Coordinate name -> its range.
+    """
     here = point(start)
     return {
         name: usual._replace(low=min(usual.low, here[name]), high=max(usual.high, here[name]))
@@ -61,7 +85,7 @@ def ranges(start: TrainOptions, asked: Sequence[Group]) -> dict[str, Range]:
 
 
 def point(options: TrainOptions) -> dict[str, Any]:
-    """Return the options as a point: the value of each coordinate by name."""
+    """Convert options to a point: a dictionary from coordinate names to values."""
     return {
         "hidden1": options.hidden[0],
         "hidden2": options.hidden[1],
@@ -74,7 +98,15 @@ def point(options: TrainOptions) -> dict[str, Any]:
 
 
 def options_at(start: TrainOptions, where: Mapping[str, Any]) -> TrainOptions:
-    """Return the options at the point `where`; coordinates that it leaves out keep their value in `start`."""
+    """Convert a point to options.
+
+    Args:
+        start: the options for everything that is not in the point.
+        where: coordinate name -> value; some coordinates may be missing.
+    Returns:
+        The options. Fractions from the point are rounded to four significant digits. The momentum is 0 if the
+        optimizer has none.
+    """
     p = point(start) | {name: _short(v) if isinstance(v, float) else v for name, v in where.items()}
     lr = start.lr
     if {"lr_factor", "optimizer"} & where.keys():
@@ -95,19 +127,29 @@ def options_at(start: TrainOptions, where: Mapping[str, Any]) -> TrainOptions:
 
 
 def settings(options: TrainOptions, asked: Sequence[Group]) -> dict[str, Any]:
-    """Return the values of the searched options by name, with the learning rate itself, not its factor."""
+    """Return the values of the searched options, for a table.
+
+    Args:
+        options: the options of a trial.
+        asked: the groups that are searched.
+    Returns:
+        Option name -> value. The learning rate has the name "lr" and is not divided by the default.
+    """
     values = point(options) | {"lr_factor": options.learning_rate}
     varied = [*(["optimizer"] if "optimizer" in asked else []), *ranges(options, asked)]
     return {label(name): values[name] for name in varied}
 
 
 def label(name: str) -> str:
-    """Return the option name of a coordinate: "lr" for "lr_factor", else the same name."""
+    """Return the name of a coordinate for tables: "lr" for "lr_factor", otherwise the same name."""
     return "lr" if name == "lr_factor" else name
 
 
 def train_command(options: TrainOptions) -> str:
-    """Return the shortest command `digits train ...` that trains the same network, into a default folder."""
+    """Return the shortest command `digits train ...` that trains a network with these options.
+
+    The run's folder gets its default name.
+    """
     words = ["digits", "train"]
     if options.recipe != TrainOptions.recipe:
         words += ["--recipe", options.recipe]
@@ -119,13 +161,14 @@ def train_command(options: TrainOptions) -> str:
 
 
 def _words(name: str, value: object) -> list[str]:
-    """Return the words that set an option on the command line."""
+    """Return the words that set an option on the command line, such as ["--lr", "0.1"]."""
     if isinstance(value, bool):
         return [f"--{'' if value else 'no-'}{name}"]
     return [f"--{name}", *(map(str, value) if isinstance(value, tuple) else [str(value)])]
 
 
 def _usual_rate(optimizer: str) -> float:
+    """Return the default learning rate of an optimizer."""
     return SGD_RATE if optimizer == "sgd" else ADAPTIVE_RATE
 
 

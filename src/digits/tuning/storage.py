@@ -1,6 +1,8 @@
-"""Open the storage of a search: a journal file, or any database that SQLAlchemy supports.
+"""Open the storage in which a search keeps its trials.
 
-Several processes may have a storage open at the same time. Its errors are raised as RunError or OptionError.
+The storage is a journal file or a database. A journal is a text file to which each change is appended as one
+line. The database may be any that SQLAlchemy supports. Several processes can use one storage at the same
+time. Errors of the storage are raised as RunError or OptionError.
 """
 
 import contextlib
@@ -21,17 +23,21 @@ from optuna.storages.journal import JournalFileBackend, JournalStorage
 from digits.errors import OptionError, RunError
 
 LOCK_TIMEOUT = 60.0  # seconds to wait while another process writes
-HEARTBEAT = 60  # seconds between two signs of life of a trial in a database
-GRACE = 180  # seconds without one after which Optuna counts the trial as failed
-PAUSES = (0.1, 0.3, 1.0, 3.0)  # seconds before each new attempt while another machine creates the tables
+HEARTBEAT = 60  # seconds; while a trial runs, its worker writes the time to the database this often
+GRACE = 180  # seconds without such an entry after which Optuna counts the trial as failed
+PAUSES = (0.1, 0.3, 1.0, 3.0)  # seconds before each retry; another machine may be creating the tables
 
 
 @contextlib.contextmanager
 def open_storage(url: str | None, folder: Path) -> Iterator[optuna.storages.BaseStorage]:
-    """Open the database at `url`, or without a URL the journal file in `folder`.
+    """Open the storage for a `with` block.
 
-    Raises OptionError if the URL is wrong or its driver is missing, and RunError if the database or the file
-    cannot be read or written; also while the storage is used inside the `with` block.
+    Args:
+        url: URL of a database; None: the file journal.log in `folder`.
+        folder: folder of the search.
+    Raises:
+        OptionError: if the URL is invalid or the database's driver is not installed.
+        RunError: if the storage cannot be read or written, when it is opened or later in the `with` block.
     """
     if url is None:
         yield JournalStorage(Journal(folder / "journal.log"))
@@ -46,36 +52,48 @@ def open_storage(url: str | None, folder: Path) -> Iterator[optuna.storages.Base
 
 
 def proposal_lock(url: str | None, folder: Path) -> Path:
-    """Return the path of the lock file to hold while a trial is proposed and started.
+    """Return the path of the lock file that a worker holds while it proposes and starts a trial.
 
-    For SQLite it is beside the database, because SQLite lets two processes start the same trial. Database
-    servers do not, so their lock file is in `folder`, as that of a journal.
+    For SQLite the lock file is beside the database, so that all searches in this file share it: without the
+    lock, two processes could start the same SQLite trial. Database servers prevent this themselves. Their
+    lock file is in the search's folder, like the one of a journal.
+
+    Args:
+        url: URL of a database; None: a journal.
+        folder: folder of the search.
     """
     database = sqlalchemy.make_url(url).database if url and url.startswith("sqlite") else None
     return Path(database).with_name(f".{Path(database).name}.turn") if database else folder / ".turn"
 
 
 class Journal(JournalFileBackend):
-    """Optuna's journal file, with a lock that ends with its process and safe against incomplete lines.
+    """Optuna's journal file with two improvements for killed processes and full disks.
 
-    Optuna's lock blocks all others for half a minute after a kill. A line that a full disk or a power cut
-    left incomplete would be joined with the next one, after which Optuna cannot read the file any more.
+    1. If a process is killed, its lock is released at once. With Optuna's own lock, all other processes wait
+       for half a minute.
+    2. An incomplete last line, left by a full disk or a power cut, is removed before the next write.
+       Otherwise the next line would be joined to it, and Optuna could not read the file any more.
+
+    Args:
+        path: the journal file; it is created if it does not exist.
+    Raises:
+        RunError: by all methods, if the file cannot be read or written, or is damaged.
     """
 
     def __init__(self, path: Path) -> None:
         self.path = path
         self.lock = filelock.FileLock(path.with_name(f".{path.name}.lock"), timeout=LOCK_TIMEOUT)
         with self._errors():
-            super().__init__(str(path), cast(Any, self.lock))  # has acquire() and release()
+            super().__init__(str(path), cast(Any, self.lock))  # Optuna only calls acquire() and release()
 
     def read_logs(self, log_number_from: int) -> Generator[dict[str, Any], None, None]:
-        """Yield the entries from a number on; an incomplete last line is left out."""
+        """Yield the entries from number `log_number_from` on, without an incomplete last line."""
         with self._errors():
             yield from super().read_logs(log_number_from)
 
     def append_logs(self, logs: list[dict[str, Any]]) -> None:
-        """Remove an incomplete last line, then append the entries and wait until they are on the disk."""
-        with self._errors(), self.lock:  # a FileLock may be acquired twice by the same process
+        """Append entries, and wait until they are on the disk. Remove an incomplete last line before."""
+        with self._errors(), self.lock:  # the same process may acquire this lock twice
             content = self.path.read_bytes()
             if content and not content.endswith(b"\n"):
                 os.truncate(self.path, content.rfind(b"\n") + 1)
@@ -83,12 +101,13 @@ class Journal(JournalFileBackend):
 
     @contextlib.contextmanager
     def _errors(self) -> Iterator[None]:
+        """Raise errors of the file inside a `with` block as RunError."""
         try:
             yield
         except OSError as error:
             raise RunError(
-                f"{self.path} cannot be used: {error.strerror or error}; its trials are kept. "
-                "Check its permissions and the space on the disk, or choose another --out"
+                f"{self.path} cannot be used: {error.strerror or error}; its trials are not lost. "
+                "Check its permissions and the free disk space, or choose another --out"
             ) from error
         except ValueError as error:
             raise RunError(
@@ -97,12 +116,18 @@ class Journal(JournalFileBackend):
 
 
 def _connect(url: str) -> optuna.storages.RDBStorage:
-    """Connect to a database, and create Optuna's tables if they are missing."""
+    """Connect to the database at `url`, and create Optuna's tables if they are missing.
+
+    If this fails, try again up to four times, because another process may be creating the tables.
+
+    Raises:
+        OptionError: if the URL is invalid or the driver is not installed.
+    """
     timeout = {"connect_args": {"timeout": LOCK_TIMEOUT}} if url.startswith("sqlite") else {}
     for pause in (*PAUSES, None):
         try:
             with warnings.catch_warnings():
-                warnings.simplefilter("ignore", ExperimentalWarning)  # of the heartbeat
+                warnings.simplefilter("ignore", ExperimentalWarning)  # about heartbeats
                 return optuna.storages.RDBStorage(
                     _with_driver(url), timeout, heartbeat_interval=HEARTBEAT, grace_period=GRACE
                 )
@@ -112,7 +137,7 @@ def _connect(url: str) -> optuna.storages.RDBStorage:
             raise OptionError(
                 f"--storage is {url!r}; expected a URL such as sqlite:///tune.db or postgresql://host/name"
             ) from None
-        except sqlalchemy.exc.SQLAlchemyError:  # perhaps another process is creating the tables
+        except sqlalchemy.exc.SQLAlchemyError:  # maybe another process is creating the tables
             if pause is None:
                 raise
             time.sleep(pause)
@@ -120,7 +145,7 @@ def _connect(url: str) -> optuna.storages.RDBStorage:
 
 
 def _with_driver(url: str) -> str:
-    """Return the URL that makes SQLAlchemy use psycopg 3, if that is installed."""
+    """Return the URL; for PostgreSQL, with the name of the driver psycopg 3 if it is installed."""
     scheme, separator, rest = url.partition("://")
     if scheme in ("postgresql", "postgres") and importlib.util.find_spec("psycopg"):
         scheme = "postgresql+psycopg"
@@ -128,15 +153,19 @@ def _with_driver(url: str) -> str:
 
 
 def _missing_driver(url: str) -> str:
+    """Return the error message for a database whose driver is not installed."""
     kind = url.partition(":")[0]
     postgres = kind.startswith("postgres")
-    how = "pip install 'digits[postgresql]'" if postgres else f"install a driver for {kind}"
-    return f"--storage {kind} needs a package that is not installed: {how}"
+    how = "install it with: pip install 'digits[postgresql]'" if postgres else f"install a driver for {kind}"
+    return f"--storage {kind} needs a package that is not installed; {how}"
 
 
 @contextlib.contextmanager
 def _database_errors(url: str) -> Iterator[None]:
-    """Raise a database's errors as RunError with one sentence, without the password in the URL."""
+    """Raise errors of the database inside a `with` block as RunError with a short message.
+
+    The message contains the URL without its password.
+    """
     try:
         yield
     except (sqlalchemy.exc.SQLAlchemyError, StorageInternalError) as error:
@@ -145,5 +174,5 @@ def _database_errors(url: str) -> Iterator[None]:
         where = sqlalchemy.make_url(url).render_as_string(hide_password=True)
         raise RunError(
             f"{where}: {reason}; expected a database that can be reached and written to. "
-            "Its trials are kept: run the same command again to continue"
+            "Its trials are not lost: run the same command again to continue"
         ) from error

@@ -1,11 +1,14 @@
-"""Search for better training options: Optuna proposes, `train` tries, the validation images judge.
+"""Search for training options with a better validation accuracy.
 
-    open_study()   ->  Study     trials in a journal file or a database, shared by any number of workers
-    Study.search() ->  Trial     each trial when it has ended
-    Study.report() ->  Report    the best trials and the importances; trials.csv, study.json, tune.png
+Optuna proposes options from the results of earlier trials. Each trial trains one network with the proposed
+options and measures its validation accuracy. A study is a search together with its stored trials.
 
-A search is given training and validation images only, never the test images. All trials have the same seed
-and the same split, so that they differ in the searched options alone.
+    open_study()      open or create a Study; its trials are in a journal file or a database
+    Study.search()    run trials; yields each Trial when it has ended
+    Study.report()    return a Report with the best trials; write trials.csv, study.json and tune.png
+
+The search never sees the test images. All trials use the same seed and the same training and validation
+images, so they differ only in the searched options.
 """
 
 import contextlib
@@ -38,11 +41,11 @@ from digits.tuning.storage import open_storage, proposal_lock
 from digits.tuning.trials import FINISHED, Trial, by_rank, to_trial
 from digits.tuning.workers import WorkerProcesses, has_died, sweep_locks, worker_lock
 
-PROPOSAL_TIMEOUT = 600.0  # seconds to wait while other workers propose trials
-START_TIMEOUT = 60.0  # seconds after which a trial that no worker has taken counts as abandoned
-TOP = 0.25  # importances compare the best quarter with all trials; a tenth, Optuna's default, is too few
-ENOUGH = 8  # complete trials needed for importances, so that the best quarter has two
-UNUSED = ("resume", "allow_inexact", "checkpoint_every", "tensorboard")  # training options without effect
+PROPOSAL_TIMEOUT = 600.0  # seconds to wait for the proposal lock while other workers propose trials
+START_TIMEOUT = 60.0  # seconds after which a started trial without a worker's name counts as abandoned
+TOP = 0.25  # importances compare the best quarter of the trials with all; Optuna's default, 0.1, is too few
+ENOUGH = 8  # number of complete trials needed for importances, so that the best quarter has two
+UNUSED = ("resume", "allow_inexact", "checkpoint_every", "tensorboard")  # options that a search cannot use
 
 
 def tune(
@@ -57,21 +60,26 @@ def tune(
     out: str | Path = TuneOptions.out,
     name: str | None = TuneOptions.name,
 ) -> Report:
-    """Search for better training options, as `digits tune` does, without printing.
+    """Search for training options with a better validation accuracy, like `digits tune`.
+
+    Nothing is printed. Repeat the call to continue a search.
 
     Args:
-        start: Training options to start from; by default those of the recipe classic.
-        search: Groups of options to vary.
-        trials: Trials to finish, including those of earlier calls. Default: 50, or unlimited with `minutes`.
-        minutes: Stop starting trials after this many minutes; running trials finish.
-        pruner: "median" or "halving" stop bad trials early; "none" does not.
-        workers: Number of processes. With more than one, call it under `if __name__ == "__main__"`.
-        storage: URL of a database. Default: a journal file in the study's folder.
-        out: Folder that holds the study's folder.
-        name: Name of the study and its folder. Default: "tune-" and the recipe.
-
-    Returns a Report; its files are in `out / name`. Repeat the call to continue a search. Raises OptionError
-    if an option is wrong, and RunError if the study was started with other options or cannot be written.
+        start: training options from which the search starts. Default: those of the recipe "classic".
+        search: groups of options to search; the other options keep their values.
+        trials: total number of trials, including those of earlier calls. Default: 50, or no limit if
+            `minutes` is given.
+        minutes: stop starting trials after this many minutes; running trials finish. Default: no limit.
+        pruner: "median" or "halving" stop bad trials early; "none" stops no trial.
+        workers: number of processes. With more than one, call `tune` under `if __name__ == "__main__"`.
+        storage: URL of a database for the trials. Default: the file journal.log in the study's folder.
+        out: folder that contains the study's folder.
+        name: name of the study and of its folder. Default: "tune-" and the recipe.
+    Returns:
+        The report. Its files trials.csv, study.json and tune.png are in the study's folder.
+    Raises:
+        OptionError: if an option has an invalid value.
+        RunError: if the study was started with other options, or its files cannot be written.
     """
     start = start or TrainOptions()
     options = TuneOptions(tuple(search), trials, minutes, pruner, workers, storage, Path(out), name)
@@ -86,9 +94,19 @@ def tune(
 def open_study(
     options: TuneOptions, start: TrainOptions, train_set: Digits, val_set: Digits
 ) -> Iterator["Study"]:
-    """Open the study that the options name, or create it. Several processes may have it open.
+    """Open a study for a `with` block, or create it if it does not exist.
 
-    Raises RunError if it was started with other training options or on other images.
+    Several processes can open the same study at the same time.
+
+    Args:
+        options: options of the search; `out`, `name` and `storage` decide which study is opened.
+        start: training options from which the search starts.
+        train_set: training images and labels.
+        val_set: validation images and labels.
+    Raises:
+        OptionError: if an option has no effect on a search, or `storage` is invalid.
+        RunError: if the study was started with other training options or other images, or its folder or
+            storage cannot be used.
     """
     for name in UNUSED:
         if getattr(start, name) != getattr(TrainOptions, name):
@@ -97,7 +115,9 @@ def open_study(
     try:
         folder.mkdir(parents=True, exist_ok=True)
     except OSError as error:
-        raise RunError(f"could not make {folder}: {error.strerror}; choose another --out") from error
+        raise RunError(
+            f"could not create the folder {folder}: {error.strerror}; choose another --out"
+        ) from error
     optuna.logging.set_verbosity(optuna.logging.CRITICAL)
     with open_storage(options.storage, folder) as storage:
         with files.locked(folder / ".lock", str(folder), timeout=START_TIMEOUT):
@@ -110,9 +130,19 @@ def open_study(
 
 
 class Study:
-    """The trials of one search, and the methods that add to them.
+    """One search with its stored trials. Open it with `open_study`.
 
-    `folder` holds the report and lock files; `optuna_study` is the study in its storage.
+    Args:
+        folder: folder for the report and the lock files.
+        options: options of the search.
+        start: training options from which the search starts.
+        optuna_study: Optuna's study, which contains the trials.
+        train_set: training images and labels.
+        val_set: validation images and labels.
+
+    Attributes:
+        groups: the groups of options that are searched.
+        notices: messages for the user.
     """
 
     def __init__(
@@ -133,7 +163,11 @@ class Study:
         self._shown = {trial.number for trial in self._finished()}
 
     def check_start(self) -> None:
-        """Record the start of a new study; raise RunError if an old one started differently."""
+        """Store the starting options in a new study, or compare them with those of an old study.
+
+        Raises:
+            RunError: if the study was started with other training options or other images.
+        """
         known, images = self.optuna_study.user_attrs, self._train_set.sha256() + self._val_set.sha256()
         if "start" not in known:
             self.optuna_study.enqueue_trial(space.point(self.start), skip_if_exists=True)  # the first trial
@@ -150,7 +184,7 @@ class Study:
             )
 
     def _load_teacher(self) -> Network | Ensemble | None:
-        """Return the network that all trials distil from, if there is one."""
+        """Return the network that all trials distil from; None without the option `teacher`."""
         if self.start.teacher is None:
             return None
         teacher, notices = load_teacher(self.start.teacher, self.start.dataset, self._val_set.sha256())
@@ -158,43 +192,54 @@ class Study:
         return teacher
 
     def settings(self, options: TrainOptions) -> dict[str, Any]:
-        """Return the values of the searched options, by name."""
+        """Return the values of the searched options in `options`, by option name."""
         return space.settings(options, self.groups)
 
     @property
     def trials(self) -> tuple[Trial, ...]:
-        """All finished trials, by number."""
+        """All finished trials of the study, sorted by number."""
         return tuple(to_trial(found, self.start) for found in self._finished())
 
     @property
     def best(self) -> Trial | None:
-        """The complete trial with the highest accuracy; of equal ones, the first."""
+        """The complete trial with the highest validation accuracy, or None if no trial is complete."""
         return next(iter(by_rank(self.trials)), None)
 
     def _finished(self) -> list[FrozenTrial]:
+        """Return Optuna's records of all finished trials, by number."""
         return self.optuna_study.get_trials(deepcopy=False, states=tuple(FINISHED))
 
     def search(self, stop: Callable[[], bool] = lambda: False) -> Iterator[Trial]:
-        """Run trials until the budget is used up; yield each one when it ends, also those of other workers.
+        """Run trials until the limits `trials` or `minutes` are reached.
 
-        As soon as `stop` returns True, running trials are cut off and recorded as failed.
+        Args:
+            stop: returns True if the user wants to stop. Running trials then end at once, as failed.
+        Yields:
+            Each trial when it has ended, including trials of other workers.
+        Raises:
+            RunError: if all worker processes failed.
         """
         minutes = math.inf if self.options.minutes is None else self.options.minutes
         deadline = time.time() + 60 * minutes
         if self.options.workers > 1 and self._wanted(deadline):
             yield from self._search_in_processes(deadline, stop)
-        # With several workers, this replaces the trial of a worker that was killed when the others had ended.
+        # If a worker process was killed at the end, its trial is still missing. This process runs it now.
         for _ in self.work(deadline, stop):
             yield from self._fresh()
         yield from self._fresh()
 
     def work(self, deadline: float, stop: Callable[[], bool]) -> Iterator[None]:
-        """Run one trial after another in this process until the budget is used up; yield after each.
+        """Run trials in this process, one after another, until the limits are reached.
 
-        `deadline` is a time of `time.time()` after which no trial starts.
+        Args:
+            deadline: time in seconds since 1970, as of `time.time()`, after which no trial starts.
+            stop: returns True if the user wants to stop.
+        Yields:
+            None after each trial.
         """
-        # Optuna's own limits, n_trials and MaxTrialsCallback, do not count running trials, so that several
-        # workers would exceed them. Here only one worker proposes at a time, and running trials count too.
+        # Optuna's own limits, n_trials and MaxTrialsCallback, do not count running trials. Several workers
+        # would therefore run too many trials. Here only one worker proposes at a time, and running trials
+        # count.
         with contextlib.ExitStack() as life:
             worker = ""
             while not stop():
@@ -215,32 +260,43 @@ class Study:
     def _try(
         self, trial: optuna.Trial, worker: str, let_others: Callable[[], None], stop: Callable[[], bool]
     ) -> float:
-        """Propose options, let other workers propose theirs, and train; return the validation accuracy."""
+        """Run one trial: propose options, release the proposal lock, and train.
+
+        Args:
+            trial: Optuna's record of the trial.
+            worker: name of this worker, stored with the trial.
+            let_others: releases the proposal lock, so that other workers can propose their trials.
+            stop: returns True if the user wants to stop.
+        Returns:
+            Validation accuracy, from 0 to 1.
+        """
         trial.set_user_attr("worker", worker)
         options = propose(trial, self.start, self.groups)
         let_others()
         return train_trial(trial, options, self._train_set, self._val_set, self._teacher, stop)
 
     def _wanted(self, deadline: float) -> bool:
-        """Return True if another trial may start."""
+        """Return True if the limits allow another trial. Running trials count, failed ones do not."""
         budget = math.inf if self.options.budget is None else self.options.budget
         used = self._count((TrialState.COMPLETE, TrialState.PRUNED, TrialState.RUNNING))
         return time.time() < deadline and used < budget
 
     def _count(self, states: tuple[TrialState, ...]) -> int:
+        """Return the number of trials that are in one of these states."""
         return len(self.optuna_study.get_trials(deepcopy=False, states=states))
 
     def _fresh(self) -> Iterator[Trial]:
-        """Yield the trials that ended since the last call."""
+        """Yield the trials that have ended since the last call of this method."""
         for found in self._finished():
             if found.number not in self._shown:
                 self._shown.add(found.number)
                 yield to_trial(found, self.start)
 
     def close_abandoned(self) -> None:
-        """Record running trials as failed whose worker on this machine died. Call it with the proposal lock.
+        """Mark running trials as failed if their worker on this machine has died.
 
-        Trials of other machines are closed by Optuna when their heartbeats in the database stop.
+        Hold the proposal lock during the call. Trials of other machines are left to Optuna. It marks them as
+        failed when their heartbeats (see `storage.HEARTBEAT`) stop.
         """
         for trial in self.optuna_study.get_trials(deepcopy=False, states=(TrialState.RUNNING,)):
             worker = trial.user_attrs.get("worker")
@@ -250,14 +306,18 @@ class Study:
         sweep_locks(self.folder)
 
     def _never_started(self, trial: FrozenTrial) -> bool:
-        """Return True if a trial without a worker's name belongs to a worker that died before writing it."""
+        """Return True if a running trial has no worker's name because its worker died before storing it."""
         if self.options.storage is None or self.options.storage.startswith("sqlite"):
-            return True  # no other worker can be at this point, since this one holds the proposal lock
+            return True  # a living worker would hold the proposal lock, but this worker holds it
         begun = trial.datetime_start
         return begun is None or time.time() - begun.timestamp() > START_TIMEOUT
 
     def _search_in_processes(self, deadline: float, stop: Callable[[], bool]) -> Iterator[Trial]:
-        """Let worker processes run the trials; yield each trial when it ends."""
+        """Run trials in worker processes; yield each trial when it has ended.
+
+        Raises:
+            RunError: if all worker processes failed.
+        """
         arguments = (self.options, self.start, deadline)
         processes = WorkerProcesses(_work, arguments, self.options.workers)
         for _ in processes.run(stop):
@@ -273,7 +333,11 @@ class Study:
             )
 
     def report(self) -> Report:
-        """Return what was found so far, and write it into the folder."""
+        """Return the results so far, and write them to trials.csv, study.json and tune.png.
+
+        Raises:
+            RunError: if a file cannot be written.
+        """
         trials = self.trials
         best = tuple(by_rank(trials))
         command = space.train_command(best[0].options) if best else ""
@@ -284,7 +348,11 @@ class Study:
         return report
 
     def _importances(self) -> dict[str, float]:
-        """Return each option's importance by PED-ANOVA (Watanabe et al. 2023, arXiv 2304.10255)."""
+        """Return the importance of each searched option, as shares that sum to 1.
+
+        An option is important if its values in the best quarter of the complete trials are distributed
+        differently than in all complete trials. Source: PED-ANOVA, Watanabe et al. 2023, arXiv 2304.10255.
+        """
         evaluator = optuna.importance.PedAnovaImportanceEvaluator(target_quantile=TOP)
         found = optuna.importance.get_param_importances(self.optuna_study, evaluator=evaluator)
         return {space.label(name): share for name, share in found.items()}
@@ -292,7 +360,10 @@ class Study:
 
 @contextlib.contextmanager
 def _closed_by_others() -> Iterator[None]:
-    """Ignore that another process has closed a trial, for example while this machine was asleep."""
+    """Ignore the error of ending a trial that another process has already marked as failed.
+
+    This happens, for example, if this machine was asleep and its heartbeats stopped.
+    """
     try:
         yield
     except optuna.exceptions.UpdateFinishedTrialError:
@@ -303,7 +374,7 @@ def _closed_by_others() -> Iterator[None]:
 
 
 def _work(options: TuneOptions, start: TrainOptions, deadline: float, stop: Callable[[], bool]) -> None:
-    """Work on a study in a worker process until its budget is used up or `stop` returns True."""
+    """Run trials of a study in a worker process; see `Study.work` for the arguments."""
     torch.set_num_threads(start.threads)
     try:
         _, splits = run.load_splits(start)

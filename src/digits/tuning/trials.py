@@ -1,4 +1,11 @@
-"""Finished trials of a search."""
+"""Describe the finished trials of a search, and sort them by accuracy.
+
+A trial is one training with the options that the search proposed. Its state is one of:
+
+    complete    all epochs were trained
+    pruned      stopped early because its accuracy was low or its loss was not finite
+    failed      stopped by the user or by a crash
+"""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -9,7 +16,7 @@ from optuna.trial import FrozenTrial, TrialState
 from digits.options import TrainOptions
 from digits.tuning import space
 
-FINISHED: dict[TrialState, Literal["complete", "pruned", "failed"]] = {
+FINISHED: dict[TrialState, Literal["complete", "pruned", "failed"]] = {  # Optuna's state -> our name
     TrialState.COMPLETE: "complete",
     TrialState.PRUNED: "pruned",
     TrialState.FAIL: "failed",
@@ -18,28 +25,41 @@ FINISHED: dict[TrialState, Literal["complete", "pruned", "failed"]] = {
 
 @dataclass(frozen=True)
 class Trial:
-    """One training of a search that has ended."""
+    """A finished trial of a search."""
 
-    number: int  # from 0
+    number: int  # counted from 0
     state: Literal["complete", "pruned", "failed"]
     accuracies: tuple[float, ...]  # validation accuracy after each epoch, from 0 to 1
-    seconds: float
-    options: TrainOptions
-    note: str  # why it ended early, if not because of its accuracy
+    seconds: float  # time from its start to its end
+    options: TrainOptions  # the options it was trained with
+    note: str  # "diverged", "stopped" or "its worker died"; empty otherwise
 
     @property
     def accuracy(self) -> float:
-        """Validation accuracy of the network that `digits train` would save; 0 if no epoch was finished."""
+        """Validation accuracy, 0 to 1, of the network that would be saved; 0 if no epoch was finished."""
         return kept_accuracy(self.accuracies, self.options)
 
 
 def kept_accuracy(accuracies: Sequence[float], options: TrainOptions) -> float:
-    """Return the highest accuracy, or with `--keep last` the last one; 0 if there is none."""
+    """Return the validation accuracy of the network that `digits train` would save.
+
+    Args:
+        accuracies: validation accuracy after each epoch, from 0 to 1.
+        options: the training options. With `keep="last"` the network of the last epoch is saved, otherwise
+            the best one.
+    Returns:
+        An accuracy from 0 to 1; 0 if `accuracies` is empty.
+    """
     return (accuracies[-1] if options.keep == "last" else max(accuracies)) if accuracies else 0.0
 
 
 def to_trial(found: FrozenTrial, start: TrainOptions) -> Trial:
-    """Return Optuna's record of a finished trial as a Trial. `start` has the options not searched."""
+    """Convert Optuna's record of a finished trial to a Trial.
+
+    Args:
+        found: Optuna's record; its state is a key of FINISHED.
+        start: the options from which the search started; they have the values that were not searched.
+    """
     begun, ended = found.datetime_start, found.datetime_complete
     return Trial(
         number=found.number,
@@ -52,6 +72,6 @@ def to_trial(found: FrozenTrial, start: TrainOptions) -> Trial:
 
 
 def by_rank(trials: Sequence[Trial]) -> list[Trial]:
-    """Return the complete trials, the highest accuracy first; of equal ones, the first one first."""
+    """Return the complete trials, highest accuracy first; equal ones are sorted by number."""
     complete = [trial for trial in trials if trial.state == "complete"]
     return sorted(complete, key=lambda trial: (-trial.accuracy, trial.number))

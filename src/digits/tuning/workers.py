@@ -1,7 +1,8 @@
-"""Worker processes of a search, and lock files that show which workers are alive.
+"""Start the worker processes of a search, and find out which workers have died.
 
-Optuna notices a dead worker only by a missing heartbeat in a database, after minutes; a journal file has no
-heartbeat. The operating system releases a lock file at once when its process ends, however it ends.
+A worker is a process that runs trials. Each worker holds a lock on a file. The operating system releases this
+lock at once when the worker ends, even if it is killed. So a free lock file means that its worker has died.
+Optuna alone would notice a dead worker only after minutes with a database, and never with a journal file.
 """
 
 import contextlib
@@ -19,13 +20,19 @@ import filelock
 
 from digits import files
 
-PREFIX = ".worker-"  # of lock files
-POLL = 0.2  # seconds between two looks at the worker processes
+PREFIX = ".worker-"  # start of a lock file's name
+POLL = 0.2  # seconds between two checks whether the worker processes have ended
 
 
 @contextlib.contextmanager
 def worker_lock(folder: Path) -> Iterator[str]:
-    """Hold a new lock file in `folder`; yield the worker's name, made of its machine and the file's path."""
+    """Hold a new lock file inside a `with` block, and yield the worker's name.
+
+    Args:
+        folder: folder of the search.
+    Yields:
+        The name "MACHINE:PATH", with the path of the lock file.
+    """
     path = folder.resolve() / f"{PREFIX}{secrets.token_hex(4)}"
     try:
         with files.locked(path, str(path)):
@@ -35,18 +42,27 @@ def worker_lock(folder: Path) -> Iterator[str]:
 
 
 def lock_file(worker: str) -> Path:
-    """Return the path of a worker's lock file on its machine."""
+    """Return the path of the lock file of a worker with the name "MACHINE:PATH"."""
     return Path(worker.partition(":")[2])
 
 
 def has_died(worker: str) -> bool:
-    """Return True if the worker ran on this machine and was killed, False if alive or not known here."""
+    """Return True if a worker of this machine was killed.
+
+    Args:
+        worker: the worker's name, "MACHINE:PATH".
+    Returns:
+        False if the worker is alive, ended normally, or belongs to another machine.
+    """
     path = lock_file(worker)
     return worker.startswith(f"{socket.gethostname()}:") and path.exists() and _is_free(path)
 
 
 def sweep_locks(folder: Path) -> None:
-    """Remove the lock files of killed workers. No worker may start in `folder` at the same time."""
+    """Remove the lock files of killed workers from `folder`.
+
+    No worker may start there during the call: its new lock file is free for a moment and would be removed.
+    """
     for path in folder.glob(f"{PREFIX}*"):
         if _is_free(path):
             path.unlink(missing_ok=True)
@@ -62,20 +78,32 @@ def _is_free(path: Path) -> bool:
 
 
 class WorkerProcesses:
-    """`count` processes that each call `target(*arguments, stop)`, where stop() tells them to end."""
+    """A number of processes that all call the same function.
+
+    Args:
+        target: the function. It is called as `target(*arguments, stop)` and must return soon after `stop()`
+            returns True.
+        arguments: its arguments; they must be picklable.
+        count: number of processes.
+    """
 
     def __init__(self, target: Callable[..., None], arguments: tuple[Any, ...], count: int) -> None:
-        spawn = multiprocessing.get_context("spawn")  # PyTorch's threads do not survive a fork
-        self._end, other_end = spawn.Pipe()  # closed by this process, or at its death, it stops the workers
+        spawn = multiprocessing.get_context("spawn")  # with "fork", PyTorch's threads would be missing
+        # When this process closes its end of the pipe, or dies, the workers notice it and stop.
+        self._end, other_end = spawn.Pipe()
         self._processes = [
             spawn.Process(target=_start, args=(target, arguments, other_end), daemon=True)
             for _ in range(count)
         ]
 
     def run(self, stop: Callable[[], bool]) -> Iterator[None]:
-        """Start the processes, and yield every POLL seconds until all have ended or `stop` returns True.
+        """Start the processes, and yield every POLL seconds while one of them is running.
 
-        In either case, and if the caller ends early, it returns after all processes have ended.
+        When `stop` returns True, or the caller closes the iterator, the processes are told to end. The
+        iterator itself ends after all processes have ended.
+
+        Args:
+            stop: returns True if the user wants to stop.
         """
         for process in self._processes:
             process.start()
@@ -89,21 +117,29 @@ class WorkerProcesses:
                 process.join()
 
     def failures(self) -> list[str]:
-        """Return the signal that killed a process, or its exit code, for each one that failed."""
+        """Return one text per failed process: the signal that killed it, or its exit code."""
         codes = [process.exitcode for process in self._processes if process.exitcode]
         return [signal.Signals(-code).name if code < 0 else f"exit code {code}" for code in codes]
 
 
 def _start(target: Callable[..., None], arguments: tuple[Any, ...], end: Connection) -> None:
-    """Call the target in a worker process, ignoring signals: the parent reacts to them."""
+    """Call the target in a worker process.
+
+    Ctrl-C and SIGTERM are ignored, because the parent process reacts to them and then stops the workers.
+
+    Args:
+        target: the function to call.
+        arguments: its arguments.
+        end: the worker's end of the pipe; when the other end is closed, the target is told to stop.
+    """
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, signal.SIG_IGN)
     target(*arguments, lambda: _is_closed(end))
 
 
 def _is_closed(end: Connection) -> bool:
-    """Return True if the other end of a pipe, to which nothing is ever sent, was closed."""
+    """Return True if the other end of the pipe was closed. Nothing is ever sent through this pipe."""
     try:
         return end.poll()
-    except OSError:  # Windows raises where other systems return True
+    except OSError:  # Windows raises this error when the pipe is closed
         return True
