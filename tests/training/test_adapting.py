@@ -359,7 +359,7 @@ def test_what_cannot_be_used_is_named(folder: Path) -> None:
     assert "a.txt is no picture" in reasons[0]
     assert "b.png holds no ink" in reasons[1]
     assert reasons[2].endswith(f"is the same picture as {first}")
-    assert reasons[3].endswith(f"is the same picture as {first}, which is said to be a 3")
+    assert reasons[3].endswith(f"is the same picture as {first}, which is in the folder of digit 3")
 
 
 def test_progress_is_told(folder: Path, collection: Collection, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -381,7 +381,7 @@ def test_progress_is_told(folder: Path, collection: Collection, monkeypatch: pyt
 
 def test_too_little_to_learn_from(tmp_path: Path) -> None:
     """No folder, no pictures, only blank ones, only one digit: what was found, and what to do."""
-    with pytest.raises(DataError, match="no folder; expected a folder for each digit"):
+    with pytest.raises(DataError, match="not a folder; expected a folder for each digit"):
         custom_digits.load_custom_digits(tmp_path / "nothing")
     (tmp_path / "photos").mkdir()
     (tmp_path / "7").mkdir()
@@ -393,7 +393,9 @@ def test_too_little_to_learn_from(tmp_path: Path) -> None:
     ):
         custom_digits.load_custom_digits(tmp_path)
     sheet("7").save(tmp_path / "7" / "a.png")
-    with pytest.raises(DataError, match=r"pictures of 7 alone.*expected pictures of at least two digits"):
+    with pytest.raises(
+        DataError, match=r"pictures of only one digit, 7.*expected pictures of at least two digits"
+    ):
         custom_digits.load_custom_digits(tmp_path)
 
 
@@ -404,7 +406,7 @@ def test_networks_that_cannot_be_adapted(tmp_path: Path) -> None:
     model_file.save_model(shoes, MLP(4, 4).state_dict(), small, {"classes": ["shoe", "bag"]})
     members = Ensemble([MLP(4, 4)]).state_dict()
     model_file.save_model(ensemble, members, {"name": "ensemble", "members": [small]}, {})
-    with pytest.raises(OptionError, match="does not know the digits"):
+    with pytest.raises(OptionError, match="was not trained on digits"):
         adapting.load_start(str(shoes))
     with pytest.raises(CheckpointError, match="expected a single network"):
         adapting.load_start(str(ensemble))
@@ -425,7 +427,7 @@ def test_each_run_has_a_folder_of_its_own(quick: tuple[AdaptOptions, Adaptation]
     """adapt-1, adapt-2; a name that is taken is refused, and so is a place where no folder can be."""
     options, found = quick
     assert [save_adaptation(found, options).name for _ in range(2)] == ["adapt-1", "adapt-2"]
-    with pytest.raises(RunError, match="is there already; choose another --name"):
+    with pytest.raises(RunError, match="already exists; choose another --name"):
         save_adaptation(found, AdaptOptions(options.folder, out=options.out, name="adapt-1"))
     (options.out / "file").write_text("")
     with pytest.raises(RunError, match="choose another --out"):

@@ -62,10 +62,10 @@ def test_a_restored_state_ends_in_the_same_bits() -> None:
 @pytest.mark.parametrize(
     ("change", "message"),
     [
-        ({"epoch": "one"}, "meta data are incomplete"),
-        ({"history": [{"number": 1}]}, "meta data are incomplete"),
-        ({"epoch": 2}, "1 epochs in its table, expected 2"),
-        ({"step": -1}, "1 epochs in its table"),
+        ({"epoch": "one"}, "meta data are incomplete or wrong"),
+        ({"history": [{"number": 1}]}, "meta data are incomplete or wrong"),
+        ({"epoch": 2}, "the figures of 1 epochs, expected 2"),
+        ({"step": -1}, "the figures of 1 epochs"),
     ],
 )
 def test_foreign_meta_data_are_refused(change: dict[str, Any], message: str) -> None:
@@ -96,7 +96,9 @@ def test_a_changed_option_is_refused_on_resume(tiny_folder: Path, tmp_path: Path
     options = dataclasses.replace(OPTIONS, data=tiny_folder, out=tmp_path, name="run", epochs=1)
     run(options)
     changed = dataclasses.replace(options, resume=True, lr=0.5, epochs=2)
-    with pytest.raises(RunError, match=r"cannot go on to the same bits: --lr None is now 0.5\."):
+    with pytest.raises(
+        RunError, match=r"cannot be resumed with the same result, because --lr None is now 0.5\."
+    ):
         run(changed)
     result = run(dataclasses.replace(changed, allow_inexact=True))
     assert len(result.history) == 2

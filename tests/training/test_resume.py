@@ -171,7 +171,7 @@ def test_resume_under_a_teacher(place: Path, whole: Reference, tmp_path: Path) -
     shutil.copy(place / "whole--seed6" / "model.npz", teacher)
     refused = trainer.run(resumption(folder))
     assert refused.code == 1
-    assert "cannot go on to the same bits: teacher " in refused.output
+    assert "cannot be resumed with the same result, because teacher " in refused.output
     teacher.write_bytes(sound)
     resume(folder)
     assert trainer.differences(folder, reference) == []
@@ -226,7 +226,7 @@ def test_resume_from_the_checkpoint_before(cut: Path, whole: Reference, number: 
     path.write_bytes(list(mutants(path.read_bytes(), 6))[number])
     ended = resume(cut)
     assert f"{path} is" in ended.output
-    assert "; going on from checkpoint.prev.npz." in ended.output
+    assert "; resumed from checkpoint.prev.npz." in ended.output
     assert trainer.differences(cut, whole()) == []
 
 
@@ -248,7 +248,7 @@ def test_both_checkpoints_damaged(cut: Path) -> None:
         damaged.write_bytes(damaged.read_bytes()[:1000])
     ended = trainer.run(resumption(cut))
     assert ended.code == 1
-    assert "Start again under another --name" in ended.output
+    assert "Start a new run with another --name" in ended.output
 
 
 # ---------------------------------------------------------------------------------- K7: changed conditions
@@ -274,7 +274,7 @@ def test_changed_conditions_are_refused(place: Path, whole: Reference, cut: Path
     ended = trainer.run(resumption(folder, *change))
     assert ended.code == 1
     reason = "training data" if changed == "data" else change[0].removeprefix("--")
-    assert f"{folder} cannot go on to the same bits: " in ended.output
+    assert f"{folder} cannot be resumed with the same result, because " in ended.output
     assert f"{reason} " in ended.output
     assert "add --allow-inexact" in ended.output
     assert contents(folder) == before

@@ -27,7 +27,7 @@ def test_the_callers_threads_stay_as_they_were(tiny_folder: Path, tmp_path: Path
     run(options, progress=lambda _: seen.append(torch.get_num_threads()))
     assert set(seen) == {2}
     assert torch.get_num_threads() == before
-    with pytest.raises(RunError, match="holds a run already; add --resume"):
+    with pytest.raises(RunError, match="already holds a run; add --resume"):
         run(options)
     assert torch.get_num_threads() == before
 

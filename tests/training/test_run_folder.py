@@ -152,7 +152,7 @@ def test_simultaneous_starts_of_one_name(place: Path, whole: Reference, tmp_path
         process.send(signal.SIGCONT)
     ended = [process.wait() for process in processes]
     assert sorted(end.code for end in ended) == [0, 1, 1], ended
-    assert all("in use" in end.output or "holds a run already" in end.output for end in ended if end.code)
+    assert all("in use" in end.output or "already holds a run" in end.output for end in ended if end.code)
     assert trainer.differences(folder, whole()) == []
 
 
@@ -162,7 +162,7 @@ def test_started_run_is_not_started_again(place: Path, whole: Reference, tmp_pat
     before = contents(folder)
     ended = trainer.run(command(place / "data.npz", folder))
     assert ended.code == 1
-    assert f"{folder} holds a run already; add --resume" in ended.output
+    assert f"{folder} already holds a run; add --resume" in ended.output
     assert contents(folder) == before
 
 

@@ -1,4 +1,4 @@
-"""The result of adapting a network to custom digits, and the folder it is saved in."""
+"""Hold the result of adapting a network to custom digits, and save it in a folder."""
 
 import dataclasses
 import json
@@ -18,34 +18,38 @@ from digits.training.run_folder import next_name
 
 @dataclass(frozen=True)
 class Change:
-    """The figures on the same images before and after."""
+    """The results of the network on the same images before and after fine-tuning."""
 
-    before: Evaluation
-    after: Evaluation
-    compared: Comparison
+    before: Evaluation  # of the network before fine-tuning
+    after: Evaluation  # of the network after fine-tuning
+    compared: Comparison  # first: the network before; second: the network after
 
     def to_json(self) -> dict[str, Any]:
-        """Return the figures as `json.dumps` takes them."""
+        """Return the results as a dictionary for `json.dumps`.
+
+        "gained" is the number of images that are classified correctly only after fine-tuning, and "lost" only
+        before. "p" is the p-value of McNemar's test.
+        """
         compared = {"gained": self.compared.second, "lost": self.compared.first, "p": self.compared.p_value}
         return {"before": self.before.to_json(), "after": self.after.to_json(), **compared}
 
 
 @dataclass(frozen=True)
 class Adaptation:
-    """A network that was trained further on custom digits, and its figures before and after."""
+    """A network that was fine-tuned on custom digits, and its results before and after."""
 
-    network: Network
-    meta: dict[str, Any]  # for the model file
-    custom: Change  # on custom digits that the tested network was not trained on
-    folds: int  # networks that were tested on them: 1, or one for each part that was held out
+    network: Network  # the new network, calibrated
+    meta: dict[str, Any]  # meta data for its model file
+    custom: Change  # on custom digits that the tested networks were not trained on
+    folds: int  # number of networks that were tested on custom digits; 1 without cross-validation
     validation: Change  # on MNIST's validation images
-    test: Change  # on MNIST's test images, which decided nothing
-    origin: str  # where MNIST's images were found
-    notices: tuple[str, ...]
-    seconds: float  # of fine-tuning one network
+    test: Change  # on MNIST's test images, which are used for nothing else
+    origin: str  # where MNIST came from, for example "files in data/mnist"
+    notices: tuple[str, ...]  # sentences that the user should know
+    seconds: float  # time to fine-tune one network
 
     def to_json(self) -> dict[str, Any]:
-        """Return the figures as `json.dumps` takes them."""
+        """Return everything except the network as a dictionary for `json.dumps`."""
         return {
             "custom": self.custom.to_json(),
             "validation": self.validation.to_json(),
@@ -60,26 +64,36 @@ class Adaptation:
 
 @dataclass(frozen=True)
 class AdaptResult:
-    """The figures of `digits.adapt`, and the folder that holds the new network."""
+    """The results of `digits.adapt`, and the folder that holds the new network."""
 
-    folder: Path  # has model.npz, and all figures in adapt.json
-    custom: Change  # on custom digits that the tested network was not trained on
+    folder: Path  # holds model.npz, the new network, and adapt.json, all results
+    custom: Change  # on custom digits that the tested networks were not trained on
     validation: Change  # on MNIST's validation images
     test: Change  # on MNIST's test images
-    notices: tuple[str, ...]
-    skipped: tuple[str, ...]  # a sentence for each picture that could not be used
+    notices: tuple[str, ...]  # sentences that the user should know
+    skipped: tuple[str, ...]  # a sentence with the reason for each picture that could not be used
 
 
 def save_adaptation(adaptation: Adaptation, options: AdaptOptions) -> Path:
-    """Write model.npz and adapt.json into a new folder, both or neither; return the folder.
+    """Save the network and its results as model.npz and adapt.json in a new folder.
 
-    Raises RunError if the folder exists already or cannot be written.
+    If one file cannot be written, the other file and the folder are removed.
+
+    Args:
+        adaptation: what `adapt_network` returned.
+        options: the folder is `out / name`; without a name, the next free name such as adapt-1 is used.
+
+    Returns:
+        The path of the new folder.
+
+    Raises:
+        RunError: if the folder already exists or cannot be written.
     """
     if options.name is None:
         folder = options.out / next_name(options.out, "adapt")
     else:
         folder = options.out / options.name
-        _make(folder)
+        _create_folder(folder)
     meta = adaptation.meta | {"val_accuracy": adaptation.validation.after.accuracy}
     figures = adaptation.to_json() | {"options": dataclasses.asdict(options)}
     text = json.dumps(figures, indent=2, allow_nan=False, default=str) + "\n"
@@ -97,10 +111,13 @@ def save_adaptation(adaptation: Adaptation, options: AdaptOptions) -> Path:
     return folder
 
 
-def _make(folder: Path) -> None:
+def _create_folder(folder: Path) -> None:
+    """Create a new folder; raise RunError if it already exists or cannot be created."""
     try:
         folder.mkdir(parents=True)
     except FileExistsError:
-        raise RunError(f"{folder} is there already; choose another --name") from None
+        raise RunError(f"{folder} already exists; choose another --name") from None
     except OSError as error:
-        raise RunError(f"could not make {folder}: {error.strerror or error}; choose another --out") from error
+        raise RunError(
+            f"could not create {folder}: {error.strerror or error}; choose another --out"
+        ) from error

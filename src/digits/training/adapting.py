@@ -1,10 +1,11 @@
-"""Train a network further on custom digits, and measure what it gained and what it forgot.
+"""Adapt a network to custom digits: train it further, and measure what it learned and what it forgot.
 
-    adapt           does everything and saves the network: all of `digits adapt`
-    adapt_network   trains and measures only
+`adapt` does everything that `digits adapt` does, and saves the new network. It calls:
 
-Fine-tuning on a few custom digits alone would make the network forget: shown nothing but three unusual
-sevens, it soon calls every 1 a 7. `fine_tuning.fine_tune` says how this is avoided.
+    load_start          load the network
+    load_custom_digits  load the custom digits (custom_digits.py)
+    adapt_network       fine-tune, test and calibrate; nothing is saved
+    save_adaptation     save the new network and the results (adaptation.py)
 """
 
 import time
@@ -34,8 +35,8 @@ from digits.training.adaptation import Adaptation, AdaptResult, Change, save_ada
 from digits.training.custom_digits import CustomDigits, load_custom_digits
 from digits.training.options import AdaptOptions
 
-FOLDS = 5  # parts for cross-validation: each custom digit is held out once
-MANY = 250  # pictures; from here on one fifth, 50 pictures or more, is enough to measure the accuracy
+FOLDS = 5  # number of parts for cross-validation; each part is held out once
+MANY = 250  # custom digits; with this many, one fifth (50 or more) is enough to measure the accuracy
 
 
 def adapt(
@@ -48,19 +49,29 @@ def adapt(
     out: str | Path = AdaptOptions.out,
     name: str | None = None,
 ) -> AdaptResult:
-    """Train a saved network further on custom digits as `digits adapt` does, and save the new network.
+    """Train a network further on custom digits, test it, and save it, as `digits adapt` does.
 
     Args:
-        folder: has a folder for each digit, named 0 to 9, with pictures of one digit each inside.
-        model: a run's folder, a model file or the name of a bundled network; no ensemble.
-        data: folder or file with MNIST, which is trained on as well. Default: as for `digits.load_data`.
-        unverified: accept MNIST files of the published sizes with other content.
-        seed: decides which digits are held out, repeated and distorted.
-        out, name: the network is saved in out/name. Default name: adapt-1, adapt-2 ...
+        folder: holds a folder for each digit, named 0 to 9, with pictures that show one digit each.
+        model: the network to start from: a run's folder, a model file or the name of a bundled network. It
+            must not be an ensemble.
+        data: folder or file with MNIST, part of which is used for training too. Default: as for
+            `digits.load_data`.
+        unverified: accept MNIST files of the published size even if their checksum differs.
+        seed: random seed, 0 or more. The same seed gives the same network.
+        out: folder in which the new network's folder is created.
+        name: name of that folder. Default: adapt-1, adapt-2 and so on.
 
-    Returns an AdaptResult with the figures before and after, and the folder, which `digits.load` and
-    `digits.Reader.load` take. Raises DataError for fewer than two different digits, OptionError for a network
-    that was not trained on MNIST, CheckpointError for an unusable model file, RunError if `name` is taken.
+    Returns:
+        The results before and after, and the folder. Pass the folder to `digits.load` or
+        `digits.Reader.load` to use the new network.
+
+    Raises:
+        DataError: if there are no usable pictures of at least two digits, or MNIST cannot be loaded.
+        OptionError: if the network was not trained on digits, or an argument is invalid.
+        CheckpointError: if the model file cannot be read or holds an ensemble.
+        RunError: if the new folder already exists or cannot be written.
+        TrainingError: if the loss becomes infinite or not a number.
     """
     options = AdaptOptions(
         Path(folder), model, Path(data) if data else None, unverified, seed=seed, out=Path(out), name=name
@@ -74,21 +85,25 @@ def adapt(
 
 @dataclass(frozen=True)
 class Start:
-    """The network to begin with, and the meta data of its file."""
+    """The network before fine-tuning."""
 
     network: Network
-    meta: dict[str, Any]
+    meta: dict[str, Any]  # meta data of its model file, such as classes and training data
 
 
 def load_start(model: str) -> Start:
-    """Load the network of a bundled name, a run's folder or a model file.
+    """Load the network to start from, and check that it classifies digits.
 
-    Raises OptionError if its classes are not the ten digits, and CheckpointError for an ensemble or a file
-    that cannot be read.
+    Args:
+        model: a run's folder, a model file or the name of a bundled network.
+
+    Raises:
+        OptionError: if its classes are not the digits 0 to 9.
+        CheckpointError: if the file cannot be read or holds an ensemble.
     """
     network, meta = load_single(model_path(model))
     if meta.get("classes", list(DIGITS)) != list(DIGITS):
-        raise OptionError(f"{model} does not know the digits; expected a network trained on MNIST")
+        raise OptionError(f"{model} was not trained on digits; expected a network trained on MNIST")
     return Start(network, meta)
 
 
@@ -99,12 +114,27 @@ def adapt_network(
     collection: Collection,
     progress: Callable[[int, int], None] | None = None,
 ) -> Adaptation:
-    """Fine-tune the network on custom digits, measure it before and after, and calibrate it.
+    """Fine-tune a network on custom digits, test it before and after, and calibrate it.
 
-    Fewer than MANY custom digits are cross-validated: one network for each of FOLDS parts is trained without
-    that part and tested on it, and the network that is kept is trained on all of them. Of MANY or more, a
-    fifth is held out and never trained on. MNIST's test images decide nothing. After every step `progress`
-    gets the number of finished steps and of all steps.
+    The network is tested on custom digits that it was not trained on:
+
+    - With fewer than MANY custom digits, it is cross-validated. The custom digits are divided into FOLDS
+      parts. For each part, a network is trained without it and tested on it. The network that is returned
+      is trained on all custom digits.
+    - With MANY or more, a fifth of the custom digits is held out. One network is trained on the others,
+      tested on that fifth and returned.
+
+    MNIST's test images are used for the final test only.
+
+    Args:
+        options: the seed; its `model` is only stored in the meta data.
+        start: the network to start from; it is not changed.
+        custom: the custom digits.
+        collection: MNIST.
+        progress: called after every training step with two numbers: finished steps, and all steps.
+
+    Returns:
+        The new network, and its results before and after on custom digits and on MNIST.
     """
     network, (splits, notices) = start.network, splits_as_trained(collection, start.meta)
     parts = held_out_parts(custom.digits.labels, options.seed)
@@ -117,7 +147,7 @@ def adapt_network(
 
         return fine_tuning.fine_tune(network, digits, splits, options.seed, number, after_step)
 
-    part_logits = []  # of each part, from the network that was trained without it
+    part_logits = []  # for each part, the logits of the network that was trained without it
     for number, part in enumerate(parts):
         began = time.perf_counter()
         tuned = tune(custom.digits.at(_all_but(part, len(custom.digits))), number)
@@ -128,10 +158,12 @@ def adapt_network(
     held_out, custom_logits = custom.digits.at(torch.cat(parts)), torch.cat(part_logits)
     val_logits = compute_logits(tuned, splits.val)
     tuned.temperature.copy_(network.temperature)
-    if not notices:  # On images that it was trained on, a network is too confident to be calibrated.
+    # Calibration needs images that the network was not trained on: on training images it is too confident.
+    # A notice says that it may have been trained on the validation images. Then it keeps its temperature.
+    if not notices:
         unseen = torch.cat([val_logits, custom_logits]), torch.cat([splits.val.labels, held_out.labels])
         tuned.temperature.fill_(calibration.fit_temperature(*unseen))
-    temperature = float(tuned.temperature)  # The logits above are from before it was known.
+    temperature = float(tuned.temperature)  # The logits above were computed before it was fitted.
     return Adaptation(
         tuned,
         start.meta | {"versions": versions(), "adapted": _describe(options, custom)},
@@ -146,10 +178,15 @@ def adapt_network(
 
 
 def held_out_parts(labels: Tensor, seed: int) -> list[Tensor]:
-    """Return the indices of the custom digits that are held out, one int64 tensor a part.
+    """Choose at random which custom digits are held out, with each digit spread evenly over the parts.
 
-    There are FOLDS parts that make up the whole, or for MANY labels or more only the first of them. `labels`
-    is (N,); every digit is spread evenly over the parts. The same seed gives the same parts.
+    Args:
+        labels: int64 (N,).
+        seed: the same seed gives the same parts.
+
+    Returns:
+        Int64 tensors with indices into `labels`. With N below MANY, there are FOLDS parts (N parts if N is
+        smaller) that hold every index once. Otherwise there is one part with a fifth of the indices.
     """
     order = torch.randperm(len(labels), generator=generator(seed, "held back"))
     order = order[labels[order].argsort(stable=True)]
@@ -159,15 +196,24 @@ def held_out_parts(labels: Tensor, seed: int) -> list[Tensor]:
 
 
 def splits_as_trained(collection: Collection, meta: dict[str, Any]) -> tuple[Splits, list[str]]:
-    """Split MNIST as when the network was trained, and return the splits and notices.
+    """Split MNIST in the same way as for the training of the network.
 
-    `meta` is that of the network's file. If the same split is not possible, a notice says that validation
-    figures are optimistic. A network that was trained on synthetic digits gets the same share of them again.
+    If the network was trained on synthetic digits too, a similar fraction of them is added to the training
+    images.
+
+    Args:
+        collection: MNIST.
+        meta: meta data of the network's model file.
+
+    Returns:
+        splits: training, validation and test images.
+        notices: empty, or a sentence if the validation images are not the same as in the network's
+            training. Then the validation figures may be optimistic.
     """
     data = meta.get("data")
     data = data if isinstance(data, dict) else {}
     size, seed = (data.get(name) for name in ("val_images", "split_seed"))
-    made = data.get("synthetic_images", data.get("drawn_images"))  # the bundled files have the second name
+    made = data.get("synthetic_images", data.get("drawn_images"))  # The bundled files use the second name.
     size = size if isinstance(size, int) and 0 < size <= len(collection.train) // 2 else None
     seed = seed if isinstance(seed, int) else 0
     splits = split(collection, val_size=size, seed=seed)
@@ -175,7 +221,7 @@ def splits_as_trained(collection: Collection, meta: dict[str, Any]) -> tuple[Spl
     if splits.val.sha256() != data.get("val_sha256"):
         notices.append(
             "The network may have been trained on some of these validation images: "
-            "its figures before are optimistic."
+            "its figures before fine-tuning are optimistic."
         )
     if isinstance(made, int) and made > 0:
         share = made * len(splits.train) // max(data.get("train_images") or 1, 1)
@@ -185,14 +231,20 @@ def splits_as_trained(collection: Collection, meta: dict[str, Any]) -> tuple[Spl
 
 
 def _all_but(part: Tensor, total: int) -> Tensor:
-    """Return the indices from 0 to total - 1 that are not in `part`."""
+    """Return the indices from 0 to total - 1 that are not in `part`, as int64 in ascending order."""
     kept = torch.ones(total, dtype=torch.bool)
     kept[part] = False
     return kept.nonzero().flatten()
 
 
 def _change(network: Network, digits: Digits, after: Tensor) -> Change:
-    """Return the figures of `network` on these digits, those of the logits `after`, and their comparison."""
+    """Compare the network before fine-tuning with the network after it, on the same images.
+
+    Args:
+        network: the network before fine-tuning.
+        digits: N images and labels.
+        after: logits (N, classes) of the network after fine-tuning, for the same images.
+    """
     before = compute_logits(network, digits)
     return Change(
         metrics.evaluate_logits(before, digits.labels),
@@ -202,7 +254,7 @@ def _change(network: Network, digits: Digits, after: Tensor) -> Change:
 
 
 def _describe(options: AdaptOptions, custom: CustomDigits) -> dict[str, Any]:
-    """Return what the new model file says about the custom digits that it was trained on."""
+    """Return the description of the custom digits for the meta data of the new model file."""
     counts = torch.bincount(custom.digits.labels, minlength=len(DIGITS)).tolist()
     return {
         "model": options.model,

@@ -1,4 +1,7 @@
-"""Write the whole state of a training to checkpoint.npz, and read it back to the last bit."""
+"""Save the state of a training in a checkpoint file, and restore it without changing any bit.
+
+`save_checkpoint` writes what `snapshot` returns. `restore_state` makes the state again from the same data.
+"""
 
 import json
 from dataclasses import asdict
@@ -16,10 +19,20 @@ from digits.training.state import State, new_network
 
 
 def save_checkpoint(folder: Path, state: State, circumstances: dict[str, str], world: World) -> None:
-    """Write checkpoint.npz; the one before it stays as checkpoint.prev.npz.
+    """Write the state to checkpoint.npz, and keep the previous checkpoint as checkpoint.prev.npz.
 
-    Every process must call this at the same step, because their totals are added; the first one writes.
-    `circumstances` are compared when the run is resumed. Raises TrainingError if a number is not finite.
+    Every process must call this at the same step, because their totals are added. Only the first process
+    writes the file.
+
+    Args:
+        folder: the run's folder.
+        state: the training to save.
+        circumstances: names and values from `resume.circumstances`. They are stored, and compared when the
+            run is resumed.
+        world: the number of this process and of all processes.
+
+    Raises:
+        TrainingError: if a weight or another stored number is infinite or not a number.
     """
     meta, tensors = snapshot(state, world)
     if world.first:
@@ -28,9 +41,17 @@ def save_checkpoint(folder: Path, state: State, circumstances: dict[str, str], w
 
 
 def snapshot(state: State, world: World) -> tuple[dict[str, Any], dict[str, Tensor]]:
-    """Return everything needed to continue, as meta data for JSON and named tensors.
+    """Return everything that is needed to continue the training.
 
-    Every process must call this at the same step. Raises TrainingError if a number is not finite.
+    Every process must call this at the same step.
+
+    Returns:
+        meta: options, progress and history, as values that JSON can store.
+        tensors: copies of the weights, the best weights, the optimiser's memory, the average and the
+            totals. The names begin with "model/", "best/", "optimizer/" or "average/"; or it is "totals".
+
+    Raises:
+        TrainingError: if a number in a tensor is infinite or not a number.
     """
     state.count_pending()
     meta = {
@@ -49,7 +70,7 @@ def snapshot(state: State, world: World) -> tuple[dict[str, Any], dict[str, Tens
         "totals": world.sum(state.totals.clone()),
     }
     for name, tensor in tensors.items():
-        if not bool(tensor.isfinite().all()):  # Such a file would be refused when it is read.
+        if not bool(tensor.isfinite().all()):  # The file could not be used: loading it would raise an error.
             raise TrainingError(
                 f"epoch {state.epoch + 1}, step {state.step}: {name} is not finite; lower --lr"
             )
@@ -59,7 +80,17 @@ def snapshot(state: State, world: World) -> tuple[dict[str, Any], dict[str, Tens
 def restore_state(
     options: TrainOptions, meta: dict[str, Any], tensors: dict[str, Tensor], world: World
 ) -> State:
-    """Return the state that `snapshot` took. Raises CheckpointError where it does not fit the options."""
+    """Return the state that was saved by `snapshot`.
+
+    Args:
+        options: the options of the run; kind and sizes of the network must be as in the checkpoint.
+        meta: the meta data that `snapshot` returned.
+        tensors: the tensors that `snapshot` returned.
+        world: the number of this process and of all processes.
+
+    Raises:
+        CheckpointError: if the meta data are incomplete, or a tensor is missing or has a wrong shape.
+    """
     state = State(options, new_network(options, world))
     _restore_progress(state, meta)
     weights = _tensors(state.model)
@@ -77,27 +108,32 @@ def restore_state(
     state.best_weights = _without_prefix("best/", tensors)
     for name, tensor in _without_prefix("optimizer/", tensors).items():
         state.optimizer.memory[name].copy_(tensor)
-    if world.first:  # The totals are those of all processes together: one of them takes them over.
+    if world.first:  # The saved totals are the sum over all processes, so only one process restores them.
         state.totals.copy_(tensors["totals"])
     return state
 
 
 def _restore_progress(state: State, meta: dict[str, Any]) -> None:
-    """Set epoch, step, seconds, history and best epoch. Raises CheckpointError for incomplete meta data."""
+    """Set epoch, step, seconds, history and best epoch of the state from a checkpoint's meta data.
+
+    Raises:
+        CheckpointError: if an entry is missing or wrong.
+    """
     try:
         state.epoch, state.step = int(meta["epoch"]), int(meta["step"])
         state.earlier_seconds = float(meta["seconds"])
         state.history = [Epoch(**epoch) for epoch in meta["history"]]
         state.best = state.history[meta["best"] - 1] if meta["best"] else None
     except (KeyError, TypeError, ValueError, IndexError) as error:
-        raise CheckpointError(f"the checkpoint's meta data are incomplete ({error!r})") from None
+        raise CheckpointError(f"the checkpoint's meta data are incomplete or wrong ({error!r})") from None
     if len(state.history) != state.epoch or state.step < 0:
         raise CheckpointError(
-            f"the checkpoint has {len(state.history)} epochs in its table, expected {state.epoch}"
+            f"the checkpoint has the figures of {len(state.history)} epochs, expected {state.epoch}"
         )
 
 
 def _tensors(model: nn.Module) -> dict[str, Tensor]:
+    """Return copies of the network's weights and buffers by name."""
     return {name: tensor.detach().clone() for name, tensor in model.state_dict().items()}
 
 

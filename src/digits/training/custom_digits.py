@@ -1,4 +1,4 @@
-"""Read a folder of custom digits: a folder for each digit, pictures of one digit each inside."""
+"""Load custom digits: pictures that a user puts into folders named 0 to 9, one digit in each picture."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -18,29 +18,38 @@ from digits.reading.mnist_form import centre_of_mass
 
 EXPECTED = "expected a folder for each digit with pictures in it, such as my_digits/7/photo.jpg"
 
-# Which 28 x 28 pictures are taken as they are; generous, because MNIST's own images differ this much.
-WHITE = 128  # lowest brightness, of 255, of a picture's brightest pixel
-SIZE_ERROR = 2  # px by which the digit's longer side may differ from MNIST's box of 20
-OFF_CENTRE = 1.01  # px between centre of mass and middle: MNIST rounds to whole pixels
+# A 28 x 28 picture that keeps these limits is already in MNIST's form and is used without changes. MNIST's
+# images vary this much themselves.
+WHITE = 128  # of 255; the brightest pixel must be at least this bright
+SIZE_ERROR = 2  # px; the longer side of the digit may differ this much from MNIST's 20 pixels
+OFF_CENTRE = 1.01  # px; limit for the distance from centre of mass to centre. MNIST rounds to whole pixels
 
 
 @dataclass(frozen=True)
 class CustomDigits:
-    """Custom digits in MNIST's form, and a sentence for each picture that could not be used."""
+    """Custom digits in MNIST's form, and the pictures that could not be used."""
 
-    digits: Digits
-    skipped: tuple[str, ...]
+    digits: Digits  # N different images with labels
+    skipped: tuple[str, ...]  # a sentence with the reason for each skipped picture
 
 
 def load_custom_digits(folder: Path, progress: Callable[[int, int], None] | None = None) -> CustomDigits:
-    """Read the pictures in folder/0 to folder/9 and return their digits as uint8 (N, 28, 28) with labels.
+    """Load the pictures in folder/0 to folder/9, and convert their digits to MNIST's form.
 
-    Pictures that cannot be read, hold no ink or repeat an earlier one are skipped. After every picture
-    `progress` gets the number of pictures read and of all pictures. Raises DataError unless there are usable
-    pictures of two different digits.
+    A picture is skipped if it cannot be read, if it has no ink, or if it is the same as an earlier one.
+
+    Args:
+        folder: a folder with folders named 0 to 9; at least two of them.
+        progress: called after every picture with two numbers: pictures read so far, and all pictures.
+
+    Returns:
+        The digits, uint8 (N, 28, 28) with labels, and the reasons for the skipped pictures.
+
+    Raises:
+        DataError: if there are no usable pictures of at least two different digits.
     """
     if not folder.is_dir():
-        raise DataError(f"{folder} is no folder; {EXPECTED}")
+        raise DataError(f"{folder} is not a folder; {EXPECTED}")
     places = [folder / name for name in DIGITS if (folder / name).is_dir()]
     paths = [(path, int(place.name)) for place in places for path in files_in([place]) if path != place]
     if not paths:
@@ -48,23 +57,26 @@ def load_custom_digits(folder: Path, progress: Callable[[int, int], None] | None
     found: dict[bytes, tuple[Path, int]] = {}
     skipped = []
     for number, (path, label) in enumerate(paths, 1):
-        reason = _take(found, path, label)
+        reason = _add_picture(found, path, label)
         skipped += [reason] if reason else []
         if progress:
             progress(number, len(paths))
     labels = [label for _, label in found.values()]
     if len(set(labels)) < 2:
-        known = f"pictures of {labels[0]} alone" if labels else "no picture that can be used"
+        known = f"pictures of only one digit, {labels[0]}" if labels else "no picture that can be used"
         why = f" ({len(skipped):,} skipped: {skipped[0]})" if skipped else ""
         raise DataError(f"{folder} holds {known}{why}; expected pictures of at least two digits")
     images = np.stack([np.frombuffer(pixels, np.uint8).reshape(SIDE, SIDE) for pixels in found])
     return CustomDigits(Digits(torch.from_numpy(images), torch.tensor(labels)), tuple(skipped))
 
 
-def _take(found: dict[bytes, tuple[Path, int]], path: Path, label: int) -> str | None:
-    """Add the picture at `path` to `found`; return None, or a sentence that says why it was skipped.
+def _add_picture(found: dict[bytes, tuple[Path, int]], path: Path, label: int) -> str | None:
+    """Add a picture to `found`, or return a sentence that says why it is skipped.
 
-    `found` maps the bytes of each image to its path and label.
+    Args:
+        found: maps the 784 bytes of each image to the path and label of its picture.
+        path: the picture.
+        label: the digit in it.
     """
     try:
         pixels = _mnist_form(path)
@@ -75,12 +87,12 @@ def _take(found: dict[bytes, tuple[Path, int]], path: Path, label: int) -> str |
     before, digit = found.setdefault(pixels.tobytes(), (path, label))
     if before == path:
         return None
-    other = "" if digit == label else f", which is said to be a {digit}"
+    other = "" if digit == label else f", which is in the folder of digit {digit}"
     return f"{path} is the same picture as {before}{other}"
 
 
 def _mnist_form(path: Path) -> npt.NDArray[np.uint8] | None:
-    """Return the digit of the picture as (28, 28), white on black in MNIST's form; None without ink."""
+    """Return the digit in a picture as uint8 (28, 28), white on black in MNIST's form; None without ink."""
     picture = open_picture(path)
     if _has_mnist_form(picture.pixels):
         return picture.pixels
@@ -89,14 +101,18 @@ def _mnist_form(path: Path) -> npt.NDArray[np.uint8] | None:
 
 
 def _has_mnist_form(pixels: npt.NDArray[np.uint8]) -> bool:
-    """Return True for pixels as MNIST and the page of `digits serve` store digits.
+    """Return True if a picture is already in MNIST's form, like the pictures that `digits serve` saves.
 
-    That is: (28, 28), white on black in a black margin, about 20 pixels high or wide, centred by mass.
+    It must be (28, 28), white ink on black with a black margin. The longer side of the digit must be about 20
+    pixels, and its centre of mass near the centre of the image.
+
+    Args:
+        pixels: uint8 (H, W), grey levels.
     """
     if pixels.shape != (SIDE, SIDE) or pixels[[0, -1]].any() or pixels[:, [0, -1]].any() or not pixels.any():
         return False
     top, bottom, left, right = extent(pixels > 0)
-    # The distance of the centre of mass from the middle of the image, in pixels, the larger of both axes.
+    # Distance in pixels between centre of mass and image centre, along the axis on which it is larger.
     away = np.abs(np.subtract(centre_of_mass(pixels.astype(np.float32)), (SIDE - 1) / 2)).max()
     size = max(bottom - top, right - left)
     return bool(pixels.max() >= WHITE and abs(size - BOX) <= SIZE_ERROR and away <= OFF_CENTRE)

@@ -1,4 +1,4 @@
-"""Choose the device and the precision to compute with."""
+"""Choose the device and the number type (precision) for training."""
 
 import contextlib
 from typing import Any
@@ -10,20 +10,22 @@ from digits.options import Device, Model, Precision
 
 
 def repeatable() -> contextlib.AbstractContextManager[Any]:
-    """Return a context in which cuDNN repeats its results to the bit and computes in full float32.
+    """Return a context in which cuDNN gives the same bits in every call and computes in full float32.
 
-    By default it may pick other algorithms from call to call, and round factors to TensorFloat-32, 10 bits:
-    https://docs.pytorch.org/docs/stable/notes/randomness.html and notes/cuda.html.
+    cuDNN is NVIDIA's library for convolutions. By default it may choose another algorithm in each call, and
+    it may round the numbers that it multiplies to TensorFloat-32, which keeps 10 bits of the fraction.
+
+    Sources: https://docs.pytorch.org/docs/stable/notes/randomness.html and notes/cuda.html.
     """
     return torch.backends.cudnn.flags(enabled=True, benchmark=False, deterministic=True, allow_tf32=False)
 
 
 def pick_precision(precision: Precision, model: Model, device: torch.device) -> torch.dtype:
-    """Return the number type that the layers compute with.
+    """Return the number type for the layers: torch.float32 or torch.bfloat16.
 
-    "auto" is bfloat16 for a cnn on processors that have instructions for it, where it is faster
-    (measured in docs/log.md), and float32 otherwise. Weights, gradients, optimiser, loss and validation are
-    float32 in any case.
+    With "auto", a cnn uses bfloat16 on CPUs that have instructions for it, because it is faster there
+    (measured in docs/log.md). Everything else uses float32. The weights, the gradients, the optimiser, the
+    loss and the validation always use float32.
     """
     if precision != "auto":
         return torch.bfloat16 if precision == "bfloat16" else torch.float32
@@ -34,21 +36,22 @@ def pick_precision(precision: Precision, model: Model, device: torch.device) -> 
 
 
 def computing_in(dtype: torch.dtype, device: torch.device) -> contextlib.AbstractContextManager[Any]:
-    """Return a context in which layers compute in `dtype`, through autocast."""
+    """Return a context in which layers compute in `dtype`; it uses PyTorch's autocast."""
     if dtype == torch.float32:
         return contextlib.nullcontext()
     return torch.autocast(device.type, dtype)
 
 
 def pick_device(name: Device) -> torch.device:
-    """Return the device of that name; "auto" is cuda if available, else the processor.
+    """Return the device with this name; "auto" means cuda if there is one, otherwise the CPU.
 
-    Raises OptionError for a device that is not available.
+    Raises:
+        OptionError: if there is no such device.
     """
     if name == "auto":
         return torch.device("cuda" if torch.cuda.is_available() else "cpu")
     if (name == "cuda" and not torch.cuda.is_available()) or (
         name == "mps" and not torch.backends.mps.is_available()
     ):
-        raise OptionError(f"--device {name}: this PyTorch finds no such device; use --device cpu")
+        raise OptionError(f"--device {name}: PyTorch finds no such device here; use --device cpu")
     return torch.device(name)

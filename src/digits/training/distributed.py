@@ -1,7 +1,9 @@
-"""Train with several processes as with one; a single process is a World of size 1.
+"""Train one network with several processes that PyTorch's command `torchrun` starts.
 
-Under `torchrun` each process takes its share of every batch; gradients and figures are summed over all
-processes. `torchrun` listens without a password: use it on trusted networks only.
+Each process computes the gradient of its share of every batch. Then the gradients and the figures are summed
+over all processes, so that the result is as with one process. A `World` says how many processes there are;
+for a single process it is World(). `torchrun` accepts connections without a password: use it on trusted
+networks only.
 """
 
 import contextlib
@@ -19,58 +21,89 @@ from digits.errors import RunError
 
 Value = TypeVar("Value")
 Module = TypeVar("Module", bound=nn.Module)
-TIMEOUT = datetime.timedelta(seconds=60)  # to wait for another process; a generous limit
+TIMEOUT = datetime.timedelta(seconds=60)  # limit for waiting for another process; no step takes this long
 
 
 @dataclass(frozen=True)
 class World:
-    """The number of this process (`rank`, from 0) and of all processes that train together (`size`)."""
+    """The processes that train together. With one process, all methods return their input unchanged."""
 
-    rank: int = 0
-    size: int = 1
+    rank: int = 0  # number of this process, from 0 to size - 1
+    size: int = 1  # number of processes
 
     @property
     def first(self) -> bool:
-        """Return True for the process that prints and writes files."""
+        """True in the first process, which is the only one that prints and writes files."""
         return self.rank == 0
 
     def share(self, batch: Tensor) -> Tensor:
-        """Return this process's share of the batch of all processes: every `size`-th row."""
+        """Return the rows of a whole batch that belong to this process: rows rank, rank + size and so on.
+
+        Args:
+            batch: (B, ...), the same in all processes.
+        """
         return batch if self.size == 1 else batch[self.rank :: self.size]
 
     def sum(self, tensor: Tensor) -> Tensor:
-        """Replace `tensor` by the sum of the tensors of all processes, in place, and return it."""
+        """Add up the tensors of all processes; every process must call this.
+
+        Args:
+            tensor: of the same shape in all processes. It is replaced in place by the sum.
+
+        Returns:
+            The same tensor.
+
+        Raises:
+            RunError: if another process ended or does not answer. The methods below raise it too.
+        """
         if self.size > 1:
-            with _peers():
+            with _lost_process_as_run_error():
                 dist.all_reduce(tensor)
         return tensor
 
     def spread(self, value: Value) -> Value:
-        """Return the value of the first process, in every process."""
+        """Send a value from the first process to all; every process must call this.
+
+        Args:
+            value: is used in the first process and ignored in the others.
+
+        Returns:
+            The value of the first process.
+        """
         if self.size == 1:
             return value
         box = [value]
-        with _peers():
+        with _lost_process_as_run_error():
             dist.broadcast_object_list(box, src=0)
         return box[0]
 
     def require_same(self, what: dict[str, str]) -> None:
-        """Raise RunError in every process unless all of them hold the same values."""
+        """Check that all processes have the same values; every process must call this.
+
+        Args:
+            what: a value for each name, such as {"--epochs": "25"}.
+
+        Raises:
+            RunError: in all processes, if a value differs. The message has the names that differ.
+        """
         if self.size == 1:
             return
         everyone: list[dict[str, str]] = [{}] * self.size
-        with _peers():
+        with _lost_process_as_run_error():
             dist.all_gather_object(everyone, what)
         odd = sorted(k for k in what if len({str(other.get(k)) for other in everyone}) > 1)
         if odd:
             raise RunError(
-                f"the processes disagree on {', '.join(odd)}; "
-                "start all with the same files, options and versions"
+                f"the processes have different values of {', '.join(odd)}; "
+                "start all of them with the same files, options and versions"
             )
 
 
 class _Sum(torch.autograd.Function):
-    """The sum over all processes as an operation for autograd: its gradients are summed as well."""
+    """The sum of a tensor over all processes, as an operation with a gradient.
+
+    The gradient is the sum of the gradients of all processes.
+    """
 
     @staticmethod
     def forward(ctx: object, tensor: Tensor, world: World) -> Tensor:
@@ -78,21 +111,29 @@ class _Sum(torch.autograd.Function):
 
     @staticmethod
     def backward(ctx: object, gradient: Tensor) -> tuple[Tensor, None]:
-        with _peers():
+        with _lost_process_as_run_error():
             dist.all_reduce(gradient := gradient.clone())
         return gradient, None
 
 
 class SharedBatchNorm(nn.BatchNorm2d):
-    """Batch normalisation by the mean and variance of the batch of all processes.
+    """Batch normalisation with the mean and variance of the whole batch, over all processes.
 
-    PyTorch's SyncBatchNorm does this on graphics processors only.
+    PyTorch's SyncBatchNorm does the same, but on graphics processors only.
     """
 
     world = World()
 
     def forward(self, x: Tensor) -> Tensor:
-        """Normalise x (B, channels, H, W), this process's share, as nn.BatchNorm2d would the whole batch."""
+        """Normalise the share of this process, with the statistics of the whole batch.
+
+        Args:
+            x: float (B, channels, H, W).
+
+        Returns:
+            A tensor of the same shape and type. All shares together are what nn.BatchNorm2d returns for
+            the whole batch.
+        """
         if not self.training:
             return super().forward(x)
         sums = torch.stack([x.float().sum((0, 2, 3)), torch.full_like(self.weight, x[:, 0].numel())])
@@ -111,7 +152,13 @@ class SharedBatchNorm(nn.BatchNorm2d):
 
 
 def share_batch_norm(model: Module, world: World) -> Module:
-    """Replace the network's batch normalisations by shared ones if there are several processes; return it."""
+    """Replace every nn.BatchNorm2d in the network by a SharedBatchNorm, if there are several processes.
+
+    The weights stay the same.
+
+    Returns:
+        The same network, changed in place.
+    """
     if world.size > 1:
         for parent in list(model.modules()):
             for name, layer in parent.named_children():
@@ -124,22 +171,26 @@ def share_batch_norm(model: Module, world: World) -> Module:
 
 
 @contextlib.contextmanager
-def _peers() -> Iterator[None]:
-    """Turn PyTorch's error about a process that died or does not answer into a RunError."""
+def _lost_process_as_run_error() -> Iterator[None]:
+    """Raise a RunError instead of PyTorch's error if another process ended or does not answer."""
     try:
         yield
     except RuntimeError as error:
         raise RunError(
-            f"lost another process of this training ({str(error).splitlines()[0]}); see what that one said, "
-            "then start all of them again with --resume"
+            f"another process of this training ended or does not answer ({str(error).splitlines()[0]}); "
+            "read its error message, then start all processes again with --resume"
         ) from error
 
 
 @contextlib.contextmanager
 def join_world(device: str = "cpu") -> Iterator[World]:
-    """Yield the World of the processes that torchrun started; without torchrun that of a single process.
+    """Connect the processes that torchrun started, and yield their World.
 
-    `device` is a torch device type, such as "cpu" or "cuda".
+    Without torchrun it is the World of a single process. After the `with` block the connection is closed.
+
+    Args:
+        device: type of the device to train on, "cpu", "cuda" or "mps". With "cuda", each process uses the
+            graphics processor whose number torchrun gave it.
     """
     size = int(os.environ.get("WORLD_SIZE", "1"))
     if size == 1 or "RANK" not in os.environ:
@@ -147,7 +198,7 @@ def join_world(device: str = "cpu") -> Iterator[World]:
         return
     if device.startswith("cuda"):
         torch.cuda.set_device(int(os.environ.get("LOCAL_RANK", "0")))
-    # Gradients are summed on their device, figures and Python objects on the processor.
+    # The library gloo sums tensors on the CPU, nccl those on a graphics processor.
     dist.init_process_group("cpu:gloo,cuda:nccl" if device.startswith("cuda") else "gloo", timeout=TIMEOUT)
     try:
         yield World(dist.get_rank(), dist.get_world_size())

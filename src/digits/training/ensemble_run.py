@@ -1,7 +1,8 @@
-"""Train several networks, each as a run in a folder of its own, and save them as one ensemble.
+"""Train several networks one after the other, and save them as one ensemble.
 
-The folders are member-1, member-2 and so on inside the ensemble's folder. Networks differ in their seed
-(--seed, --seed + 1 ...) and, with --view alternate, in what they see.
+Each network, called a member, is a run in its own folder: member-1, member-2 and so on inside the ensemble's
+folder. The members have different seeds (--seed, --seed + 1 and so on). With --view alternate, every second
+member gets digits whose slant is removed.
 """
 
 import contextlib
@@ -28,19 +29,25 @@ from digits.training.run_folder import open_folder
 from digits.training.single_run import SingleRun
 from digits.training.state import State
 
-COPIED = ("classes", "data")  # meta data that all members share
+COPIED = ("classes", "data")  # meta data that are the same in all members; the ensemble's file has them too
 
 
 class EnsembleRun:
-    """The training of an ensemble in a folder that `open_run` has opened."""
+    """The training of an ensemble in a run's folder; `open_run` makes it.
 
-    resumed_at = None  # Each member says this for itself.
+    Args:
+        folder: the ensemble's folder, which `open_run` has created and locked.
+        options: the options of the run; `options.ensemble` is the number of members.
+        world: the number of this process and of all processes.
+    """
+
+    resumed_at = None  # See `member.resumed_at` instead: each member is resumed separately.
 
     def __init__(self, folder: Path, options: TrainOptions, world: World) -> None:
         self.folder, self.options, self.world = folder, options, world
-        self.notices: list[str] = []  # sentences for the reader of the figures
-        self.member: SingleRun | None = None  # the network that is being trained
-        self._results: list[Result] = []  # of the members that are finished
+        self.notices: list[str] = []  # sentences that the user should know; each begins with the member
+        self.member: SingleRun | None = None  # the member that is being trained
+        self._results: list[Result] = []  # results of the finished members
 
     def train(
         self,
@@ -50,10 +57,12 @@ class EnsembleRun:
         progress: Callable[[State], None] | None = None,
         interrupts: Interrupts | None = None,
     ) -> Iterator[Epoch]:
-        """Train the members one after the other, and yield every Epoch of the first, then of the second ...
+        """Train and test the members one after the other, and yield every Epoch of each member.
 
-        A member that is finished already trains no further and is tested again. Arguments and errors are
-        those of `SingleRun.train`.
+        All epochs of member-1 come first, then all epochs of member-2, and so on. If the run is resumed, a
+        member that is already finished is not trained again, but its epochs are yielded.
+
+        The arguments and the errors are the same as for `SingleRun.train`.
         """
         if self.world.first:
             files.atomic_write(self.folder / "options.json", to_json(self.options).encode())
@@ -69,16 +78,24 @@ class EnsembleRun:
                     self._results.append(self.member.finish(splits, collection))
 
     def finish(self, splits: Splits, collection: Collection) -> Result:
-        """Join the members into one model file, test it, write summary.json and return the Result.
+        """Save the members as one ensemble, calibrate and test it, write summary.json and return the results.
 
-        Call it once all members are trained, and in the first process only.
+        Call it after all members are trained, and in the first process only.
+
+        Args:
+            splits: the validation images, for calibration, and the test images.
+            collection: the whole data set.
         """
         history = assemble(self.folder, self._results, splits.val)
         members = tuple(result.test.accuracy for result in self._results)
         return finish(self.folder, self.options, splits, collection, history, self.notices, members)
 
     def _member_options(self, number: int) -> TrainOptions:
-        """Return the options of member `number`, counted from 0."""
+        """Return the options for the training of one member.
+
+        Args:
+            number: 0 for member-1, 1 for member-2 and so on.
+        """
         name = f"member-{number + 1}"
         return dataclasses.replace(
             self.options,
@@ -93,15 +110,23 @@ class EnsembleRun:
 
 
 def assemble(folder: Path, members: Sequence[Result], val_set: Digits) -> list[Epoch]:
-    """Write the ensemble's model.npz and metrics.csv from its members' folders; return its epochs.
+    """Write model.npz and metrics.csv of an ensemble from the files and results of its members.
 
-    An epoch's figures are the means of the members' figures. In the last epoch the validation figures are
-    those of the ensemble itself.
+    Each row of metrics.csv has the means of the members' figures. In the last row, the validation loss and
+    accuracy are measured on the ensemble itself.
+
+    Args:
+        folder: the ensemble's folder.
+        members: the result of each member; its folder holds the member's model.npz.
+        val_set: the validation images and labels.
+
+    Returns:
+        The epochs as in metrics.csv.
     """
     networks = [load_single(member.folder / "model.npz") for member in members]
     ensemble = Ensemble([network for network, _ in networks])
     val = evaluate_logits(compute_logits(ensemble, val_set), val_set.labels)
-    # With --patience members may differ in their number of epochs; the table ends with the shortest.
+    # With --patience, members may have different numbers of epochs. The table ends after the lowest number.
     history = [mean_epoch(same) for same in zip(*(member.history for member in members), strict=False)]
     history[-1] = dataclasses.replace(history[-1], val_loss=val.loss, val_accuracy=val.accuracy)
     architecture = {"name": "ensemble", "members": [meta["architecture"] for _, meta in networks]}
@@ -117,7 +142,10 @@ def assemble(folder: Path, members: Sequence[Result], val_set: Digits) -> list[E
 
 
 def mean_epoch(epochs: Sequence[Epoch]) -> Epoch:
-    """Return the mean figures of the same epoch of several networks; seconds and images are summed."""
+    """Return one Epoch with the mean loss and accuracy of the same epoch of several networks.
+
+    Its seconds and its number of images are sums over the networks.
+    """
     mean = {
         name: statistics.fmean(getattr(epoch, name) for epoch in epochs)
         for name in ("train_loss", "train_accuracy", "val_loss", "val_accuracy")

@@ -1,4 +1,8 @@
-"""Fine-tune a copy of a network on custom digits without making it forget MNIST."""
+"""Fine-tune a copy of a network on custom digits, so that it still reads MNIST as well as before.
+
+A network that is trained on a few custom digits alone soon misreads other digits. Two methods prevent this:
+three quarters of the training images are MNIST's, and at the end the old and new weights are averaged.
+"""
 
 import copy
 from collections.abc import Callable
@@ -14,11 +18,11 @@ from digits.seeds import generator
 from digits.training.loop import train
 from digits.training.state import State
 
-# Chosen on made-up writers; docs/log.md says what else was tried.
-STEPS, BATCH = 60, 64  # steps, images a step
-CUSTOM_SHARE = 0.25  # of the images in a batch; the others are MNIST's
-NEW_SHARE = 0.5  # weight of the fine-tuned network in the mean of the networks before and after
-RATE = 0.02  # highest learning rate
+# These values were chosen in experiments with digits of invented writers; see docs/log.md.
+STEPS, BATCH = 60, 64  # number of training steps, and images in each step
+CUSTOM_SHARE = 0.25  # fraction of the training images that are custom digits; the others are MNIST's
+NEW_SHARE = 0.5  # weight of the new network in the mean of the old and the new network
+RATE = 0.02  # highest learning rate of the one-cycle schedule
 AUGMENTATION = Augmentation(rotation=10, scaling=0.1, shear=5, translation=1)
 
 
@@ -30,12 +34,27 @@ def fine_tune(
     number: int,
     after_step: Callable[[], None] | None = None,
 ) -> Network:
-    """Return a copy of the network, fine-tuned on the custom digits, with temperature 1.
+    """Return a copy of the network that is fine-tuned on custom digits.
 
-    Three quarters of every batch are training images of `splits`, so that they are not forgotten. At the end
-    each weight is the mean of its values before and after, which keeps what both networks know (Wortsman et
-    al., "Robust fine-tuning of zero-shot models", CVPR 2022). `number` gives networks of the same seed
-    different random numbers. `after_step` is called STEPS times.
+    The copy is trained for STEPS steps of BATCH images. A quarter of the images are custom digits, which are
+    repeated as needed. The others are MNIST's training images, chosen at random. Afterwards every weight is
+    set to the mean of its old and its new value. This keeps most of the accuracy of both networks.
+
+    Args:
+        network: the network to start from; it is not changed.
+        custom: N custom digits and their labels.
+        splits: MNIST; only its training images are used.
+        seed: random seed, 0 or more.
+        number: number of the fold, from 0; it gives each network with the same seed other random numbers.
+        after_step: called after each of the STEPS steps.
+
+    Returns:
+        The new network on the CPU, in evaluation mode, with temperature 1 (not calibrated).
+
+    Raises:
+        TrainingError: if the loss becomes infinite or not a number.
+
+    Source for the mean of weights: Wortsman et al., "Robust fine-tuning of zero-shot models", CVPR 2022.
     """
     custom_count = round(CUSTOM_SHARE * STEPS * BATCH)
     draws = generator(seed, "replay", number)
@@ -67,9 +86,13 @@ def fine_tune(
 
 
 def mean_network(before: Network, after: Network) -> Network:
-    """Move the weights of `after` to the mean of both networks' weights, in place, and return `after`.
+    """Set the weights of `after` to the mean of the weights of both networks, and return `after`.
 
-    NEW_SHARE is the weight of `after`. Its temperature stays as it is.
+    In the mean, `after` has the weight NEW_SHARE and `before` the rest. The temperature does not change.
+
+    Args:
+        before: the network before fine-tuning; it is not changed.
+        after: a network of the same kind and sizes.
     """
     old = before.state_dict()
     with torch.no_grad():

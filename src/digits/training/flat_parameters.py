@@ -1,7 +1,7 @@
-"""Lay all parameters of a network out in one vector, and all gradients in another.
+"""Put all weights of a network into one vector, and all gradients into another.
 
-One vector makes the optimiser's step, the sum over processes and the check for finite numbers one operation
-each. The parameters become views of the vector.
+With one vector, the optimiser's step and the sum of the gradients of all processes are one operation each,
+which is faster. The network's parameters become views of the vector: a change of one changes the other.
 """
 
 import math
@@ -9,14 +9,19 @@ import math
 import torch
 from torch import Tensor, nn
 
-ALIGNMENT = 4  # float32 numbers, 16 bytes: cuDNN refuses tensors that begin elsewhere than at multiples
+ALIGNMENT = 4  # float32 numbers, 16 bytes; cuDNN accepts only tensors that begin at a multiple of this
 
 
 def flatten_parameters(model: nn.Module) -> tuple[Tensor, Tensor]:
-    """Return the weights (N,) and the gradients followed by one more number (N + 1,), float32.
+    """Move all parameters of a network into one vector, and their gradients into another.
 
-    Afterwards every parameter and its .grad are views of these vectors, each at a multiple of 16 bytes. The
-    numbers between them are 0 and stay 0. The extra number is for the message that training should stop.
+    Afterwards every parameter is a view of the first vector, and its .grad is a view of the second. Each view
+    begins at a multiple of ALIGNMENT numbers. The numbers in the gaps between the views are 0.
+
+    Returns:
+        weights: float32 (N,).
+        gradients: float32 (N + 1,), all 0. The last number is free: `State` uses it to tell all processes
+            to stop.
     """
     parameters = list(model.parameters())
     starts = [0]
@@ -32,13 +37,13 @@ def flatten_parameters(model: nn.Module) -> tuple[Tensor, Tensor]:
 
 
 def _in_memory_order(kernels: Tensor) -> Tensor:
-    """Return convolution kernels (out, in, H, W) as channels-last memory has them, (out, H, W, in).
+    """Return the weights of a convolution (out, in, H, W) in channels-last order, (out, H, W, in).
 
-    Tensors of other ranks are returned as they are.
+    Tensors that do not have four dimensions are returned unchanged.
     """
     return kernels.permute(0, 2, 3, 1) if kernels.ndim == 4 else kernels
 
 
 def _view_like(p: Tensor, numbers: Tensor) -> Tensor:
-    """Return a view of `numbers` (size of p,) with the shape of p, undoing `_in_memory_order`."""
+    """Undo `_in_memory_order`: return `numbers`, one per element of p, as a view with the shape of p."""
     return numbers.view(_in_memory_order(p).shape).permute(0, 3, 1, 2) if p.ndim == 4 else numbers.view_as(p)

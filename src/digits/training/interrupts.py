@@ -1,4 +1,4 @@
-"""Stop training after saving on Ctrl-C, SIGTERM or SIGHUP."""
+"""Record Ctrl-C, SIGTERM and SIGHUP, so that training can save a checkpoint before it stops."""
 
 import signal
 import threading
@@ -8,7 +8,12 @@ from typing import Any
 
 
 class Stopped(Exception):  # noqa: N818  # not an error: the user asked for it
-    """Training was stopped by signal `number`, after saving to `folder`."""
+    """Training was stopped by a signal, after a checkpoint was saved.
+
+    Args:
+        number: number of the signal, such as signal.SIGINT.
+        folder: the run's folder, which holds the checkpoint.
+    """
 
     def __init__(self, number: int, folder: Path) -> None:
         super().__init__(f"stopped by {signal.Signals(number).name} after saving; continue with --resume")
@@ -16,10 +21,11 @@ class Stopped(Exception):  # noqa: N818  # not an error: the user asked for it
 
 
 class Interrupts:
-    """A context that records the first Ctrl-C, SIGTERM or SIGHUP in `number`, which is 0 before.
+    """A context that records the first Ctrl-C, SIGTERM or SIGHUP instead of ending the process.
 
-    A second signal acts at once, as it would without this. Signals that are ignored, as under nohup, stay
-    ignored. Outside the main thread, where Python allows no signal handlers, nothing is recorded.
+    The attribute `number` is the number of that signal, or 0 if there was none. A second signal has its usual
+    effect: it ends the process at once. Signals that are already ignored, for example under nohup, stay
+    ignored. Python allows signal handlers in the main thread only; in other threads nothing is recorded.
     """
 
     def __init__(self) -> None:
@@ -30,18 +36,18 @@ class Interrupts:
         if threading.current_thread() is threading.main_thread():
             names = [name for name in ("SIGINT", "SIGTERM", "SIGHUP") if hasattr(signal, name)]
             for number in (getattr(signal, name) for name in names):
-                if signal.getsignal(number) != signal.SIG_IGN:  # nohup makes it ignore SIGHUP
-                    self._before[number] = signal.signal(number, self._note)
+                if signal.getsignal(number) != signal.SIG_IGN:  # Under nohup, SIGHUP is ignored.
+                    self._before[number] = signal.signal(number, self._record)
         return self
 
-    def _note(self, number: int, frame: FrameType | None) -> None:
+    def _record(self, number: int, frame: FrameType | None) -> None:
         self.number = number
-        self._put_back()
+        self._restore_handlers()
 
-    def _put_back(self) -> None:
+    def _restore_handlers(self) -> None:
         for number, handler in self._before.items():
             signal.signal(number, handler)
         self._before.clear()
 
     def __exit__(self, *_: object) -> None:
-        self._put_back()
+        self._restore_handlers()

@@ -1,4 +1,8 @@
-"""The training loop: forward, loss, backward, step."""
+"""Train a network: for each batch compute the logits, the loss and its gradient, and update the weights.
+
+`train` is the loop; the other functions are its parts. A network and everything else that changes during
+training are in a `State`.
+"""
 
 from collections.abc import Callable, Iterator
 
@@ -33,15 +37,28 @@ def train(
     teacher: nn.Module | None = None,
     after_step: Callable[[State], None] | None = None,
 ) -> Iterator[Epoch]:
-    """Train a network and yield the figures of each epoch; the network is `state.network`.
+    """Train a network, and yield an Epoch with loss and accuracy after each epoch.
+
+    Pass a `state` to use the network afterwards: it is `state.network`.
 
     Args:
-        state: where to begin, from `begin` or from a checkpoint. Default: new weights from the seed.
-        world: this process's place among several. Default: a single process.
-        teacher: a network whose logits are learned too (distillation).
-        after_step: called after every step; it may raise an exception to stop training.
+        options: which network to train and how. Options about files and folders are not used.
+        train_set: N training images and labels.
+        val_set: validation images and labels. After each epoch the network is tested on them.
+        state: the training to continue, from `begin` or `restore_state`. Default: a new network.
+        world: the number of this process and of all processes. Default: a single process.
+        teacher: a network that the new network learns to imitate (distillation); required if
+            `options.teacher` is set. It maps images (B, 1, 28, 28) to logits (B, classes).
+        after_step: called with the state after every step. It may raise an exception to stop training.
 
-    Raises TrainingError within COUNT_EVERY steps of a loss that is not finite.
+    Yields:
+        The Epoch with the figures of each epoch that was trained.
+
+    Raises:
+        TrainingError: at most COUNT_EVERY steps after a loss that is infinite or not a number.
+        OptionError: if `options.teacher` is set but `teacher` is None.
+        DataError: if the training set does not fill one batch.
+        RunError: if another process of this training does not answer.
     """
     world = world or World()
     state = state or begin(options, train_set, world)
@@ -69,10 +86,12 @@ def train(
         state.start_clock()
         for images, labels in batches.epoch(state.epoch, start=state.step):  # (B, 1, 28, 28), (B,)
             rate = learning_rate(options, state.epoch * len(batches) + state.step, steps)
-            size = batches.size(state.step)  # images in the batch of all processes
+            size = batches.size(state.step)  # images in the whole batch; each process has a share of them
             if augmentation.changes:
                 draws = generator(options.seed, "augment", state.epoch, state.step)
-                numbers = draw(size, augmentation, draws)  # for all processes, so that one equals many
+                # Each process draws the numbers for the whole batch and uses its share. So the result does
+                # not depend on the number of processes.
+                numbers = draw(size, augmentation, draws)
                 images = distort(images, augmentation, world.share(numbers))
             state.draw_dropout(size, world)
             targets = smoothed(one_hot.index_select(0, labels), options.label_smoothing)  # (B, classes)
@@ -80,7 +99,7 @@ def train(
             loss = Loss(targets, answers, options.teacher_weight, options.temperature)
 
             logits = _forward_backward(state, images, loss, 1 / size)  # (B, classes)
-            world.sum(state.shared)  # the gradients of all processes, and whether one of them should stop
+            world.sum(state.shared)  # adds up the gradients, and the requests to stop, of all processes
             clip(state.gradient, options.clip)
             state.optimizer.step(rate)
             state.update_average()
@@ -94,10 +113,17 @@ def train(
 
 
 def _forward_backward(state: State, images: Tensor, loss: Loss, scale: float) -> Tensor:
-    """Return the logits (B, classes) of the images, and write the gradient to `state.gradient`.
+    """Compute the logits of a batch, and write the gradient of the loss to `state.gradient`.
 
-    The gradient is that of `scale` times the summed loss. MLPs without dropout use the formulas in
-    backpropagation.py, everything else PyTorch's automatic differentiation.
+    An MLP without dropout uses the formulas in backpropagation.py. Every other network uses PyTorch's
+    automatic differentiation.
+
+    Args:
+        images: float (B, 1, 28, 28) in [0, 1].
+        scale: the loss is the sum over the images times this number.
+
+    Returns:
+        The logits (B, classes).
     """
     if isinstance(state.model, MLP) and not state.options.autograd and not state.dropouts:
         with torch.no_grad():
@@ -111,7 +137,7 @@ def _forward_backward(state: State, images: Tensor, loss: Loss, scale: float) ->
 
 
 def _teacher_logits(teacher: nn.Module | None, images: Tensor, state: State) -> Tensor | None:
-    """Return the teacher's logits (B, classes), float32, for the same images; None without a teacher."""
+    """Return the teacher's logits for the images, float32 (B, classes), or None without a teacher."""
     if teacher is None:
         return None
     kind: Model = "mlp" if isinstance(teacher, MLP) else "cnn"
@@ -122,16 +148,23 @@ def _teacher_logits(teacher: nn.Module | None, images: Tensor, state: State) -> 
 
 
 def clip(gradient: Tensor, limit: float) -> None:
-    """Scale the gradient (N,) in place so that its L2 norm is at most `limit`; 0 means no limit.
+    """Limit the L2 norm of the gradient by scaling it in place.
 
-    Pascanu, Mikolov and Bengio 2013, algorithm 1.
+    Args:
+        gradient: float (N,). It is multiplied by limit / norm if its norm is above `limit`.
+        limit: the highest norm; 0 means no limit.
+
+    Source: Pascanu, Mikolov and Bengio 2013, algorithm 1.
     """
     if limit:
         gradient.mul_((limit / gradient.norm()).clamp(max=1))
 
 
 def _validate(state: State, val_set: Digits, world: World) -> Epoch:
-    """Return the figures of the epoch: training figures as counted, validation figures measured now."""
+    """Test the network on the validation set, and return the figures of this epoch.
+
+    The training figures were added up during the epoch. All figures are for the images of all processes.
+    """
     state.count_pending()
     logits = compute_logits(state.network, world.share(val_set.images))
     val = count_totals(logits, world.share(val_set.labels))

@@ -1,4 +1,7 @@
-"""Options of `digits adapt`."""
+"""Options of `digits adapt`: name, type, default, help text and check.
+
+The string under a field is the text that `digits adapt --help` shows for it.
+"""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -8,26 +11,26 @@ from digits.options import at_least, check_name
 
 @dataclass(frozen=True)
 class AdaptOptions:
-    """Train a network further on your own digits; see what it gained and what it forgot."""
+    """Train a network further on custom digits, and measure what it learned and what it forgot."""
 
     folder: Path
-    """Folder with a folder for each digit and pictures in them: my_digits/7/photo.jpg is a 7."""
+    """Folder with one folder of pictures per digit, named 0 to 9: my_digits/7/photo.jpg shows a 7."""
     model: str = "cnn"
-    """Folder of a run, a model file, or the name of a bundled network: cnn, mlp."""
+    """Network to start from: a run's folder, a model file, or the name of a bundled network, cnn or mlp."""
     data: Path | None = None
-    """Folder or file with MNIST, which is trained on as well. Default: as for digits train."""
+    """Folder or file with MNIST, part of which is used for training too. Default: as for digits train."""
     unverified: bool = False
-    """Accept files of the published sizes whose content is not the published one."""
+    """Accept data files of the published size even if their checksum differs from the published one."""
     seed: int = 0
-    """Decides which digits are held out, repeated and distorted: same seed, same machine, same bits."""
+    """Random seed. Two calls with the same seed on the same machine give identical weights."""
     threads: int = 1
-    """Processor threads."""
+    """Number of CPU threads."""
     json: bool = False
-    """Print one JSON object instead of a table."""
+    """Print the results as one JSON object instead of a table."""
     out: Path = Path("runs")
-    """Folder that holds the runs."""
+    """Folder in which the new network's folder is created."""
     name: str | None = None
-    """Name of the new folder. Default: adapt and the next free number."""
+    """Name of the new network's folder. Default: adapt and the next free number, such as adapt-1."""
 
     def __post_init__(self) -> None:
         at_least("threads", self.threads, 1)

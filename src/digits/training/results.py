@@ -1,4 +1,4 @@
-"""Finish a run: calibrate and test the saved network, draw the pictures, write summary.json."""
+"""Finish a run: calibrate and test the saved network, save figures and write summary.json."""
 
 import dataclasses
 import json
@@ -26,15 +26,15 @@ from digits.options import TrainOptions
 
 @dataclass(frozen=True)
 class Result:
-    """The figures of a finished run, and where its files are."""
+    """The results of a finished run, and the paths of its files."""
 
-    folder: Path
-    test: Evaluation
-    undisputed: Evaluation | None  # the test without MNIST's disputed labels; None for other data
+    folder: Path  # the run's folder
+    test: Evaluation  # accuracy and other figures on all test images
+    undisputed: Evaluation | None  # on MNIST's test images without disputed labels; None for other data
     best: Epoch  # the epoch whose weights were saved
-    history: tuple[Epoch, ...]
-    pictures: tuple[Path, ...]
-    members: tuple[float, ...] = ()  # in an ensemble: the test accuracy of each network alone
+    history: tuple[Epoch, ...]  # all epochs
+    pictures: tuple[Path, ...]  # PNG files with figures; empty if `options.plots` is False
+    members: tuple[float, ...] = ()  # for an ensemble: test accuracy of each network, from 0 to 1
 
 
 def finish(
@@ -46,17 +46,31 @@ def finish(
     notices: Sequence[str],
     members: tuple[float, ...] = (),
 ) -> Result:
-    """Calibrate the network in `folder`, test it, draw, write summary.json and return the Result.
+    """Calibrate and test the network in a run's folder, save figures, and write summary.json.
 
-    This is the only place where training looks at the test images. summary.json is written last: a folder
-    that has it holds a finished run. `members` are the test accuracies of an ensemble's networks.
+    The test images are used here and nowhere else in training. summary.json is written last, so a folder
+    that has it holds a finished run.
+
+    Args:
+        folder: the run's folder, with model.npz. The calibrated network replaces model.npz.
+        options: threads, and whether to save figures.
+        splits: the validation images, for calibration, and the test images.
+        collection: the whole data set: its classes, notices and disputed labels.
+        history: all epochs of the training.
+        notices: sentences that the user should know; they are stored in summary.json.
+        members: for an ensemble, the test accuracy of each network.
+
+    Returns:
+        The same results as in summary.json, and the paths of the files.
     """
     model, meta = calibrate(folder / "model.npz", splits.val)
     logits = compute_logits(model, splits.test)
     test = metrics.evaluate_logits(logits, splits.test.labels)
     undisputed = undisputed_test(collection, logits, splits.test)
     best = next(epoch for epoch in history if epoch.number == meta["epoch"])
-    pictures = _draw(folder, model, logits, splits.test, collection, test, history) if options.plots else ()
+    pictures = (
+        _save_figures(folder, model, logits, splits.test, collection, test, history) if options.plots else ()
+    )
     summary = {
         "members": members,
         "test": test.to_json(),
@@ -77,9 +91,17 @@ def finish(
 
 
 def calibrate(path: Path, val_set: Digits) -> tuple[Network | Ensemble, dict[str, Any]]:
-    """Fit the temperature of the model file on the validation images, save it, return model and meta data.
+    """Fit the temperature of a network on the validation images, and save it in the model file.
 
-    The fit starts from temperature 1 whatever the file has, so that finishing a run twice changes nothing.
+    The network divides its logits by the temperature, so that its probabilities fit its accuracy. The
+    temperature in the file is not used. So calibrating twice gives the same result.
+
+    Args:
+        path: the model file; it is replaced.
+        val_set: images that the network was not trained on, and their labels.
+
+    Returns:
+        The calibrated network, and the meta data of its file.
     """
     model, meta = load_model(path)
     model.temperature.fill_(1)
@@ -89,7 +111,7 @@ def calibrate(path: Path, val_set: Digits) -> tuple[Network | Ensemble, dict[str
     return model, meta
 
 
-def _draw(
+def _save_figures(
     folder: Path,
     model: Network | Ensemble,
     logits: torch.Tensor,
@@ -98,8 +120,11 @@ def _draw(
     test: Evaluation,
     history: Sequence[Epoch],
 ) -> tuple[Path, ...]:
-    """Save the pictures of a run as PNG files; return their paths."""
-    # Matplotlib takes half a second to import.
+    """Save the figures of a run as PNG files in `folder`, and return their paths.
+
+    `logits` (N, classes) are the network's answers for the N test images, and `test` is their evaluation.
+    """
+    # Imported here because importing Matplotlib takes half a second.
     from digits.evaluation.plots.confusion import confusion_figure
     from digits.evaluation.plots.curves import curves_figure
     from digits.evaluation.plots.first_layer import first_layer_figure

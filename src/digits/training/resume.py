@@ -1,7 +1,8 @@
-"""Resume a run: find its newest sound checkpoint, and refuse it where the result would differ.
+"""Resume a run from its newest checkpoint, and check that the result will be the same.
 
-A resumed run must end in the same bits as one that was never interrupted. They depend on the options, the
-data, the number of processes and threads, the versions and the processor; all of that is compared.
+A resumed run must give the same weights, bit for bit, as a run that was never interrupted. The weights depend
+on the options and on the `circumstances`: the data, the number of processes and threads, the versions and the
+processor. The checkpoint stores both. When the run is resumed, they are compared with the present ones.
 """
 
 import hashlib
@@ -25,8 +26,8 @@ from digits.training.devices import pick_device, pick_precision
 from digits.training.distributed import World
 from digits.training.state import State
 
-# Options that are not compared. Most do not change the weights. Data, threads and device do, but not by their
-# option: `circumstances` has the content of the data, and the threads and the device that are really used.
+# Options that are not compared. Most of them do not change the weights. Data, threads and device do, but
+# `circumstances` compares them: the content of the data, and the threads and the device that are really used.
 WITHOUT_EFFECT = frozenset(
     {"data", "unverified", "threads", "device", "patience", "out", "name", "resume", "allow_inexact"}
     | {"checkpoint_every", "plots", "tensorboard"}
@@ -36,11 +37,22 @@ WITHOUT_EFFECT = frozenset(
 def resume_state(
     folder: Path, options: TrainOptions, now: dict[str, str], world: World
 ) -> tuple[State | None, list[str]]:
-    """Return the state in the newest sound checkpoint, and notices; None before the first checkpoint.
+    """Return the state in the newest usable checkpoint of a run, and notices about problems.
 
-    `now` are the present `circumstances`. Raises RunError where they or the options changed in a way that
-    changes the weights; with `options.allow_inexact` a notice says so instead. Raises CheckpointError where
-    every checkpoint is damaged.
+    Args:
+        folder: the run's folder.
+        options: the present options.
+        now: the present `circumstances`.
+        world: the number of this process and of all processes. The first process reads the file for all.
+
+    Returns:
+        state: the restored state; None if the folder has no checkpoint yet.
+        notices: sentences about a damaged checkpoint and, with `options.allow_inexact`, about changes.
+
+    Raises:
+        RunError: if options or circumstances changed so that the weights would differ, unless
+            `options.allow_inexact` is set.
+        CheckpointError: if all checkpoints are damaged, or the newest usable one does not fit the options.
     """
     found = world.spread(newest_checkpoint(folder) if world.first else None)
     if found is None:
@@ -49,18 +61,25 @@ def resume_state(
     changes = _changes(meta, options, now)
     if changes and not options.allow_inexact:
         raise RunError(
-            f"{folder} cannot go on to the same bits: {'; '.join(changes)}. "
-            "Put it back as it was, or add --allow-inexact"
+            f"{folder} cannot be resumed with the same result, because {'; '.join(changes)}. "
+            "Undo this change, or add --allow-inexact"
         )
     notices += [f"Resumed inexactly: {change}." for change in changes]
     return restore_state(options, meta, tensors, world), notices
 
 
 def newest_checkpoint(folder: Path) -> tuple[dict[str, Any], dict[str, Tensor], list[str]] | None:
-    """Return meta data and tensors of the newest sound checkpoint, and a notice for a damaged one.
+    """Read the newest checkpoint; if it is damaged, read the previous one.
 
-    If the newest is damaged, the one before it takes its name, so that the next save keeps the sound one as
-    the previous. None without any checkpoint; raises CheckpointError if all are damaged.
+    In that case the previous file is renamed to checkpoint.npz and replaces the damaged one. The next save
+    then keeps it as the previous checkpoint.
+
+    Returns:
+        Meta data, tensors by name, and notices (a sentence if the newest file was damaged); or None if the
+        folder has no checkpoint.
+
+    Raises:
+        CheckpointError: if all checkpoints are damaged.
     """
     newest = folder / "checkpoint.npz"
     failures = []
@@ -72,14 +91,23 @@ def newest_checkpoint(folder: Path) -> tuple[dict[str, Any], dict[str, Tensor], 
                 failures.append(str(error))
             else:
                 os.replace(path, newest)
-                return meta, tensors, [f"{failure}; going on from {path.name}." for failure in failures]
+                return meta, tensors, [f"{failure}; resumed from {path.name}." for failure in failures]
     if failures:
-        raise CheckpointError(f"{'; '.join(failures)}. Start again under another --name")
+        raise CheckpointError(f"{'; '.join(failures)}. Start a new run with another --name")
     return None
 
 
 def circumstances(options: TrainOptions, splits: Splits, processes: int) -> dict[str, str]:
-    """Return everything besides the options that the last bits of the weights depend on, name by name."""
+    """Return everything except the options that can change the weights: data, versions, hardware and so on.
+
+    Args:
+        options: name the device, the precision, the threads and the teacher.
+        splits: the training and validation images; their content is compared by its SHA-256.
+        processes: number of processes that train together.
+
+    Returns:
+        A text for each name, such as {"threads": "1", "device": "cpu"}.
+    """
     device = pick_device(options.device)
     return {
         "training data": splits.train.sha256()[:16],
@@ -96,20 +124,26 @@ def circumstances(options: TrainOptions, splits: Splits, processes: int) -> dict
 
 
 def _precisions(options: TrainOptions, device: torch.device) -> list[torch.dtype]:
-    """Return the number types of the network and, with a teacher, of a convolutional teacher."""
+    """Return the number type of the network and, if there is a teacher, the type that a cnn teacher has."""
     kinds: list[Model] = [options.model, "cnn"] if options.teacher else [options.model]
     return [pick_precision(options.precision, kind, device) for kind in kinds]
 
 
 def _file_digest(model: str | None) -> str:
-    """Return the first 16 digits of a model file's SHA-256; "none" without a model."""
+    """Return the first 16 hexadecimal digits of the SHA-256 of a model file, or "none" without a model."""
     return "none" if model is None else hashlib.sha256(model_path(model).read_bytes()).hexdigest()[:16]
 
 
 def _changes(meta: dict[str, Any], options: TrainOptions, now: dict[str, str]) -> list[str]:
-    """Return a phrase for everything that changed since the checkpoint and that changes the weights."""
+    """Return a text such as "threads 1 is now 2" for each change that can change the weights.
+
+    Args:
+        meta: meta data of the checkpoint, with the options and circumstances of that time.
+        options: the present options.
+        now: the present circumstances.
+    """
     stored = from_json(json.dumps(meta.get("options")))
-    # Only a schedule makes earlier steps depend on the number of epochs.
+    # With a constant learning rate, more epochs do not change the earlier steps. With a schedule they do.
     ignored = WITHOUT_EFFECT | ({"epochs"} if options.schedule == "constant" else set())
     before = meta.get("circumstances", {})
     return [

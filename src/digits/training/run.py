@@ -1,8 +1,12 @@
-"""Run `digits train` from Python: load the data, open the run's folder, train, test, save.
+"""Do what `digits train` does: load the data, open the run's folder, train, test and save.
 
-run        does everything and returns a Result
-open_run   opens a run's folder, so that the caller can follow training epoch by epoch
-SingleRun and EnsembleRun   train in such a folder and test at the end
+`run` does all of it. To follow the training epoch by epoch, call its parts:
+
+    collection, splits = load_splits(options)
+    with open_run(options, World()) as opened:  # a SingleRun or an EnsembleRun
+        for epoch in opened.train(splits, collection):
+            print(epoch)
+        result = opened.finish(splits, collection)
 """
 
 import contextlib
@@ -31,11 +35,20 @@ Run: TypeAlias = SingleRun | EnsembleRun
 
 
 def run(options: TrainOptions, *, progress: Callable[[State], None] | None = None) -> Result:
-    """Train, test and save a network as `digits train` does, without printing; return the Result.
+    """Train, test and save a network as `digits train` does, without printing.
 
-    `progress` is called after every training step. The result is in `options.out / options.name`. The number
-    of torch threads is set to `options.threads` and put back at the end. Under torchrun every process gets
-    the same Result. Raises DigitsError for anything the caller can correct: options, data, the folder.
+    PyTorch uses `options.threads` threads meanwhile. If `torchrun` started several processes, they train
+    together.
+
+    Args:
+        options: how to train, and where to save: in the folder `options.out / options.name`.
+        progress: called with the State after every training step.
+
+    Returns:
+        The Result: accuracy and other figures, and the folder of the run. It is the same in all processes.
+
+    Raises:
+        DigitsError: if an option, the data or the folder cannot be used, or if training diverges.
     """
     threads = torch.get_num_threads()
     torch.set_num_threads(options.threads)
@@ -52,10 +65,19 @@ def run(options: TrainOptions, *, progress: Callable[[State], None] | None = Non
 
 
 def load_splits(options: TrainOptions, progress: Progress | None = None) -> tuple[Collection, Splits]:
-    """Find, read and split the data that the options name; return the whole collection and its three parts.
+    """Load the data set that the options name, and split it into training, validation and test images.
 
-    With `options.synthetic` digits drawn in code join MNIST's training images. `progress` is told about the
-    download, if there is one. Raises DataError where there is no usable data.
+    With `options.synthetic`, that many digits drawn by code are added to MNIST's training images.
+
+    Args:
+        options: data set, its place, and how to split it.
+        progress: called while files are downloaded; see `digits.data.download.Progress`.
+
+    Returns:
+        The whole data set and the three parts.
+
+    Raises:
+        DataError: if the data are missing, damaged or too few.
     """
     collection = loading.load(options.dataset, options.data, unverified=options.unverified, progress=progress)
     writers = load_writers(collection, options.data, progress) if options.split == "writers" else None
@@ -74,14 +96,23 @@ def load_splits(options: TrainOptions, progress: Progress | None = None) -> tupl
 
 @contextlib.contextmanager
 def open_run(options: TrainOptions, world: World) -> Iterator[Run]:
-    """Open the folder of a new run, or of an old one with `options.resume`, for as long as `with` lasts.
+    """Open and lock the folder of a run, and yield the run: a SingleRun or an EnsembleRun.
 
-    The first process locks the folder against other trainers; all processes get the same name. Raises
-    RunError if the folder is in use, cannot be written, or holds a run and `resume` is off.
+    The folder is `options.out / options.name`. Without a name, a new name such as classic-1 is chosen. The
+    first process locks the folder until the `with` block ends, so that no other training can use it.
+
+    Args:
+        options: must be the same in all processes, except `data`. `resume` opens an existing run.
+        world: the number of this process and of all processes.
+
+    Raises:
+        RunError: if another training uses the folder, if it cannot be written, if it holds a run and
+            `resume` is False, or if the processes have different options.
+        MissingPackageError: if `options.tensorboard` is set and TensorBoard is not installed.
     """
     world.require_same(_shared_options(options))
     if options.tensorboard and world.first:
-        summary_writer()  # Report a missing package now and not after the data is prepared.
+        summary_writer()  # If the package is missing, report it before training begins.
     if world.first:
         options = dataclasses.replace(options, name=options.name or next_name(options.out, options.recipe))
     options = from_json(world.spread(to_json(options)))
@@ -91,6 +122,9 @@ def open_run(options: TrainOptions, world: World) -> Iterator[Run]:
 
 
 def _shared_options(options: TrainOptions) -> dict[str, str]:
-    """Return the options that all processes must share: all but --data, whose content is compared later."""
+    """Return the options that must be the same in all processes, as texts such as {"--epochs": "25"}.
+
+    --data is left out: the data may be in different places, and their content is compared later.
+    """
     names = [field.name for field in dataclasses.fields(options) if field.name != "data"]
     return {f"--{name.replace('_', '-')}": str(getattr(options, name)) for name in names}

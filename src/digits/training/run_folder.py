@@ -1,13 +1,17 @@
-"""The folder of a run: its name, its lock, and which run --resume continues.
+"""Name, open and lock the folder of a run, and find the run that --resume continues.
 
-    options.json     the options of `digits train`
-    checkpoint.npz   the whole state of training (checkpoint.prev.npz: the one before it)
-    metrics.csv      one row an epoch
-    model.npz        the network of the epoch with the best validation accuracy; with --keep last of the last
-    *.png            pictures
-    summary.json     the test, written last: a run that has it is finished
+A run is one call of `digits train`. Its folder holds:
 
-An ensemble's folder holds such a folder for each network, member-1 and so on, and a model.npz of them all.
+    options.json         the options of `digits train`
+    checkpoint.npz       everything that is needed to continue the training
+    checkpoint.prev.npz  the previous checkpoint
+    metrics.csv          loss and accuracy, one row per epoch
+    model.npz            the network of the best epoch, or of the last epoch with --keep last
+    *.png                figures: learning curves, mistakes and so on
+    summary.json         the test results; this file is written last, so a run that has it is finished
+
+The folder of an ensemble holds one such folder for each network (member-1, member-2 and so on), and files for
+the ensemble. The ensemble's model.npz holds all networks.
 """
 
 import contextlib
@@ -22,33 +26,49 @@ from digits.options import TrainOptions
 
 @contextlib.contextmanager
 def open_folder(folder: Path, resume: bool) -> Iterator[None]:
-    """Make the folder if need be and lock it against other trainers for as long as `with` lasts.
+    """Create the folder of a run if it does not exist, and lock it until the `with` block ends.
 
-    Half-written files of killed trainers are removed. Raises RunError if another process holds the lock, if
-    the folder holds a run and `resume` is false, and if a file of the run could not be written within `with`.
+    While it is locked, no other training can use the folder. Incomplete files that a killed training left
+    behind are deleted.
+
+    Args:
+        folder: the run's folder.
+        resume: whether the folder may already hold a run.
+
+    Raises:
+        RunError: if another process has locked the folder; if it holds a run and `resume` is False; or if
+            a file cannot be written inside the `with` block.
     """
     try:
         folder.mkdir(parents=True, exist_ok=True)
         with files.locked(folder / ".lock", str(folder)):
             if not resume and (folder / "options.json").exists():
                 raise RunError(
-                    f"{folder} holds a run already; add --resume to continue it, or choose another --name"
+                    f"{folder} already holds a run; add --resume to continue it, or choose another --name"
                 )
             files.sweep(folder)
             yield
     except OSError as error:
-        if error.filename is None:  # This is not about one of our files: standard output, perhaps.
+        if error.filename is None:  # The error is not about a file of the run, but perhaps about printing.
             raise
         raise RunError(
-            f"could not write {error.filename}: {error.strerror}; what was saved before is still there. "
-            "Free some space or choose another --out, then --resume"
+            f"could not write {error.filename}: {error.strerror}; files saved before are unchanged. "
+            "Free some space or choose another --out, then continue with --resume"
         ) from error
 
 
 def next_name(out: Path, stem: str) -> str:
-    """Return the first free name of stem-1, stem-2 and so on in `out`, and make its folder to reserve it.
+    """Choose the first unused name of stem-1, stem-2 and so on, and create its folder.
 
-    Raises RunError where no folder can be made.
+    Args:
+        out: the folder that holds all runs; created if it does not exist.
+        stem: first part of the name, for example "classic".
+
+    Returns:
+        The name, for example "classic-1".
+
+    Raises:
+        RunError: if the folder cannot be created.
     """
     number = 1
     while True:
@@ -61,25 +81,33 @@ def next_name(out: Path, stem: str) -> str:
                 raise RunError(f"{out} is not a folder; choose another --out") from None
             number += 1
         except OSError as error:
-            raise RunError(f"could not make {out / name}: {error.strerror or error}") from error
+            raise RunError(
+                f"could not create {out / name}: {error.strerror or error}; choose another --out"
+            ) from error
 
 
 def find_unfinished(out: Path, name: str | None) -> TrainOptions:
-    """Return the stored options of the run to resume, with `resume` set.
+    """Find the run to resume, and return its stored options with `resume` set to True.
 
-    That is the run `name` in the folder `out`, or without a name the one started last that has no
-    summary.json. Raises RunError where there is none.
+    Args:
+        out: the folder that holds all runs.
+        name: the run's folder in `out`. None: of all runs without summary.json, the one started last.
+
+    Raises:
+        RunError: if there is no such run.
+        OptionError: if its options.json is damaged or from another version of digits.
     """
     if name is not None:
         folder = out / name
         if not (folder / "options.json").exists():
-            raise RunError(f"{folder} holds no run to resume; leave out --resume to start one")
+            raise RunError(f"{folder} holds no run to resume; leave out --resume to start a new run")
     else:
         started = [path.parent for path in out.glob("*/options.json")]
         unfinished = [folder for folder in started if not (folder / "summary.json").exists()]
         if not unfinished:
             raise RunError(
-                f"{out} holds no unfinished run; leave out --resume to start one, or say which --name"
+                f"{out} holds no unfinished run; leave out --resume to start a new run, "
+                "or name a finished run with --name"
             )
         folder = max(unfinished, key=lambda folder: (folder / "options.json").stat().st_mtime_ns)
     stored = options.from_json((folder / "options.json").read_text())

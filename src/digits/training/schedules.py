@@ -1,20 +1,32 @@
-"""Learning-rate schedules."""
+"""Compute the learning rate of each step: constant, cosine or one-cycle."""
 
 import math
 
 from digits.options import TrainOptions
 
-ONE_CYCLE_RISE = 0.3  # share of the steps; the default of torch's OneCycleLR
+ONE_CYCLE_RISE = 0.3  # fraction of the steps in which the rate rises; the default of torch's OneCycleLR
 
 
 def learning_rate(options: TrainOptions, step: int, total: int) -> float:
-    """Return the learning rate for step number `step`, from 0, of `total` steps.
+    """Return the learning rate of one training step.
 
-    The highest rate is `options.learning_rate`. constant: always this rate. cosine: from it down to 0
-    (Loshchilov and Hutter 2017, without restarts). one-cycle: from 1/25 of it up to it in the first 30 % of
-    the steps, then down to 1/250,000 of it, both along a cosine (Smith 2018, with the constants of
-    torch.optim.lr_scheduler.OneCycleLR). `options.warmup` replaces the 30 %. With the other schedules it is
-    the share of steps in which the rate first rises linearly from 0 (Goyal et al. 2017, section 2.2).
+    The highest rate, the peak, is `options.learning_rate`. `options.schedule` says how the rate changes:
+
+        constant   The rate is always the peak.
+        cosine     The rate falls from the peak to 0, along half a cosine.
+        one-cycle  The rate rises from peak / 25 to the peak in the first 30 % of the steps. Then it falls
+                   to peak / 250,000. Both times it follows half a cosine.
+
+    `options.warmup` is the fraction of the steps in which the rate rises. In one-cycle it replaces the 30 %.
+    With constant and cosine, the rate first rises linearly from near 0 to the peak in these steps.
+
+    Args:
+        options: schedule, highest rate and warm-up.
+        step: number of the step in the whole training, from 0 to total - 1.
+        total: number of steps in the whole training.
+
+    Sources: Loshchilov and Hutter 2017 (cosine, without restarts); Smith 2018 and
+    torch.optim.lr_scheduler.OneCycleLR (one-cycle); Goyal et al. 2017, section 2.2 (warm-up).
     """
     peak = options.learning_rate
     if options.schedule == "one-cycle":
@@ -32,5 +44,5 @@ def learning_rate(options: TrainOptions, step: int, total: int) -> float:
 
 
 def _along_cosine(start: float, end: float, part: float) -> float:
-    """Return the value after `part` (0 to 1) of the way from `start` to `end` along half a cosine."""
+    """Return the value at `part` of half a cosine from `start` (part 0) to `end` (part 1 or more)."""
     return end + (start - end) * (1 + math.cos(math.pi * min(part, 1.0))) / 2

@@ -1,4 +1,8 @@
-"""Train one network in a run's folder, so that a killed training resumes to the same bits."""
+"""Train one network and save it in a run's folder.
+
+`SingleRun.train` trains and saves a checkpoint after every epoch; `SingleRun.finish` tests the network. If
+the process is killed, --resume continues from the last checkpoint and gives the same weights, bit for bit.
+"""
 
 import signal
 from collections.abc import Callable, Iterator
@@ -27,14 +31,21 @@ from digits.version import __version__
 
 
 class SingleRun:
-    """One network's training in a folder that `open_run` has opened."""
+    """The training of one network in a run's folder; `open_run` makes it.
 
-    member = None  # An EnsembleRun has the network that it is training here.
+    Args:
+        folder: the run's folder, which `open_run` has created and locked.
+        options: the options of the run. With `resume` set, training continues from the checkpoint.
+        world: the number of this process and of all processes.
+    """
+
+    member = None  # In an EnsembleRun: the SingleRun of the network that is being trained.
 
     def __init__(self, folder: Path, options: TrainOptions, world: World) -> None:
         self.folder, self.options, self.world = folder, options, world
-        self.notices: list[str] = []  # sentences for the reader of the figures
-        self.resumed_at: tuple[int, int] | None = None  # finished epochs, and steps of the next one
+        self.notices: list[str] = []  # sentences that the user should know, such as "Resumed inexactly: ..."
+        # Where training was resumed: finished epochs, and finished steps of the next epoch. None: a new run.
+        self.resumed_at: tuple[int, int] | None = None
         self._history: list[Epoch] = []
 
     def train(
@@ -45,11 +56,23 @@ class SingleRun:
         progress: Callable[[State], None] | None = None,
         interrupts: Interrupts | None = None,
     ) -> Iterator[Epoch]:
-        """Train from where the folder stands and yield each Epoch of the run, finished ones first.
+        """Train the network, from its checkpoint if the run is resumed, and yield every Epoch of the run.
 
-        When an epoch is yielded, its checkpoint, its row in metrics.csv and the best model are on the disk.
-        `progress` is called after every step. Raises Stopped, after saving, when `interrupts` has noted a
-        signal, and RunError when the folder's checkpoint does not fit these options, data or machine.
+        The epochs of an interrupted run that are in the checkpoint are yielded first. When a new epoch is
+        yielded, its checkpoint, metrics.csv and the best model are already saved.
+
+        Args:
+            splits: the training and validation images; the test images are only described in the model file.
+            collection: the whole data set, for the description in the model file.
+            progress: called with the State after every step.
+            interrupts: records signals such as Ctrl-C. After one, training stops.
+
+        Raises:
+            Stopped: after `interrupts` recorded a signal and a checkpoint was saved.
+            RunError: if the checkpoint does not fit the present options, data or computer, or if another
+                process does not answer.
+            TrainingError: if the loss or a weight becomes infinite or not a number.
+            OptionError, CheckpointError: if the teacher is unsuitable or its file cannot be read.
         """
         options, world = self.options, self.world
         now = circumstances(options, splits, world.size)
@@ -94,14 +117,21 @@ class SingleRun:
             raise Stopped(interrupts.number, self.folder)
 
     def finish(self, splits: Splits, collection: Collection) -> Result:
-        """Test the saved network, draw the pictures, write summary.json and return the Result.
+        """Calibrate and test the saved network, save figures and summary.json, and return the results.
 
-        Call it once all epochs are trained, and in the first process only.
+        Call it after all epochs are trained, and in the first process only.
+
+        Args:
+            splits: the validation images, for calibration, and the test images.
+            collection: the whole data set.
         """
         return finish(self.folder, self.options, splits, collection, self._history, self.notices)
 
     def _resume(self, now: dict[str, str]) -> State | None:
-        """Return the state of the newest checkpoint; None for a new run or before the first checkpoint."""
+        """Return the state in the newest checkpoint; None for a new run or a run without a checkpoint.
+
+        `now` are the present circumstances, which must be as in the checkpoint.
+        """
         if not self.options.resume:
             return None
         state, notices = resume_state(self.folder, self.options, now, self.world)
@@ -111,7 +141,10 @@ class SingleRun:
         return state
 
     def _load_teacher(self, description: dict[str, Any]) -> Network | Ensemble | None:
-        """Return the network that --teacher names, or None."""
+        """Return the network that --teacher names, or None without --teacher.
+
+        `description` comes from `describe_data`.
+        """
         if self.options.teacher is None:
             return None
         teacher, notices = load_teacher(
@@ -121,11 +154,11 @@ class SingleRun:
         return teacher
 
     def _write_start(self, state: State, collection: Collection, description: dict[str, Any]) -> None:
-        """Write options.json, and bring the other files up to the state where training begins."""
+        """Write options.json, and make the other files fit the state in which training begins."""
         files.atomic_write(self.folder / "options.json", to_json(self.options).encode())
-        if not state.finished:  # A finished run that goes on to more epochs is unfinished again.
+        if not state.finished:  # A finished run that is resumed with more --epochs is unfinished again.
             (self.folder / "summary.json").unlink(missing_ok=True)
-        if state.history:  # A kill may have come between writing the checkpoint and these two files.
+        if state.history:  # The process may have been killed after the checkpoint, before these two files.
             write_table(self.folder, state.history)
             self._write_model(state, collection, description)
 
@@ -143,7 +176,11 @@ class SingleRun:
 
 
 def describe_data(collection: Collection, splits: Splits, options: TrainOptions) -> dict[str, Any]:
-    """Return what a model file says about its data, so that a later test knows which images it may use."""
+    """Return the description of the data for the model file: name, numbers of images, seed and checksums.
+
+    `digits evaluate` reads it to make the same split again, so that it tests on images that were not trained
+    on.
+    """
     return {
         "dataset": collection.dataset,
         "published": collection.published,

@@ -1,4 +1,7 @@
-"""The state of a training: network, optimiser, progress and figures. checkpoint.py saves and restores it."""
+"""Hold everything that changes during training: network, optimiser, progress and figures.
+
+`begin` makes the State of a new training. checkpoint.py saves a State to a file and restores it.
+"""
 
 import copy
 import time
@@ -24,15 +27,16 @@ from digits.training.distributed import World, share_batch_norm
 from digits.training.flat_parameters import flatten_parameters
 from digits.training.totals import count_totals
 
-COUNT_EVERY = (
-    16  # steps between two sums of loss and accuracy; summing at every step takes a tenth of the time
-)
+# Steps whose losses are added to the totals together. Adding them after every step would take a tenth of the
+# training time.
+COUNT_EVERY = 16
 
 
 def begin(options: TrainOptions, train_set: Digits, world: World | None = None) -> "State":
-    """Return the state before the first step.
+    """Return the state of a new training, before its first step.
 
-    The weights come from the seed, the network's mean and standard deviation from the training images.
+    The random weights depend on `options.seed`. The network normalises its input with the mean and standard
+    deviation of the training images, which are set here.
     """
     model = new_network(options, world or World(), train_set.classes)
     mean, std = train_set.mean_and_std()
@@ -42,7 +46,15 @@ def begin(options: TrainOptions, train_set: Digits, world: World | None = None) 
 
 
 def new_network(options: TrainOptions, world: World, classes: int = CLASSES) -> Network:
-    """Return an untrained network with weights from the seed; torch's global generator is left unchanged."""
+    """Return an untrained network with random weights that depend on `options.seed`.
+
+    PyTorch's global random generator has the same state afterwards as before.
+
+    Args:
+        options: kind, sizes, dropout and view of the network, and the seed.
+        world: with several processes, batch normalisation uses the batches of all of them.
+        classes: number of outputs.
+    """
     dropout, view = options.dropout, options.view_of(0)
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(options.seed)
@@ -52,7 +64,10 @@ def new_network(options: TrainOptions, world: World, classes: int = CLASSES) -> 
 
 
 def architecture(options: TrainOptions) -> dict[str, Any]:
-    """Return kind, sizes and view of the network, in the form that `model_file.build` takes."""
+    """Return the description of the network for its model file: kind, sizes and view.
+
+    Example: {"name": "mlp", "hidden": [128, 64]}. `model_file.build` makes a network from it.
+    """
     view = options.view_of(0)
     seen = {} if view == "as-is" else {"view": view}
     if options.model == "cnn":
@@ -62,22 +77,28 @@ def architecture(options: TrainOptions) -> dict[str, Any]:
 
 @dataclass
 class State:
-    """A training in progress. Between two steps it can be saved and restored to the last bit."""
+    """A training in progress. It can be saved between two steps and restored without changing any bit.
+
+    Args:
+        options: how the network is trained.
+        model: the network that the optimiser changes. It is moved to the device that the options name.
+    """
 
     options: TrainOptions
     model: Network
     epoch: int = 0  # finished epochs
     step: int = 0  # finished steps of the current epoch
     history: list[Epoch] = field(default_factory=list)
-    best: Epoch | None = None  # highest validation accuracy, then lowest validation loss
-    best_weights: dict[str, Tensor] = field(default_factory=dict)
-    earlier_seconds: float = 0.0  # of the current epoch, up to when its clock was last stopped
+    # The epoch with the highest validation accuracy; of several the one with the lowest validation loss.
+    best: Epoch | None = None
+    best_weights: dict[str, Tensor] = field(default_factory=dict)  # of `network` after the best epoch
+    earlier_seconds: float = 0.0  # training time of the current epoch, until the clock was last stopped
 
     def __post_init__(self) -> None:
         self.device = pick_device(self.options.device)
         self.model.to(self.device)
-        # `shared` holds the gradients and, as its last number, whether to stop; after each step it is summed
-        # over all processes.
+        # `shared` holds all gradients, and as its last number 1 if this process asks all to stop. In each
+        # step it is summed over all processes.
         self.weights, self.shared = flatten_parameters(self.model)
         self.gradient = self.shared[:-1]
         self.average = copy.deepcopy(self.model) if self.options.ema else None
@@ -92,19 +113,23 @@ class State:
             nesterov=self.options.nesterov,
             weight_decay=self.options.weight_decay,
         )
-        self.totals = torch.zeros(3, dtype=torch.int64)  # of this epoch: see `count_totals`
-        self._pending: list[tuple[Tensor, Tensor]] = []  # logits and labels not yet in the totals
-        self._started: float | None = None
+        self.totals = torch.zeros(
+            3, dtype=torch.int64
+        )  # sums over this epoch, as `count_totals` returns them
+        self._pending: list[tuple[Tensor, Tensor]] = []  # logits and labels that are not yet in the totals
+        self._started: float | None = None  # when the clock was started; None while it stands still
 
     @property
     def network(self) -> Network:
-        """Return the network that is validated and saved: with --ema the averaged one."""
+        """The network that is validated and saved: with --ema the average network, otherwise `model`."""
         return self.average or self.model
 
     def draw_dropout(self, size: int, world: World) -> None:
-        """Draw new dropout masks from the seed, the epoch and the step.
+        """Set new random dropout masks, which depend on the seed, the epoch and the step.
 
-        `size` is the number of images in the batch of all processes; each process keeps its share.
+        Args:
+            size: number of images in the whole batch. Each process keeps the masks of its share of them.
+            world: the number of this process and of all processes.
         """
         if self.dropouts:
             draws = generator(self.options.seed, "dropout", self.epoch, self.step)
@@ -113,11 +138,13 @@ class State:
 
     @torch.no_grad()
     def update_average(self) -> None:
-        """Move the exponential moving average towards the weights; without --ema do nothing.
+        """Update the exponential moving average of the weights; without --ema do nothing.
 
-        Polyak and Juditsky 1992. In the first steps the decay is (1 + steps) / (10 + steps) if that is
-        lower than --ema, as in TensorFlow's ExponentialMovingAverage. The statistics of batch normalisation
-        are averaged in the same way.
+        The new average is decay * average + (1 - decay) * weights. The decay is the lower of --ema and
+        (1 + steps) / (10 + steps). So it is low in the first steps, and the average quickly leaves the
+        random initial weights behind. The statistics of batch normalisation are averaged in the same way.
+
+        Sources: Polyak and Juditsky 1992; TensorFlow's ExponentialMovingAverage for the first steps.
         """
         if self.average is None:
             return
@@ -132,7 +159,7 @@ class State:
 
     @property
     def finished(self) -> bool:
-        """Return True once all epochs are done, or --patience of them have passed since the best one."""
+        """True if all epochs are trained, or if the best epoch was --patience epochs ago."""
         if self.epoch >= self.options.epochs:
             return True
         best = max((e.val_accuracy, -e.number) for e in self.history) if self.history else (0.0, 0)
@@ -140,35 +167,49 @@ class State:
 
     @property
     def stop(self) -> bool:
-        """Return True if any process asked to stop; after a step, all processes see the same value."""
+        """True if a process asked to stop. After a step, the value is the same in all processes."""
         return bool(self.shared[-1] > 0)
 
     def ask_to_stop(self) -> None:
-        """Make `stop` true in every process after the next step."""
+        """Ask all processes to stop: after the next step `stop` is True in each of them."""
         self.shared[-1] = 1
 
     def start_clock(self) -> None:
-        """Start counting the seconds of this epoch, on top of those before an interruption."""
+        """Start the clock of this epoch; it goes on from the value at which it was stopped."""
         self._started = time.perf_counter()
 
     def stop_clock(self) -> None:
-        """Stop counting the seconds of this epoch."""
+        """Stop the clock of this epoch."""
         self.earlier_seconds, self._started = self.seconds, None
 
     @property
     def seconds(self) -> float:
-        """Return the seconds of training in this epoch so far."""
+        """Training time of this epoch so far, in seconds; time while the clock stands still is left out."""
         running = 0.0 if self._started is None else time.perf_counter() - self._started
         return self.earlier_seconds + running
 
     def count(self, logits: Tensor, labels: Tensor) -> None:
-        """Add a batch to the epoch's loss and accuracy, at the latest COUNT_EVERY steps from now."""
+        """Record the results of one batch, for the training loss and accuracy of this epoch.
+
+        They are added to `totals` after every COUNT_EVERY batches.
+
+        Args:
+            logits: (B, classes).
+            labels: int64 (B,).
+
+        Raises:
+            TrainingError: if a loss is infinite, not a number or extremely large.
+        """
         self._pending.append((logits, labels))
         if len(self._pending) == COUNT_EVERY:
             self.count_pending()
 
     def count_pending(self) -> None:
-        """Add the batches that wait to `totals`. Raises TrainingError for a loss that is not finite."""
+        """Add all batches to `totals` that were recorded since the last time.
+
+        Raises:
+            TrainingError: if a loss is infinite, not a number or extremely large.
+        """
         if self._pending:
             logits, labels = (torch.cat(parts) for parts in zip(*self._pending, strict=True))
             self._pending.clear()
@@ -178,9 +219,12 @@ class State:
                 raise TrainingError(f"epoch {self.epoch + 1}, step {self.step}: {error}") from None
 
     def finish_epoch(self, epoch: Epoch) -> Epoch:
-        """Record the figures of a finished epoch and return them; keep the weights if they are the best.
+        """Add an epoch to the history, and keep a copy of the weights if it is the best so far.
 
-        With --keep last the last epoch counts as the best.
+        With --keep last, the newest epoch always counts as the best.
+
+        Returns:
+            The same Epoch.
         """
         self.epoch, self.step, self.earlier_seconds = self.epoch + 1, 0, 0.0
         self.totals.zero_()

@@ -1,4 +1,4 @@
-"""Load the network whose answers another network learns from (distillation)."""
+"""Load the teacher: a trained network that a new network learns to imitate (distillation)."""
 
 from digits.errors import OptionError
 from digits.networks.bundled import model_path
@@ -8,24 +8,32 @@ from digits.networks.network import Network
 
 
 def load_teacher(model: str, dataset: str, val_sha256: str) -> tuple[Network | Ensemble, list[str]]:
-    """Return the teacher that --teacher names, and notices about its training.
+    """Load the network that --teacher names, and check which data it was trained on.
 
-    `model` is a run's folder, a model file or the name of a bundled network. `val_sha256` is the digest of
-    the validation images of the network that is going to learn; a teacher with another split may have been
-    trained on some of them, which a notice says. Raises OptionError unless the teacher was trained on
-    `dataset`, and CheckpointError where its file cannot be read.
+    Args:
+        model: a run's folder, a model file or the name of a bundled network.
+        dataset: the data set of the new network, such as "mnist".
+        val_sha256: SHA-256 of the new network's validation images.
+
+    Returns:
+        The teacher, and notices. There is a notice if the teacher had other validation images: it may
+        have been trained on some validation images of the new network.
+
+    Raises:
+        OptionError: if the teacher was trained on another data set.
+        CheckpointError: if its file cannot be read.
     """
     teacher, meta = load_model(model_path(model))
     data = meta.get("data")
     if not isinstance(data, dict) or data.get("dataset") != dataset:
         raise OptionError(
             f"--teacher {model} was not trained on {dataset}; "
-            "expected a model of digits train on the same data"
+            f"expected a model that digits train trained on {dataset}"
         )
     if data.get("val_sha256") == val_sha256:
         return teacher, []
     notice = (
-        "The teacher was trained with another split and may have seen some of these validation images: "
+        "The teacher had other validation images and may have been trained on some of these: "
         "validation figures are optimistic."
     )
     return teacher, [notice]

@@ -1,4 +1,4 @@
-"""Record the figures of each epoch as TensorBoard events."""
+"""Write the loss and accuracy of each epoch as TensorBoard events."""
 
 import contextlib
 from collections.abc import Callable, Iterator
@@ -10,7 +10,11 @@ from digits.extras import missing_package
 
 
 def summary_writer() -> Any:
-    """Return PyTorch's SummaryWriter class. Raises MissingPackageError without the package tensorboard."""
+    """Return the class SummaryWriter of PyTorch.
+
+    Raises:
+        MissingPackageError: if the package tensorboard is not installed.
+    """
     try:
         from torch.utils.tensorboard import SummaryWriter
     except ModuleNotFoundError as error:
@@ -20,7 +24,12 @@ def summary_writer() -> Any:
 
 @contextlib.contextmanager
 def record_epochs(folder: Path, enabled: bool) -> Iterator[Callable[[Epoch], None]]:
-    """Yield a function that records one epoch in folder/tensorboard; if not `enabled`, it does nothing."""
+    """Yield a function that writes the figures of an Epoch as TensorBoard events.
+
+    Args:
+        folder: the run's folder; the events are written to its folder "tensorboard".
+        enabled: if False, the function does nothing.
+    """
     if not enabled:
         yield lambda epoch: None
         return
