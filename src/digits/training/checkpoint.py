@@ -29,7 +29,7 @@ def save_checkpoint(folder: Path, state: State, circumstances: dict[str, str], w
         state: the training to save.
         circumstances: names and values from `resume.circumstances`. They are stored, and compared when the
             run is resumed.
-        world: the number of this process and of all processes.
+        world: the processes that train together, and which of them this one is.
 
     Raises:
         TrainingError: if a weight or another stored number is infinite or not a number.
@@ -47,8 +47,8 @@ def snapshot(state: State, world: World) -> tuple[dict[str, Any], dict[str, Tens
 
     Returns:
         meta: options, progress and history, as values that JSON can store.
-        tensors: copies of the weights, the best weights, the optimiser's memory, the average and the
-            totals. The names begin with "model/", "best/", "optimizer/" or "average/"; or it is "totals".
+        tensors: the weights ("model/..."), the best weights ("best/..."), the optimiser's memory
+            ("optimizer/..."), the average weights ("average/...") and the totals ("totals").
 
     Raises:
         TrainingError: if a number in a tensor is infinite or not a number.
@@ -70,7 +70,7 @@ def snapshot(state: State, world: World) -> tuple[dict[str, Any], dict[str, Tens
         "totals": world.sum(state.totals.clone()),
     }
     for name, tensor in tensors.items():
-        if not bool(tensor.isfinite().all()):  # The file could not be used: loading it would raise an error.
+        if not bool(tensor.isfinite().all()):  # A file with such a number could not be loaded again.
             raise TrainingError(
                 f"epoch {state.epoch + 1}, step {state.step}: {name} is not finite; lower --lr"
             )
@@ -86,7 +86,7 @@ def restore_state(
         options: the options of the run; kind and sizes of the network must be as in the checkpoint.
         meta: the meta data that `snapshot` returned.
         tensors: the tensors that `snapshot` returned.
-        world: the number of this process and of all processes.
+        world: the processes that train together, and which of them this one is.
 
     Raises:
         CheckpointError: if the meta data are incomplete, or a tensor is missing or has a wrong shape.

@@ -38,7 +38,7 @@ class EnsembleRun:
     Args:
         folder: the ensemble's folder, which `open_run` has created and locked.
         options: the options of the run; `options.ensemble` is the number of members.
-        world: the number of this process and of all processes.
+        world: the processes that train together, and which of them this one is.
     """
 
     resumed_at = None  # See `member.resumed_at` instead: each member is resumed separately.

@@ -46,13 +46,13 @@ def train(
         train_set: N training images and labels.
         val_set: validation images and labels. After each epoch the network is tested on them.
         state: the training to continue, from `begin` or `restore_state`. Default: a new network.
-        world: the number of this process and of all processes. Default: a single process.
+        world: the processes that train together, and which of them this one is. Default: a single process.
         teacher: a network that the new network learns to imitate (distillation); required if
             `options.teacher` is set. It maps images (B, 1, 28, 28) to logits (B, classes).
         after_step: called with the state after every step. It may raise an exception to stop training.
 
     Yields:
-        The Epoch with the figures of each epoch that was trained.
+        An Epoch with training and validation figures, after each epoch.
 
     Raises:
         TrainingError: at most COUNT_EVERY steps after a loss that is infinite or not a number.
@@ -163,7 +163,7 @@ def clip(gradient: Tensor, limit: float) -> None:
 def _validate(state: State, val_set: Digits, world: World) -> Epoch:
     """Test the network on the validation set, and return the figures of this epoch.
 
-    The training figures were added up during the epoch. All figures are for the images of all processes.
+    The training figures were added up during the epoch. All figures include the images of all processes.
     """
     state.count_pending()
     logits = compute_logits(state.network, world.share(val_set.images))

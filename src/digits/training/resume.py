@@ -43,7 +43,7 @@ def resume_state(
         folder: the run's folder.
         options: the present options.
         now: the present `circumstances`.
-        world: the number of this process and of all processes. The first process reads the file for all.
+        world: the processes that train together, and which of them this one is. The first process reads the file for all.
 
     Returns:
         state: the restored state; None if the folder has no checkpoint yet.

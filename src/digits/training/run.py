@@ -103,7 +103,7 @@ def open_run(options: TrainOptions, world: World) -> Iterator[Run]:
 
     Args:
         options: must be the same in all processes, except `data`. `resume` opens an existing run.
-        world: the number of this process and of all processes.
+        world: the processes that train together, and which of them this one is.
 
     Raises:
         RunError: if another training uses the folder, if it cannot be written, if it holds a run and

@@ -36,7 +36,7 @@ class SingleRun:
     Args:
         folder: the run's folder, which `open_run` has created and locked.
         options: the options of the run. With `resume` set, training continues from the checkpoint.
-        world: the number of this process and of all processes.
+        world: the processes that train together, and which of them this one is.
     """
 
     member = None  # In an EnsembleRun: the SingleRun of the network that is being trained.

@@ -27,8 +27,8 @@ from digits.training.distributed import World, share_batch_norm
 from digits.training.flat_parameters import flatten_parameters
 from digits.training.totals import count_totals
 
-# Steps whose losses are added to the totals together. Adding them after every step would take a tenth of the
-# training time.
+# The losses of this many steps are added to the totals at once. To add them after every step would take a
+# tenth of the training time.
 COUNT_EVERY = 16
 
 
@@ -89,7 +89,7 @@ class State:
     epoch: int = 0  # finished epochs
     step: int = 0  # finished steps of the current epoch
     history: list[Epoch] = field(default_factory=list)
-    # The epoch with the highest validation accuracy; of several the one with the lowest validation loss.
+    # The epoch with the highest validation accuracy. Of equal ones, the one with the lowest validation loss.
     best: Epoch | None = None
     best_weights: dict[str, Tensor] = field(default_factory=dict)  # of `network` after the best epoch
     earlier_seconds: float = 0.0  # training time of the current epoch, until the clock was last stopped
@@ -113,11 +113,9 @@ class State:
             nesterov=self.options.nesterov,
             weight_decay=self.options.weight_decay,
         )
-        self.totals = torch.zeros(
-            3, dtype=torch.int64
-        )  # sums over this epoch, as `count_totals` returns them
+        self.totals = torch.zeros(3, dtype=torch.int64)  # sums over this epoch; see `count_totals`
         self._pending: list[tuple[Tensor, Tensor]] = []  # logits and labels that are not yet in the totals
-        self._started: float | None = None  # when the clock was started; None while it stands still
+        self._started: float | None = None  # when the clock was started; None while it is stopped
 
     @property
     def network(self) -> Network:
@@ -129,7 +127,7 @@ class State:
 
         Args:
             size: number of images in the whole batch. Each process keeps the masks of its share of them.
-            world: the number of this process and of all processes.
+            world: the processes that train together, and which of them this one is.
         """
         if self.dropouts:
             draws = generator(self.options.seed, "dropout", self.epoch, self.step)
@@ -175,7 +173,7 @@ class State:
         self.shared[-1] = 1
 
     def start_clock(self) -> None:
-        """Start the clock of this epoch; it goes on from the value at which it was stopped."""
+        """Start the clock of this epoch; it continues from the time at which it was stopped."""
         self._started = time.perf_counter()
 
     def stop_clock(self) -> None:
@@ -184,7 +182,7 @@ class State:
 
     @property
     def seconds(self) -> float:
-        """Training time of this epoch so far, in seconds; time while the clock stands still is left out."""
+        """Training time of this epoch in seconds, without the time in which the clock was stopped."""
         running = 0.0 if self._started is None else time.perf_counter() - self._started
         return self.earlier_seconds + running
 
