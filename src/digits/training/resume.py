@@ -43,7 +43,8 @@ def resume_state(
         folder: the run's folder.
         options: the present options.
         now: the present `circumstances`.
-        world: the processes that train together, and which of them this one is. The first process reads the file for all.
+        world: the processes that train together, and which of them this one is. The first process reads
+            the checkpoint and sends it to the others.
 
     Returns:
         state: the restored state; None if the folder has no checkpoint yet.
