@@ -1,7 +1,8 @@
 """Find a sheet that lies on something darker and fills less than half of the picture.
 
-Such a sheet, here called card, is itself found as ink: a solid block with thin strokes inside. The limits
-were chosen on the development pictures: docs/log.md, 2026-11-26, "tight crops, thumbs, cloths and cards".
+Such a sheet is called a card here. It is itself found as ink: a solid block with thin strokes inside. The
+limits were chosen on the development pictures: docs/log.md, 2026-11-26, "tight crops, thumbs, cloths and
+cards".
 """
 
 from collections.abc import Sequence

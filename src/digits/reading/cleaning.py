@@ -37,9 +37,8 @@ def without_noise(components: list[Component], shape: tuple[int, ...]) -> list[C
     sizes = np.array([c.size for c in components])
     order = np.argsort(sizes)
     ink = np.cumsum(np.array([c.area for c in components])[order])
-    typical = sizes[order][
-        np.searchsorted(ink, ink[-1] / 2)
-    ]  # half of the ink is in components up to this size
+    # Half of the ink is in components up to this size.
+    typical = sizes[order][np.searchsorted(ink, ink[-1] / 2)]
     return [] if typical < max(GRAIN_SIZE[0], GRAIN_SIZE[1] * max(shape)) else components
 
 

@@ -34,9 +34,9 @@ LARGE_WINDOW, SMALL_WINDOW = 5, 3  # px; ink within this square around a pixel o
 
 # The stroke width is changed in steps. In each step, strokes grow or shrink by 1 px on each side, in an image
 # that is FINE times as large as the final one.
-FINE = 4
+FINE = 4  # side of that image, divided by the final side
 FINE_MARGIN = 6  # px of the larger image; space for growing strokes
-STEPS_PER_PIXEL = 2  # of the final image; a step changes the width by 2 px of 4 times the size: half a pixel
+STEPS_PER_PIXEL = 2  # a step of 2 px in the larger image is half a pixel in the final one
 MAX_THINNING = 4  # steps of thinning; more would break strokes of uneven width (chosen by eye)
 
 MATRIX_SIDE = 64  # px; up to this side two matrix products scale an image faster: docs/log.md, 2026-11-26

@@ -24,6 +24,10 @@ SMALLEST_WRITING = 0.1  # of the picture's shorter side; a smaller component is 
 def without_page_edges(contrast: Array) -> Ink:
     """Compute the ink of a page without things that reach into the picture from its border.
 
+    Edges and frames are removed first. If this leaves no writing, or if there are none, other ink that enters
+    from outside, such as a finger, is removed. This second removal is kept only if it shows writing that was
+    hidden.
+
     Args:
         contrast: Contrast with the paper, float32 (H, W) in [0, 1].
 

@@ -6,7 +6,7 @@ and `shape` is the picture's (H, W).
 
 from digits.reading.components import Component
 
-TINY = 32  # px; smaller pictures show neither tables nor ruled lines: docs/log.md, 2026-11-26
+TINY = 32  # px; pictures up to this side show no tables or ruled lines: docs/log.md, 2026-11-26
 NEAR_BORDER = 0.008  # of the side; a component at most this far from the border touches it
 LINE_THICKNESS = 0.15  # largest ratio of width to length of a line: a crease, an edge or a 1
 

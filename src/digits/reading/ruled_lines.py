@@ -22,7 +22,7 @@ STRIP_THICKNESS = (0.06, 5)  # of the height, and px; for several digits the sma
 LINE_TOLERANCE = 1.5  # px; a run on a line begins at most this far above or below it
 RUNS_ON_LINE = 0.5  # of the picture's width; a line has at least this number of runs
 LINE_LENGTH = 0.85  # of the picture's width; smallest distance from the first run of a line to its last
-LINES_FOR_PAPER = 3  # from this number of parallel lines on, the writing is not checked
+LINES_FOR_PAPER = 3  # this many parallel lines belong to the paper, whatever the writing is
 SOFT_EDGE_WINDOW = 5  # px; ink within this square around a pixel of a line is removed too: its soft edge
 KEPT_WINDOW = 3  # px; but ink within this square around a pixel of a stroke is kept
 

@@ -1,8 +1,8 @@
 """Choose the components of the only digit in a picture.
 
 A component is a connected piece of ink; a digit may have several. Components near one another form a group.
-The group with the most ink is the digit. Limits were chosen by eye on the development pictures, unless their
-line names docs/log.md.
+The group with the most ink is the digit. The size of a component or group is the longer side of its box.
+Limits were chosen by eye on the development pictures, unless their line names docs/log.md.
 """
 
 import math
@@ -27,15 +27,15 @@ BORDER_WEIGHT = 0.5  # if it touches the border and reaches farther inside
 EDGE_WEIGHT = 0.1  # extra factor if it is the edge of a sheet or table
 
 # A component belongs to a group if it is large enough and near enough.
-PART_INK = 0.02  # of the ink of the group's first component; smallest ink
-PART_SIZE = 0.1  # of the group's size; smallest size
-PART_GAP = 0.5  # of the larger size; largest gap; 0.25 and 0.35 lose digits: docs/log.md, 2026-11-26
-LONG_LINE = 1.3  # of the group's size; largest length of a line
+PART_INK = 0.02  # smallest ink of a component, as a share of the first component's ink
+PART_SIZE = 0.1  # smallest size of a component, in sizes of the group
+PART_GAP = 0.5  # largest gap, in sizes of the larger one; 0.25 and 0.35 lose digits: docs/log.md, 2026-11-26
+LONG_LINE = 1.3  # largest length of a line, in sizes of the group
 
 # A component on the border may be a part of the digit: docs/log.md, 2026-11-26, "a digit cut out".
-CUT_OFF_GAP = 0.1  # of the group's size; largest gap
-SHARED_COLUMNS = 0.4  # of the narrower width; from here on it lies above, below or across the group
-JOINED_GAP = 0.03  # of the group's size; within this distance it almost touches the group
+CUT_OFF_GAP = 0.1  # largest gap to the group, in sizes of the group
+SHARED_COLUMNS = 0.4  # smallest width that both share, in widths of the narrower: one is above the other
+JOINED_GAP = 0.03  # in sizes of the group; a component within this distance almost touches it
 
 
 def components_of_single_digit(components: list[Component], ink: Ink) -> list[Component]:
