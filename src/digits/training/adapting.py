@@ -135,6 +135,9 @@ def adapt_network(
 
     Returns:
         The new network, and its results before and after on custom digits and on MNIST.
+
+    Raises:
+        TrainingError: if the loss becomes infinite or not a number.
     """
     network, (splits, notices) = start.network, splits_as_trained(collection, start.meta)
     parts = held_out_parts(custom.digits.labels, options.seed)
@@ -158,8 +161,9 @@ def adapt_network(
     held_out, custom_logits = custom.digits.at(torch.cat(parts)), torch.cat(part_logits)
     val_logits = compute_logits(tuned, splits.val)
     tuned.temperature.copy_(network.temperature)
-    # Calibration needs images that the network was not trained on: on training images it is too confident.
-    # A notice says that it may have been trained on the validation images. Then it keeps its temperature.
+    # Calibration needs images that the network was not trained on, because on training images it is too
+    # confident. If there is a notice, it may have been trained on the validation images. Then the temperature
+    # stays as it was.
     if not notices:
         unseen = torch.cat([val_logits, custom_logits]), torch.cat([splits.val.labels, held_out.labels])
         tuned.temperature.fill_(calibration.fit_temperature(*unseen))
@@ -198,8 +202,8 @@ def held_out_parts(labels: Tensor, seed: int) -> list[Tensor]:
 def splits_as_trained(collection: Collection, meta: dict[str, Any]) -> tuple[Splits, list[str]]:
     """Split MNIST in the same way as for the training of the network.
 
-    If the network was trained on synthetic digits too, a similar fraction of them is added to the training
-    images.
+    If the network was trained on synthetic digits too, such digits are added to the training images, in the
+    same proportion as then.
 
     Args:
         collection: MNIST.

@@ -21,12 +21,15 @@ from digits.errors import RunError
 
 Value = TypeVar("Value")
 Module = TypeVar("Module", bound=nn.Module)
-TIMEOUT = datetime.timedelta(seconds=60)  # limit for waiting for another process; no step takes this long
+TIMEOUT = datetime.timedelta(seconds=60)  # limit for waiting for another process; a normal wait is shorter
 
 
 @dataclass(frozen=True)
 class World:
-    """The processes that train together. With one process, all methods return their input unchanged."""
+    """The processes that train together, and which of them this one is.
+
+    With a single process, `share`, `sum` and `spread` return their input, and `require_same` does nothing.
+    """
 
     rank: int = 0  # number of this process, from 0 to size - 1
     size: int = 1  # number of processes
@@ -54,7 +57,7 @@ class World:
             The same tensor.
 
         Raises:
-            RunError: if another process ended or does not answer. The methods below raise it too.
+            RunError: if another process ended or does not answer. `spread` and `require_same` raise it too.
         """
         if self.size > 1:
             with _lost_process_as_run_error():
@@ -102,7 +105,7 @@ class World:
 class _Sum(torch.autograd.Function):
     """The sum of a tensor over all processes, as an operation with a gradient.
 
-    The gradient is the sum of the gradients of all processes.
+    The gradient of its input is the sum of the gradients that reach its output in all processes.
     """
 
     @staticmethod

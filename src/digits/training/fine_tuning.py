@@ -1,4 +1,4 @@
-"""Fine-tune a copy of a network on custom digits, so that it still reads MNIST as well as before.
+"""Fine-tune a copy of a network on custom digits, without losing much accuracy on MNIST.
 
 A network that is trained on a few custom digits alone soon misreads other digits. Two methods prevent this:
 three quarters of the training images are MNIST's, and at the end the old and new weights are averaged.
@@ -45,7 +45,8 @@ def fine_tune(
         custom: N custom digits and their labels.
         splits: MNIST; only its training images are used.
         seed: random seed, 0 or more.
-        number: number of the fold, from 0; it gives each network with the same seed other random numbers.
+        number: number of the new network, from 0. Networks with the same seed and different numbers are
+            trained with different random numbers.
         after_step: called after each of the STEPS steps.
 
     Returns:

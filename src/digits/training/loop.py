@@ -42,10 +42,11 @@ def train(
     Pass a `state` to use the network afterwards: it is `state.network`.
 
     Args:
-        options: which network to train and how. Options about files and folders are not used.
+        options: which network to train and how. Options about files, folders and threads are not used.
         train_set: N training images and labels.
         val_set: validation images and labels. After each epoch the network is tested on them.
-        state: the training to continue, from `begin` or `restore_state`. Default: a new network.
+        state: where to start: a new training from `begin`, or a saved one from `restore_state`. Default:
+            a new training.
         world: the processes that train together, and which of them this one is. Default: a single process.
         teacher: a network that the new network learns to imitate (distillation); required if
             `options.teacher` is set. It maps images (B, 1, 28, 28) to logits (B, classes).

@@ -72,8 +72,8 @@ def resume_state(
 def newest_checkpoint(folder: Path) -> tuple[dict[str, Any], dict[str, Tensor], list[str]] | None:
     """Read the newest checkpoint; if it is damaged, read the previous one.
 
-    In that case the previous file is renamed to checkpoint.npz and replaces the damaged one. The next save
-    then keeps it as the previous checkpoint.
+    In that case the previous file is renamed to checkpoint.npz and replaces the damaged file. Otherwise the
+    next save would keep the damaged file as the previous checkpoint.
 
     Returns:
         Meta data, tensors by name, and notices (a sentence if the newest file was damaged); or None if the
@@ -102,7 +102,7 @@ def circumstances(options: TrainOptions, splits: Splits, processes: int) -> dict
     """Return everything except the options that can change the weights: data, versions, hardware and so on.
 
     Args:
-        options: name the device, the precision, the threads and the teacher.
+        options: only device, precision, threads and teacher are used.
         splits: the training and validation images; their content is compared by its SHA-256.
         processes: number of processes that train together.
 

@@ -1,6 +1,6 @@
 """Do what `digits train` does: load the data, open the run's folder, train, test and save.
 
-`run` does all of it. To follow the training epoch by epoch, call its parts:
+`run` does all of it. To follow the training epoch by epoch, in a single process, call its parts:
 
     collection, splits = load_splits(options)
     with open_run(options, World()) as opened:  # a SingleRun or an EnsembleRun

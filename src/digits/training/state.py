@@ -35,8 +35,17 @@ COUNT_EVERY = 16
 def begin(options: TrainOptions, train_set: Digits, world: World | None = None) -> "State":
     """Return the state of a new training, before its first step.
 
-    The random weights depend on `options.seed`. The network normalises its input with the mean and standard
-    deviation of the training images, which are set here.
+    The network normalises its input with the mean and standard deviation of the training images. They are
+    computed here.
+
+    Args:
+        options: which network to train and how. The random weights depend on `options.seed`.
+        train_set: the training images and labels.
+        world: the processes that train together. Default: a single process.
+
+    Raises:
+        DataError: if all pixels of all images are the same.
+        OptionError: if there is no such device as `options.device`.
     """
     model = new_network(options, world or World(), train_set.classes)
     mean, std = train_set.mean_and_std()
