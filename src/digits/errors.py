@@ -35,7 +35,10 @@ class DataError(DigitsError):
 
 
 class DownloadError(DataError):
-    """A file could not be downloaded. The message gives the reason for each address that was tried."""
+    """A file could not be downloaded.
+
+    The message gives the reason for each address that was tried.
+    """
 
 
 class PhotoError(DataError):
@@ -53,15 +56,18 @@ class PhotoError(DataError):
 
 
 class CheckpointError(DigitsError):
-    """A saved network or checkpoint is damaged, was not written by digits, or does not fit the options."""
+    """A saved network or checkpoint is damaged or does not fit the options."""
 
 
 class RunError(DigitsError):
-    """The folder of a run or a search is in use, missing, not writable, or belongs to other options."""
+    """The folder of a run or a search cannot be used.
+
+    It is in use, missing or not writable, or it was made with other options.
+    """
 
 
 class ServeError(DigitsError):
-    """The server cannot start: its address is not available, or an option does not allow it."""
+    """The server cannot start, because its address is not available or an option forbids it."""
 
 
 class TrainingError(DigitsError):

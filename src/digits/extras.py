@@ -25,7 +25,7 @@ EXTRAS = {  # name of the package in `import` -> the extra that installs it
 
 
 def missing_package(error: ModuleNotFoundError, what: str) -> MissingPackageError | None:
-    """Return an error with an installation command if a failed import is due to a missing optional package.
+    """Return an error that names the pip command for a missing optional package.
 
     Args:
         error: the exception of the failed import.

@@ -22,7 +22,7 @@ TEMPORARY = ".part"  # suffix of unfinished files; if a process is killed, its u
 
 
 def atomic_write(path: Path, content: bytes, *, previous: Path | None = None) -> None:
-    """Write a file so that it always has its complete old or its complete new content.
+    """Write a file atomically: it always has its complete old or new content.
 
     Args:
         path: the file to write. Its folder must exist.
@@ -78,7 +78,7 @@ def _keep(path: Path, previous: Path) -> None:
 
 
 def _sync_folder(folder: Path) -> None:
-    """Write the names of the files in `folder` to the disk, so that renaming survives a power cut.
+    """Make a renaming in `folder` survive a power cut: wait until it is on the disk.
 
     On Windows this does nothing, because Windows cannot open folders and does not need it.
     """

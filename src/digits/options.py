@@ -73,12 +73,12 @@ class Augmentation:
 
     @property
     def warps(self) -> bool:
-        """Whether images change their geometry: by rotation, scaling, shear, translation or distortion."""
+        """True if rotation, scaling, shear, translation or elastic distortion is switched on."""
         return any((self.rotation, self.scaling, self.shear, self.translation, self.elastic))
 
     @property
     def changes(self) -> bool:
-        """Whether at least one of the changes is switched on."""
+        """True if at least one of the changes is switched on."""
         return self.warps or any((self.thickness, self.sharpness, self.erasing))
 
 
@@ -122,7 +122,7 @@ class TrainOptions:
     input_dropout: float = 0.0
     """Dropout probability of the input pixels, only for the mlp."""
     ensemble: int = 1
-    """Number of networks to train and average. Their seeds are --seed, --seed + 1 and so on."""
+    """Number of networks to train; their probabilities are averaged. Seeds: --seed, --seed + 1, ..."""
 
     epochs: int = 25
     """Number of passes over the training images."""
@@ -264,6 +264,7 @@ def check_name(name: str | None, option: str = "name") -> None:
 
 
 def _check_fraction(option: str, value: float | None) -> None:
+    """Raise OptionError if the value is not None and not from 0 to below 1."""
     if value is not None and not 0 <= value < 1:  # this form is also true for NaN
         raise OptionError(f"--{option.replace('_', '-')} is {value}; expected a number from 0 to below 1")
 
@@ -283,7 +284,7 @@ def at_least(option: str, value: float, least: int) -> None:
 
 
 def to_json(options: TrainOptions) -> str:
-    """Return the options as the text of a JSON object, one line per option; paths become strings."""
+    """Return the options as the text of a JSON object, with one line per option."""
     return json.dumps(dataclasses.asdict(options), indent=2, default=str) + "\n"
 
 
@@ -319,7 +320,7 @@ def _from_dict(kind: type[Kind], values: Any) -> Kind:
 
 
 def _value_from_json(name: str, hint: Any, value: Any) -> Any:
-    """Convert a JSON value to the type of its option: a list to a tuple, a string to a path.
+    """Convert a JSON value to the type of its option, such as a string to a path.
 
     Args:
         name: name of the field.
@@ -362,6 +363,6 @@ def differences(old: TrainOptions, new: TrainOptions, ignore: frozenset[str]) ->
 
 
 def flat(options: TrainOptions) -> dict[str, Any]:
-    """Return the values of all options by field name; those of `augmentation` are entries of their own."""
+    """Return a dictionary from option names to values, including the augmentation options."""
     values = {field.name: getattr(options, field.name) for field in dataclasses.fields(options)}
     return {**dataclasses.asdict(values.pop("augmentation")), **values}

@@ -17,7 +17,7 @@ SHOWN_SKIPPED = 5  # number of skipped pictures that are listed; the others are 
 
 
 def show_custom_digits(console: Console, custom: CustomDigits, folder: Path) -> None:
-    """Print the number of pictures of each digit, and the pictures in `folder` that could not be used."""
+    """Print the numbers of pictures in `folder`, and the pictures that could not be used."""
     counts = torch.bincount(custom.digits.labels, minlength=CLASSES).tolist()
     show_line(console, "yours", f"{len(custom.digits):,} pictures in {printable(str(folder))}")
     show_line(console, "", " · ".join(f"{n:,} of {digit}" for digit, n in enumerate(counts) if n))
@@ -31,7 +31,7 @@ def show_custom_digits(console: Console, custom: CustomDigits, folder: Path) -> 
 
 
 def show_adaptation(console: Console, found: Adaptation, folder: Path) -> None:
-    """Print the accuracy on custom digits and on MNIST before and after training, and the saved files.
+    """Print the accuracies before and after the training, and the saved files.
 
     Args:
         console: where to print.
@@ -72,9 +72,9 @@ def _with_interval(side: Evaluation) -> str:
 
 
 def _changed_digits(custom: Change) -> str:
-    """Return a text with the numbers of held-out pictures read right before and after, digit by digit.
+    """Return, for each digit, how many held-out pictures were read right before and after.
 
-    Digits with equal numbers are left out.
+    The result is one line of text. Digits with equal numbers are left out.
     """
     pairs = zip(custom.before.per_class, custom.after.per_class, strict=True)
     words = [

@@ -15,9 +15,10 @@ ANNOUNCED = 1.0  # seconds of work after which one line is printed, if the outpu
 
 
 class PlainConsole(Console):
-    """A console that raises BrokenPipeError when the output is closed, as by `digits ... | head`.
+    """A console that raises BrokenPipeError when its output was closed.
 
-    A console of the package rich would exit the process instead.
+    For example, `digits ... | head` closes the output early. A console of the package rich would exit the
+    process instead.
     """
 
     def on_broken_pipe(self) -> None:
@@ -50,8 +51,8 @@ def download_bar(console: Console) -> Iterator[Callable[[str, int, int | None], 
     If the output is not a terminal, print one line per file instead.
 
     Yields:
-        A function to call with the file's name, the number of bytes received, and the total number of bytes
-        (None if it is unknown).
+        A function of three arguments: the file's name, the number of bytes received, and the total number
+        of bytes (None if it is unknown). Call it whenever bytes have been received.
     """
     if not console.is_terminal:
         named: set[str] = set()

@@ -48,7 +48,7 @@ def describe_training(options: TrainOptions) -> str:
 
 
 def _regularisation(options: TrainOptions) -> list[str]:
-    """Return one text for each option that changes the training; it is empty if the option is off."""
+    """Return one text for each option; the text is empty if the option is off."""
     strengths = dataclasses.asdict(options.augmentation)
     if not options.augmentation.elastic:
         del strengths["smoothness"]

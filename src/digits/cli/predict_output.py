@@ -24,7 +24,7 @@ TEXT = 5  # characters; smallest width of the column with the accepted digits
 
 
 def as_json(path: Path, answer: Reading | PhotoError) -> str:
-    """Return the result of the picture `path` as a JSON object: one line of ASCII text.
+    """Return the result of one picture as a JSON object on one line.
 
     Args:
         path: the picture.
@@ -42,7 +42,7 @@ def name_width(paths: Sequence[Path]) -> int:
 
 
 def as_lines(path: Path, answer: Reading | PhotoError, *, names: int, columns: int) -> str:
-    """Return the result of the picture `path` as lines of text.
+    """Return the result of one picture as lines of text.
 
     Args:
         path: the picture.

@@ -34,7 +34,7 @@ def show_run(console: Console, run: Run) -> None:
 
 
 def show_notices(console: Console, run: Run) -> None:
-    """Print the messages of opening a run, for example that it was resumed or a checkpoint was damaged."""
+    """Print the messages about a run, for example that it was resumed."""
     for notice in run.notices:
         console.print(f"note: {notice}")
     if run.resumed_at:
@@ -44,7 +44,7 @@ def show_notices(console: Console, run: Run) -> None:
 
 
 def show_header(console: Console, run: Run) -> None:
-    """Print the header of the table of epochs. In an ensemble, print the name of the network before it."""
+    """Print the header of the table of epochs; in an ensemble, also the network's name."""
     console.print()
     if run.member:
         o = run.member.options

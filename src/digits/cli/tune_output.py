@@ -17,7 +17,7 @@ NOTES = {"complete": "", "pruned": "pruned", "failed": "failed"}  # printed afte
 
 
 def show_study(console: Console, study: Study) -> None:
-    """Print the folder of a search, the searched options and the limits, and the header of the table."""
+    """Print the folder, the options and the limits of a search, and the table's header."""
     o, start, done = study.options, study.start, len(study.trials)
     limits = [
         f"{o.budget} trials" if o.budget is not None else "",
@@ -34,7 +34,7 @@ def show_study(console: Console, study: Study) -> None:
 
 
 def show_trial(console: Console, study: Study, trial: Trial) -> None:
-    """Print the line of one trial in the table; a star marks the best complete trial so far."""
+    """Print the line of one trial in the table; a star marks the best so far."""
     o = trial.options
     star = "*" if study.best and study.best.number == trial.number else " "
     accuracy = f"{trial.accuracy:.2%}" if trial.accuracies else "-"
@@ -49,7 +49,7 @@ def show_trial(console: Console, study: Study, trial: Trial) -> None:
 
 
 def show_report(console: Console, study: Study, report: Report) -> None:
-    """Print the best trials, the importances of the options, and a command that trains with the best."""
+    """Print the best trials, the importances, and a command that trains with the best options."""
     for notice in study.notices:
         console.print(f"note: {notice}")
     states = [trial.state for trial in report.trials]
@@ -69,7 +69,7 @@ def show_report(console: Console, study: Study, report: Report) -> None:
 
 
 def _show_best(console: Console, study: Study, report: Report) -> None:
-    """Print a table of the best trials: one column per trial, one row per searched option."""
+    """Print a table with one column per trial and one row per searched option."""
     best = report.best[:SHOWN_BEST]
     console.print()
     console.print(f"{'best trials':<14}" + "".join(f"{f'#{t.number}':>11}" for t in best) + "   importance")

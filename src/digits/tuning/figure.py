@@ -33,7 +33,7 @@ from digits.figure_style import (
 from digits.tuning.trials import Trial
 
 ACCURACIES = (0.1, 0.5, 0.8, 0.9, 0.95, 0.97, 0.98, 0.99, 0.993, 0.995, 0.997, 0.998, 0.999)  # for ticks
-BEST_ERROR = 1e-4  # error rate at which a trial without errors is drawn; log10(0) would be infinite
+BEST_ERROR = 1e-4  # error rate at which a trial without errors is drawn, because log10(0) is infinite
 ROW_HEIGHT = 40  # pixels; height of one importance bar with the space around it
 
 
@@ -125,7 +125,7 @@ def _trial_by_trial(panel: Axes, trials: Sequence[Trial], best: Trial) -> None:
 
 
 def _epoch_by_epoch(panel: Axes, trials: Sequence[Trial], best: Trial) -> None:
-    """Draw one line per trial: blue for the best, pale blue for complete ones, grey for the others."""
+    """Draw one line per trial: the best blue, complete ones pale blue, others grey."""
     for trial in sorted(trials, key=lambda t: (t is best, t.state == "complete")):
         colour = BLUE if trial is best else PALE_BLUE if trial.state == "complete" else GREY
         look: dict[str, Any] = {
@@ -158,7 +158,13 @@ def _set_limits(panel: Axes, first: float, last: float) -> None:
 
 
 def _importance_bars(canvas: Axes, top: float, importances: Mapping[str, float]) -> None:
-    """Draw one bar for the importance of each option, largest first; `top` is in pixels from the top."""
+    """Draw one bar for the importance of each option, largest first.
+
+    Args:
+        canvas: the axes that cover the whole figure, in pixels.
+        top: distance from the top of the figure in pixels.
+        importances: option -> share, from 0 to 1.
+    """
     write(canvas, MARGIN, top, "What set the best quarter apart", weight="bold", va="top")
     left, width = 200, WIDTH - MARGIN - 200 - 90
     largest = max(*importances.values(), 1e-9)

@@ -58,7 +58,7 @@ def write_report(report: Report, start: TrainOptions, groups: Sequence[Group]) -
 
 
 def _table(report: Report, start: TrainOptions, groups: Sequence[Group]) -> str:
-    """Return the text of trials.csv: one line per trial, with the values of the searched options."""
+    """Return the text of trials.csv: one line per trial, with its searched options."""
     table = io.StringIO()
     rows = csv.writer(table, lineterminator="\n")
     names = space.settings(start, groups)

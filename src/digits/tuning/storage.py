@@ -52,7 +52,7 @@ def open_storage(url: str | None, folder: Path) -> Iterator[optuna.storages.Base
 
 
 def proposal_lock(url: str | None, folder: Path) -> Path:
-    """Return the path of the lock file that a worker holds while it proposes and starts a trial.
+    """Return the lock file that a worker holds while it proposes and starts a trial.
 
     For SQLite the lock file is beside the database, so that all searches in this file share it: without the
     lock, two processes could start the same SQLite trial. Database servers prevent this themselves. Their
@@ -92,7 +92,7 @@ class Journal(JournalFileBackend):
             yield from super().read_logs(log_number_from)
 
     def append_logs(self, logs: list[dict[str, Any]]) -> None:
-        """Append entries, and wait until they are on the disk. Remove an incomplete last line before."""
+        """Remove an incomplete last line, append entries, and wait until they are on the disk."""
         with self._errors(), self.lock:  # the same process may acquire this lock twice
             content = self.path.read_bytes()
             if content and not content.endswith(b"\n"):
@@ -145,7 +145,7 @@ def _connect(url: str) -> optuna.storages.RDBStorage:
 
 
 def _with_driver(url: str) -> str:
-    """Return the URL; for PostgreSQL, with the name of the driver psycopg 3 if it is installed."""
+    """Return the URL, with the driver psycopg 3 for PostgreSQL if it is installed."""
     scheme, separator, rest = url.partition("://")
     if scheme in ("postgresql", "postgres") and importlib.util.find_spec("psycopg"):
         scheme = "postgresql+psycopg"

@@ -163,7 +163,7 @@ class Study:
         self._shown = {trial.number for trial in self._finished()}
 
     def check_start(self) -> None:
-        """Store the starting options in a new study, or compare them with those of an old study.
+        """Store the starting options in a new study, or check those of an old study.
 
         Raises:
             RunError: if the study was started with other training options or other images.
@@ -306,7 +306,7 @@ class Study:
         sweep_locks(self.folder)
 
     def _never_started(self, trial: FrozenTrial) -> bool:
-        """Return True if a running trial has no worker's name because its worker died before storing it."""
+        """Return True if the worker of a running trial died before it stored its name."""
         if self.options.storage is None or self.options.storage.startswith("sqlite"):
             return True  # a living worker would hold the proposal lock, but this worker holds it
         begun = trial.datetime_start
@@ -350,8 +350,9 @@ class Study:
     def _importances(self) -> dict[str, float]:
         """Return the importance of each searched option, as shares that sum to 1.
 
-        An option is important if its values in the best quarter of the complete trials are distributed
-        differently than in all complete trials. Source: PED-ANOVA, Watanabe et al. 2023, arXiv 2304.10255.
+        Compare the best quarter of the complete trials with all complete trials. An option is important if
+        its values are distributed differently in the two groups. The method is PED-ANOVA.
+        Source: Watanabe et al. 2023, arXiv 2304.10255.
         """
         evaluator = optuna.importance.PedAnovaImportanceEvaluator(target_quantile=TOP)
         found = optuna.importance.get_param_importances(self.optuna_study, evaluator=evaluator)

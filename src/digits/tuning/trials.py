@@ -36,7 +36,7 @@ class Trial:
 
     @property
     def accuracy(self) -> float:
-        """Validation accuracy, 0 to 1, of the network that would be saved; 0 if no epoch was finished."""
+        """Validation accuracy of the saved network, 0 to 1; 0 if no epoch was finished."""
         return kept_accuracy(self.accuracies, self.options)
 
 

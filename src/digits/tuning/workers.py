@@ -138,7 +138,10 @@ def _start(target: Callable[..., None], arguments: tuple[Any, ...], end: Connect
 
 
 def _is_closed(end: Connection) -> bool:
-    """Return True if the other end of the pipe was closed. Nothing is ever sent through this pipe."""
+    """Return True if the other end of the pipe was closed.
+
+    Nothing is ever sent through this pipe, so `poll` returns True only for this reason.
+    """
     try:
         return end.poll()
     except OSError:  # Windows raises this error when the pipe is closed
