@@ -182,7 +182,7 @@ def _area_of(digit: Digit, reading: Reading, area: Area) -> Area:
 
 
 def _draw_frame(canvas: Axes, number: int, digit: Digit, area: Area, size: float) -> None:
-    """Draw a frame around a mark, and its number in the upper left corner; `size` of the number in points."""
+    """Draw a frame around a mark, and its number of `size` points in the upper left corner."""
     x, y, width, height = area
     colour = BLUE if digit.accepted else VERMILLION
     style = "solid" if digit.accepted else "dashed"
