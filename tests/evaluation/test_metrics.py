@@ -12,7 +12,8 @@ from support.predictions import answers
 from torch import Tensor
 
 from digits.errors import DataError
-from digits.evaluation.metrics import DISPUTED, evaluate_logits, evaluate_undisputed, most_confident_mistakes
+from digits.evaluation.disputed_labels import DISPUTED, evaluate_undisputed
+from digits.evaluation.metrics import evaluate_logits, most_confident_mistakes
 
 
 @pytest.mark.parametrize("seed", range(5))

@@ -13,8 +13,9 @@ from digits.data import loading
 from digits.data.dataset import Digits
 from digits.data.splits import split
 from digits.errors import CheckpointError, DataError
+from digits.evaluation.disputed_labels import DISPUTED
 from digits.evaluation.logits import compute_logits
-from digits.evaluation.metrics import DISPUTED, evaluate_logits
+from digits.evaluation.metrics import evaluate_logits
 from digits.evaluation.saved_models import undisputed_test
 from digits.networks.mlp import MLP
 from digits.networks.model_file import save_model

@@ -9,7 +9,7 @@ import torch
 
 import digits
 from digits.data.collection import Collection
-from digits.evaluation import metrics
+from digits.evaluation import disputed_labels, metrics
 from digits.evaluation.logits import compute_logits
 from digits.networks.bundled import BUNDLED, model_path
 from digits.networks.model_file import load_model
@@ -54,7 +54,7 @@ def test_a_bundled_network_reaches_its_cards_figures(name: str, mnist: Collectio
     logits = compute_logits(digits.load(name), mnist.test)
     found, row = metrics.evaluate_logits(logits, mnist.test.labels), card(name)
     assert row["test"] == f"{found.accuracy:.2%}".replace("%", " %")
-    undisputed = metrics.evaluate_undisputed(logits, mnist.test.labels)
+    undisputed = disputed_labels.evaluate_undisputed(logits, mnist.test.labels)
     assert row["without disputed"] == f"{undisputed.accuracy:.2%}".replace("%", " %")
     assert row["weights"] == f"{sum(p.numel() for p in digits.load(name).parameters()):,}"
 

@@ -30,8 +30,8 @@ from digits.networks.model_file import load_single
 from digits.networks.network import Network
 from digits.reading.reader import Reader
 from digits.training import adapting, custom_digits, fine_tuning
+from digits.training.adapt_options import AdaptOptions
 from digits.training.adaptation import Adaptation, AdaptResult, save_adaptation
-from digits.training.options import AdaptOptions
 
 Pixels = npt.NDArray[np.uint8]
 

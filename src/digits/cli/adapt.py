@@ -3,7 +3,7 @@
 import json
 
 from digits.cli.parsing import parse
-from digits.training.options import AdaptOptions
+from digits.training.adapt_options import AdaptOptions
 
 
 def adapt(arguments: list[str]) -> int:

@@ -31,7 +31,7 @@ from digits.extras import missing_package
 from digits.options import TrainOptions
 from digits.reading.options import PredictOptions
 from digits.serving.options import ServeOptions
-from digits.training.options import AdaptOptions
+from digits.training.adapt_options import AdaptOptions
 from digits.tuning.options import TuneOptions
 from digits.version import __version__
 

@@ -14,7 +14,7 @@ from digits.data.collection import Collection
 from digits.data.dataset import Digits
 from digits.data.download import Progress
 from digits.errors import CheckpointError, DataError
-from digits.evaluation import comparison, logits, metrics
+from digits.evaluation import comparison, disputed_labels, logits, metrics
 from digits.evaluation.comparison import Comparison
 from digits.evaluation.metrics import Evaluation
 from digits.networks.bundled import model_path
@@ -131,7 +131,7 @@ def undisputed_test(collection: Collection, logits: torch.Tensor, test: Digits) 
     """
     if collection.dataset != "mnist" or not collection.published or collection.test is None:
         return None
-    return metrics.evaluate_undisputed(logits, test.labels)
+    return disputed_labels.evaluate_undisputed(logits, test.labels)
 
 
 @dataclass(frozen=True)

@@ -1,8 +1,8 @@
 """Segment a page into rows of digits.
 
 1. characters.py joins components to characters, and rows.py groups these into rows.
-2. cutting.py cuts wide characters into pieces.
-3. lattice.py chooses which pieces form a digit. The classifier's confidence decides together with the shape.
+2. seams.py cuts wide characters into pieces.
+3. cheapest_cuts.py chooses which pieces form a digit, by their shape and the confidence of the classifier.
 
 Widths are in heights of the character, unless a line names typical heights of the page.
 """
@@ -14,12 +14,12 @@ import numpy.typing as npt
 
 from digits.reading.candidates import Candidate, Candidates, Classify
 from digits.reading.characters import characters_of
+from digits.reading.cheapest_cuts import cheapest_path, spans_of
 from digits.reading.components import Component, typical_height
-from digits.reading.cutting import pieces_of
-from digits.reading.lattice import cheapest_path, spans_of
 from digits.reading.options import THRESHOLD
 from digits.reading.page_scale import ScaledPage
 from digits.reading.rows import rows_of
+from digits.reading.seams import pieces_of
 
 MAX_SPANS = 600  # in a row; a scribble with more spans is not cut, because that would take too long
 

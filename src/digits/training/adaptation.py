@@ -12,7 +12,7 @@ from digits.evaluation.comparison import Comparison
 from digits.evaluation.metrics import Evaluation
 from digits.networks import model_file
 from digits.networks.network import Network
-from digits.training.options import AdaptOptions
+from digits.training.adapt_options import AdaptOptions
 from digits.training.run_folder import next_name
 
 

@@ -31,9 +31,9 @@ from digits.networks.model_file import load_single, versions
 from digits.networks.network import Network
 from digits.seeds import generator
 from digits.training import fine_tuning
+from digits.training.adapt_options import AdaptOptions
 from digits.training.adaptation import Adaptation, AdaptResult, Change, save_adaptation
 from digits.training.custom_digits import CustomDigits, load_custom_digits
-from digits.training.options import AdaptOptions
 
 FOLDS = 5  # number of parts for cross-validation; each part is held out once
 MANY = 250  # custom digits; with this many, one fifth (50 or more) is enough to measure the accuracy

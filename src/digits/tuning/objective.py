@@ -1,7 +1,6 @@
 """Run one trial of a search: propose options, train with them, and stop early if the trial is bad.
 
 make_sampler()   Optuna's algorithm that proposes options from the results of earlier trials
-make_pruner()    Optuna's rule that stops ("prunes") bad trials early
 propose()        the options of one trial
 train_trial()    the validation accuracy with these options
 """
@@ -18,13 +17,10 @@ from digits.options import TrainOptions
 from digits.training.loop import train
 from digits.training.state import State
 from digits.tuning import space
-from digits.tuning.options import Group, Pruner
+from digits.tuning.options import Group
 from digits.tuning.trials import kept_accuracy
 
-WARM_UP = 5  # no pruning in the first 1/5 of the epochs, because a schedule may still raise the rate then
 STARTUP = 10  # number of random trials before the sampler uses earlier results; Optuna's default
-PRUNER_STARTUP = 5  # number of complete trials that median pruning needs; Optuna's default
-REDUCTION = 3  # successive halving continues the best third of the trials; Li et al. 2020, arXiv 1810.05934
 SEED_STEP = 1_000_003  # a large prime, so that searches with different seeds have different sampler seeds
 
 
@@ -46,20 +42,6 @@ def make_sampler(seed: int, number: int) -> optuna.samplers.BaseSampler:
     """
     seed = (SEED_STEP * seed + number) % 2**32
     return optuna.samplers.TPESampler(n_startup_trials=STARTUP, constant_liar=True, seed=seed)
-
-
-def make_pruner(name: Pruner, epochs: int) -> optuna.pruners.BasePruner:
-    """Return Optuna's pruner for an option value.
-
-    Args:
-        name: "median", "halving" or "none".
-        epochs: number of epochs of a complete training.
-    """
-    if name == "median":
-        return optuna.pruners.MedianPruner(PRUNER_STARTUP, n_warmup_steps=epochs // WARM_UP)
-    if name == "halving":
-        return optuna.pruners.SuccessiveHalvingPruner(min_resource=1, reduction_factor=REDUCTION)
-    return optuna.pruners.NopPruner()
 
 
 def propose(trial: optuna.Trial, start: TrainOptions, groups: Sequence[Group]) -> TrainOptions:

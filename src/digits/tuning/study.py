@@ -34,8 +34,9 @@ from digits.training import run
 from digits.training.resume import WITHOUT_EFFECT
 from digits.training.teacher import load_teacher
 from digits.tuning import space
-from digits.tuning.objective import Stopped, make_pruner, make_sampler, propose, train_trial
+from digits.tuning.objective import Stopped, make_sampler, propose, train_trial
 from digits.tuning.options import Group, Pruner, TuneOptions
+from digits.tuning.pruning import make_pruner
 from digits.tuning.report import Report, write_report
 from digits.tuning.storage import open_storage, proposal_lock
 from digits.tuning.trials import FINISHED, Trial, by_rank, to_trial

@@ -1,7 +1,7 @@
 """Cut a character into pieces along seams.
 
 A seam is a path from the top of a character to its bottom that crosses little ink. There are more seams than
-digits need; lattice.py decides which of them are used.
+digits need; cheapest_cuts.py decides which of them are used.
 
 Lengths are in typical heights of a character, unless a line names another unit. The limits were chosen on the
 development pictures, together with those of the lattice: docs/log.md, 2026-11-26, "Cheque amounts".

@@ -1,6 +1,6 @@
 """Find the digits of a row as the cheapest path through a lattice of pieces.
 
-A piece is a part of a character, from cutting.py. A span is a group of neighbouring pieces that may be one
+A piece is a part of a character, from seams.py. A span is a group of neighbouring pieces that may be one
 digit. A path goes from left to right through the row; it takes spans as digits and skips other pieces. Each
 digit, cut and skipped piece has a cost. The path with the smallest sum gives the digits.
 
@@ -21,8 +21,8 @@ import numpy as np
 import numpy.typing as npt
 
 from digits.reading.components import Component, cropped, union
-from digits.reading.cutting import Piece, holes
 from digits.reading.filters import running
+from digits.reading.seams import Piece, holes
 
 MAX_PIECES = 9  # largest number of pieces in one digit
 MAX_WIDTH = 1.4  # largest width of a digit
