@@ -1,13 +1,14 @@
-"""Change the images of a batch at random, as if other people had written the digits.
+"""Change the images of a batch at random, similar to other people's handwriting.
 
 `augment` consists of two steps:
     1. `draw` returns random numbers for the batch.
-    2. `distort` uses them to change the thickness of strokes, the geometry (`warp`) and the sharpness, and to
-       erase rectangles. This step has no randomness.
+    2. `distort` uses them to change the images. This step has no randomness.
 
-Rotation, scaling, shear, translation and elastic distortion are done together in one warp: for each pixel of
-the new image, a position in the old image is computed, and the value at this position is interpolated. All
-positions of a batch are computed by one matrix product.
+`distort` makes these changes, one after another:
+    - `thicken` makes strokes thicker or thinner.
+    - `warp` rotates, scales, shears, moves and bends the digit.
+    - `sharpen` makes the edges of strokes sharper.
+    - `erase` fills a rectangle with grey.
 
 All images are float (B, 1, 28, 28) in [0, 1], on any device. The given images stay unchanged. Positions and
 lengths are in pixels unless stated otherwise. The origin is the centre of the image; x points to the right
@@ -25,14 +26,15 @@ from digits.errors import DataError
 from digits.mnist import SIDE
 from digits.options import Augmentation
 
-# Columns of the random numbers that `draw` returns. The first 14 are uniform: those for the affine map, the
-# thickness, the erased rectangle and the sharpness. Normal ones for elastic distortion follow.
+# Columns of the random numbers that `draw` returns. AFFINE is for rotation, scaling, shear and translation,
+# WEIGHT for the thickness, RECTANGLE for erasing, EDGE for the sharpness. These 14 numbers are uniform.
+# Normal numbers for elastic distortion follow.
 AFFINE, WEIGHT, RECTANGLE, EDGE = slice(0, 6), 6, slice(7, 13), 13
 UNIFORM = 14  # number of uniform random numbers for each image
 # Grey value that sharpening does not change. It is below 0.5, because thin strokes in MNIST are mostly grey.
 SOFT = 0.4
-# The elastic modes keep this part of the variance of the displacements. The part that they leave out has 3 %
-# of the size of the displacements.
+# Elastic modes are smooth displacement fields (see `elastic_modes`). Weak ones are left out. The others keep
+# this part of the variance. The displacements change by about 3 % of their size (the square root of 0.001).
 KEPT = 0.999
 # Range of the area of an erased rectangle, as a fraction of the image. Zhong et al. 2020 erase up to 0.4, but
 # in images that an object fills. A digit's box is only half of its image.
@@ -46,7 +48,7 @@ def augment(images: Tensor, augmentation: Augmentation, generator: torch.Generat
     Args:
         images: float32 or float64 (B, 1, 28, 28) in [0, 1].
         augmentation: Strength of each change; 0 turns it off.
-        generator: Source of the random numbers. The same state of the generator gives the same result.
+        generator: Source of the random numbers.
     Returns:
         Changed images of the same type and shape; `images` itself if all strengths are 0.
     Raises:
@@ -56,21 +58,19 @@ def augment(images: Tensor, augmentation: Augmentation, generator: torch.Generat
 
 
 def draw(count: int, augmentation: Augmentation, generator: torch.Generator) -> Tensor:
-    """Return the random numbers that `distort` needs, one row for each image.
-
-    This is a separate function for training with several processes. Each process draws the numbers of the
-    whole batch and uses only the rows of its images, so the result does not depend on their number.
-
-    Elastic distortion needs additional numbers. Otherwise the strengths have no influence on the numbers.
+    """Return the random numbers for `distort`.
 
     Args:
         count: Number of images B.
-        augmentation: Says whether elastic distortion is on, and its smoothness.
+        augmentation: Its `elastic` and `smoothness` decide how many numbers are needed.
         generator: Source of the random numbers.
     Returns:
-        float32 (B, 14) on the generator's device, uniform in [-1, 1). With elastic distortion it is
-        (B, 14 + 2 M) for M elastic modes, and the additional numbers have a standard normal distribution.
+        float32, one row for each image, on the generator's device:
+            (B, 14) without elastic distortion, uniform in [-1, 1).
+            (B, 14 + 2 M) with M elastic modes. The other 2 M are standard normal.
     """
+    # Each of several training processes draws the numbers of the whole batch and uses the rows of its own
+    # images. So the result does not depend on the number of processes.
     numbers = torch.empty(count, UNIFORM, device=generator.device).uniform_(-1, 1, generator=generator)
     if not augmentation.elastic:
         return numbers
@@ -80,12 +80,12 @@ def draw(count: int, augmentation: Augmentation, generator: torch.Generator) -> 
 
 
 def distort(images: Tensor, augmentation: Augmentation, draws: Tensor) -> Tensor:
-    """Change each image of a batch, with random numbers that were drawn before.
+    """Change each image of a batch with given random numbers.
 
     Args:
         images: float32 or float64 (B, 1, 28, 28) in [0, 1].
         augmentation: Strength of each change; 0 turns it off.
-        draws: One row of random numbers for each image, as `draw` returns them.
+        draws: Random numbers from `draw`, one row for each image.
     Returns:
         Changed images of the same type and shape; `images` itself if all strengths are 0.
     Raises:
@@ -109,30 +109,31 @@ def distort(images: Tensor, augmentation: Augmentation, draws: Tensor) -> Tensor
 
 
 def warp(images: Tensor, positions: Tensor) -> Tensor:
-    """Return new images whose pixels are taken from given positions of the old images.
+    """Move the pixels of each image to new positions.
 
-    Values between pixels are interpolated bilinearly. Outside the old image they are 0.
+    Each new pixel has a position in the old image. Its value is interpolated there.
+    Outside the old image the value is 0.
 
     Args:
         images: float (B, 1, 28, 28) in [0, 1].
-        positions: float (B, 2, 28, 28), for each new pixel its x and y in the old image. The unit is that of
-            PyTorch's grid_sample: -1 is the left or upper edge of the image, 1 the right or lower edge.
+        positions: float (B, 2, 28, 28), x and y in the old image for each new pixel.
+            -1 is the left or upper edge, 1 the right or lower edge.
     Returns:
         float (B, 1, 28, 28) in [0, 1].
     """
     grid = positions.permute(0, 2, 3, 1)  # (B, 28, 28, 2)
-    # Clamped, because rounding errors can make a value slightly larger than 1.
+    # Bilinear interpolation. Rounding errors can make a value slightly larger than 1, so it is clamped.
     return F.grid_sample(images, grid, align_corners=False).clamp_(0, 1)
 
 
 def _positions(augmentation: Augmentation, draws: Tensor) -> Tensor:
-    """Compute the positions for `warp`: an affine map of each pixel plus its elastic displacement.
+    """Compute the positions for `warp` from random numbers.
 
     Args:
         augmentation: Strengths of the changes.
-        draws: (B, N), as `draw` returns them.
+        draws: (B, N), random numbers from `draw`.
     Returns:
-        (B, 2, 28, 28) as x and y, in the unit of `warp`.
+        (B, 2, 28, 28), x and y from -1 to 1 over the width of the image.
     """
     turn, wider, higher, slant, right, down = draws[:, AFFINE].unbind(1)
     matrices = affine_matrices(
@@ -143,6 +144,8 @@ def _positions(augmentation: Augmentation, draws: Tensor) -> Tensor:
         augmentation.translation * right,
         augmentation.translation * down,
     )
+    # An affine map (rotation, scaling, shear, translation) of each pixel, plus its elastic displacement. One
+    # matrix product computes both for the whole batch.
     basis = _basis(augmentation.elastic, augmentation.smoothness, draws.dtype, draws.device)
     normal = draws[:, UNIFORM:].view(len(draws), 2, len(basis) - 3)
     positions = torch.cat([matrices, normal], 2) @ basis  # (B, 2, 3 + M) @ (3 + M, 784)
@@ -151,17 +154,16 @@ def _positions(augmentation: Augmentation, draws: Tensor) -> Tensor:
 
 @functools.lru_cache(maxsize=16)
 def _basis(elastic: float, smoothness: float, dtype: torch.dtype, device: torch.device) -> Tensor:
-    """Return the fixed fields from which all positions are computed as weighted sums.
+    """Return fixed fields whose weighted sums are the positions for `warp`.
 
-    A field is one number for each pixel. The rows are the x and the y of each pixel, a constant, and the M
-    elastic modes. The constant allows translation.
+    A field is one number for each pixel.
 
     Args:
         elastic: Strength of elastic distortion; 0 for no modes.
         smoothness: Smoothness of elastic distortion in pixels.
         dtype, device: Type and device of the result.
     Returns:
-        (3 + M, 784), in the unit of `warp`.
+        (3 + M, 784): x, y and 1 at each pixel, then M elastic modes. Half the image is 1.
     """
     place = torch.arange(SIDE, dtype=torch.float64) - (SIDE - 1) / 2
     y, x = torch.meshgrid(place, place, indexing="ij")
@@ -174,10 +176,9 @@ def _basis(elastic: float, smoothness: float, dtype: torch.dtype, device: torch.
 def affine_matrices(
     angle: Tensor, scale_x: Tensor, scale_y: Tensor, shear: Tensor, right: Tensor, down: Tensor
 ) -> Tensor:
-    """Return the affine maps from positions in the new images to positions in the old images.
+    """Return matrices that scale, shear, rotate and move digits.
 
-    The digit is first scaled, then sheared, then rotated, then moved. The matrices contain the inverse of
-    these steps, because a warp needs the old position of each new pixel.
+    The changes happen in this order. A matrix maps each new pixel back to its old position.
 
     Args:
         angle: (B,), rotation anticlockwise in radians.
@@ -185,8 +186,9 @@ def affine_matrices(
         shear: (B,), angle in radians by which the digit leans to the right.
         right, down: (B,), translation in pixels.
     Returns:
-        (B, 2, 3). The product with (x, y, 1) of a new pixel is (x, y) in the old image, in pixels.
+        (B, 2, 3). Matrix @ (new x, new y, 1) = (old x, old y), in pixels.
     """
+    # The inverse of the changes, because a warp needs the old position of each new pixel.
     cos, sin, lean = angle.cos(), angle.sin(), shear.tan()
     unturn_unshear = torch.stack([cos + lean * sin, lean * cos - sin, sin, cos], 1).view(-1, 2, 2)
     linear = unturn_unshear / torch.stack([scale_x, scale_y], 1).unsqueeze(2)
@@ -196,25 +198,24 @@ def affine_matrices(
 
 @functools.lru_cache(maxsize=16)
 def elastic_modes(smoothness: float) -> Tensor:
-    """Return the modes of elastic distortion: smooth fields of displacements.
+    """Return smooth displacement fields for elastic distortion.
 
-    Elastic distortion moves each pixel by a random displacement that changes smoothly over the image. Here
-    the displacements along x are the sum of all modes, each multiplied by a standard normal random number.
-    Those along y are a second such sum.
-
-    Simard et al. draw a uniform random number from -1 to 1 for each pixel and smooth these numbers with a
-    Gaussian. The smoothed numbers have, nearly, a joint normal distribution. The covariance of two pixels at
-    the distance d is exp(-d² / (4 s²)) / (12 pi s²), where s is `smoothness`. The modes are the eigenvectors
-    of this covariance, multiplied by the square roots of the eigenvalues (Karhunen-Loève expansion). They
-    need fewer random numbers: for s = 4, 42 instead of 784 along each axis.
+    Elastic distortion moves each pixel by a random distance. Neighbouring pixels move alike.
+    A random sum of these fields gives the distances along x, a second sum those along y.
 
     Args:
-        smoothness: Standard deviation of the Gaussian in pixels.
+        smoothness: Width of the smoothing (standard deviation of a Gaussian) in pixels.
     Returns:
-        float64 (M, 28, 28), displacements in pixels for the strength 1. The strongest mode is the first.
+        float64 (M, 28, 28), displacements in pixels for strength 1. The strongest is first.
 
     Source: Simard, Steinkraus and Platt 2003, section 2.
     """
+    # Simard et al. draw a uniform random number from -1 to 1 for each pixel, and smooth these numbers with a
+    # Gaussian. The smoothed numbers are nearly normal. Two pixels at the distance d have the covariance
+    # exp(-d² / (4 s²)) / (12 pi s²), where s is `smoothness`. The modes are the eigenvectors of this
+    # covariance, multiplied by the square roots of the eigenvalues (Karhunen-Loève expansion). A sum of all
+    # modes, each multiplied by a standard normal number, has the same covariance. It needs fewer random
+    # numbers: for s = 4, 42 instead of 784 along each axis.
     place = torch.arange(SIDE, dtype=torch.float64)
     distance = place[:, None] - place
     powers, lines = torch.linalg.eigh(torch.exp(-(distance**2) / (4 * smoothness**2)))
@@ -231,17 +232,17 @@ def elastic_modes(smoothness: float) -> Tensor:
 def thicken(images: Tensor, radius: Tensor) -> Tensor:
     """Make the strokes of each image thicker or thinner.
 
-    For thicker strokes, the maximum of each pixel and its four neighbours is computed (a dilation). For
-    thinner strokes it is the minimum (an erosion). The result is a mean of the old image and this image, in
-    which this image has the weight |radius|.
+    Thicker strokes use the brightest of each pixel and its four neighbours.
+    Thinner strokes use the darkest.
 
     Args:
         images: float (B, 1, 28, 28) in [0, 1].
-        radius: float (B,) from -1 to 1: pixels by which the edges of strokes move outwards. Negative values
-            make strokes thinner.
+        radius: float (B,) from -1 to 1, pixels by which edges of strokes move outwards.
     Returns:
         float (B, 1, 28, 28) in [0, 1].
     """
+    # The result is a mean of the old image and of a thicker or thinner one. The weight of the second image
+    # is |radius|. The maximum over the neighbours is called dilation, the minimum erosion.
     radius = radius.view(-1, 1, 1, 1)
     sign = radius.sign()
     signed = images * sign  # allows one code for both: an erosion of x is minus the dilation of -x
@@ -254,26 +255,26 @@ def thicken(images: Tensor, radius: Tensor) -> Tensor:
 
 
 def sharpen(images: Tensor, factor: Tensor) -> Tensor:
-    """Increase the contrast of each image, which makes the edges of strokes sharper.
+    """Increase the contrast of each image.
 
-    The difference between each pixel and SOFT is multiplied by the factor. The result is clipped to [0, 1].
+    Edges of strokes become sharper.
 
     Args:
         images: float (B, 1, 28, 28) in [0, 1].
-        factor: float (B,), at least 1.
+        factor: float (B,), at least 1. It multiplies the difference from SOFT.
     Returns:
-        float (B, 1, 28, 28) in [0, 1].
+        float (B, 1, 28, 28), clipped to [0, 1].
     """
     return torch.lerp(images.new_tensor(SOFT), images, factor.view(-1, 1, 1, 1)).clamp_(0, 1)
 
 
 def erase(images: Tensor, left: Tensor, top: Tensor, width: Tensor, height: Tensor, grey: Tensor) -> Tensor:
-    """Fill a rectangle of each image with a grey value.
+    """Fill one rectangle of each image with a grey value.
 
     Args:
         images: float (B, 1, 28, 28) in [0, 1].
-        left, top: (B,), position of the rectangle in whole pixels from the upper left corner of the image.
-        width, height: (B,), size of the rectangle in whole pixels. With the height 0 nothing is filled.
+        left, top: (B,), whole pixels from the upper left corner of the image.
+        width, height: (B,), size in whole pixels. Height 0 fills nothing.
         grey: (B,), value in [0, 1].
     Returns:
         float (B, 1, 28, 28) in [0, 1].
@@ -289,7 +290,7 @@ def _rectangles(probability: float, numbers: Tensor) -> tuple[Tensor, ...]:
     """Choose a rectangle for each image, from random numbers.
 
     Args:
-        probability: Probability that an image gets a rectangle. Otherwise its height is 0.
+        probability: Probability of a rectangle. Without one its height is 0.
         numbers: (B, 6), uniform in [0, 1).
     Returns:
         left, top, width, height and grey for `erase`, each (B,).

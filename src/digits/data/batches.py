@@ -11,22 +11,20 @@ from digits.seeds import generator
 
 
 class Batches:
-    """An iterable over the batches of a data set, one epoch per loop.
+    """An iterable over the batches of a data set.
 
-    The first `for images, labels in batches:` yields epoch 0, the second one epoch 1, and so on. Each batch
-    is a pair of images, float32 (B, 1, 28, 28) in [0, 1], and labels, int64 (B,). `len(batches)` is the
-    number of batches in an epoch.
+    Each `for images, labels in batches:` loop is one epoch. The first loop is epoch 0.
+    Images are float32 (B, 1, 28, 28) in [0, 1]; labels are int64 (B,).
 
     Args:
         digits: The data set. Its images are copied to `device` once, as uint8.
-        batch_size: Number of images in a batch. Several processes divide these images among themselves.
-        shuffle: True for a new random order in each epoch, False for the order of `digits`.
-        drop_last: True to leave out the last batch of an epoch if it is not full.
-        seed: Seed of the random order. The order depends only on this seed and the epoch number.
+        batch_size: Number of images in a batch, summed over all processes.
+        shuffle: True for a new random order in each epoch.
+        drop_last: True to leave out an incomplete last batch.
+        seed: Seed of the random order.
         device: Device of the batches.
         rank: Number of this process, from 0 to `processes` - 1.
-        processes: Number of processes that train together. Process r gets the images r, r + `processes`,
-            r + 2 `processes` and so on of each batch.
+        processes: Number of processes that train together and share each batch.
     Raises:
         DataError: if an epoch has no batch.
     """
@@ -65,14 +63,16 @@ class Batches:
     def epoch(self, epoch: int, start: int = 0) -> Iterator[tuple[Tensor, Tensor]]:
         """Yield the batches of one epoch.
 
+        With several processes, each process yields its own part of every batch.
+
         Args:
             epoch: Number of the epoch, from 0. It decides the random order.
-            start: Number of the first batch to yield, from 0. Training uses it to resume inside an epoch.
+            start: Number of the first batch to yield, from 0.
         Yields:
-            Images, float32 (B, 1, 28, 28) in [0, 1], and labels, int64 (B,): only this process's share of
-            the batch.
+            Images, float32 (B, 1, 28, 28) in [0, 1], and labels, int64 (B,).
         """
         for batch in self.order(epoch).split(self.batch_size)[start:]:
+            # Process r takes the images r, r + processes, r + 2 processes and so on.
             indices = batch[self.rank :: self.processes].to(self.images.device)
             images = as_fractions(self.images.index_select(0, indices)).unsqueeze(1)  # (B, 1, 28, 28)
             yield images, self.labels.index_select(0, indices)
@@ -83,7 +83,7 @@ class Batches:
         Args:
             epoch: Number of the epoch, from 0.
         Returns:
-            Indices into the data set, int64 (images_per_epoch,), the same in all processes.
+            Indices into the data set, int64 (images_per_epoch,), equal in all processes.
         """
         if not self.shuffle:
             return torch.arange(self.images_per_epoch)
@@ -92,7 +92,7 @@ class Batches:
 
     @property
     def images_per_epoch(self) -> int:
-        """Number of images in an epoch; with several processes, the sum over all of them."""
+        """Number of images in an epoch, summed over all processes."""
         return min(len(self) * self.batch_size, len(self.labels))
 
     def size(self, step: int) -> int:
@@ -101,6 +101,6 @@ class Batches:
         Args:
             step: Number of the batch in its epoch, from 0.
         Returns:
-            The sum over all processes: `batch_size`, or less for the last batch.
+            `batch_size`, or fewer for the last batch. It is the sum over all processes.
         """
         return min(self.batch_size, len(self.labels) - step * self.batch_size)

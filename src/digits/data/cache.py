@@ -1,7 +1,7 @@
 """Store downloaded files in a cache folder, and verify them before each use.
 
-Files are written atomically: a stopped process leaves either the complete file or no file. A lock keeps two
-processes from downloading into the same folder at the same time.
+Files are written completely or not at all. A lock keeps two processes from downloading into the same folder
+at the same time.
 """
 
 import contextlib
@@ -24,18 +24,18 @@ LOCK = ".download.lock"  # name of the lock file in the cache folder
 
 
 class IncompleteError(Exception):
-    """The end of a file is missing. The bytes before it may be correct and are kept."""
+    """An error of a file that ends too early."""
 
 
 class WrongContentError(Exception):
-    """The bytes of a file are wrong, so they are deleted and not completed."""
+    """An error of a file that contains wrong bytes."""
 
 
 def cache_folder() -> Path:
-    """Return the folder in which downloaded files are stored.
+    """Return the folder for downloaded files.
 
-    It is the environment variable DIGITS_CACHE. If that is not set, it is a folder "digits" in the place
-    that the operating system has for cached files, such as ~/.cache/digits on Linux.
+    The environment variable DIGITS_CACHE can name it.
+    Otherwise it depends on the operating system, such as ~/.cache/digits on Linux.
 
     Raises:
         DataError: if DIGITS_CACHE is not set and the user has no home folder.
@@ -69,20 +69,20 @@ def cached(
     deadline: float,
     notice: Notice | None = None,
 ) -> Path:
-    """Return the path of a verified file in the cache; write the file first if it is missing or damaged.
+    """Return the path of a verified file in the cache.
 
-    The folder is locked while the file is obtained. A second process waits, then uses the same file.
+    A missing or damaged file is obtained and written first.
+    Meanwhile the folder is locked, and other processes wait.
 
     Args:
         file: The wanted file with its size and SHA-256.
         folder: The cache folder; it is created if it does not exist.
-        obtain: Returns the verified bytes of the file, for example by a download. It is called only if the
-            file is missing or damaged.
-        deadline: Time of time.monotonic(), in seconds, until which to wait for another process.
+        obtain: Returns the verified bytes of the file, for example from a download.
+        deadline: When to stop waiting for the lock, in seconds of time.monotonic().
         notice: Called with a sentence if a damaged file is replaced.
     Raises:
-        DownloadError: if another process still holds the lock at the deadline, or the file cannot be
-            written. Exceptions of `obtain` that are not OSErrors are passed on unchanged.
+        DownloadError: if the lock stays held until the deadline, or writing fails.
+        Exception: any error of `obtain` except OSError, unchanged.
     """
     path = folder / file.cached_name
     try:
@@ -110,7 +110,12 @@ def cached(
 
 
 def is_genuine(file: RemoteFile, path: Path) -> bool:
-    """Return True if the file at `path` exists and has the size and SHA-256 of `file`."""
+    """Return True if a file has the right size and SHA-256.
+
+    Args:
+        file: The expected file.
+        path: The file to check; it may be missing.
+    """
     try:
         return path.stat().st_size == file.cached_size and sha256_of(path.read_bytes()) == file.sha256
     except (FileNotFoundError, NotADirectoryError):
@@ -118,9 +123,13 @@ def is_genuine(file: RemoteFile, path: Path) -> bool:
 
 
 def partial_path(file: RemoteFile, folder: Path) -> Path:
-    """Return the path of the hidden file that stores compressed bytes until a download is complete.
+    """Return the path of the hidden file for an unfinished download.
 
-    A later process finds the bytes there and continues the download.
+    The next download continues from the bytes in it.
+
+    Args:
+        file: The wanted file.
+        folder: The cache folder.
     """
     return folder / f".{file.cached_name}{TEMPORARY}"
 
@@ -131,7 +140,7 @@ def _folder_lock(folder: Path, deadline: float) -> Iterator[None]:
 
     Args:
         folder: The cache folder.
-        deadline: Time of time.monotonic(), in seconds, until which to wait for the lock.
+        deadline: When to stop waiting, in seconds of time.monotonic().
     Raises:
         DownloadError: if another process still holds the lock at the deadline.
         OSError: if the lock file cannot be created.
@@ -151,22 +160,21 @@ def _folder_lock(folder: Path, deadline: float) -> Iterator[None]:
 
 
 def unpack(file: RemoteFile, compressed: bytes) -> bytes:
-    """Decompress and verify the bytes of a file, and return the bytes that the cache stores.
-
-    Decompression stops after the known size of the file, so wrong data cannot fill the memory.
+    """Decompress and verify the bytes of a downloaded file.
 
     Args:
         file: The expected file.
         compressed: Its gzip-compressed bytes.
     Returns:
-        The decompressed content; or `compressed` itself, if the digest of `file` is that of the compressed
-        file.
+        The bytes to store in the cache. These are:
+            usually the decompressed content
+            `compressed` itself, if `file` has only a digest of the compressed file
     Raises:
         IncompleteError: if `compressed` ends early.
         WrongContentError: if `compressed` is not `file`.
     """
     inflate = zlib.decompressobj(wbits=GZIP_WINDOW)
-    try:
+    try:  # one byte more than expected shows that a file is too long; wrong data cannot fill the memory
         content = inflate.decompress(compressed, file.size + 1)
     except zlib.error as error:
         raise WrongContentError(

@@ -1,5 +1,6 @@
-"""List the published data sets with their files, sizes, SHA-256 digests, mirrors and class names.
+"""List the published data sets.
 
+Each entry contains the files with their sizes, SHA-256 digests and mirrors, and the class names.
 A mirror is a web server with a copy of the files.
 
 To add a data set, add one entry to `DATASETS` and its name to `Dataset` in digits/options.py.
@@ -14,13 +15,11 @@ from digits.options import Dataset
 
 @dataclass(frozen=True)
 class RemoteFile:
-    """A file with known content, which mirrors offer compressed with gzip.
+    """A file with known content, offered by mirrors as a gzip file.
 
-    There are two kinds, which differ in the file that the cache stores:
-        - Usually the digest of the decompressed content is known. The cache stores this content, and
-          mirrors may compress it in different ways.
-        - For some files only the digest of the compressed file was published. Then `compressed_size` is
-          given, and the cache stores the compressed file, because only this file can be verified.
+    There are two kinds:
+        - Usually `sha256` belongs to the decompressed content. The cache stores this content.
+        - If `compressed_size` is given, `sha256` belongs to the gzip file. The cache stores the gzip file.
 
     Raises:
         ValueError: if `sha256` is not 64 lower-case hexadecimal digits.
@@ -40,12 +39,12 @@ class RemoteFile:
 
     @property
     def content_sha256(self) -> str | None:
-        """SHA-256 of the decompressed content, or None if it was not published."""
+        """SHA-256 of the decompressed content, or None if unknown."""
         return self.sha256 if self.compressed_size is None else None
 
     @property
     def cached_name(self) -> str:
-        """Name of the file in the cache; it ends in .gz if the cache stores the compressed file."""
+        """Name of the file in the cache, with .gz for a compressed file."""
         return self.name if self.compressed_size is None else f"{self.name}.gz"
 
     @property
@@ -55,17 +54,14 @@ class RemoteFile:
 
     @property
     def largest_download(self) -> int:
-        """Largest possible size of the compressed file, in bytes.
-
-        If gzip cannot shrink a block of 65,535 bytes, it adds 5 bytes. The limit is higher than that: 1/1000
-        of the content plus 1024 bytes.
-        """
+        """Largest possible size of the compressed file, in bytes."""
+        # gzip adds 5 bytes to a block of 65,535 bytes that it cannot shrink. This limit is higher.
         return self.compressed_size or self.size + self.size // 1000 + 1024
 
 
 @dataclass(frozen=True)
 class PublishedDataset:
-    """One published data set: its four files and the names of its classes."""
+    """A published data set: four files and the names of its classes."""
 
     files: tuple[RemoteFile, ...]  # training images, training labels, test images, test labels
     classes: tuple[str, ...]  # the names of classes 0 to 9, in this order
@@ -73,7 +69,7 @@ class PublishedDataset:
 
     @property
     def training_images(self) -> int:
-        """Number of training images, computed from the size of the file of training labels."""
+        """Number of training images."""
         return self.files[1].size - 8  # a header of 8 bytes, then one byte for each label
 
 
@@ -98,9 +94,9 @@ def _four_files(
     """Return the entries for the four files of a data set.
 
     Args:
-        mirrors: Addresses of folders that contain the files, each with a slash at its end.
+        mirrors: Addresses of folders with the files, each with a slash at its end.
         digests: SHA-256 of each file, in the order of `_SIZES`.
-        compressed_sizes: Bytes of each compressed file, if its digest is given, in the same order.
+        compressed_sizes: Bytes of each gzip file whose digest is given, otherwise None.
     """
     rows = zip(_SIZES.items(), digests, compressed_sizes, strict=True)
     return tuple(

@@ -9,7 +9,7 @@ from digits.options import Dataset
 
 @dataclass(frozen=True)
 class Collection:
-    """A loaded data set, with its source and with messages for the user."""
+    """A loaded data set with its source and messages for the user."""
 
     dataset: Dataset  # name of the data set, such as "mnist"
     train: Digits
@@ -20,5 +20,5 @@ class Collection:
 
     @property
     def classes(self) -> tuple[str, ...]:
-        """The names of classes 0 to 9, in this order."""
+        """Names of the classes 0 to 9, in this order."""
         return DATASETS[self.dataset].classes

@@ -15,15 +15,15 @@ from digits.mnist import CLASSES, SIDE
 class Digits(torch_data.Dataset[tuple[Any, int]]):
     """A data set of images and labels, all in memory.
 
-    `digits[i]` returns a pair (image, label): the image as float32 (1, 28, 28) in [0, 1], the label as an
-    int.
+    `digits[i]` returns one image and its label.
+    The image is float32 (1, 28, 28) in [0, 1]. The label is an int.
 
     Args:
         images: uint8 (N, 28, 28), paper 0, ink 255; N is at least 1.
         labels: Integers (N,), the class of each image; stored as int64.
-        transform: Optional function for the image of an item. `digits[i]` returns what it returns.
+        transform: Function for the image of an item. Optional.
     Raises:
-        DataError: if a tensor has the wrong type or shape, or there are no images.
+        DataError: if a shape or a type is wrong, or N is 0.
     """
 
     def __init__(
@@ -45,11 +45,11 @@ class Digits(torch_data.Dataset[tuple[Any, int]]):
 
     @property
     def classes(self) -> int:
-        """Number of classes: 10, or the highest label plus 1 if that is more."""
+        """Number of classes: the highest label plus 1, but at least 10."""
         return max(CLASSES, int(self.labels.max()) + 1)
 
     def at(self, indices: Tensor) -> "Digits":
-        """Return a copy that contains only some of the images.
+        """Return a new data set with some of the images.
 
         Args:
             indices: int64 (M,), each from 0 to N - 1.
@@ -62,23 +62,26 @@ class Digits(torch_data.Dataset[tuple[Any, int]]):
         """Return the mean and standard deviation of all pixels.
 
         Returns:
-            Two numbers in [0, 1], computed without rounding errors of float32. For MNIST's training images
-            they are 0.1307 and 0.3081.
+            Two numbers in [0, 1]. MNIST's training images have 0.1307 and 0.3081.
         Raises:
-            DataError: if all pixels are equal. The deviation is then 0 and cannot normalise images.
+            DataError: if all pixels are equal.
         """
         counts = torch.bincount(self.images.flatten(), minlength=256).double()  # of each pixel value, (256,)
         if int((counts > 0).sum()) == 1:
             raise DataError("every pixel of every training image is the same; expected images of digits")
+        # float64 numbers of the 256 values are exact, unlike a sum of millions of float32 pixels.
         values, shares = torch.arange(256, dtype=torch.float64) / 255, counts / self.images.numel()
         mean = (shares * values).sum().item()
         std = (shares * (values - mean) ** 2).sum().item() ** 0.5
         return mean, std
 
     def sha256(self) -> str:
-        """Return the SHA-256 digest of all images and labels, as 64 hexadecimal digits.
+        """Return the SHA-256 digest of all images and labels.
 
-        It is equal for two data sets with the same images and labels in the same order.
+        Equal images and labels in the same order have the same digest.
+
+        Returns:
+            64 hexadecimal digits.
         """
         digest = hashlib.sha256(self.images.numpy().data)
         digest.update(self.labels.numpy().data)
@@ -86,5 +89,11 @@ class Digits(torch_data.Dataset[tuple[Any, int]]):
 
 
 def as_fractions(images: Tensor) -> Tensor:
-    """Convert pixels from 0..255 to float32 in [0, 1]; the shape stays the same."""
+    """Convert pixels from 0..255 to float32 in [0, 1].
+
+    Args:
+        images: uint8, any shape.
+    Returns:
+        float32, the same shape.
+    """
     return images.float().div_(255)

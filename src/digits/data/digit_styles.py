@@ -1,8 +1,8 @@
-"""Define the styles in which people write each digit, many of which MNIST does not have.
+"""Define styles in which people write each digit.
 
-MNIST was written in the United States around 1990. Its 1 is a single vertical line. In other countries people
-write a 1 with a long up-stroke, a 7 with a bar across it, a 4 that is open at the top, or a 0 with a slash.
-docs/augmentation.md shows the styles.
+MNIST was written in the United States around 1990 and lacks many of these styles. Its 1 is a single vertical
+line. In other countries people write a 1 with a long up-stroke, a 7 with a bar across it, a 4 that is open at
+the top, or a 0 with a slash. docs/augmentation.md shows the styles.
 
 A style is a function. It takes a random generator and returns a path: the pen strokes of one digit. Its shape
 is a little different in each call.
@@ -11,8 +11,11 @@ A pen stroke is a list of points (x, y), with x to the right and y downwards. Th
 0 at its top and 1 at its bottom. A smooth curve joins the points (digits.data.synthetic.curve). A point that
 is given twice is a corner. The points were chosen by eye.
 
-Words for parts of a digit: the stem is its long, nearly vertical line, a bar is a short straight line, and an
-up-stroke is the line up to the top of a 1.
+Words for parts of a digit:
+    stem        the long, nearly vertical line
+    bar         a short straight line
+    up-stroke   the line up to the top of a 1
+    ring        a closed round line, such as a 0
 """
 
 import math
@@ -33,8 +36,7 @@ def _ring(x: float, y: float, rx: float, ry: float, start: float, end: float, po
     Args:
         x, y: Centre of the ellipse.
         rx, ry: Horizontal and vertical radius.
-        start, end: Angles of the first and the last point in degrees, clockwise from the right. The angle
-            increases or decreases from `start` to `end`.
+        start, end: Angles of the first and last point in degrees, clockwise from the right.
         points: Number of points.
     """
     angles = np.radians(np.linspace(start, end, points))
@@ -42,26 +44,23 @@ def _ring(x: float, y: float, rx: float, ry: float, start: float, end: float, po
 
 
 def one_with_upstroke(rng: Generator) -> Path:
-    """Return a European 1, with an up-stroke at 20 to 60 degrees from the stem.
-
-    The up-stroke has 0.25 to 0.95 times the length of the stem. It may begin with a small hook. The top of
-    the digit is a corner or a narrow bend.
-    """
-    angle = math.radians(rng.uniform(20, 60))
+    """Return a European 1 with a long up-stroke."""
+    angle = math.radians(rng.uniform(20, 60))  # between up-stroke and stem
     longest = 0.95 if angle < math.radians(45) else 0.55  # a long and flat up-stroke would make it a 7
     length = rng.uniform(0.25, longest)
     start = (0.6 - length * math.sin(angle), length * math.cos(angle))
     bend = rng.uniform(-0.06, 0.06)
     middle = ((start[0] + 0.6) / 2 + bend, start[1] / 2 + bend)
-    hook: Stroke = []
+    hook: Stroke = []  # at the start of the up-stroke
     if rng.random() < 0.25:
         hook = [(start[0] + rng.uniform(-0.1, 0.02), start[1] - rng.uniform(0.04, 0.12))]
+    # The top is a corner or a narrow bend.
     top = [(0.6, 0.0)] * 2 if rng.random() < 0.65 else [(0.57, 0.01), (0.62, 0.06)]
     return [[*hook, start, middle, *top, (0.6 + rng.uniform(-0.05, 0.05), 1.0)]]
 
 
 def one_with_foot(rng: Generator) -> Path:
-    """Return a 1 with a horizontal bar below its stem; most have an up-stroke."""
+    """Return a 1 with a horizontal bar at its bottom."""
     (stroke,) = one_with_upstroke(rng) if rng.random() < 0.8 else one_bar(rng)
     x, slope = stroke[-1][0], rng.uniform(-0.06, 0.06)
     left, right = rng.uniform(0.12, 0.5, 2)
@@ -69,7 +68,7 @@ def one_with_foot(rng: Generator) -> Path:
 
 
 def one_looped(rng: Generator) -> Path:
-    """Return a 1 with a narrow loop at the top, between the up-stroke and the stem."""
+    """Return a 1 with a narrow loop at the top."""
     start = (rng.uniform(0.1, 0.35), rng.uniform(0.4, 0.9))
     wide = rng.uniform(0.04, 0.1)
     return [[start, (0.5 + wide, 0.15), (0.5 + wide / 2, 0.0), (0.5 - wide, 0.1), (0.48, 0.5), (0.46, 1.0)]]
@@ -81,12 +80,10 @@ def one_bar(rng: Generator) -> Path:
 
 
 def _seven(rng: Generator) -> Stroke:
-    """Return the main stroke of a 7: the bar at the top and the stem.
-
-    The bar may begin with a tick: a short vertical line at its left end.
-    """
+    """Return the bar at the top and the stem of a 7."""
     has_long_bar = rng.random() < 0.8
     left = rng.uniform(0.0, 0.15) if has_long_bar else rng.uniform(0.15, 0.4)
+    # A tick is a short vertical line at the left end of the bar.
     ticked = rng.random() < 0.35
     tick = [(left + 0.02, rng.uniform(0.1, 0.3)), (left, 0.03), (left, 0.03)] if ticked else [(left, 0.03)]
     foot, bow = rng.uniform(0.1, 0.5), rng.uniform(-0.1, 0.06)
@@ -96,7 +93,7 @@ def _seven(rng: Generator) -> Stroke:
 
 
 def seven_crossed(rng: Generator) -> Path:
-    """Return a European 7, with a second bar across its stem."""
+    """Return a European 7 with a second bar across its stem."""
     stroke = _seven(rng)
     x, y = stroke[-2]
     y += rng.uniform(-0.08, 0.1)
@@ -105,7 +102,7 @@ def seven_crossed(rng: Generator) -> Path:
 
 
 def seven_waved(rng: Generator) -> Path:
-    """Return a 7 with a hook and a deep wave at the top, and a bar across the lower half of its stem."""
+    """Return a 7 with a wave at the top and a bar across its stem."""
     depth, foot = rng.uniform(0.2, 0.4), rng.uniform(0.05, 0.35)
     top = (rng.uniform(0.6, 0.75), rng.uniform(0.0, 0.12))
     start = [(rng.uniform(-0.05, 0.1), rng.uniform(0.15, 0.4)), (0.18, rng.uniform(0.0, 0.08)), (0.2, 0.1)]
@@ -117,12 +114,12 @@ def seven_waved(rng: Generator) -> Path:
 
 
 def seven_uncrossed(rng: Generator) -> Path:
-    """Return a 7 without a bar across its stem, often with a tick at the left of its top."""
+    """Return a 7 without a bar across its stem."""
     return [_seven(rng)]
 
 
 def four_open(rng: Generator) -> Path:
-    """Return an open 4: two strokes that do not meet at the top."""
+    """Return an open 4: its two strokes do not meet at the top."""
     height, reach = rng.uniform(0.5, 0.7), rng.uniform(0.7, 0.9)
     x = rng.uniform(0.5, 0.62)
     corner = (rng.uniform(0.0, 0.15), height)
@@ -131,7 +128,7 @@ def four_open(rng: Generator) -> Path:
 
 
 def four_low(rng: Generator) -> Path:
-    """Return an open 4 that looks like an h: a long first stroke, and a stem that begins halfway down."""
+    """Return an open 4 with a short stem, similar to an h."""
     height, x = rng.uniform(0.6, 0.78), rng.uniform(0.4, 0.6)
     corner = (rng.uniform(-0.05, 0.1), height)
     first = [
@@ -152,14 +149,14 @@ def four_cup(rng: Generator) -> Path:
 
 
 def four_looped(rng: Generator) -> Path:
-    """Return a 4 in one stroke, with a loop at the place where most people lift the pen."""
+    """Return a 4 in one stroke with a small loop."""
     height, x = rng.uniform(0.4, 0.55), rng.uniform(0.35, 0.5)
     left = [(0.25, 0.1), (0.02, 0.7 * height), (0.12, height)]
     return [[*left, (0.6, 0.9 * height), (x + 0.15, 0.05), (x + 0.05, 0.1), (x, 0.5), (x, 1.0)]]
 
 
 def four_closed(rng: Generator) -> Path:
-    """Return a closed 4: a triangle and a stem that begins at the top or lower."""
+    """Return a closed 4: a triangle and a stem."""
     height, x = rng.uniform(0.55, 0.75), rng.uniform(0.45, 0.6)
     corner = (0.0, height)
     first = [(x, 0.0), corner, corner, (rng.uniform(0.7, 0.9), height)]
@@ -167,16 +164,17 @@ def four_closed(rng: Generator) -> Path:
 
 
 def zero_slashed(rng: Generator) -> Path:
-    """Return a 0 with a slash, a diagonal line that ends inside or outside the ring."""
+    """Return a 0 with a slash (a diagonal line)."""
     rx, start, reach = rng.uniform(0.25, 0.42), rng.uniform(200, 300), rng.uniform(0.75, 1.3)
     x, y = rx * reach * rng.uniform(0.6, 0.9), 0.5 * reach * rng.uniform(0.7, 0.95)
     side = -1 if rng.random() < 0.1 else 1
     ring = _ring(0.4, 0.5, rx, 0.5, start, start + 360 + rng.uniform(-15, 20))
+    # The slash ends inside or outside the ring.
     return [ring, [(0.4 + side * x, 0.5 - y), (0.4 - side * x, 0.5 + y)]]
 
 
 def zero_tailed(rng: Generator) -> Path:
-    """Return a 0 with a tail to the right at its end, as if the next digit followed."""
+    """Return a 0 with a short line to the right at its end."""
     rx, start = rng.uniform(0.3, 0.55), rng.uniform(230, 320)
     ring = _ring(0.4, 0.55, rx, 0.45, start, start + rng.choice([-1, 1]) * rng.uniform(340, 400))
     x, y = ring[-1]
@@ -184,9 +182,10 @@ def zero_tailed(rng: Generator) -> Path:
 
 
 def zero_ring(rng: Generator) -> Path:
-    """Return a narrow or wide 0; its ring has a small gap, or its ends overlap."""
+    """Return a narrow or wide 0."""
     rx, start = rng.uniform(0.22, 0.52), rng.uniform(200, 330)  # with rx = 0.5 it is a circle
     rx *= 1.3 if rng.random() < 0.2 else 1.0  # some are made wider, like zeros in a quickly written 1000
+    # The ring has a small gap, or its ends overlap.
     return [_ring(0.4, 0.5, rx, 0.5, start, start + 360 + rng.uniform(-25, 30))]
 
 
@@ -202,7 +201,7 @@ def two(rng: Generator) -> Path:
 
 
 def two_curled(rng: Generator) -> Path:
-    """Return a 2 that begins with a curl or a whole ring, with a loop or a corner at the lower left."""
+    """Return a 2 that begins with a curl."""
     rx, ry = rng.uniform(0.2, 0.34), rng.uniform(0.2, 0.3)
     top = _ring(0.4, ry, rx, ry, rng.uniform(20, 120), 390, 8)
     if rng.random() < 0.6:
@@ -213,7 +212,7 @@ def two_curled(rng: Generator) -> Path:
 
 
 def three(rng: Generator) -> Path:
-    """Return a 3 with a round top, a flat top, or only straight lines."""
+    """Return a 3 with a round or a flat top."""
     belly = _ring(0.33, 0.7, rng.uniform(0.25, 0.38), 0.3, 285, rng.uniform(430, 520), 7)
     kind = rng.random()
     if kind < 0.45:
@@ -231,7 +230,7 @@ def three(rng: Generator) -> Path:
 
 
 def five(rng: Generator) -> Path:
-    """Return a 5 in one or two strokes; its top bar is short or long, and may not touch the rest."""
+    """Return a 5 in one or two strokes."""
     corner = (0.12, 0.0)
     elbow = (rng.uniform(0.06, 0.14), rng.uniform(0.28, 0.48))
     belly = _ring(0.32, 0.7, rng.uniform(0.28, 0.38), 0.3, 250, rng.uniform(450, 520), 7)
@@ -243,7 +242,7 @@ def five(rng: Generator) -> Path:
 
 
 def six(rng: Generator) -> Path:
-    """Return a 6 with a straight or curved upper line and a small or large loop."""
+    """Return a 6 with a small or large loop."""
     loop = rng.uniform(0.22, 0.33)
     bow = rng.uniform(-0.1, 0.05)
     back = [(rng.uniform(0.35, 0.65), 0.0), (0.18 + bow, 0.4)]
@@ -251,7 +250,7 @@ def six(rng: Generator) -> Path:
 
 
 def eight(rng: Generator) -> Path:
-    """Return an 8 that is two rings or one line that crosses itself."""
+    """Return an 8 as two rings or as one crossing line."""
     upper, lower = rng.uniform(0.2, 0.26), rng.uniform(0.24, 0.3)
     a, b = rng.uniform(0.18, 0.28), rng.uniform(0.24, 0.36)
     if rng.random() < 0.35:
@@ -262,7 +261,7 @@ def eight(rng: Generator) -> Path:
 
 
 def nine(rng: Generator) -> Path:
-    """Return a 9 with a straight stem, a slanted stem, or a stem with a hook as in the letter g."""
+    """Return a 9 with a straight, slanted or hooked stem."""
     loop, start = rng.uniform(0.2, 0.3), rng.uniform(-60, -10)
     ring = _ring(0.35, loop, rng.uniform(0.22, 0.33), loop, start, start - 360)
     x = 0.62
@@ -275,7 +274,7 @@ def nine(rng: Generator) -> Path:
 
 
 def nine_lollipop(rng: Generator) -> Path:
-    """Return a 9 whose stem begins at the bottom of the ring, like a lollipop."""
+    """Return a 9 with its stem below the ring, like a lollipop."""
     loop, rx, start = rng.uniform(0.2, 0.3), rng.uniform(0.2, 0.34), rng.uniform(60, 130)
     x = 0.35 + rng.uniform(-0.14, 0.14)
     ring = _ring(0.35, loop, rx, loop, start, start + rng.choice([-1, 1]) * rng.uniform(320, 380))

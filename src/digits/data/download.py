@@ -1,7 +1,7 @@
 """Download published files from their mirrors.
 
-A mirror is a web server with a copy of a file. The mirrors are tried one after another until one delivers
-the file with the right SHA-256. An interrupted download continues where it stopped.
+A mirror is a web server with a copy of a file. The mirrors are tried one after another. The download ends
+when a mirror has sent the file with the right SHA-256. An interrupted download continues where it stopped.
 """
 
 import time
@@ -46,10 +46,10 @@ def fetch(
     notice: Notice | None = None,
     local: bool = False,
 ) -> Path:
-    """Return the path of a verified file in the cache; download it first if it is missing or damaged.
+    """Return the path of a verified file in the cache.
 
-    The mirrors in `file.urls` are tried in order. If `folder` contains a file NAME.gz that the user has saved
-    there, it is used instead of a download. NAME is `file.name`.
+    A missing or damaged file is downloaded first, from the mirrors in `file.urls`.
+    A file that the user has saved in `folder` is used instead. Its name ends in .gz.
 
     Args:
         file: The wanted file.
@@ -57,10 +57,10 @@ def fetch(
         timeouts: Time limits.
         progress: Called repeatedly during the download.
         notice: Called with a sentence if a damaged file in the cache is downloaded again.
-        local: True to allow http addresses on this machine too, for tests. Otherwise only https is allowed.
+        local: True to allow http addresses on this machine too, for tests.
     Raises:
-        DownloadError: if no mirror delivers the file, with the reason for each mirror. The bytes received so
-            far are kept in a hidden file, and the next call continues from there.
+        DownloadError: if no mirror sends the file, with the reason for each mirror.
+            Received bytes are kept, and the next call continues.
     """
     deadline = time.monotonic() + timeouts.total
     download = _Download(file, folder, partial_path(file, folder), deadline, timeouts, progress, local)
@@ -80,11 +80,11 @@ class _Download:
     local: bool
 
     def content(self) -> bytes:
-        """Return the verified bytes to store, from a file in the folder or from a mirror.
+        """Return the verified bytes from the folder or from a mirror.
 
         Raises:
             DownloadError: if neither the folder nor a mirror has the file.
-            OSError: if the disk fails, for example because it is full. The partial file is then deleted.
+            OSError: if the disk fails. The partial file is then deleted.
         """
         reasons: dict[str, str] = {}  # path or address -> why the file could not be used from there
         try:
@@ -103,12 +103,15 @@ class _Download:
         return content
 
     def _from_folder(self, reasons: dict[str, str]) -> bytes | None:
-        """Return the verified bytes from a complete compressed file in the folder, or None.
+        """Return the verified bytes from a complete file in the folder.
 
-        Such a file is either NAME.gz, saved by the user, or the partial file of a process that was killed
-        after receiving the last byte. A reason is added to `reasons` if the user's file is not usable.
+        Args:
+            reasons: Path -> why the user's file is not usable; it is changed.
+        Returns:
+            The bytes to store, or None if there is no such file.
         """
         by_hand = self.folder / f"{self.file.name}.gz"
+        # The partial file is complete if a process was killed after it had received the last byte.
         for path in (by_hand, self.partial):
             length = _length(path)
             try:
@@ -123,16 +126,14 @@ class _Download:
         return None
 
     def _from_mirror(self, url: str, until: float, reasons: dict[str, str]) -> bytes | None:
-        """Return the verified bytes from one mirror, or None after adding the reason to `reasons`.
-
-        An interrupted transfer is continued by a new request, as long as each request adds bytes. If the
-        content is wrong, it is deleted. Its first bytes may then be from an earlier request, perhaps to
-        another mirror; in this case the whole file is requested once more.
+        """Return the verified bytes from one mirror.
 
         Args:
             url: Address of the compressed file.
-            until: Time of time.monotonic() at which to stop, in seconds.
+            until: When to stop, in seconds of time.monotonic().
             reasons: Address -> why the download failed; it is changed.
+        Returns:
+            The bytes to store, or None if the download failed.
         """
         for _ in range(ATTEMPTS):
             before = _length(self.partial)
@@ -145,18 +146,20 @@ class _Download:
             arrived = _length(self.partial)
             if wrong or not arrived:
                 self.partial.unlink()
+            # Wrong content may begin with bytes of an earlier request, perhaps to another mirror. Then the
+            # whole file is requested once more. An interrupted download continues if new bytes have arrived.
             worth_another = before > 0 if wrong else arrived > before
             if not worth_another or time.monotonic() >= until:
                 break
         return None
 
     def _transfer(self, url: str, offset: int, until: float) -> None:
-        """Request the bytes of a file from position `offset` to the end, and append them to the partial file.
+        """Append the bytes that are still missing to the partial file.
 
         Args:
             url: Address of the compressed file.
-            offset: Position of the first wanted byte: the present length of the partial file.
-            until: Time of time.monotonic() at which to stop, in seconds.
+            offset: Length of the partial file: position of the first missing byte.
+            until: When to stop, in seconds of time.monotonic().
         Raises:
             RequestError: if the request fails, is interrupted or is too slow.
             WrongContentError: if the mirror sends too many bytes.
@@ -173,19 +176,23 @@ class _Download:
                     self.progress(self.file.name, received, total)
 
     def _pieces(self, url: str, offset: int, until: float) -> Iterator[tuple[int, bytes, int | None]]:
-        """Yield the bytes of a file from position `offset` on, in pieces, as they arrive.
-
-        `request` reports every OSError inside its `with` block as an error of the mirror. Therefore this
-        method does not write to the disk. `_transfer` writes, outside that block.
+        """Yield the bytes of a file in pieces, as they arrive.
 
         Args:
-            url, offset, until: As in `_transfer`.
+            url: Address of the compressed file.
+            offset: Position of the first wanted byte.
+            until: When to stop, in seconds of time.monotonic().
         Yields:
-            Position of the piece in the file, the piece, and the total number of bytes or None.
+            Position of the piece in the file, the piece, total number of bytes or None.
+        Raises:
+            RequestError: if the request fails, is interrupted or is too slow.
+            WrongContentError: if the mirror sends too many bytes.
         """
         seconds = min(self.timeouts.network, until - time.monotonic())
         if seconds <= 0:
             raise RequestError(f"no time left: the limit for all mirrors is {self.timeouts.total:g} s")
+        # Here every OSError counts as an error of the mirror. So `_transfer` writes to the disk, outside of
+        # this block.
         with request(url, offset, timeout=seconds, local=self.local) as (body, position, total):
             if total is not None and total > self.file.largest_download:
                 raise RequestError(_too_long(self.file, total))
@@ -201,12 +208,20 @@ class _Download:
                 raise RequestError(f"the connection ended after {position:,} of {total:,} bytes")
 
     def _check_length(self, length: int) -> None:
-        """Raise WrongContentError if a compressed file of this length in bytes is too long."""
+        """Check the length in bytes of a compressed file.
+
+        Raises:
+            WrongContentError: if `length` is too large.
+        """
         if length > self.file.largest_download:
             raise WrongContentError(_too_long(self.file, length))
 
     def _explanation(self, reasons: dict[str, str]) -> str:
-        """Return the error message of the download: all reasons, and what the user can do."""
+        """Return the error message of the download.
+
+        Args:
+            reasons: Path or address -> why it failed.
+        """
         lines = [f"{self.file.name} could not be downloaded:"]
         lines += [f"  {place}: {reason}" for place, reason in reasons.items()]
         if _length(self.partial):
@@ -225,7 +240,7 @@ def _too_long(file: RemoteFile, length: int) -> str:
 
 
 def _length(path: Path) -> int:
-    """Return the length of a file in bytes; 0 if it does not exist."""
+    """Return the length of a file in bytes; 0 without a file."""
     try:
         return path.stat().st_size
     except FileNotFoundError:

@@ -1,7 +1,7 @@
 """Request files over HTTPS, from the beginning or from a later position.
 
-A redirection is an answer that sends the client to another address. It is followed only if the new address
-is https too.
+A redirection is an answer that sends the client to another address. A redirection is followed only if the new
+address is also https.
 """
 
 import contextlib
@@ -20,11 +20,11 @@ REDIRECTIONS = 5  # largest number of redirections for one request; usual mirror
 
 
 class RequestError(Exception):
-    """A request failed; the message gives the reason."""
+    """An error of a request; the message gives the reason."""
 
 
 class WrongRangeError(RequestError):
-    """The server has no bytes at the requested position, or sends bytes of another position."""
+    """An error of a server that sends other bytes than the requested ones."""
 
 
 class Response(NamedTuple):
@@ -37,19 +37,19 @@ class Response(NamedTuple):
 
 @contextlib.contextmanager
 def request(url: str, position: int, *, timeout: float, local: bool) -> Iterator[Response]:
-    """Open a connection to a file on a server, for a `with` block.
+    """Open a file on a server, for a `with` block.
 
     The user's proxy settings are used.
 
     Args:
         url: Address of the file, https.
         position: Position of the first wanted byte; 0 for the whole file.
-        timeout: Time limit in seconds for connecting, and again for each wait for bytes.
+        timeout: Time limit in seconds for connecting, and for each wait for bytes.
         local: True to allow http addresses on this machine too, for tests.
     Yields:
-        The response. Reading its body is part of the `with` block.
+        The response. Read its body inside the `with` block.
     Raises:
-        RequestError: if the address is not allowed, or if the request or reading the body fails.
+        RequestError: if the address is not allowed, or the `with` block fails to read.
         WrongRangeError: if the server does not send the bytes from `position` on.
     """
     if not _is_allowed(url, local):
@@ -74,12 +74,12 @@ def request(url: str, position: int, *, timeout: float, local: bool) -> Iterator
 
 
 def _stated_range(response: http.client.HTTPResponse, position: int) -> tuple[int, int | None]:
-    """Parse which bytes of the file the server sends.
+    """Return which bytes of the file the server sends.
 
     Returns:
         Position of the first byte, and the length of the file in bytes or None.
     Raises:
-        WrongRangeError: if the server sends neither the whole file nor the bytes from `position` on.
+        WrongRangeError: if these are not the requested bytes and not the whole file.
     """
     if response.status == http.client.OK:
         return 0, response.length
@@ -90,7 +90,7 @@ def _stated_range(response: http.client.HTTPResponse, position: int) -> tuple[in
 
 
 def _reason(error: Exception) -> str:
-    """Return a short message that says why a request failed."""
+    """Return a short message that explains a failed request."""
     if isinstance(error, urllib.error.URLError) and isinstance(error.reason, Exception):
         error = error.reason
     if isinstance(error, ssl.SSLCertVerificationError):
@@ -101,7 +101,12 @@ def _reason(error: Exception) -> str:
 
 
 def _is_allowed(url: str, local: bool) -> bool:
-    """Return True if the address is https; with `local` also if it is http on this machine."""
+    """Return True for https addresses.
+
+    Args:
+        url: The address.
+        local: True to allow http addresses on this machine too.
+    """
     parts = urlsplit(url)
     return parts.scheme == "https" or (
         local and parts.scheme == "http" and parts.hostname in ("127.0.0.1", "::1", "localhost")
@@ -109,7 +114,7 @@ def _is_allowed(url: str, local: bool) -> bool:
 
 
 class _Redirections(urllib.request.HTTPRedirectHandler):
-    """A handler that follows at most REDIRECTIONS redirections, and only to allowed addresses."""
+    """A handler that follows redirections to allowed addresses only."""
 
     max_redirections = REDIRECTIONS
 
@@ -125,7 +130,11 @@ class _Redirections(urllib.request.HTTPRedirectHandler):
         headers: http.client.HTTPMessage,
         newurl: str,
     ) -> urllib.request.Request | None:
-        """Return the request to the new address, or raise RequestError if the address is not allowed."""
+        """Return the request to the new address.
+
+        Raises:
+            RequestError: if the address is not allowed.
+        """
         if not _is_allowed(newurl, self.local):
             fp.close()
             raise RequestError(f"redirects to {newurl!r}, which is not https")
@@ -140,14 +149,12 @@ class _Https(urllib.request.HTTPSHandler):
 
 
 class _Connection(http.client.HTTPSConnection):
-    """An HTTPS connection with one timeout for all network addresses of a host.
-
-    The standard library waits for the full timeout at each address. A large host can have twenty addresses,
-    so behind a firewall the total wait would be twenty times as long.
-    """
+    """An HTTPS connection with one timeout for all addresses of a host."""
 
     def __init__(self, host: str, **options: Any) -> None:
         super().__init__(host, **options)
+        # The standard library waits for the full timeout at each network address. A large host can have
+        # twenty of them.
         self._create_connection = _connect  # http.client calls this function to connect
 
 
@@ -159,7 +166,7 @@ def _connect(address: tuple[str, int], timeout: float, source_address: None = No
         timeout: Time limit in seconds for all addresses together.
         source_address: Not used; http.client passes it.
     Returns:
-        A connected socket, with the same timeout for each wait.
+        A connected socket with `timeout` for each later wait.
     Raises:
         OSError: if no address answers in time.
     """

@@ -1,4 +1,4 @@
-"""Find a data set in local files, in the cache, on a mirror, or as a sample, and load it."""
+"""Load a data set from local files, the cache, a mirror, or a sample."""
 
 import dataclasses
 from collections.abc import Sequence
@@ -26,19 +26,21 @@ def load(
         1. `data`, if it is given. No other place is tried then.
         2. The folders in the environment variable DIGITS_DATA.
         3. The cache folder. Missing files are downloaded into it.
-        4. Only for "mnist": a sample of 5,000 MNIST digits. A notice in the result says so.
+        4. Only for "mnist": a sample of 5,000 MNIST digits. A notice tells the user.
 
     Args:
         dataset: Name of the data set.
         data: A folder with IDX, .npz or .csv files, or one .npz or .csv file.
-        unverified: True to accept files with the number of images of the published data set but with other
-            content. Otherwise they are an error, because they are probably damaged.
+        unverified: True to accept other content than published. Otherwise see DataError.
         progress: Called as (file name, bytes received, total bytes or None) during a download.
     Returns:
         The data set before it is split, with its source and notices for the user.
     Raises:
         DownloadError: if no place has the data set. It is a subclass of DataError.
-        DataError: if `data` has no such data set, or if files are damaged or contain something else.
+        DataError: in these cases:
+            `data` does not have the data set
+            files are damaged
+            the number of images is the published one, but their SHA-256 is not
     """
     if data is not None:
         return _from_argument(dataset, Path(data), unverified)
@@ -58,7 +60,11 @@ def load(
 
 
 def _from_argument(dataset: Dataset, place: Path, unverified: bool) -> Collection:
-    """Load a data set from the folder or file that the caller named."""
+    """Load a data set from the folder or file `place`.
+
+    Raises:
+        DataError: if `place` does not have the data set.
+    """
     found = local_files.read(dataset, place, unverified)
     if found is None:
         raise DataError(f"no {dataset} data in {place}; expected {local_files.expected_files(dataset)}")
@@ -66,7 +72,11 @@ def _from_argument(dataset: Dataset, place: Path, unverified: bool) -> Collectio
 
 
 def _from_variable(dataset: Dataset, folder: Path, unverified: bool) -> Collection | None:
-    """Load a data set from one folder in $DIGITS_DATA; return None if the folder does not have it."""
+    """Load a data set from one folder in $DIGITS_DATA.
+
+    Returns:
+        The data set, or None if the folder does not have it.
+    """
     try:
         found = local_files.read(dataset, folder, unverified)
     except local_files.OtherDatasetError:  # no error, because the variable is the same for all data sets
@@ -77,7 +87,9 @@ def _from_variable(dataset: Dataset, folder: Path, unverified: bool) -> Collecti
 def _from_cache_or_mirror(
     dataset: Dataset, notices: Sequence[str], progress: download.Progress | None
 ) -> Collection:
-    """Load a published data set from the cache; download its missing files first.
+    """Load a published data set from the cache.
+
+    Missing files are downloaded first.
 
     Args:
         dataset: Name of the data set.
@@ -96,14 +108,13 @@ def _from_cache_or_mirror(
 
 
 def _from_sample(notices: Sequence[str], progress: download.Progress | None) -> Collection:
-    """Load the sample of 5,000 digits.
+    """Load the sample of 5,000 MNIST digits.
 
     Args:
-        notices: Sentences that say why the full data set was not found. They become part of the result, or
-            of the error message.
+        notices: Sentences for the user: why the full data set was not found.
         progress: Called during a download.
     Raises:
-        DownloadError: if the sample cannot be downloaded.
+        DownloadError: if the sample cannot be downloaded. The message repeats `notices`.
     """
     try:
         path = sample.fetch_sample(cache_folder(), progress=progress)

@@ -1,4 +1,7 @@
-"""Read a data set from a folder or a file, and check whether it is the published data set."""
+"""Read a data set from a folder or a file.
+
+Its SHA-256 digests show whether it is a published data set.
+"""
 
 import os
 from pathlib import Path
@@ -17,31 +20,36 @@ from digits.options import Dataset
 
 
 class OtherDatasetError(DataError):
-    """The files contain a published data set, but not the requested one."""
+    """An error of files that contain another published data set."""
 
 
 def folders_in_variable() -> list[Path]:
-    """Return the folders in the environment variable DIGITS_DATA, which has the same form as $PATH."""
+    """Return the folders in the environment variable DIGITS_DATA.
+
+    They are separated as in $PATH.
+    """
     return [Path(folder) for folder in os.environ.get("DIGITS_DATA", "").split(os.pathsep) if folder]
 
 
 def read(dataset: Dataset, place: Path, unverified: bool) -> Collection | None:
     """Read a data set from a folder or a file.
 
-    In a folder, the four IDX files are searched first: in the folder itself, in the folder named like the
-    data set, and in torchvision's folders. Then .npz and .csv files in the folder itself are searched.
+    In a folder these files are searched:
+        1. Four IDX files, in the folder and in the folders of `expected_files`.
+        2. One .npz file, or one or two .csv files, in the folder itself.
 
     Args:
         dataset: Name of the data set.
         place: A folder, an .npz file or a .csv file.
-        unverified: True to accept files with the number of images of the published data set but with other
-            content.
+        unverified: True to accept other content than published. Otherwise see DataError.
     Returns:
         The data set, or None if `place` is a folder without such files.
     Raises:
         OtherDatasetError: if the files contain another published data set.
-        DataError: if `place` does not exist, if files are missing or damaged, or if there are several
-            possible files.
+        DataError: in these cases:
+            `place` does not exist
+            files are missing or damaged, or there are several possible files
+            the number of images is the published one, but their SHA-256 is not
     """
     if place.is_file():
         return _read_tables(dataset, [place], unverified)
@@ -58,7 +66,7 @@ def read(dataset: Dataset, place: Path, unverified: bool) -> Collection | None:
 
 
 def expected_files(dataset: Dataset) -> str:
-    """Return a text for error messages that lists the files which can be read."""
+    """Return a text that lists the readable files, for error messages."""
     published = DATASETS[dataset]
     return (
         f"{', '.join(file.name for file in published.files)} (each raw or .gz; in that folder, in "
@@ -70,12 +78,13 @@ def expected_files(dataset: Dataset) -> str:
 def find_idx(folder: Path, name: str) -> Path | None:
     """Return the path of an IDX file in a folder, or None.
 
-    The file is raw or ends in .gz. In some copies the name has a dot before "idx" instead of a dash.
-
     Args:
         folder: The folder to search.
         name: Name of the raw file, such as "train-images-idx3-ubyte".
+    Returns:
+        The raw file, or the file with .gz at its end.
     """
+    # In some copies the name has a dot before "idx" instead of a dash.
     dotted = name.replace("-idx", ".idx")
     candidates = (folder / f"{stem}{suffix}" for stem in (name, dotted) for suffix in ("", ".gz"))
     return next((path for path in candidates if path.is_file()), None)
@@ -87,8 +96,8 @@ def _read_idx_files(dataset: Dataset, folder: Path, paths: list[Path | None], un
     Args:
         dataset: Name of the data set.
         folder: Folder of the files, for messages.
-        paths: Training images, training labels, test images and test labels; None for a missing file.
-        unverified: As in `read`.
+        paths: Training images and labels, test images and labels; None if missing.
+        unverified: True to accept other content than published.
     Raises:
         DataError: if a file is missing or damaged, or the content is not accepted.
     """
@@ -106,9 +115,9 @@ def read_pair(images_path: Path, labels_path: Path) -> tuple[Digits, tuple[str, 
     """Read images and their labels from two IDX files.
 
     Returns:
-        The digits, and the SHA-256 of the decompressed images file and of the decompressed labels file.
+        The digits, and the SHA-256 of both decompressed files.
     Raises:
-        DataError: if a file is damaged, or the files do not contain images and labels of the same number.
+        DataError: if a file is damaged, or images and labels do not fit together.
     """
     images, labels = read_idx(images_path), read_idx(labels_path)
     pair = check_pair(images.array, labels.array, images_path, labels_path)
@@ -121,14 +130,14 @@ def to_digits(pair: LabelledImages) -> Digits:
 
 
 def _read_tables(dataset: Dataset, paths: list[Path], unverified: bool) -> Collection:
-    """Read a data set from one .npz file, one .csv file, or a training and a test .csv file.
+    """Read a data set from .npz or .csv files.
 
     Args:
         dataset: Name of the data set.
-        paths: One path, or the paths of the training and the test file.
-        unverified: As in `read`.
+        paths: One .npz file, or a .csv file for training and optionally one for the test.
+        unverified: True to accept other content than published.
     Raises:
-        DataError: if a file has another format or is damaged, or the content is not accepted.
+        DataError: if a file is damaged or of another type, or the content is not accepted.
     """
     pairs = _read_npz_pairs(paths[0]) if paths[0].suffix == ".npz" else _read_csv_pairs(dataset, paths)
     digests = [idx_sha256(array) for pair in pairs for array in (pair.images, pair.labels)]
@@ -139,7 +148,11 @@ def _read_tables(dataset: Dataset, paths: list[Path], unverified: bool) -> Colle
 
 
 def _read_npz_pairs(path: Path) -> list[LabelledImages]:
-    """Return the training set in an .npz file, followed by the test set if there is one."""
+    """Return the training set in an .npz file, then the test set if present.
+
+    Raises:
+        DataError: if there is only a test set.
+    """
     parts = read_npz(path)
     if set(parts) == {"test"}:
         raise DataError(f"{path} contains only a test set; expected training images too")
@@ -147,7 +160,11 @@ def _read_npz_pairs(path: Path) -> list[LabelledImages]:
 
 
 def _read_csv_pairs(dataset: Dataset, paths: list[Path]) -> list[LabelledImages]:
-    """Return the images and labels in each .csv file, or raise DataError for another kind of file."""
+    """Return the images and labels in each .csv file.
+
+    Raises:
+        DataError: if a file is of another type.
+    """
     if not all(map(_is_csv, paths)):
         raise DataError(f"{paths[0]} is not a known type of data file; expected {expected_files(dataset)}")
     return [read_csv(path) for path in paths]
@@ -161,8 +178,10 @@ def _tables_in(folder: Path) -> list[Path]:
     """Find the .npz or .csv files of a data set in a folder.
 
     Returns:
-        The only .npz file; or the only training .csv file, followed by the .csv file with "test" in its
-        name if there is one; or an empty list if there are no such files.
+        One of these lists:
+            the only .npz file
+            the training .csv file, then the test .csv file if present
+            nothing
     Raises:
         DataError: if there are several possible files.
     """
@@ -181,26 +200,24 @@ def _tables_in(folder: Path) -> list[Path]:
 
 
 def _is_published(dataset: Dataset, place: Path, digests: list[str], train: Digits, unverified: bool) -> bool:
-    """Return True if the files are the published data set, judged by their SHA-256.
+    """Return True if the digests are those of the published data set.
 
     Args:
         dataset: Name of the data set.
         place: Where the files are, for messages.
-        digests: SHA-256 of training images, training labels, test images and test labels, as IDX files;
-            only the first two if there are no test images.
-        train: The training images. If their number is the published one, the content must be the published
-            one too.
-        unverified: True to return False instead of raising DataError.
+        digests: SHA-256 of training images and labels, then of test images and labels if any.
+        train: The training images.
+        unverified: True to return False where DataError would be raised.
     Raises:
         OtherDatasetError: if the files are another published data set.
-        DataError: if the number of training images is the published one but the content is not, so that
-            the files are probably damaged.
+        DataError: if only the number of training images is the published one.
     """
     for name, known in DATASETS.items():
         if digests == [file.content_sha256 for file in known.files]:
             if name == dataset:
                 return True
             raise OtherDatasetError(f"{place} contains {name}, not {dataset}; add --dataset {name}")
+    # With the published number of images but other content, the files are probably damaged.
     wrong = [
         f"{file.name} (expected {file.content_sha256}, got {found})"
         for file, found in zip(DATASETS[dataset].files, digests, strict=False)
@@ -218,11 +235,11 @@ def _is_published(dataset: Dataset, place: Path, digests: list[str], train: Digi
 def _collection(
     dataset: Dataset, train: Digits, test: Digits | None, origin: str, published: bool, place: Path
 ) -> Collection:
-    """Return the loaded data set, with a notice for the user if it is not verified.
+    """Return the loaded data set, with a notice if it is not verified.
 
     Args:
         origin: Where the data was read, as a phrase for messages.
-        published: Whether the SHA-256 digests are the published ones.
+        published: True if the SHA-256 digests are the published ones.
         place: Folder or file, for the notice.
     """
     notice = f"{place} is not the published data set: results on it cannot be compared with published ones."

@@ -34,14 +34,14 @@ DOT = 1e-6  # unit of the strokes; a drawing of at most this size is a dot
 def render(strokes: Sequence[Points], *, pen: float = PEN) -> Array:
     """Draw pen strokes as an image in MNIST's form.
 
-    The drawing is scaled to fit a box of 20 x 20 pixels. Then it is moved by whole pixels until its centre of
-    mass is as close to the middle as possible, but at most by MARGIN.
+    The digit is scaled to a box of 20 x 20 pixels.
+    Then its centre of mass is moved close to the middle, by whole pixels.
 
     Args:
         strokes: Pen strokes of one digit, each float (N, 2) as x and y, in any unit.
         pen: Width of the pen in pixels of the image.
     Returns:
-        Image, float32 (28, 28) in [0, 1], paper 0, ink 1. It is all 0 if there are no points.
+        Image, float32 (28, 28) in [0, 1], paper 0, ink 1. All 0 without points.
     """
     lines = [np.reshape(stroke, (-1, 2)) for stroke in strokes if len(stroke)]
     if not lines:
@@ -76,7 +76,7 @@ def _squared_distance(line: Points) -> npt.NDArray[np.float64]:
     """Return the squared distance of every pixel from a line.
 
     Args:
-        line: (N, 2) as x and y, in pixels from the centre of the image; at least one point.
+        line: (N, 2) as x and y, in pixels from the centre; at least one point.
     Returns:
         (28, 28), in square pixels.
     """
@@ -97,12 +97,12 @@ def _squared_distance(line: Points) -> npt.NDArray[np.float64]:
 
 
 def _whole_move(move: float) -> int:
-    """Round a move to whole pixels and limit it to MARGIN, so that no ink is lost."""
+    """Round a move in pixels and limit it to -MARGIN..MARGIN."""
     return min(max(math.floor(move + 0.5), -MARGIN), MARGIN)
 
 
 def _moved(ink: npt.NDArray[np.float64], down: int, right: int) -> npt.NDArray[np.float64]:
-    """Move an image (28, 28) by whole pixels; the new pixels at the edge are 0."""
+    """Move an image (28, 28) by whole pixels, and fill with 0."""
     moved = np.zeros_like(ink)
     rows, columns = SIDE - abs(down), SIDE - abs(right)
     top, left = max(down, 0), max(right, 0)
@@ -115,15 +115,14 @@ def _moved(ink: npt.NDArray[np.float64], down: int, right: int) -> npt.NDArray[n
 def characters(strokes: Sequence[Points]) -> list[list[int]]:
     """Group the pen strokes that belong to the same digit.
 
-    Strokes belong to one digit if one is above the other, such as the two strokes of a 5. They must overlap
-    horizontally by at least SHARED_WIDTH of the narrower one.
+    Strokes of one digit lie one above the other, such as the two strokes of a 5.
 
     Args:
-        strokes: Pen strokes of several digits next to each other, each (N, 2) as x and y. Strokes without
-            points are ignored.
+        strokes: Pen strokes of digits in a row, each (N, 2) as x and y. Empty ones are ignored.
     Returns:
         For each digit, from left to right, the ascending indices of its strokes.
     """
+    # Strokes belong to one digit if they overlap horizontally by at least SHARED_WIDTH of the narrower one.
     spans = [(float(s[:, 0].min()), float(s[:, 0].max()), i) for i, s in enumerate(strokes) if len(s)]
     spans.sort(key=lambda span: span[:2])
     found: list[tuple[float, float, list[int]]] = []  # left, right and strokes of each digit
@@ -139,14 +138,14 @@ def characters(strokes: Sequence[Points]) -> list[list[int]]:
 
 
 def as_points(stroke: npt.ArrayLike) -> Points:
-    """Convert a pen stroke to an array and check it.
+    """Check a pen stroke and convert it to an array.
 
     Args:
         stroke: A list of points [x, y], or an array (N, 2).
     Returns:
         float64 (N, 2); N is 0 for an empty stroke.
     Raises:
-        ValueError: if the shape is different, or if a number is not finite or larger than MAX_COORDINATE.
+        ValueError: if the shape is wrong, or a number is not finite or too large.
     """
     try:
         found = np.asarray(stroke, np.float64)

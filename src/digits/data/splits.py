@@ -1,4 +1,4 @@
-"""Split a collection (a loaded data set) into training, validation and test images."""
+"""Split a loaded data set into training, validation and test images."""
 
 import dataclasses
 from dataclasses import dataclass
@@ -37,25 +37,24 @@ def split(
     seed: int = 0,
     writers: Tensor | None = None,
 ) -> Splits:
-    """Split a collection into training, validation and test images.
+    """Split a data set into training, validation and test images.
 
-    If the collection has test images, these are used. Otherwise they are taken from its training images.
+    Test images of the data set are used as they are.
+    If it has none, some of its training images become test images.
 
     Args:
-        collection: A loaded data set.
-        kind: "random" keeps the proportion of each class in every part. "writers" puts all images of a
-            writer into the same part, training or validation.
-        val_size: Number of validation images; None or 0 for 1/6 of the training images. With "writers" it
-            is an upper limit.
-        test_size: Number of test images; None or 0 for 1/5 of the images. Only for a collection without
-            test images.
+        collection: The loaded data set.
+        kind: How to choose validation images:
+            "random": at random, with the same proportion of each class in every part.
+            "writers": all images of some writers.
+        val_size: Number of validation images; by default 1/6. With "writers" an upper limit.
+        test_size: Number of test images; by default 1/5. Only without published test images.
         seed: Seed of the random choice. The same seed gives the same split.
-        writers: int64 (N,), the number of the writer of each training image; required for "writers".
+        writers: int64 (N,), the writer of each training image; required for "writers".
     Returns:
-        The three parts, each in the order of the collection.
+        The three parts, each in the order of the data set.
     Raises:
-        DataError: if there are too few images for a size, if `test_size` is given although the collection
-            has test images, or if a split by writers is not possible.
+        DataError: if a size is too large, or an argument does not fit the data set.
     """
     train, test = collection.train, collection.test
     if test is None:
@@ -86,7 +85,7 @@ def join(splits: Splits, images: npt.NDArray[np.uint8], labels: npt.NDArray[np.i
         images: uint8 (N, 28, 28), paper 0, ink 255.
         labels: int64 (N,), from 0 to 9.
     Returns:
-        New splits with N more training images. Their number is added to `synthetic`.
+        New splits with N more training images; N is added to `synthetic`.
     """
     train = Digits(
         torch.cat([splits.train.images, torch.from_numpy(images)]),
@@ -97,23 +96,22 @@ def join(splits: Splits, images: npt.NDArray[np.uint8], labels: npt.NDArray[np.i
 
 
 def _stratified(labels: Tensor, size: int, draws: torch.Generator, option: str) -> tuple[Tensor, Tensor]:
-    """Hold out images at random, in the same proportion from each class.
-
-    The numbers per class are rounded by the largest-remainder method: every class gets its share rounded
-    down, then the classes with the largest fractions get one image more.
+    """Choose images at random, the same proportion from each class.
 
     Args:
         labels: int64 (N,), the class of each image.
-        size: Number of images to hold out, below N.
+        size: Number of images to choose, below N.
         draws: Generator of the random choice.
-        option: Name of the command-line option that gives `size`, for the error message.
+        option: Command-line option of `size`, for the error message.
     Returns:
-        Indices of the images that are kept, int64 (N - size,), and held out, int64 (size,); both ascending.
+        Indices of the other images, int64 (N - size,), and of the chosen, int64 (size,).
     Raises:
         DataError: if `size` is N or more.
     """
     if size >= len(labels):
         raise DataError(f"{option} is {size}, but there are {len(labels)} images; choose a smaller number")
+    # Largest-remainder method: each class gets its share rounded down. The missing images are taken one by
+    # one from the classes with the largest remainders.
     shares = torch.bincount(labels) * size  # (classes,): images to hold out, times len(labels)
     take, remainder = shares // len(labels), shares % len(labels)
     missing = size - int(take.sum())
@@ -124,23 +122,21 @@ def _stratified(labels: Tensor, size: int, draws: torch.Generator, option: str) 
 
 
 def _by_writer(writers: Tensor, size: int, draws: torch.Generator) -> tuple[Tensor, Tensor]:
-    """Hold out all images of some writers, chosen at random.
-
-    The writers are visited in random order. A writer is chosen if the number of images held out so far plus
-    all images of the writer is at most `size`.
+    """Choose writers at random, and take all their images.
 
     Args:
         writers: int64 (N,), the number of the writer of each image.
-        size: Largest number of images to hold out.
+        size: Largest number of images to take.
         draws: Generator of the random choice.
     Returns:
-        Indices of the images that are kept and held out, both int64 and ascending.
+        Indices of the other images and of the chosen images, both int64 and ascending.
     Raises:
         DataError: if no writer or every writer is chosen.
     """
     names, group, counts = writers.unique(return_inverse=True, return_counts=True)
     chosen = torch.zeros(len(names), dtype=torch.bool)
     room = size
+    # The writers are visited in random order. A writer is chosen if all its images still fit into `size`.
     for writer in torch.randperm(len(names), generator=draws).tolist():
         if counts[writer] <= room:
             chosen[writer] = True
@@ -154,7 +150,7 @@ def _by_writer(writers: Tensor, size: int, draws: torch.Generator) -> tuple[Tens
 
 
 def _kept_and_held_out(total: int, held_out: Tensor) -> tuple[Tensor, Tensor]:
-    """Return the indices 0..total-1 that are not in `held_out`, and `held_out` itself, both sorted."""
+    """Divide the indices 0..total-1 into kept and held-out ones, both sorted."""
     keep = torch.ones(total, dtype=torch.bool)
     keep[held_out] = False
     return keep.nonzero().flatten(), held_out.sort().values

@@ -62,13 +62,10 @@ def draw(digit: int, rng: Generator) -> npt.NDArray[np.uint8]:
 
 
 def handwritten(path: Path, rng: Generator) -> list[Points]:
-    """Change a path at random, so that it looks like handwriting.
-
-    First each point is moved a little. Then the points are joined by a curve, or by straight lines with the
-    probability ANGULAR. At last the whole digit is sheared, stretched and rotated.
+    """Change a path at random to look like handwriting.
 
     Args:
-        path: Pen strokes in a box of height 1, as a style returns them.
+        path: Points of the pen strokes, from a style. The digit has height 1.
         rng: Generator of all random choices.
     Returns:
         The pen strokes, each float64 (N, 2) as x and y.
@@ -77,16 +74,17 @@ def handwritten(path: Path, rng: Generator) -> list[Points]:
     turn = math.radians(rng.uniform(-TURN, TURN))
     rotation = np.array([[math.cos(turn), math.sin(turn)], [-math.sin(turn), math.cos(turn)]])
     transform = np.array([[width, 0.0], [-lean, 1.0]]) @ rotation  # (2, 2); new points = points @ transform
+    # Straight lines join the points with the probability ANGULAR. Otherwise a curve joins them.
     if rng.random() < ANGULAR:
         return [_jittered(stroke, rng, ANGULAR_JITTER) @ transform for stroke in path]
     return [curve(_jittered(stroke, rng, JITTER)) @ transform for stroke in path]
 
 
 def _jittered(stroke: Stroke, rng: Generator, deviation: float) -> Points:
-    """Move each point of a stroke at random; a point that is given twice (a corner) stays one point.
+    """Move each point of a pen stroke a little, at random.
 
     Args:
-        stroke: Points (x, y) in a box of height 1.
+        stroke: Points (x, y) of a digit of height 1.
         rng: Generator of the moves.
         deviation: Standard deviation of the moves in x and in y.
     Returns:
@@ -95,7 +93,7 @@ def _jittered(stroke: Stroke, rng: Generator, deviation: float) -> Points:
     points = np.array(stroke, np.float64)
     moves = rng.normal(0, deviation, points.shape)
     for i in range(1, len(points)):
-        if stroke[i] == stroke[i - 1]:
+        if stroke[i] == stroke[i - 1]:  # a corner is a point that is given twice; both move together
             moves[i] = moves[i - 1]
     return points + moves
 
@@ -103,17 +101,20 @@ def _jittered(stroke: Stroke, rng: Generator, deviation: float) -> Points:
 def curve(points: Points, steps: int = 6) -> Points:
     """Return points on a smooth curve through the given points.
 
-    The curve is a uniform Catmull-Rom spline: between two points it is a polynomial of degree 3. It has a
-    corner where a point is given twice. Source: Catmull and Rom 1974.
+    The curve has a corner where a point is given twice.
 
     Args:
         points: (N, 2) as x and y.
         steps: Number of points to return for each interval between two points.
     Returns:
-        ((N - 1) * steps + 1, 2); for fewer than three points, the points themselves.
+        ((N - 1) * steps + 1, 2); the given points if N is below 3.
+
+    Source: Catmull and Rom 1974 (uniform Catmull-Rom spline).
     """
     if len(points) < 3:
         return points
+    # Between two points the curve is a polynomial of degree 3. p1 and p2 are the ends of an interval, p0 and
+    # p3 the points before and after it.
     padded = np.concatenate([points[:1], points, points[-1:]])
     p0, p1, p2, p3 = (padded[i : len(points) - 1 + i, None] for i in range(4))  # (N - 1, 1, 2) each
     t = np.linspace(0, 1, steps, endpoint=False)[None, :, None]

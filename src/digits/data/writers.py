@@ -1,6 +1,7 @@
-"""Find the writer of each MNIST training image, which a split by writers needs.
+"""Find the writer of each MNIST training image.
 
-QMNIST is a reconstruction of MNIST with more information about each image. Source: Yadav and Bottou 2019.
+A split by writers needs this. The writers are listed in QMNIST, a reconstruction of MNIST with more
+information about each image. Source: Yadav and Bottou 2019.
 """
 
 from pathlib import Path
@@ -23,19 +24,19 @@ def load_writers(
 ) -> Tensor:
     """Return the writer of every MNIST training image.
 
-    The writers are listed in a table of QMNIST. The file is searched in `data` (or in the folders in
-    $DIGITS_DATA if `data` is not given), in some folders next to it, and in the cache. It is downloaded if it
-    is not found.
+    The writers are read from a table of QMNIST. It is searched in these places:
+        1. `data` and some folders in it and next to it. Without `data`, the folders in $DIGITS_DATA.
+        2. The cache folder. A missing table is downloaded into it.
 
     Args:
         collection: The published MNIST data set.
         data: A folder that may contain the table.
         progress: Called during a download.
     Returns:
-        int64 (60000,), a number for the writer of each training image; equal numbers mean the same person.
+        int64 (60000,), one number for each image. Equal numbers mean the same person.
     Raises:
         DownloadError: if the table cannot be downloaded. It is a subclass of DataError.
-        DataError: if `collection` is not the published MNIST, or the table is damaged or does not fit.
+        DataError: if `collection` is not the published MNIST, or the table is wrong.
     """
     if collection.dataset != "mnist" or not collection.published:
         raise DataError(
@@ -58,10 +59,8 @@ def load_writers(
 
 
 def _find_table(folders: list[Path], name: str) -> Path | None:
-    """Return the path of a QMNIST table, or None.
-
-    It is searched in each folder, in its subfolders qmnist and QMNIST/raw, and in a folder qmnist next to it.
-    """
+    """Return the path of a QMNIST table near the given folders, or None."""
+    # Each folder, its subfolders qmnist and QMNIST/raw, and a folder qmnist next to it.
     places = (
         place
         for folder in folders

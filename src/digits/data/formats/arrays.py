@@ -20,7 +20,7 @@ ROUNDING_ERROR = 0.1
 
 @dataclass(frozen=True, eq=False)
 class LabelledImages:
-    """Checked images and their labels; there is at least one image."""
+    """Checked images and their labels, at least one of each."""
 
     images: npt.NDArray[np.uint8]  # (N, 28, 28), paper 0, ink 255; writable when read from a file
     labels: npt.NDArray[np.uint8]  # (N,), from 0 to 9
@@ -29,21 +29,21 @@ class LabelledImages:
 def check_pair(
     images: npt.NDArray[Any], labels: npt.NDArray[Any], images_from: str | Path, labels_from: str | Path
 ) -> LabelledImages:
-    """Check the shapes and values of images and labels, and convert both to uint8.
+    """Check images and labels, and convert both to uint8.
 
     Arrays that are already uint8 are not copied.
 
     Args:
-        images: (N, 28, 28), (N, 784), (N, 28, 28, 1) or (N, 1, 28, 28). The values are whole numbers from
-            0 to 255, or floats from 0 to 1 that are multiples of 1/255.
+        images: (N, 28, 28), (N, 784), (N, 28, 28, 1) or (N, 1, 28, 28). One of two ranges:
+            whole numbers from 0 to 255
+            multiples of 1/255 from 0 to 1
         labels: (N,) or (N, 1), whole numbers from 0 to 9.
         images_from: Source of the images for error messages, such as their file.
         labels_from: Source of the labels for error messages.
     Returns:
         Images, uint8 (N, 28, 28), and labels, uint8 (N,).
     Raises:
-        DataError: for any other shape or value, if there are no images, or if the numbers of images and
-            labels differ.
+        DataError: if a shape or a value is wrong, or the lengths differ, or N is 0.
     """
     if images.shape[1:] not in IMAGE_SHAPES:
         raise DataError(f"{images_from}: images have the shape {images.shape}, expected (N, 28, 28)")
@@ -60,16 +60,16 @@ def check_pair(
 
 
 def _to_bytes(array: npt.NDArray[Any], highest: int, name: str) -> npt.NDArray[np.uint8]:
-    """Convert whole numbers to uint8 after checking their type and range.
+    """Check the type and range of numbers, and convert them to uint8.
 
     Args:
         array: Integers or floats of any shape except (); at least one value.
-        highest: Highest allowed value. If it is WHITE, floats that are all at most 1 are multiplied by 255.
+        highest: Highest allowed value. With WHITE, floats from 0 to 1 are multiplied by 255.
         name: Source and meaning of the array, for error messages.
     Returns:
         uint8 array of the same shape, with values from 0 to `highest`.
     Raises:
-        DataError: if a value is not a whole number (after the multiplication) or not in the range.
+        DataError: if a value is not a whole number or not in the range.
     """
     expected = f"expected whole numbers from 0 to {highest}"
     expected += ", or multiples of 1/255 from 0 to 1" if highest == WHITE else ""

@@ -1,7 +1,6 @@
-"""Read the bytes of a file, decompressed if it is a gzip file, up to a limit.
+"""Read the bytes of a file up to a limit, and decompress gzip files.
 
-The limit protects the memory of this machine: a small damaged or malicious gzip file can expand to many
-gigabytes.
+The limit protects the memory. A small damaged or malicious gzip file can expand to many gigabytes.
 """
 
 import contextlib
@@ -34,16 +33,17 @@ READ_ERRORS = (
 
 
 def read_content(path: Path, limit: int) -> Generator[bytes, None, None]:
-    """Yield the content of a file in pieces, decompressed if it is a gzip file.
+    """Yield the content of a file in pieces.
+
+    A gzip file is decompressed. Its first two bytes identify it.
 
     Args:
-        path: The file. Its first two bytes decide whether it is a gzip file; its name does not matter.
-        limit: Largest number of bytes to yield in total; see `content_limit`.
+        path: The file; its name does not matter.
+        limit: Largest number of bytes in total, from `content_limit`.
     Yields:
         Pieces of 1 to CHUNK bytes.
     Raises:
-        DataError: if there are more than `limit` bytes, if the file cannot be read, if a gzip file is
-            damaged, or if other bytes follow the gzip data.
+        DataError: if the content is too long, or the file is damaged or unreadable.
     """
     total = 0
     with explained_errors(path), path.open("rb") as file:
@@ -59,25 +59,26 @@ def read_content(path: Path, limit: int) -> Generator[bytes, None, None]:
 
 
 def _raw(head: bytes, file: BinaryIO) -> Iterator[bytes]:
-    """Yield the first piece `head`, then the rest of the file in pieces."""
+    """Yield the first piece `head`, then the rest of the file."""
     while head:
         yield head
         head = file.read(CHUNK)
 
 
 def _decompressed(compressed: bytes, file: BinaryIO) -> Iterator[bytes]:
-    """Decompress gzip data and yield the content in pieces of at most CHUNK bytes.
-
-    zlib checks the checksum and the length at the end of the data. Python's gzip module is not used: it also
-    accepts a second part and zeros after the data, so different files could have the same content.
+    """Yield the decompressed content of a gzip file in pieces.
 
     Args:
         compressed: The first bytes of the file.
         file: The open file, positioned after these bytes.
+    Yields:
+        Pieces of 1 to CHUNK bytes.
     Raises:
         EOFError: if the data end early, or if other bytes follow them.
         zlib.error: if the data are damaged.
     """
+    # zlib checks the checksum and the length at the end of the data. Python's gzip module also accepts a
+    # second part and zeros after the data, so different files could have the same content.
     inflate = zlib.decompressobj(GZIP_WINDOW)
     while not inflate.eof:
         piece = inflate.decompress(compressed, CHUNK)
@@ -91,12 +92,12 @@ def _decompressed(compressed: bytes, file: BinaryIO) -> Iterator[bytes]:
 
 
 def content_limit(path: Path) -> int:
-    """Return the largest number of bytes that a file may contain after decompression.
+    """Return the largest allowed size of a file's content.
 
     Args:
-        path: The file. Its size on disk decides the limit.
+        path: The file. The limit depends on its size on disk.
     Returns:
-        RATIO times the size of the file in bytes, but at least SMALL and at most LARGEST.
+        Bytes after decompression: RATIO times the file's size, from SMALL to LARGEST.
     Raises:
         DataError: if `path` does not exist or is not a regular file.
     """
@@ -108,7 +109,7 @@ def content_limit(path: Path) -> int:
 
 
 def check_claim(path: Path, size: int, limit: int) -> None:
-    """Check the number of bytes that a file's header states, before they are read.
+    """Check the content size that a file's header states.
 
     Args:
         path: The file, for the error message.
@@ -126,7 +127,15 @@ def check_claim(path: Path, size: int, limit: int) -> None:
 
 @contextlib.contextmanager
 def explained_errors(path: Path) -> Iterator[None]:
-    """Convert the READ_ERRORS of a `with` block into a DataError that names the file."""
+    """Convert READ_ERRORS into a DataError that names the file.
+
+    Use it in a `with` block that reads the file.
+
+    Args:
+        path: The file, for the error message.
+    Raises:
+        DataError: if the `with` block raises one of READ_ERRORS.
+    """
     try:
         yield
     except READ_ERRORS as error:

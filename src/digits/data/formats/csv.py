@@ -1,4 +1,4 @@
-"""Read images and labels from CSV files with one image per row: 784 pixels and a label."""
+"""Read images and labels from CSV files with one image in each row."""
 
 import contextlib
 import csv
@@ -26,26 +26,24 @@ Table = npt.NDArray[np.uint8]  # all cells of a file, (rows, COLUMNS)
 
 
 def read_csv(path: Path, label_column: Literal["first", "last"] | None = None) -> LabelledImages:
-    """Read images and labels from a CSV file, raw or compressed with gzip.
+    """Read images and labels from a CSV file.
 
-    Each line has 785 cells: the 784 pixels of an image, row by row, and its label before or after them.
-    Cells are whole numbers, written as 7, "7" or 7.0, separated by commas, semicolons or tabs. The first
-    line may be a header.
+    Each row has 785 cells: 784 pixels row by row, with the label before or after them.
+    The first line may be a header, and the file may be compressed with gzip.
 
-    The column of the labels is found by the first rule that applies:
+    The first rule that applies decides where the labels are:
         1. `label_column`, if it is given.
         2. The column that the header calls label, labels, class, target, digit or y.
-        3. The first or the last column, if only one of the two has a maximum from 1 to 9. The other one
-           contains pixels of a corner: usually all of them are 0.
+        3. The first or last column, if only this one has a maximum from 1 to 9.
 
     Args:
-        path: The file; its name does not matter.
+        path: The file; its name does not matter. Separators are commas, semicolons or tabs.
+            Cells are whole numbers, written as 7, "7" or 7.0.
         label_column: Position of the labels, or None to find it.
     Returns:
         Images, uint8 (N, 28, 28), and labels, uint8 (N,).
     Raises:
-        DataError: if the column of the labels is not clear, or if a cell or the number of columns is wrong.
-            The message names the line and the column.
+        DataError: if a cell or a row is wrong, or the label column is not clear.
     """
     with contextlib.closing(_line_blocks(path)) as blocks:
         block = next(blocks, [])
@@ -64,11 +62,12 @@ def read_csv(path: Path, label_column: Literal["first", "last"] | None = None) -
 
 
 def _line_blocks(path: Path) -> Generator[list[str], None, None]:
-    """Yield the lines of a text file, a list of complete lines at a time.
+    """Yield the lines of a text file, a list of lines at a time.
 
-    Lines have no line ends. Blank lines at the end of the file are left out. Each byte that is not ASCII
-    becomes the character U+FFFD, which makes its cell invalid later.
+    Raises:
+        DataError: if a line is too long, or the file cannot be read.
     """
+    # Blank lines at the end of the file are left out.
     rest = b""
     with contextlib.closing(read_content(path, content_limit(path))) as chunks:
         for chunk in chunks:
@@ -87,6 +86,7 @@ def _line_blocks(path: Path) -> Generator[list[str], None, None]:
 
 def _lines(text: bytes) -> list[str]:
     """Divide ASCII text into lines without line ends."""
+    # Other bytes become the character U+FFFD, which makes their cell invalid later.
     return text.decode("ascii", "replace").replace("\r\n", "\n").split("\n")
 
 
@@ -99,17 +99,15 @@ def _cells(line: str, separator: str) -> list[str]:
 
 
 def _header(cells: list[str]) -> list[str]:
-    """Return the column names in lower case, or an empty list if the first line is not a header.
-
-    A header has COLUMNS cells. One of them is in LABEL_NAMES, or none of them is a number.
-    """
+    """Return the column names in lower case, or [] without a header."""
+    # A header has a known name for the labels, or no numbers.
     names = [cell.strip().casefold() for cell in cells]
     is_header = bool(LABEL_NAMES.intersection(names)) or all(_number(name) is None for name in names)
     return names if is_header and len(names) == COLUMNS else []
 
 
 def _number(cell: str) -> float | None:
-    """Return the number in a cell, or None if the cell is not a number."""
+    """Return the number in a cell, or None for other text."""
     try:
         return float(cell)
     except ValueError:
@@ -140,7 +138,16 @@ def _read_rows(path: Path, blocks: Iterator[list[str]], separator: str, first_li
 
 
 def _parse_rows(path: Path, lines: list[str], separator: str, first_line: int) -> Table:
-    """Parse lines into uint8 (len(lines), COLUMNS); the first one has the line number `first_line`."""
+    """Parse lines into uint8 (len(lines), COLUMNS).
+
+    Args:
+        path: The file, for error messages.
+        lines: One row each.
+        separator: Character between cells.
+        first_line: Line number of lines[0], for error messages.
+    Raises:
+        DataError: if a row is wrong.
+    """
     if all(map(str.strip, lines)):  # np.loadtxt skips blank lines, but here they are errors
         with contextlib.suppress(ValueError):  # raised for rows of unequal length and cells without a number
             cells = np.loadtxt(lines, delimiter=separator, quotechar='"', comments=None, ndmin=2)
@@ -153,10 +160,8 @@ def _parse_rows(path: Path, lines: list[str], separator: str, first_line: int) -
 
 
 def _first_error(path: Path, lines: list[str], separator: str, first_line: int) -> DataError:
-    """Return an error that names the first wrong line and column.
-
-    This search is slow, so it runs only after a fast parser has failed.
-    """
+    """Return an error that names the first wrong line and column."""
+    # This search is slow, so it runs only after the fast parser has failed.
     for number, line in enumerate(lines, first_line):
         cells = _cells(line, separator)
         if len(cells) != COLUMNS:
@@ -176,16 +181,17 @@ def _first_error(path: Path, lines: list[str], separator: str, first_line: int) 
 def _label_column(
     path: Path, table: Table, header: list[str], chosen: Literal["first", "last"] | None
 ) -> int:
-    """Return the index of the column with the labels, by the three rules in `read_csv`.
+    """Return the index of the column with the labels.
 
     Args:
         path: The file, for the error message.
         table: uint8 (rows, COLUMNS).
-        header: Column names in lower case; empty if there is no header.
+        header: Column names in lower case; empty without a header.
         chosen: Position that the caller gave, or None.
     Raises:
         DataError: if no column or several columns fit.
     """
+    # The three rules are listed in `read_csv`. The third one works because corner pixels are usually all 0.
     first, last = 0, COLUMNS - 1
     if chosen is not None:
         return first if chosen == "first" else last

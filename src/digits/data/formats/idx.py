@@ -40,7 +40,7 @@ TYPE_NAMES = {  # all types of the format, for error messages
 
 @dataclass(frozen=True, eq=False)
 class IdxFile:
-    """The content of an IDX file: its array and its SHA-256 digest."""
+    """The array in an IDX file and the SHA-256 of the file."""
 
     array: npt.NDArray[Any]  # uint8 or int32, 1 to 4 dimensions, writable, in this machine's byte order
     sha256: str  # digest of the decompressed content with its header, to compare it with a published file
@@ -50,12 +50,11 @@ def read_idx(path: Path) -> IdxFile:
     """Read an IDX file, raw or compressed with gzip.
 
     Args:
-        path: The file; its name does not matter. Its values are unsigned bytes or 32-bit integers.
+        path: The file; its name does not matter.
     Returns:
-        The array, uint8 or int32 with 1 to 4 dimensions, and the SHA-256 of the decompressed file.
+        The array, uint8 or int32 with 1 to 4 dimensions, and a SHA-256 digest.
     Raises:
-        DataError: if the file cannot be read, is not an IDX file of these types, has a dimension of 0, or is
-            longer or shorter than its header states.
+        DataError: if the file is damaged, empty, or not an IDX file of these types.
     """
     limit = content_limit(path)
     content = bytearray()  # grows only with the bytes read, so a header with a wrong size needs no memory
@@ -79,9 +78,9 @@ def read_idx(path: Path) -> IdxFile:
 
 
 def idx_sha256(array: npt.NDArray[np.uint8] | npt.NDArray[np.int32]) -> str:
-    """Compute the SHA-256 of the IDX file that would contain this array.
+    """Compute the SHA-256 of an array as an IDX file.
 
-    It makes images from .npz and CSV files comparable with the published digests of MNIST's IDX files.
+    The digest can be compared with the published digests of MNIST's files.
 
     Args:
         array: uint8 or int32, any shape.
@@ -96,7 +95,13 @@ def idx_sha256(array: npt.NDArray[np.uint8] | npt.NDArray[np.int32]) -> str:
 
 
 def _fill(content: bytearray, size: int, chunks: Iterator[bytes]) -> None:
-    """Append chunks to `content` until it has at least `size` bytes or there are no more chunks."""
+    """Append chunks to `content` until it has `size` bytes.
+
+    Args:
+        content: The bytes read so far; it is changed.
+        size: Wanted number of bytes. There may be more or, at the end, fewer.
+        chunks: The next pieces of the file.
+    """
     while len(content) < size and (chunk := next(chunks, None)) is not None:
         content += chunk
 
@@ -107,7 +112,7 @@ def _parse_type(path: Path, content: bytes | bytearray) -> tuple[np.dtype[Any], 
     Returns:
         The big-endian type of the values, and the number of dimensions, 1 to 4.
     Raises:
-        DataError: if these bytes are missing, or do not state a known type and 1 to 4 dimensions.
+        DataError: if these bytes are missing or not allowed.
     """
     if len(content) < 4 or content[:2] != b"\0\0":
         raise DataError(
@@ -126,8 +131,12 @@ def _parse_type(path: Path, content: bytes | bytearray) -> tuple[np.dtype[Any], 
 
 
 def _parse_shape(path: Path, content: bytes | bytearray, dimensions: int) -> tuple[int, ...]:
-    """Parse the shape of the array from the bytes after the first four of an IDX file.
+    """Parse the shape of the array in an IDX file.
 
+    Args:
+        path: The file, for error messages.
+        content: The file from its first byte to at least the end of its header.
+        dimensions: Number of dimensions.
     Raises:
         DataError: if `content` is too short or a dimension is 0.
     """

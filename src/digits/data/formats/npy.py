@@ -1,7 +1,7 @@
 """Read arrays in NumPy's .npy format.
 
-The header of an .npy file is text, written as a Python dictionary. For safety it is never evaluated: regular
-expressions search it for the type, the order and the shape of the array. Source:
+The header of an .npy file is text, written as a Python dictionary. It is never evaluated as Python code.
+Regular expressions find the type, the order and the shape of the array in it. Source:
 https://numpy.org/doc/stable/reference/generated/numpy.lib.format.html
 """
 
@@ -21,15 +21,16 @@ SHAPE = re.compile(rb"'shape'\s*:\s*\(([\d\s,L]*)\)")  # with L, because Python 
 
 
 def parse_npy(content: bytes | bytearray) -> npt.NDArray[Any]:
-    """Return the array in the bytes of an .npy file, without copying its values.
+    """Return the array in the bytes of an .npy file.
+
+    The values are not copied.
 
     Args:
         content: All bytes of a file in format version 1, 2 or 3.
     Returns:
-        Integers or floats with 0 to 4 dimensions. The array is writable if `content` is a bytearray.
+        Integers or floats with 0 to 4 dimensions; writable if `content` is a bytearray.
     Raises:
-        ValueError: if `content` is not an .npy file, has values of another type, or is longer or shorter than
-            its header states. The message does not name the file; the caller adds its name.
+        ValueError: if `content` is not such a file. The message does not name the file.
     """
     if content[: len(MAGIC)] != MAGIC:
         raise ValueError(f"not an array; it starts with {bytes(content[:6])!r}, expected '\\x93NUMPY'")

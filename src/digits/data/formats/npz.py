@@ -1,4 +1,7 @@
-"""Read images and labels from NumPy archives (.npz), which are zip files of .npy files."""
+"""Read images and labels from NumPy archives (.npz).
+
+An archive is a zip file. It contains one .npy file for each array.
+"""
 
 import itertools
 import zipfile
@@ -22,17 +25,16 @@ ENCRYPTED = 0x1  # bit in the flags of an encrypted zip entry (APPNOTE.TXT, sect
 def read_npz(path: Path) -> dict[str, LabelledImages]:
     """Read the images and labels in a NumPy archive.
 
-    The arrays have the names of one entry of LAYOUTS, in upper or lower case: for example x_train, y_train,
-    x_test and y_test, or only x and y. Other arrays are ignored.
+    The names of the arrays are listed in LAYOUTS, for example x_train and y_train.
+    Upper and lower case are equal. Other arrays are ignored.
 
     Args:
         path: The archive, as np.savez or np.savez_compressed writes it.
     Returns:
-        Part -> its images, uint8 (N, 28, 28), and labels, uint8 (N,). The parts are "train", "test" or both.
-        For data that is not divided the only part is "all".
+        Part of the data -> images, uint8 (N, 28, 28), and labels, uint8 (N,).
+        The parts are "train" and "test", or one of them, or only "all".
     Raises:
-        DataError: if the archive is damaged or too large, has no known names or names of two layouts, or
-            contains arrays that `check_pair` does not accept. Pickled objects are never loaded.
+        DataError: if the archive is damaged or too large, or names or arrays are wrong.
     """
     limit = content_limit(path)
     with explained_errors(path):
@@ -46,7 +48,7 @@ def read_npz(path: Path) -> dict[str, LabelledImages]:
 
 
 def _entries_by_name(path: Path, archive: zipfile.ZipFile) -> dict[str, zipfile.ZipInfo]:
-    """Return the entries of an archive: name of the array in lower case -> entry.
+    """Return a dictionary: name of an array in lower case -> zip entry.
 
     Raises:
         DataError: if two entries have the same name.
@@ -61,15 +63,15 @@ def _entries_by_name(path: Path, archive: zipfile.ZipFile) -> dict[str, zipfile.
 
 
 def _pairs_by_part(path: Path, names: set[str]) -> dict[str, tuple[str, str]]:
-    """Find which layout an archive has.
+    """Find the arrays with the images and labels of each part.
 
     Args:
         path: The archive, for error messages.
         names: Names of the arrays in the archive, in lower case.
     Returns:
-        Part -> names of its images and its labels, for the parts that the archive contains.
+        Part ("train", "test" or "all") -> names of its images and its labels.
     Raises:
-        DataError: if no layout or several layouts fit, or if a part lacks its images or its labels.
+        DataError: if the names do not fit exactly one layout, or one of a pair is missing.
     """
     layouts = [layout for layout in LAYOUTS if names.intersection(itertools.chain(*layout.values()))]
     if len(layouts) != 1:
@@ -87,7 +89,15 @@ def _pairs_by_part(path: Path, names: set[str]) -> dict[str, tuple[str, str]]:
 def _read_pair(
     path: Path, archive: zipfile.ZipFile, entries: dict[str, zipfile.ZipInfo], *names: str
 ) -> LabelledImages:
-    """Read and check one part; `names` are the names of its images and its labels, in this order."""
+    """Read and check the images and labels of one part.
+
+    Args:
+        path, archive: The archive.
+        entries: Name of an array -> zip entry.
+        names: Name of the images, then name of the labels.
+    Raises:
+        DataError: if an array is damaged or `check_pair` does not accept it.
+    """
     sources = [f"{path}: {name}" for name in names]
     arrays = []
     for name, source in zip(names, sources, strict=True):
@@ -99,9 +109,7 @@ def _read_pair(
 
 
 def _read_entry(path: Path, archive: zipfile.ZipFile, entry: zipfile.ZipInfo) -> bytearray:
-    """Read the bytes of one entry, decompressed.
-
-    The zipfile module reads no more than the stated length, and checks the checksum.
+    """Read the decompressed bytes of one zip entry.
 
     Raises:
         DataError: if the entry is encrypted, damaged, or compressed by an unusual method.
@@ -115,6 +123,7 @@ def _read_entry(path: Path, archive: zipfile.ZipFile, entry: zipfile.ZipInfo) ->
             f"{path}: {name!r} is compressed by method {entry.compress_type},"
             " expected 0 (stored) or 8 (deflated), as np.savez writes"
         )
+    # zipfile reads no more than the stated length, and checks the checksum.
     content = bytearray()  # not bytes, because arrays made from it must be writable
     with explained_errors(path), archive.open(entry) as file:
         while chunk := file.read(CHUNK):
