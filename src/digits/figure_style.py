@@ -46,34 +46,38 @@ BLACK, GREY, LIGHT_GREY, PALE_GREY = "#222222", "#666666", "#d9d9d9", "#f4f4f2"
 
 
 def save_png(figure: Figure, path: Path) -> None:
-    """Save a figure as a PNG file, which replaces an existing file.
+    """Save a figure as a PNG file.
 
-    If the program is stopped while it writes, the old file stays complete. The file contains no date and no
-    version of Matplotlib, so the same figure gives the same bytes.
+    An old file is replaced only when the new one is complete.
+    Equal figures give equal bytes.
 
     Args:
         figure: the figure, made by `open_sheet`.
         path: the file to write.
 
     Raises:
-        OSError: if the file cannot be written. Its attribute `filename` is the path.
+        OSError: if the file cannot be written.
     """
     png = io.BytesIO()
+    # Without "Software", the file contains no date and no version of Matplotlib.
     figure.savefig(png, format="png", dpi=DPI, metadata={"Software": None})
     atomic_write(path, png.getvalue())
 
 
 def open_sheet(title: str, text: str, body: float) -> tuple[Figure, Axes, float]:
-    """Make a white figure with a title, a text below it, and free space below the text.
+    """Make a white figure with a title and a text.
+
+    There is free space below the text.
 
     Args:
-        title: the title, one line.
-        text: the text below the title. It is broken into lines.
+        title: one line.
+        text: any length; it is broken into lines.
         body: height of the free space in px.
 
     Returns:
-        The figure; Axes that cover the whole figure, with x and y in px from its top left corner; and the y
-        of the upper end of the free space.
+        The figure.
+        Axes that cover it, with x and y in px from its top left corner.
+        The y of the upper end of the free space in px.
     """
     lines = wrapped(text, TEXT_SIZE)
     top = MARGIN + TITLE_HEIGHT + LINE_HEIGHT * (lines.count("\n") + 1) + HEADING_GAP
@@ -89,39 +93,40 @@ def open_sheet(title: str, text: str, body: float) -> tuple[Figure, Axes, float]
 def write(canvas: Axes, x: float, y: float, text: str, size: float = TEXT_SIZE, **style: Any) -> None:
     """Write a text on a figure.
 
-    Matplotlib's mathematical notation is off, so a dollar sign is an ordinary character.
-
     Args:
-        canvas: Axes with x and y in px, as `open_sheet` returns them.
-        x: px; where the text begins, unless `ha` in `style` says otherwise.
-        y: px; the middle of the capital letters, unless `va` in `style` says otherwise.
-        text: may have several lines.
+        canvas: axes with x and y in px, from `open_sheet`.
+        x: left end of the text in px; `ha` can change that.
+        y: middle of the capital letters in px; `va` can change that.
+        text: one or more lines.
         size: font size in points.
-        style: arguments of Matplotlib's `Axes.text`, such as `ha`, `va`, `weight` or `color`.
+        style: arguments of Matplotlib's `Axes.text`, such as `ha`, `va` or `color`.
     """
     # With Matplotlib's va="center", the position would depend on letters that reach below the line, like g.
     if "va" not in style:
         y, style["va"] = y + CAPITAL_HEIGHT * size * PX_PER_POINT / 2, "baseline"
+    # With parse_math=False, a dollar sign is an ordinary character.
     look: dict[str, Any] = {"color": BLACK, "fontfamily": FONT, "parse_math": False, "linespacing": 1.25}
     canvas.text(x, y, text, fontsize=size, **(look | style))
 
 
 def wrapped(text: str, size: float) -> str:
-    """Return the text with line breaks, so that it fits between the margins.
+    """Add line breaks so that a text fits between the margins.
 
-    `size` is the font size in points.
+    Args:
+        text: one line.
+        size: font size in points.
     """
     return textwrap.fill(text, int((WIDTH - 2 * MARGIN) / (size * PX_PER_POINT * LETTER_WIDTH)))
 
 
 def grid(n: int, columns: int, width: float, pitch: float, top: float) -> Iterator[tuple[int, float]]:
-    """Yield the positions of images that are arranged in a grid between the margins.
+    """Yield the positions of images in a grid.
 
     Args:
         n: number of images.
         columns: number of images in a row, at least 2.
         width: width of an image in px.
-        pitch: distance from the top of a row to the top of the next row in px.
+        pitch: distance in px from the top of a row to the next top.
         top: y of the first row in px.
 
     Yields:
@@ -146,42 +151,56 @@ def draw_image(
     """Draw an image with a frame on a figure.
 
     Args:
-        canvas: Axes with x and y in px, as `open_sheet` returns them.
+        canvas: axes with x and y in px, from `open_sheet`.
         x, y: top left corner of the image in px.
-        pixels: (height, width), whose values get colours from `colours`; or colours, (height, width, 3).
+        pixels: values (height, width), or colours (height, width, 3).
         enlarged: width and height in px of each pixel of the image.
-        colours: name of a Matplotlib colour map. With the default, 0 is white and 255 is black.
+        colours: name of Matplotlib's colour map for values.
         limits: the values that get the first and the last colour of the map.
-        frame: colour of the frame. Frames in other colours than the default are thicker.
+        frame: colour of the frame.
     """
     height, width = (enlarged * size for size in pixels.shape[:2])
     extent = (x, x + width, y + height, y)
     look: dict[str, Any] = {"aspect": "auto", "interpolation": "nearest", "extent": extent}
     canvas.imshow(pixels, colours, vmin=limits[0], vmax=limits[1], **look)
+    # A frame in another colour than the default is thicker.
     thickness = 0.6 if frame == LIGHT_GREY else 2
     canvas.add_patch(Rectangle((x, y), width, height, fill=False, color=frame, linewidth=thickness))
 
 
 def percent_number(fraction: float, decimals: int = 2) -> str:
-    """Return a fraction from 0 to 1 in per cent as text, without the sign: 0.9876 gives "98.76".
+    """Return a fraction in per cent, without the sign.
 
-    A fraction below 1 is never rounded up to "100.00": the result is at most "99.99".
+    Example: 0.9876 gives "98.76". Only 1 gives "100".
+
+    Args:
+        fraction: from 0 to 1.
+        decimals: number of digits after the point.
     """
+    # A fraction just below 1 gives at most "99.99", so that "100" always means all.
     return "100" if fraction == 1 else f"{min(100 * fraction, 100 - 0.1**decimals):.{decimals}f}"
 
 
 def percent(fraction: float) -> str:
-    """Return a fraction from 0 to 1 in per cent as text, with the sign: 0.9876 gives "98.76 %".
+    """Return a fraction in per cent, with the sign.
 
-    NaN and infinity give "not a number".
+    Example: 0.9876 gives "98.76 %". NaN gives "not a number".
+
+    Args:
+        fraction: from 0 to 1.
     """
     return f"{percent_number(fraction)}\u202f%" if math.isfinite(fraction) else "not a number"
 
 
 def whole_percent(fraction: float) -> str:
-    """Return a probability as text in whole per cent: 0.987 gives "99 %", 0.003 gives "<1 %".
+    """Return a probability in whole per cent.
 
-    A probability between 0.99 and 1 gives ">99 %".
+        0.987 gives "99 %"
+        0.003 gives "<1 %"
+        0.996 gives ">99 %"
+
+    Args:
+        fraction: from 0 to 1.
     """
     if 0 < fraction < 0.01:
         return "<1\u202f%"

@@ -18,26 +18,27 @@ BINS = 15  # number of confidence bins; Guo et al. 2017 use 15 too
 
 
 def expected_calibration_error(logits: Tensor, labels: Tensor, bins: int = BINS) -> float:
-    """Return the expected calibration error (ECE): the mean difference between confidence and accuracy.
+    """Compute the expected calibration error (ECE).
 
-    The confidence of an image is its highest class probability. The images are divided by their confidence
-    into bins of equal width. In each bin, the mean confidence is compared with the accuracy:
-
-        ECE = sum over bins of (images in the bin / all images) * |accuracy - mean confidence in the bin|
-
-    Source: Guo, Pleiss, Sun and Weinberger, "On calibration of modern neural networks", ICML 2017, eq. 3.
+    It is the mean difference between confidence and accuracy.
+    The confidence of an image is the probability of its predicted class.
 
     Args:
-        logits: the network's, float (N, classes).
+        logits: float (N, classes).
         labels: the true classes, integers (N,).
-        bins: number of bins. Bin m, from 1, has the confidences above (m - 1) / bins, up to m / bins.
+        bins: number of groups of images with similar confidence.
 
     Returns:
         The error, from 0 (perfectly calibrated) to 1.
 
     Raises:
-        DataError, TrainingError: if logits or labels are not valid; see `metrics.evaluate_logits`.
+        DataError, TrainingError: if logits or labels are not valid; see `logits.checked`.
+
+    Source: Guo, Pleiss, Sun and Weinberger, "On calibration of modern neural networks", ICML 2017, eq. 3.
     """
+    # Bin m, from 1, has the confidences above (m - 1) / bins, up to m / bins. In each bin, the mean
+    # confidence is compared with the accuracy:
+    # ECE = sum over bins of (images in the bin / all images) * |accuracy - mean confidence in the bin|
     logits, labels = checked(logits, labels)
     confidence, answers = logits.softmax(1).max(1)
     inner_edges = torch.arange(1, bins, dtype=torch.float64) / bins
@@ -48,25 +49,26 @@ def expected_calibration_error(logits: Tensor, labels: Tensor, bins: int = BINS)
 
 
 def fit_temperature(logits: Tensor, labels: Tensor) -> float:
-    """Return the temperature by which a network's logits must be divided to calibrate the network.
+    """Find the temperature that calibrates a network.
 
-    A temperature above 1 makes the probabilities less extreme. A temperature below 1 makes them more
-    extreme. The predicted classes stay the same. The best temperature T minimises the mean cross-entropy of
-    logits / T. As a function of 1 / T, this loss has a single minimum, which is found by bisection.
-
-    Source: "temperature scaling", Guo et al. 2017, section 4.2.
+    Divide the logits by it. The predicted classes stay the same.
+    A temperature above 1 makes the probabilities less extreme.
 
     Args:
-        logits: the network's, float (N, classes), for images that it was not trained on.
+        logits: float (N, classes), for images that the network was not trained on.
         labels: the true classes, integers (N,).
 
     Returns:
         The temperature, from 1/20 to 20.
 
     Raises:
-        DataError, TrainingError: if logits or labels are not valid; see `metrics.evaluate_logits`.
+        DataError, TrainingError: if logits or labels are not valid; see `logits.checked`.
+
+    Source: "temperature scaling", Guo et al. 2017, section 4.2.
     """
     logits, labels = checked(logits, labels)
+    # The best temperature T minimises the mean cross-entropy of logits / T. As a function of 1 / T, this loss
+    # has a single minimum. Bisection finds the point where its slope is 0.
     right = logits.gather(1, labels[:, None]).squeeze(1)  # (N,): the logit of the true class
     low, high = 1 / MAX_TEMPERATURE, MAX_TEMPERATURE  # limits of 1 / T
     for _ in range(60):  # each step halves the range on a logarithmic scale; 60 exceed a double's precision

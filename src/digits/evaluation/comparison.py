@@ -11,7 +11,7 @@ from digits.evaluation.logits import checked
 
 @dataclass(frozen=True)
 class Comparison:
-    """The numbers of images that both, one or neither of two networks classified correctly."""
+    """Counts of the images that two networks classified correctly."""
 
     both: int  # images that both networks classified correctly
     first: int  # images that only the first network classified correctly
@@ -20,15 +20,15 @@ class Comparison:
 
     @property
     def p_value(self) -> float:
-        """P-value of McNemar's exact test, from 0 to 1. Below 0.05 usually counts as a real difference.
+        """Probability that two equally good networks differ this much.
 
-        The test uses only the images that exactly one network classifies correctly. If the networks are
-        equally good, either of them is the correct one with probability 1/2. The p-value is then the
-        probability that the counts `first` and `second` differ at least as much as they do.
+        It is from 0 to 1. Below 0.05 usually counts as a real difference.
 
         Sources: McNemar 1947; Dietterich 1998, "Approximate statistical tests for comparing supervised
         classification learning algorithms", section 3.1.
         """
+        # McNemar's exact test uses only the images that exactly one network classifies correctly. If the
+        # networks are equally good, each of these images belongs to `first` with probability 1/2.
         differ = self.first + self.second
         tail = sum(math.comb(differ, k) for k in range(min(self.first, self.second) + 1))
         return min(1.0, float(Fraction(2 * tail, 2**differ)))
@@ -43,10 +43,10 @@ def compare_logits(first: Tensor, second: Tensor, labels: Tensor) -> Comparison:
         labels: the true classes, integers (N,).
 
     Returns:
-        The numbers of images that both, one or neither network classified correctly.
+        Four counts of images, and the p-value of their difference.
 
     Raises:
-        DataError, TrainingError: if logits or labels are not valid; see `metrics.evaluate_logits`.
+        DataError, TrainingError: if logits or labels are not valid; see `logits.checked`.
     """
     (a, truth), (b, _) = checked(first, labels), checked(second, labels)
     right_a, right_b = a.argmax(1) == truth, b.argmax(1) == truth

@@ -12,17 +12,17 @@ DISPUTED = (947, 1621, 1901, 2130, 2462, 2597, 2654, 3520, 3558, 5937, 6651, 678
 
 
 def evaluate_undisputed(logits: Tensor, labels: Tensor) -> Evaluation:
-    """Evaluate MNIST's test set without the 15 images whose labels are disputed.
+    """Evaluate MNIST's test set without the 15 disputed labels.
 
     Args:
-        logits: the network's, float (10000, classes), for the whole test set in its usual order.
+        logits: float (10000, classes), for the whole test set in its usual order.
         labels: the labels of the whole test set, integers (10000,).
 
     Returns:
         The evaluation of the other 9,985 images.
 
     Raises:
-        DataError, TrainingError: if logits or labels are not valid; see `evaluate_logits`.
+        DataError, TrainingError: if logits or labels are not valid; see `logits.checked`.
     """
     kept = torch.ones(len(labels), dtype=torch.bool)
     kept[list(DISPUTED)] = False

@@ -7,9 +7,8 @@ from dataclasses import dataclass
 class Epoch:
     """The loss, accuracy and time of one training epoch.
 
-    The training values are means over all training images of the epoch, as the network saw them: with
-    augmentation, and while its weights changed after each batch. The validation values are measured with the
-    weights at the end of the epoch.
+    Training values are means over all training steps of the epoch.
+    Validation values are measured at the end of the epoch.
     """
 
     number: int  # 1 for the first epoch

@@ -11,19 +11,20 @@ CONFIDENCE = 0.95  # probability that the interval of a random test set contains
 
 
 def wilson_interval(correct: int, total: int, confidence: float = CONFIDENCE) -> tuple[float, float]:
-    """Return the Wilson score interval of the accuracy `correct / total`.
+    """Compute the confidence interval of an accuracy.
 
-    The simpler normal interval is too narrow for an accuracy near 100 %; this one is not.
-    Source: E. B. Wilson, "Probable inference, the law of succession, and statistical inference", Journal of
-    the American Statistical Association 22 (1927).
+    The method also works for accuracies near 100 %.
 
     Args:
         correct: number of images classified correctly.
         total: number of images, above 0.
-        confidence: probability that the interval contains the true accuracy, between 0 and 1.
+        confidence: probability that the interval contains the true accuracy, 0 to 1.
 
     Returns:
-        The lower and the upper end of the interval, as fractions from 0 to 1.
+        The lower and the upper end of the interval, from 0 to 1.
+
+    Source: E. B. Wilson, "Probable inference, the law of succession, and statistical inference", Journal of
+    the American Statistical Association 22 (1927).
     """
     z = NormalDist().inv_cdf((1 + confidence) / 2)  # 1.96 standard deviations for 95 %
     p, shrink = correct / total, z * z / total

@@ -18,13 +18,12 @@ from digits.mnist import SIDE
 def compute_logits(model: nn.Module, images: Tensor | Digits, batch: int = 1000) -> Tensor:
     """Compute a network's logits for many images.
 
-    The network is in evaluation mode during the computation, so dropout is off. Afterwards, all its layers
-    are in the mode that they had before.
+    Dropout is off during the computation.
 
     Args:
-        model: network that takes images, float32 (B, 1, 28, 28) in [0, 1]. It may be on any device.
-        images: uint8 (N, 28, 28), from 0 to 255, on any device; or a data set with such images.
-        batch: number of images to process at a time; limits the memory that is needed.
+        model: network for images, float32 (B, 1, 28, 28) in [0, 1]; on any device.
+        images: uint8 (N, 28, 28) in 0..255, or a data set with such images.
+        batch: number of images to process at a time; limits the memory.
 
     Returns:
         float (N, classes), on the CPU.
@@ -45,18 +44,18 @@ def compute_logits(model: nn.Module, images: Tensor | Digits, batch: int = 1000)
 
 @contextlib.contextmanager
 def _evaluation_mode(model: nn.Module) -> Iterator[None]:
-    """Put a network into evaluation mode, and restore the previous mode of each layer at the end."""
+    """Put a network into evaluation mode for a `with` block."""
     before = [(module, module.training) for module in model.modules()]
     model.eval()
     try:
         yield
     finally:
-        for module, training in before:
+        for module, training in before:  # each layer gets its previous mode back
             module.training = training
 
 
 def probabilities(logits: Tensor) -> Tensor:
-    """Return the class probabilities of logits, their softmax.
+    """Convert logits to class probabilities.
 
     Args:
         logits: float (N, classes).
@@ -71,17 +70,18 @@ def probabilities(logits: Tensor) -> Tensor:
 
 
 def checked(logits: Tensor, labels: Tensor) -> tuple[Tensor, Tensor]:
-    """Check logits and labels, and return them with the dtypes that the metrics use.
+    """Check logits and labels and convert their dtypes.
 
     Args:
         logits: float (N, classes).
         labels: the true classes, integers (N,).
 
     Returns:
-        The logits as float64 and the labels as int64, both on the CPU, with the same shapes.
+        The logits as float64 (N, classes), on the CPU.
+        The labels as int64 (N,), on the CPU.
 
     Raises:
-        DataError: if there are no images, the number of labels is not N, or a label is not a class.
+        DataError: if there are no images, or the labels do not fit them.
         TrainingError: if a logit is not finite.
     """
     logits, labels = checked_logits(logits), labels.detach().cpu().long()
@@ -100,7 +100,13 @@ def checked(logits: Tensor, labels: Tensor) -> tuple[Tensor, Tensor]:
 
 
 def checked_logits(logits: Tensor) -> Tensor:
-    """Check logits, float (N, classes), and return them as float64 on the CPU.
+    """Check logits and convert them to float64.
+
+    Args:
+        logits: float (N, classes).
+
+    Returns:
+        float64 (N, classes), on the CPU.
 
     Raises:
         DataError: if the logits have another shape, or there are no images.

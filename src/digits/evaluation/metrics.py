@@ -18,21 +18,18 @@ from digits.evaluation.logits import checked
 
 @dataclass(frozen=True)
 class ClassMetrics:
-    """The precision, recall and F1 score of one class.
+    """The precision, recall and F1 score of one class."""
 
-    As in scikit-learn, precision is 0 for a class that was never predicted, and recall is 0 for a class
-    without images.
-    """
-
-    precision: float  # fraction of the images predicted as this class that belong to it, from 0 to 1
-    recall: float  # fraction of the images of this class that are predicted as it, from 0 to 1
-    f1: float  # harmonic mean of precision and recall, from 0 to 1
+    # All three scores are from 0 to 1. They are 0 if there is nothing to divide by, as in scikit-learn.
+    precision: float  # fraction of the images predicted as this class that belong to it
+    recall: float  # fraction of the images of this class that are predicted as it
+    f1: float  # harmonic mean of precision and recall
     support: int  # number of images of this class
 
 
 @dataclass(frozen=True)
 class Evaluation:
-    """The result of classifying a set of images with a network."""
+    """The result of testing a network on a set of images."""
 
     # (classes, classes): number of images for each true class (row) and predicted class (column)
     confusion: tuple[tuple[int, ...], ...]
@@ -56,12 +53,12 @@ class Evaluation:
 
     @property
     def interval(self) -> tuple[float, float]:
-        """95 % confidence interval of the accuracy on all images of this kind: (low, high), from 0 to 1."""
+        """95 % confidence interval (low, high) of the accuracy, from 0 to 1."""
         return wilson_interval(self.correct, self.total)
 
     @property
     def per_class(self) -> tuple[ClassMetrics, ...]:
-        """Precision, recall, F1 score and number of images of each class, from class 0 on."""
+        """Scores of each class, from class 0 on."""
         answers = [sum(column) for column in zip(*self.confusion, strict=True)]
         return tuple(_class_metrics(row[i], sum(row), answers[i]) for i, row in enumerate(self.confusion))
 
@@ -82,17 +79,17 @@ class Evaluation:
 def evaluate_logits(logits: Tensor, labels: Tensor) -> Evaluation:
     """Compare a network's predictions with the true classes.
 
-    The predicted class is the class with the highest logit. If several logits are equal, it is the first.
+    The predicted class is the first one with the highest logit.
 
     Args:
-        logits: the network's, float (N, classes).
+        logits: float (N, classes).
         labels: the true classes, integers (N,).
 
     Returns:
-        The confusion matrix, the loss and the calibration error; accuracy and others are its properties.
+        The confusion matrix, the loss and the calibration error.
 
     Raises:
-        DataError: if there are no images, the number of labels is not N, or a label is not a class.
+        DataError: if there are no images, or the labels do not fit them.
         TrainingError: if a logit is not finite.
     """
     logits, labels = checked(logits, labels)
@@ -106,21 +103,20 @@ def evaluate_logits(logits: Tensor, labels: Tensor) -> Evaluation:
 
 
 def most_confident_mistakes(logits: Tensor, labels: Tensor, n: int) -> Tensor:
-    """Return the indices of the wrongly classified images with the highest confidence.
+    """Find the wrongly classified images with the highest confidence.
 
     The confidence of an image is the probability of its predicted class.
 
     Args:
-        logits: the network's, float (N, classes).
+        logits: float (N, classes).
         labels: the true classes, integers (N,).
         n: the highest number of images to return.
 
     Returns:
-        int64 (n,), or shorter if there are fewer mistakes. The highest confidence comes first. Images with
-        the same confidence keep their order.
+        Indices of at most n images, int64, highest confidence first.
 
     Raises:
-        DataError, TrainingError: if logits or labels are not valid; see `evaluate_logits`.
+        DataError, TrainingError: if logits or labels are not valid; see `logits.checked`.
     """
     logits, labels = checked(logits, labels)
     confidence, answers = logits.softmax(1).max(1)
@@ -129,12 +125,12 @@ def most_confident_mistakes(logits: Tensor, labels: Tensor, n: int) -> Tensor:
 
 
 def _class_metrics(hits: int, support: int, answers: int) -> ClassMetrics:
-    """Return the metrics of one class.
+    """Compute the scores of one class from three counts.
 
     Args:
-        hits: number of images of this class that were predicted as this class.
-        support: number of images of this class.
-        answers: number of images that were predicted as this class.
+        hits: images of this class that were predicted as this class.
+        support: images of this class.
+        answers: images that were predicted as this class.
     """
     return ClassMetrics(
         precision=hits / answers if answers else 0.0,

@@ -23,7 +23,7 @@ from digits.networks.model_file import load_model
 
 @dataclass(frozen=True)
 class ModelEvaluation:
-    """The result of evaluating a saved network on images that were not used to train it."""
+    """The result of testing a saved network."""
 
     test: Evaluation  # of all test images
     undisputed: Evaluation | None  # without images whose labels are disputed; None: data set is not MNIST
@@ -39,14 +39,17 @@ class ModelEvaluation:
 
 @dataclass(frozen=True)
 class ModelComparison:
-    """The result of comparing two saved networks on the same test images."""
+    """The result of comparing two saved networks."""
 
     comparison: Comparison  # numbers of images that both, one or neither classified correctly
     collection: Collection  # the data set that the images come from
 
     @property
     def p_value(self) -> float:
-        """P-value of McNemar's exact test, from 0 to 1. Below 0.05 usually counts as a real difference."""
+        """Probability that two equally good networks differ this much.
+
+        It is from 0 to 1. Below 0.05 usually counts as a real difference.
+        """
         return self.comparison.p_value
 
 
@@ -57,22 +60,24 @@ def evaluate(
     unverified: bool = False,
     progress: Progress | None = None,
 ) -> ModelEvaluation:
-    """Evaluate a saved network on images that were not used to train it.
+    """Test a saved network on new images.
+
+    The network was not trained on these images.
 
         >>> digits.evaluate("runs/classic-1").accuracy  # a fraction, about 0.973
 
     Args:
         model: a bundled network ("cnn" or "mlp"), the folder of a run, or a model file.
-        data: folder or file with the data set. None: it is found or downloaded as by `digits.load_data`.
+        data: folder or file with the data set. None: see `digits.load_data`.
         unverified: accept data files of the published size even if their checksum differs.
         progress: function that is called during a download.
 
     Returns:
-        The accuracy and other results, and where the images come from.
+        The accuracy and other results, and the source of the images.
 
     Raises:
         CheckpointError: if the model file cannot be used.
-        DataError: if the data cannot be found, or if the network may have been trained on the test images.
+        DataError: if the data are missing, or are perhaps training images.
     """
     found = _predictions(model, data, unverified, progress)
     return ModelEvaluation(
@@ -97,15 +102,15 @@ def compare(
         >>> digits.compare("cnn", "mlp").p_value  # below 0.05 usually counts as a real difference
 
     Args:
-        first, second: two networks, each given like `model` in `evaluate`.
+        first, second: two networks; see `model` in `evaluate`.
         data, unverified, progress: see `evaluate`.
 
     Returns:
-        The numbers of images that both, one or neither network classified correctly, and the p-value.
+        Counts of correctly classified images, and the p-value.
 
     Raises:
         CheckpointError: if a model file cannot be used.
-        DataError: if the networks have different test images, or as for `evaluate`.
+        DataError: if the test images are missing or differ.
     """
     a, b = (_predictions(model, data, unverified, progress) for model in (first, second))
     if a.test.sha256() != b.test.sha256():
@@ -117,17 +122,15 @@ def compare(
 
 
 def undisputed_test(collection: Collection, logits: torch.Tensor, test: Digits) -> Evaluation | None:
-    """Evaluate a test set without the images whose labels are disputed.
-
-    The disputed images are known only for the test set of the published MNIST.
+    """Evaluate MNIST's test set without the disputed labels.
 
     Args:
         collection: the data set that the test set belongs to.
-        logits: a network's logits for the images of `test`, float (N, classes).
+        logits: float (N, classes), for the images of `test`.
         test: the whole test set of N images.
 
     Returns:
-        The evaluation of the other images; None for every other data set.
+        The evaluation; None if the data set is not the published MNIST.
     """
     if collection.dataset != "mnist" or not collection.published or collection.test is None:
         return None
@@ -148,9 +151,12 @@ class _Predictions:
 def _predictions(
     name: str | Path, folder: str | Path | None, unverified: bool, progress: Progress | None
 ) -> _Predictions:
-    """Load a network and its data set, split the data as in the training, and compute the test logits.
+    """Compute the logits of a saved network for its test images.
 
-    Arguments and errors as for `evaluate`; `name` is the model, `folder` the data.
+    Args:
+        name: the network; see `model` in `evaluate`.
+        folder: folder or file with the data set; None: see `digits.load_data`.
+        unverified, progress: see `evaluate`.
     """
     path = model_path(str(name))
     model, meta = load_model(path)
@@ -170,6 +176,7 @@ def _predictions(
     collection = loading.load(
         trained_on["dataset"], Path(folder) if folder else None, unverified=unverified, progress=progress
     )
+    # The data are divided in the same way as before the training, so the test images are the same.
     size = None if collection.test else trained_on.get("test_size")
     test = splits.split(collection, test_size=size, seed=trained_on["split_seed"]).test
     same = test.sha256() == trained_on["test_sha256"]

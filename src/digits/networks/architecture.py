@@ -36,13 +36,14 @@ def read_architecture(description: Any) -> Architecture | tuple[Architecture, ..
     """Check the description of a network and return its architecture.
 
     Args:
-        description: the value of "architecture" in a model file's meta data; may be anything.
+        description: the value of "architecture" in a model file; may be anything.
 
     Returns:
-        One `Architecture` for a single network. A tuple of them, one per member, for an ensemble.
+        For a single network one `Architecture`.
+        For an ensemble a tuple with one `Architecture` for each member.
 
     Raises:
-        CheckpointError: if the description is none of the three kinds above, or a size is impossible.
+        CheckpointError: if the description has another form.
     """
     members = description.get("members") if _kind(description) == "ensemble" else None
     if isinstance(members, list) and 0 < len(members) <= MAX_MEMBERS:
@@ -51,7 +52,11 @@ def read_architecture(description: Any) -> Architecture | tuple[Architecture, ..
 
 
 def _single(description: Any) -> Architecture:
-    """Return the architecture of a single network. Raises CheckpointError for anything else."""
+    """Return the architecture of a single network.
+
+    Raises:
+        CheckpointError: if the description has another form.
+    """
     kind = _kind(description)
     if kind == "mlp":
         sizes = _sizes("hidden", description.get("hidden"), 2)
@@ -64,16 +69,16 @@ def _single(description: Any) -> Architecture:
 
 
 def _kind(description: Any) -> Any:
-    """Return the "name" in a description, or None if there is none."""
+    """Return the "name" in a description; None if it is missing."""
     return description.get("name") if isinstance(description, dict) else None
 
 
 def _sizes(name: str, found: Any, count: int) -> tuple[int, ...]:
-    """Return a list of layer sizes as a tuple.
+    """Check a list of layer sizes and return it as a tuple.
 
     Args:
-        name: name of the entry in the description, for the error message.
-        found: the value of this entry; may be anything.
+        name: name of the list, for the error message.
+        found: the list; may be anything.
         count: the expected number of sizes.
 
     Raises:
@@ -89,7 +94,11 @@ def _sizes(name: str, found: Any, count: int) -> tuple[int, ...]:
 
 
 def _view(description: dict[str, Any]) -> View:
-    """Return the "view" in a description, or "as-is" if it has none."""
+    """Return the "view" in a description; "as-is" if it is missing.
+
+    Raises:
+        CheckpointError: if the view is unknown.
+    """
     found = description.get("view", VIEWS[0])
     for known in VIEWS:
         if found == known:

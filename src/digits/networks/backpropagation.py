@@ -26,22 +26,24 @@ from torch import Tensor
 from digits.networks.loss import Loss
 from digits.networks.mlp import MLP
 
-# A matrix product with at least this many multiplications is faster with the library oneDNN than with
-# PyTorch's default library. In a smaller product, the longer start of oneDNN outweighs its speed.
-# Measured with benchmarks/speed.py.
+# PyTorch computes matrix products with the library MKL. On processors that are not from Intel, MKL needs
+# about twice the time of the library oneDNN for large float32 products. For small products oneDNN is slower,
+# because it takes longer to start. oneDNN is used from this number of multiplications on. It was measured
+# with benchmarks/speed.py.
 ONEDNN_MIN_MULTIPLICATIONS = 2**20
 
 
 def gradients(model: MLP, images: Tensor, loss: Loss, scale: float) -> Tensor:
-    """Compute the gradient of the loss and write it into the `.grad` of each parameter.
+    """Compute the gradient of the loss for all weights of an MLP.
 
+    The gradient is written into the `.grad` of each weight.
     Call this function under `torch.no_grad()`. It ignores dropout and the temperature.
 
     Args:
-        model: the network. Each parameter needs a `.grad` tensor, whose values are overwritten.
+        model: the network; each parameter needs a `.grad` tensor.
         images: float (B, 1, 28, 28) in [0, 1].
         loss: the loss function of this batch.
-        scale: factor of the summed loss. With 1 / B, the gradient is that of the mean loss.
+        scale: the summed loss is multiplied by it; 1 / B gives the mean loss.
 
     Returns:
         The logits, float (B, classes).
@@ -66,34 +68,56 @@ def gradients(model: MLP, images: Tensor, loss: Loss, scale: float) -> Tensor:
 
 
 def _grad(parameter: Tensor) -> Tensor:
-    """Return the `.grad` of a parameter. Raises ValueError if it has none."""
+    """Return the `.grad` of a parameter.
+
+    Raises:
+        ValueError: if the parameter has none.
+    """
     if parameter.grad is None:
         raise ValueError("every parameter needs a .grad tensor; create them with digits.training.state.State")
     return parameter.grad
 
 
 def _relu_backward(gradient: Tensor, activation: Tensor) -> Tensor:
-    """Return the gradient (B, neurons), set to 0 where the output of the ReLU is 0.
+    """Return the gradient of the loss for the input of a ReLU.
 
-    `activation` is the output of the ReLU, (B, neurons).
+    Args:
+        gradient: gradient for the output of the ReLU, (B, neurons).
+        activation: output of the ReLU, (B, neurons).
+
+    Returns:
+        (B, neurons); 0 where `activation` is 0, `gradient` elsewhere.
     """
     passed: Tensor = torch.ops.aten.threshold_backward(gradient, activation, 0)
     return passed
 
 
 def _linear(x: Tensor, weight: Tensor, bias: Tensor) -> Tensor:
-    """Return x W^T + b, float (B, outputs).
+    """Return the output of a fully connected layer.
 
-    `x` is (B, inputs), `weight` is W, (outputs, inputs), and `bias` is b, (outputs,).
+    Args:
+        x: input, (B, inputs).
+        weight: (outputs, inputs).
+        bias: (outputs,).
+
+    Returns:
+        (B, outputs).
     """
     if _use_onednn(x, x.shape[0] * weight.numel()):
+        # PyTorch has no public function that selects oneDNN.
         product: Tensor = torch.ops.mkldnn._linear_pointwise(x, weight, bias, "none", [], "")
         return product
     return torch.addmm(bias, x, weight.t())
 
 
 def _matrix_product(a: Tensor, b: Tensor, out: Tensor) -> None:
-    """Compute the matrix product of `a` (rows, n) and `b` (n, columns); write it to `out` (rows, columns)."""
+    """Write the product of two matrices into `out`.
+
+    Args:
+        a: (rows, n).
+        b: (n, columns).
+        out: (rows, columns).
+    """
     if _use_onednn(a, a.numel() * b.shape[1]):
         out.copy_(torch.ops.mkldnn._linear_pointwise(a, b.t(), None, "none", [], ""))
     else:
@@ -101,21 +125,17 @@ def _matrix_product(a: Tensor, b: Tensor, out: Tensor) -> None:
 
 
 def _use_onednn(operand: Tensor, multiplications: int) -> bool:
-    """Return True if oneDNN should compute a matrix product, because it is faster.
-
-    PyTorch's default library is MKL. On processors that are not from Intel, MKL computes large float32
-    products at about half the speed of oneDNN. PyTorch has no public function that selects oneDNN.
-    benchmarks/speed.py measures both.
+    """Return True if oneDNN computes this matrix product faster.
 
     Args:
-        operand: a matrix of the product; its device matters.
+        operand: one of the two matrices.
         multiplications: number of multiplications in the product.
     """
     return ONEDNN and operand.device.type == "cpu" and multiplications >= ONEDNN_MIN_MULTIPLICATIONS
 
 
 def _onednn_works() -> bool:
-    """Return True if PyTorch's private oneDNN operator exists and computes a test product correctly."""
+    """Return True if PyTorch's oneDNN operator multiplies two test matrices correctly."""
     if not torch.backends.mkldnn.is_available():
         return False
     x, weight, bias = torch.arange(6.0).view(2, 3), torch.arange(12.0).view(4, 3), torch.arange(4.0)

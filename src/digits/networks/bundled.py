@@ -12,14 +12,13 @@ REJECTION = "rejection"  # a bundled network with an 11th class, "no digit"; onl
 
 
 def model_path(name: str) -> Path:
-    """Return the path of the model file that a name stands for.
+    """Return the path of a network's model file.
 
     Args:
-        name: the path of a model file; or the folder of a run, which contains model.npz; or the name of a
-            bundled network. A file or folder called "cnn" takes precedence over the bundled network.
-
-    Returns:
-        The path of the model file.
+        name: one of the following; the first one that exists is used:
+            - the path of a model file,
+            - the folder of a run, in which the file is model.npz,
+            - the name of a bundled network, such as "cnn".
 
     Raises:
         CheckpointError: if there is no such file.

@@ -10,9 +10,9 @@ from digits.options import View
 
 
 class CNN(Network):
-    """A convolutional network that maps images (B, 1, 28, 28) to logits (B, classes).
+    """A convolutional network with six convolutions.
 
-    It has six convolutions in three pairs. Each convolution is followed by batch normalisation and ReLU.
+    Each convolution is followed by batch normalisation and ReLU.
 
         input size   layer
         28 x 28      convolution 5 x 5, channels[0]
@@ -24,14 +24,11 @@ class CNN(Network):
          5 x  5      convolution 3 x 3, channels[2]
          3 x  3      mean over the 3 x 3 positions, dropout, linear layer
 
-    The convolutions have no bias, because batch normalisation adds one.
-    Source: Ioffe and Szegedy 2015, "Batch normalization", section 3.2.
-
     Args:
         channels: output channels of the first, second and third pair of convolutions.
         classes: number of outputs.
         mean, std, view: see `Network`.
-        dropout: probability, from 0 to below 1, that an input of the linear layer is zero in training.
+        dropout: probability to set an input of the linear layer to zero, 0 to below 1.
     """
 
     def __init__(
@@ -55,7 +52,7 @@ class CNN(Network):
         self.to(memory_format=torch.channels_last)  # type: ignore[call-overload]  # torch's stub lacks it
 
     def forward(self, images: Tensor) -> Tensor:
-        """Return the logits of images.
+        """Compute the logits of images.
 
         Args:
             images: float (B, 1, 28, 28) in [0, 1], white ink on black.
@@ -78,7 +75,7 @@ class CNN(Network):
 def _convolution(
     inputs: int, outputs: int, size: int, *, stride: int = 1, padding: int = 0
 ) -> list[nn.Module]:
-    """Return three layers: a convolution, batch normalisation and ReLU.
+    """Return a convolution, batch normalisation and ReLU as three layers.
 
     Args:
         inputs: number of input channels.
@@ -87,6 +84,7 @@ def _convolution(
         stride: pixels between two positions of a kernel.
         padding: width in pixels of the border of zeros around the image.
     """
+    # A bias is not needed, because batch normalisation adds one (Ioffe and Szegedy 2015, section 3.2).
     return [
         nn.Conv2d(inputs, outputs, size, stride, padding, bias=False),
         nn.BatchNorm2d(outputs),

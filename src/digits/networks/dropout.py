@@ -10,18 +10,16 @@ from torch import Tensor, nn
 class Dropout(nn.Module):
     """A dropout layer that multiplies its input by a mask.
 
-    In training mode, each number is set to zero with probability `p`. The other numbers are divided by
-    1 - p, so that the expected value stays the same. In evaluation mode, the input is not changed.
-
-    Before each training step, assign a new mask:
+    Dropout works only in training mode; otherwise the input does not change.
+    Draw a new mask before each training step:
 
         layer.mask = layer.draw(batch_size, generator)
 
-    Source: "inverted dropout", Srivastava et al. 2014, "Dropout", section 10.
-
     Args:
         features: length of each input vector.
-        p: probability that a number is set to zero, from 0 to below 1.
+        p: probability to set a number to zero, from 0 to below 1.
+
+    Source: Srivastava et al. 2014, "Dropout", section 10.
     """
 
     def __init__(self, features: int, p: float) -> None:
@@ -30,20 +28,27 @@ class Dropout(nn.Module):
         self.mask = torch.ones(1, features)
 
     def draw(self, count: int, generator: torch.Generator) -> Tensor:
-        """Return a random mask for `count` vectors.
+        """Return a random mask for a batch.
 
         Args:
             count: number of vectors in the batch.
             generator: source of the random numbers.
 
         Returns:
-            float32 (count, features), on the generator's device. Each value is 0 or 1 / (1 - p).
+            float32 (count, features) on the generator's device, each value 0 or 1 / (1 - p).
         """
         kept = torch.empty(count, self.features, device=generator.device).bernoulli_(
             1 - self.p, generator=generator
         )
-        return kept.div_(1 - self.p)
+        return kept.div_(1 - self.p)  # with this division, dropout does not change the mean of a number
 
     def forward(self, x: Tensor) -> Tensor:
-        """Return x (B, features), multiplied by the mask in training mode and unchanged otherwise."""
+        """Multiply the input by the mask in training mode.
+
+        Args:
+            x: (B, features).
+
+        Returns:
+            (B, features).
+        """
         return x * self.mask if self.training and self.p else x

@@ -9,11 +9,10 @@ from digits.networks.network import Network
 
 
 class Ensemble(nn.Module):
-    """Several networks that are used like a single network.
+    """A group of networks that works like a single network.
 
-    The ensemble's class probabilities are the mean of its members' class probabilities. Like a single
-    network, an ensemble returns logits. They are the logarithm of the mean, divided by `temperature`. At
-    temperature 1, the softmax of these logits is the mean.
+    Its class probabilities are the mean of its members' class probabilities.
+    `temperature` divides its logits; it is 1 at first.
 
     Args:
         members: the networks, all with the same number of classes.
@@ -27,7 +26,7 @@ class Ensemble(nn.Module):
         self.register_buffer("temperature", torch.tensor(1.0))
 
     def forward(self, images: Tensor) -> Tensor:
-        """Return the logits of images.
+        """Compute the logits of images.
 
         Args:
             images: float (B, 1, 28, 28) in [0, 1], white ink on black.
@@ -35,13 +34,14 @@ class Ensemble(nn.Module):
         Returns:
             float (B, classes).
         """
+        # The logarithms of the mean probabilities serve as logits: their softmax is the mean again.
         logs = torch.stack([member(images).log_softmax(dim=1) for member in self.members])  # (N, B, classes)
         mean = logs.logsumexp(dim=0) - torch.tensor(len(self.members), device=logs.device).log()
         return mean / self.temperature
 
     @torch.inference_mode()
     def probabilities(self, images: Tensor) -> Tensor:
-        """Return the class probabilities of images.
+        """Compute the class probabilities of images.
 
         Args:
             images: float (B, 1, 28, 28) in [0, 1], white ink on black.

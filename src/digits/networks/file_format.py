@@ -40,16 +40,17 @@ COMMENT_BYTES = len(DIGEST_LABEL) + 64  # bytes of the comment: the label and 64
 
 
 def pack(kind: FileKind, meta: dict[str, Any], arrays: Mapping[str, NDArray[Any]]) -> bytes:
-    """Return the bytes of a file that holds arrays and meta data. Equal arguments give equal bytes.
+    """Return arrays and meta data as the bytes of a file.
+
+    Equal arguments give equal bytes.
 
     Args:
         kind: "model" or "checkpoint".
         meta: JSON values to store with the arrays.
-        arrays: by name; float16, float32, float64, int64 or uint8. All numbers must be finite, but only
-            `read` checks that.
+        arrays: by name; float16, float32, float64, int64 or uint8; finite numbers.
 
     Raises:
-        CheckpointError: if the meta data are longer than `read` accepts.
+        CheckpointError: if the meta data are too long.
     """
     text = json.dumps({"kind": kind, "format": FORMAT, **meta}, allow_nan=False, sort_keys=True)
     if len(text) > MAX_META_BYTES:
@@ -66,7 +67,7 @@ def pack(kind: FileKind, meta: dict[str, Any], arrays: Mapping[str, NDArray[Any]
 
 
 def read(path: Path, kind: FileKind) -> tuple[dict[str, Any], dict[str, NDArray[Any]]]:
-    """Read and check a file whose bytes were made by `pack`.
+    """Read a model file or checkpoint and check it.
 
     Args:
         path: the file to read.
@@ -76,7 +77,7 @@ def read(path: Path, kind: FileKind) -> tuple[dict[str, Any], dict[str, NDArray[
         The meta data, and the arrays by name. The arrays are read-only.
 
     Raises:
-        CheckpointError: if the file is missing, damaged or of another kind; the message gives the reason.
+        CheckpointError: if the file is missing, damaged or of another kind.
     """
     try:
         size = path.stat().st_size
@@ -92,7 +93,11 @@ def read(path: Path, kind: FileKind) -> tuple[dict[str, Any], dict[str, NDArray[
 
 
 def _unpack(content: bytes, kind: FileKind) -> tuple[dict[str, Any], dict[str, NDArray[Any]]]:
-    """Check the bytes of a file, and return its meta data and its arrays."""
+    """Check the bytes of a file and return meta data and arrays.
+
+    Raises:
+        CheckpointError: if the bytes are damaged or of another kind.
+    """
     body, comment = memoryview(content)[:-COMMENT_BYTES], content[-COMMENT_BYTES:]
     if not content.startswith(b"PK") or not comment.startswith(DIGEST_LABEL):
         raise CheckpointError("is damaged, incomplete or of another kind")
@@ -106,10 +111,13 @@ def _unpack(content: bytes, kind: FileKind) -> tuple[dict[str, Any], dict[str, N
 
 
 def _members(content: bytes) -> dict[str, bytes]:
-    """Return the bytes of each entry of the zip archive; the keys are the names without ".npy".
+    """Return the bytes of each entry of a zip archive.
 
-    Compressed entries are refused, and entries that share bytes too. With either of them, a small file could
-    unpack to gigabytes.
+    Returns:
+        Name of the entry without ".npy" -> its bytes.
+
+    Raises:
+        CheckpointError: if the archive is damaged or an entry is not allowed.
     """
     if content.count(DIRECTORY_ENTRY) > MAX_ENTRIES:
         raise CheckpointError(f"has more than {MAX_ENTRIES} entries")
@@ -118,6 +126,7 @@ def _members(content: bytes) -> dict[str, bytes]:
             entries = {entry.filename.removesuffix(".npy"): entry for entry in archive.infolist()}
             if len(entries) < len(archive.infolist()):
                 raise CheckpointError("has entries of the same name")
+            # A small file with compressed or overlapping entries could unpack to gigabytes.
             for name, entry in entries.items():
                 if entry.compress_type != zipfile.ZIP_STORED or entry.compress_size != entry.file_size:
                     raise CheckpointError(f"has a compressed entry, {brief(name)}")
@@ -137,7 +146,11 @@ def _members(content: bytes) -> dict[str, bytes]:
 
 
 def _meta(data: bytes) -> dict[str, Any]:
-    """Return the JSON object that the entry "meta" holds."""
+    """Return the meta data in the bytes of the entry "meta".
+
+    Raises:
+        CheckpointError: if they are not a JSON object, or too long.
+    """
     array = _array("meta", data)
     if array.dtype != np.uint8 or array.size > MAX_META_BYTES:
         raise CheckpointError(
@@ -154,7 +167,15 @@ def _meta(data: bytes) -> dict[str, Any]:
 
 
 def _finite(name: str, data: bytes) -> NDArray[Any]:
-    """Return the array that an entry holds. Raises CheckpointError if it has a NaN or an infinity."""
+    """Return an entry's array after a check that its numbers are finite.
+
+    Args:
+        name: name of the entry, for the error message.
+        data: bytes of the entry.
+
+    Raises:
+        CheckpointError: if the array has a NaN or an infinity.
+    """
     array = _array(name, data)
     if array.dtype.kind == "f" and not np.isfinite(array).all():
         raise CheckpointError(f"has numbers that are not finite in {brief(name)}")
@@ -162,7 +183,15 @@ def _finite(name: str, data: bytes) -> NDArray[Any]:
 
 
 def _array(name: str, data: bytes) -> NDArray[Any]:
-    """Return the array that an entry holds. Raises CheckpointError if its header does not fit its bytes."""
+    """Return the array of an entry.
+
+    Args:
+        name: name of the entry, for the error message.
+        data: bytes of the entry.
+
+    Raises:
+        CheckpointError: if the bytes are damaged, or the dtype is not allowed.
+    """
     try:
         array = parse_npy(data)
     except ValueError as error:
@@ -176,5 +205,5 @@ def _array(name: str, data: bytes) -> NDArray[Any]:
 
 
 def brief(what: object) -> str:
-    """Return the first 80 characters of `repr(what)`, because a text from a file may be very long."""
+    """Return the first 80 characters of `repr(what)`."""
     return repr(what)[:80]

@@ -30,17 +30,17 @@ def smoothed(targets: Tensor, smoothing: float) -> Tensor:
 
     Args:
         targets: float (B, classes); each row sums to 1.
-        smoothing: fraction of each target that is spread evenly over all classes, from 0 to below 1.
+        smoothing: fraction spread evenly over all classes, from 0 to below 1.
 
     Returns:
-        The smoothed targets, float (B, classes). Each row still sums to 1.
+        float (B, classes); each row sums to 1.
     """
     return targets * (1 - smoothing) + smoothing / targets.shape[1] if smoothing else targets
 
 
 @dataclass(frozen=True)
 class Loss:
-    """The loss function for one batch of B images; its argument is the network's logits."""
+    """The loss function for one batch of B images."""
 
     targets: Tensor  # float (B, classes); each row sums to 1
     teacher_logits: Tensor | None = None  # t, float (B, classes); None: no distillation
@@ -48,13 +48,13 @@ class Loss:
     distillation_temperature: float = 1.0  # T, above 0
 
     def summed(self, logits: Tensor) -> Tensor:
-        """Return the sum of the losses of all images in the batch.
+        """Compute the sum of the losses of all images in the batch.
 
         Args:
-            logits: the network's, float (B, classes).
+            logits: float (B, classes).
 
         Returns:
-            A scalar tensor. The cross-entropy uses natural logarithms. Autograd can differentiate the result.
+            A scalar tensor that autograd can differentiate.
         """
         loss = F.cross_entropy(logits, self.targets, reduction="sum")
         if self.teacher_logits is None:
@@ -65,10 +65,10 @@ class Loss:
         return (1 - self.teacher_weight) * loss + self.teacher_weight * t * t * distillation
 
     def gradient(self, logits: Tensor) -> Tensor:
-        """Return the gradient of `summed` with respect to the logits, without autograd.
+        """Compute the gradient of `summed` for the logits.
 
         Args:
-            logits: the network's, float (B, classes).
+            logits: float (B, classes).
 
         Returns:
             float (B, classes).

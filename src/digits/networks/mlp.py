@@ -10,7 +10,7 @@ from digits.options import View
 
 
 class MLP(Network):
-    """A fully connected network that maps images (B, 1, 28, 28) to logits (B, classes).
+    """A fully connected network with two hidden layers.
 
         784 pixels -> hidden1 neurons, ReLU -> hidden2 neurons, ReLU -> logits
 
@@ -19,8 +19,8 @@ class MLP(Network):
         hidden2: number of neurons in the second hidden layer.
         classes: number of outputs.
         mean, std, view: see `Network`.
-        dropout: probability, from 0 to below 1, that a hidden neuron is set to zero in training.
-        input_dropout: the same for a pixel.
+        dropout: probability to set a hidden neuron to zero in training, 0 to below 1.
+        input_dropout: probability to set a pixel to zero in training, 0 to below 1.
     """
 
     def __init__(
@@ -43,7 +43,7 @@ class MLP(Network):
         self.dropout2 = Dropout(hidden2, dropout)
 
     def forward(self, images: Tensor) -> Tensor:
-        """Return the logits of images.
+        """Compute the logits of images.
 
         Args:
             images: float (B, 1, 28, 28) in [0, 1], white ink on black.

@@ -28,8 +28,6 @@ from digits.version import __version__
 def load(name: str | Path) -> Network | Ensemble:
     """Load a trained network as a PyTorch module.
 
-    The network maps images to logits. Its method `probabilities` returns the softmax of the logits.
-
         >>> logits = load("cnn")(images)  # images: float32 (B, 1, 28, 28) in [0, 1], white ink on black
 
     Args:
@@ -47,9 +45,12 @@ def load(name: str | Path) -> Network | Ensemble:
 def load_model(path: Path) -> tuple[Network | Ensemble, dict[str, Any]]:
     """Load the network and the meta data of a model file.
 
+    Args:
+        path: the model file.
+
     Returns:
-        The network in evaluation mode, on the CPU; and the meta data that were given to `save_model`, such as
-        "architecture", "classes", "data" and "epoch".
+        The network in evaluation mode, on the CPU.
+        The meta data, such as "architecture", "classes", "data" and "epoch".
 
     Raises:
         CheckpointError: if the file is missing, damaged or of another kind.
@@ -70,13 +71,16 @@ def load_model(path: Path) -> tuple[Network | Ensemble, dict[str, Any]]:
 
 
 def load_single(path: Path) -> tuple[Network, dict[str, Any]]:
-    """Load the network and the meta data of a model file that holds a single network.
+    """Load a model file that holds a single network.
+
+    Args:
+        path: the model file.
 
     Returns:
-        The same as `load_model`.
+        The network and the meta data; see `load_model`.
 
     Raises:
-        CheckpointError: if the file holds an ensemble, or as for `load_model`.
+        CheckpointError: if the file holds an ensemble or cannot be loaded.
     """
     network, meta = load_model(path)
     if isinstance(network, Ensemble):
@@ -92,16 +96,16 @@ def save_model(
     *,
     half: bool = False,
 ) -> None:
-    """Write a model file, which replaces an existing file.
+    """Write a network to a model file.
 
-    If the program is stopped while it writes, the old file stays complete.
+    An old file is replaced only when the new one is complete.
 
     Args:
         path: the file to write.
         tensors: the network's `state_dict()`.
-        architecture: description of the network, in the form that `digits.networks.architecture` explains.
-        meta: other JSON values to store, such as the classes, the training data and the versions.
-        half: store floating-point tensors as float16, which halves the size of the file.
+        architecture: description of the network; see `digits.networks.architecture`.
+        meta: other JSON values to store, such as the classes and the versions.
+        half: store float16 instead of float32, for a file of half the size.
 
     Raises:
         CheckpointError: if the file cannot be written.
@@ -112,23 +116,23 @@ def save_model(
 
 
 def build_network(description: Any) -> Network | Ensemble:
-    """Build an untrained network.
+    """Build an untrained network with random weights.
 
     Args:
-        description: dictionary in the form that `digits.networks.architecture` explains.
+        description: a dictionary; see `digits.networks.architecture`.
 
     Returns:
-        The network, with random weights and in training mode.
+        The network in training mode.
 
     Raises:
-        CheckpointError: if the description is anything else.
+        CheckpointError: if the description has another form.
     """
     found = read_architecture(description)
     return Ensemble([_build(member) for member in found]) if isinstance(found, tuple) else _build(found)
 
 
 def _build(architecture: Architecture) -> Network:
-    """Return an untrained MLP or CNN of this architecture."""
+    """Build an untrained single network with random weights."""
     if architecture.kind == "mlp":
         hidden1, hidden2 = architecture.sizes
         return MLP(hidden1, hidden2, architecture.classes, view=architecture.view)
@@ -137,7 +141,11 @@ def _build(architecture: Architecture) -> Network:
 
 
 def versions() -> dict[str, str]:
-    """Return the versions of "digits", "torch", "numpy" and "python", for the meta data of a model file."""
+    """Return the versions of the programs that made a model file.
+
+    Returns:
+        The versions of "digits", "torch", "numpy" and "python".
+    """
     return {
         "digits": __version__,
         "torch": torch.__version__,

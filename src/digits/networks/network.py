@@ -11,16 +11,15 @@ from digits.options import View
 
 
 class Network(nn.Module, ABC):
-    """A network that maps images, float32 (B, 1, 28, 28) in [0, 1], to logits (B, classes).
+    """A network that maps images to logits.
 
-    It normalises the images before the first layer: it subtracts the mean of the training pixels and divides
-    by their standard deviation. It divides the logits by a temperature, which makes the probabilities fit
-    the accuracy better. These three numbers are buffers, so they are saved together with the weights.
+    Its input is float32 (B, 1, 28, 28) in [0, 1]; its output is (B, classes).
+    `temperature` divides the logits; it makes the probabilities fit the accuracy better.
 
     Args:
-        mean: mean of all pixels of the training images, which are in [0, 1].
-        std: standard deviation of the same pixels.
-        view: "upright" to remove the slant of each digit before the first layer; "as-is" to keep it.
+        mean: mean of all pixels of the training images, in [0, 1].
+        std: standard deviation of the same pixels, above 0.
+        view: "upright" to remove the slant of each digit first; "as-is" to keep it.
     """
 
     mean: Tensor
@@ -31,6 +30,7 @@ class Network(nn.Module, ABC):
     def __init__(self, mean: float = MNIST_MEAN, std: float = MNIST_STD, view: View = "as-is") -> None:
         super().__init__()
         self.view = view
+        # Buffers are saved together with the weights.
         self.register_buffer("mean", torch.tensor(mean))
         self.register_buffer("std", torch.tensor(std))
         # The temperature is 1 during training. Afterwards it is set to the result of
@@ -38,7 +38,7 @@ class Network(nn.Module, ABC):
         self.register_buffer("temperature", torch.tensor(1.0))
 
     def normalise(self, images: Tensor) -> Tensor:
-        """Subtract the mean from images, and divide the result by the standard deviation.
+        """Convert images to mean 0 and standard deviation 1.
 
         With the view "upright", the slant of the digits is removed first.
 
@@ -46,7 +46,7 @@ class Network(nn.Module, ABC):
             images: float (B, 1, 28, 28) in [0, 1].
 
         Returns:
-            float (B, 1, 28, 28). For training images, the mean is about 0 and the standard deviation about 1.
+            float (B, 1, 28, 28).
         """
         seen = upright(images) if self.view == "upright" else images
         return (seen - self.mean).div_(self.std)
@@ -57,7 +57,7 @@ class Network(nn.Module, ABC):
 
     @torch.inference_mode()
     def probabilities(self, images: Tensor) -> Tensor:
-        """Return the class probabilities of images: the softmax of the logits.
+        """Compute the class probabilities of images.
 
         Args:
             images: float (B, 1, 28, 28) in [0, 1], white ink on black.

@@ -43,7 +43,10 @@ LEAST_PROBABILITY = 1e-38  # about the smallest float32; avoids the logarithm of
 
 @dataclass(frozen=True)
 class Classifier:
-    """A trained network or ensemble that classifies images; `load` makes it from a model file."""
+    """A trained network or ensemble that classifies images.
+
+    Use `Classifier.load` to make one from a model file.
+    """
 
     members: tuple[Layers, ...]  # the layers of each network; one element for a single network
     temperature: float  # temperature of an ensemble; 1 for a single network, whose last layer includes it
@@ -52,13 +55,13 @@ class Classifier:
 
     @classmethod
     def load(cls, name: str | Path) -> "Classifier":
-        """Load a trained network or ensemble.
+        """Load a trained network.
 
         Args:
             name: a bundled network ("cnn" or "mlp"), the folder of a run, or a model file.
 
         Raises:
-            CheckpointError: if the file is missing or damaged, or its content is not a complete network.
+            CheckpointError: if the file is missing, damaged or incomplete.
         """
         path = model_path(str(name))
         meta, tensors = file_format.read(path, "model")
@@ -68,13 +71,15 @@ class Classifier:
             raise CheckpointError(f"{path} {error}") from None
 
     def logits(self, images: Array) -> Array:
-        """Return the logits of images, already divided by the temperature.
+        """Compute the logits of images.
+
+        The logits are already divided by the temperature.
 
         Args:
             images: float32 (N, 28, 28) in [0, 1], white ink on black.
 
         Returns:
-            float32 (N, classes). Their softmax gives the calibrated class probabilities.
+            float32 (N, classes).
 
         Raises:
             ValueError: if the images have another shape.
@@ -87,7 +92,7 @@ class Classifier:
         return np.concatenate(parts) if parts else np.zeros((0, self.classes), np.float32)
 
     def probabilities(self, images: Array) -> Array:
-        """Return the class probabilities of images.
+        """Compute the class probabilities of images.
 
         Args:
             images: float32 (N, 28, 28) in [0, 1], white ink on black.
@@ -101,7 +106,14 @@ class Classifier:
         return softmax(self.logits(images))
 
     def _logits(self, x: Array) -> Array:
-        """Map a small batch of images x (N, 28, 28, 1) to logits, float32 (N, classes)."""
+        """Compute the logits of a small batch of images.
+
+        Args:
+            x: float32 (N, 28, 28, 1) in [0, 1].
+
+        Returns:
+            float32 (N, classes).
+        """
         answers = [forward(layers, x) for layers in self.members]
         if len(answers) == 1:
             return answers[0]
@@ -114,10 +126,10 @@ def _classifier(meta: dict[str, Any], tensors: Tensors) -> Classifier:
 
     Args:
         meta: the file's meta data.
-        tensors: the file's tensors by name. They are removed from this dictionary.
+        tensors: the file's tensors by name; empty afterwards.
 
     Raises:
-        CheckpointError: if a tensor is missing, unknown, or does not fit the architecture.
+        CheckpointError: if the tensors do not fit the architecture.
     """
     found = read_architecture(meta.get("architecture"))
     if isinstance(found, tuple):
@@ -143,7 +155,7 @@ def _classifier(meta: dict[str, Any], tensors: Tensors) -> Classifier:
 
 
 def _as_float32(array: npt.NDArray[Any]) -> npt.NDArray[Any]:
-    """Return a floating-point array as float32, and any other array unchanged."""
+    """Convert a floating-point array to float32; keep other arrays."""
     # A number above the range of float32 becomes infinite. `take` refuses it, so NumPy need not warn.
     with np.errstate(over="ignore"):
         return array.astype(np.float32) if array.dtype.kind == "f" else array
@@ -152,12 +164,9 @@ def _as_float32(array: npt.NDArray[Any]) -> npt.NDArray[Any]:
 class _NetworkTensors:
     """The tensors of one network in a model file.
 
-    Each tensor is removed when it is used, so that tensors that belong to no layer can be found at the end.
-
     Args:
         tensors: all tensors of the file, by name.
-        prefix: first part of the names of this network's tensors: "members.0." for the first member of an
-            ensemble, "" for a single network.
+        prefix: start of this network's names: "members.0." in an ensemble, else "".
     """
 
     def __init__(self, tensors: Tensors, prefix: str) -> None:
@@ -171,14 +180,15 @@ class _NetworkTensors:
             shape: the expected shape; -1 stands for any size.
 
         Returns:
-            float32; only "num_batches_tracked" may have another dtype.
+            A float32 array; only "num_batches_tracked" may be int64.
 
         Raises:
-            CheckpointError: if the tensor is missing, has another shape, or has numbers that are not finite.
+            CheckpointError: if the tensor is missing, has another shape, or is not finite.
         """
         name = self.prefix + name
         if name not in self.tensors:
             raise CheckpointError(f"has no tensor {brief(name)}; it belongs to another network")
+        # The tensors that remain at the end belong to no layer; `_classifier` refuses them.
         array = self.tensors.pop(name)
         counts = name.endswith("num_batches_tracked")
         if not counts and (array.dtype != np.float32 or not np.isfinite(array).all()):
@@ -196,7 +206,7 @@ class _NetworkTensors:
 
 
 def _layers(architecture: Architecture, tensors: _NetworkTensors) -> Layers:
-    """Return the layers of a single network with this architecture."""
+    """Make the layers of a single network."""
     first: Layers = (Upright(),) if architecture.view == "upright" else ()
     if architecture.kind == "mlp":
         return first + _mlp(tensors, *architecture.sizes)
@@ -204,7 +214,12 @@ def _layers(architecture: Architecture, tensors: _NetworkTensors) -> Layers:
 
 
 def _mlp(tensors: _NetworkTensors, hidden1: int, hidden2: int) -> Layers:
-    """Return the layers of an MLP whose hidden layers have `hidden1` and `hidden2` neurons."""
+    """Make the layers of an MLP.
+
+    Args:
+        tensors: the tensors of the network.
+        hidden1, hidden2: number of neurons in each hidden layer.
+    """
     return (
         _with_normalisation(tensors, _dense(tensors, "hidden1", PIXELS, hidden1)),
         _dense(tensors, "hidden2", hidden1, hidden2),
@@ -213,11 +228,14 @@ def _mlp(tensors: _NetworkTensors, hidden1: int, hidden2: int) -> Layers:
 
 
 def _cnn(tensors: _NetworkTensors, a: int, b: int, c: int) -> Layers:
-    """Return the layers of a CNN with the channels (a, b, c).
+    """Make the layers of a CNN.
 
-    In `digits.networks.cnn`, each of "stem", "middle" and "top" is a sequence of six layers: convolution,
-    batch normalisation, ReLU, and the same again. So the two convolutions have the positions 0 and 3.
+    Args:
+        tensors: the tensors of the network.
+        a, b, c: channels of the three pairs of convolutions.
     """
+    # Each of "stem", "middle" and "top" is a sequence of six layers: convolution, batch normalisation, ReLU,
+    # and the same again. So the two convolutions have the positions 0 and 3.
     return (
         _with_normalisation(tensors, _convolution(tensors, "stem", 0, 1, a, 5)),
         _convolution(tensors, "stem", 3, a, a, 2, stride=2),
@@ -232,9 +250,10 @@ def _cnn(tensors: _NetworkTensors, a: int, b: int, c: int) -> Layers:
 
 
 def _dense(tensors: _NetworkTensors, name: str, inputs: int, outputs: int) -> Dense:
-    """Return a fully connected layer with ReLU.
+    """Make a fully connected layer with ReLU.
 
     Args:
+        tensors: the tensors of the network.
         name: name of the layer in the file.
         inputs: number of inputs.
         outputs: number of outputs; -1 accepts any number.
@@ -244,7 +263,12 @@ def _dense(tensors: _NetworkTensors, name: str, inputs: int, outputs: int) -> De
 
 
 def _output(tensors: _NetworkTensors, inputs: int) -> Dense:
-    """Return the last layer, which has no ReLU. Its weights and bias are divided by the temperature."""
+    """Make the last layer and divide its weights by the temperature.
+
+    Args:
+        tensors: the tensors of the network.
+        inputs: number of inputs.
+    """
     layer, temperature = _dense(tensors, "output", inputs, -1), _positive(tensors.take("temperature"))
     return Dense(layer.weights / temperature, layer.bias / temperature, relu=False)
 
@@ -260,15 +284,12 @@ def _convolution(
     stride: int = 1,
     padding: int = 0,
 ) -> Convolution:
-    """Return one convolution that computes a convolution and the batch normalisation after it.
-
-    Batch normalisation maps x to (x - mean) / sqrt(variance + epsilon) * scale + shift. After training, these
-    numbers are constant for each channel. So the kernels are multiplied by scale / sqrt(variance + epsilon),
-    and the rest becomes the bias.
+    """Make one layer from a convolution and its batch normalisation.
 
     Args:
+        tensors: the tensors of the network.
         part: "stem", "middle" or "top", a part of `digits.networks.cnn.CNN`.
-        at: position of the convolution in this part; the batch normalisation is at the next position.
+        at: position of the convolution in this part.
         inputs: number of input channels.
         outputs: number of output channels.
         size: height and width of the kernels in pixels.
@@ -284,6 +305,8 @@ def _convolution(
     tensors.take(norm + "num_batches_tracked")
     if variance.min(initial=0) < 0:
         raise CheckpointError(f"has a variance below 0 in {brief(norm)}")
+    # Batch normalisation maps x to (x - mean) / sqrt(variance + epsilon) * scale + shift. After training,
+    # these numbers are constant. So the kernels are multiplied by the factor of x, and the rest is the bias.
     factor = scale / np.sqrt(variance + BATCH_NORM_EPSILON)
     folded = np.ascontiguousarray(kernels.transpose(2, 3, 1, 0) * factor, np.float32)
     return Convolution(folded, (shift - mean * factor).astype(np.float32), stride, padding)
@@ -293,11 +316,17 @@ FirstLayer = TypeVar("FirstLayer", Dense, Convolution)
 
 
 def _with_normalisation(tensors: _NetworkTensors, layer: FirstLayer) -> FirstLayer:
-    """Return a first layer for images in [0, 1] that gives the output of `layer` for normalised images.
+    """Add the input normalisation to the first layer.
 
-    The formula is w ((x - mean) / std) + b = (w / std) x + (b - (w / std) mean). It also holds for a
-    convolution without padding.
+    Args:
+        tensors: the tensors of the network; "mean" and "std" are used.
+        layer: a layer for normalised images.
+
+    Returns:
+        A layer for images in [0, 1] with the same output.
     """
+    # w ((x - mean) / std) + b = (w / std) x + (b - (w / std) mean). This also holds for a convolution without
+    # padding, such as the first one.
     mean, std = float(tensors.take("mean")), _positive(tensors.take("std"))
     name = "kernels" if isinstance(layer, Convolution) else "weights"
     weights = getattr(layer, name) / np.float64(std)
@@ -306,9 +335,13 @@ def _with_normalisation(tensors: _NetworkTensors, layer: FirstLayer) -> FirstLay
 
 
 def _positive(number: Array) -> float:
-    """Return a standard deviation or a temperature as a float.
+    """Check that a number is above 0 and return it as a float.
 
-    Raises CheckpointError if it is not above 0.
+    Args:
+        number: standard deviation or temperature, an array of shape ().
+
+    Raises:
+        CheckpointError: if it is 0, negative or infinite.
     """
     if not 0 < number < math.inf:
         raise CheckpointError(

@@ -28,7 +28,14 @@ class Dense:
     relu: bool  # True: ReLU is applied to the output
 
     def __call__(self, x: Array) -> Array:
-        """Map x (N, ...), which has `inputs` numbers per image in any shape, to (N, outputs)."""
+        """Compute the output of the layer.
+
+        Args:
+            x: (N, ...) with `inputs` numbers for each image.
+
+        Returns:
+            (N, outputs).
+        """
         return _add_bias(x.reshape(len(x), -1) @ self.weights, self.bias, self.relu)
 
 
@@ -42,9 +49,13 @@ class Convolution:
     padding: int  # pixels; width of the border of zeros around the image
 
     def __call__(self, x: Array) -> Array:
-        """Map images x (N, height, width, inputs) to (N, rows, columns, outputs).
+        """Compute the output of the layer.
 
-        There is one row and one column for each position of the kernels.
+        Args:
+            x: images (N, height, width, inputs).
+
+        Returns:
+            (N, rows, columns, outputs), one number for each position of each kernel.
         """
         if self.padding:
             padded = np.zeros((len(x), *(n + 2 * self.padding for n in x.shape[1:3]), x.shape[3]), x.dtype)
@@ -71,12 +82,16 @@ class Convolution:
 
 @dataclass(frozen=True)
 class Pool:
-    """Max pooling of blocks of 2 x 2 pixels."""
+    """A max pooling layer for blocks of 2 x 2 pixels."""
 
     def __call__(self, x: Array) -> Array:
-        """Map images x (N, H, W, C) to their maxima (N, H // 2, W // 2, C).
+        """Return the largest value of each block.
 
-        If H or W is odd, the last row or column is ignored.
+        Args:
+            x: images (N, H, W, C); a last odd row or column is ignored.
+
+        Returns:
+            (N, H // 2, W // 2, C).
         """
         rows, columns = x.shape[1] // 2 * 2, x.shape[2] // 2 * 2
         row_pairs = np.maximum(x[:, 0:rows:2, :columns], x[:, 1:rows:2, :columns])  # (N, H // 2, columns, C)
@@ -85,19 +100,26 @@ class Pool:
 
 @dataclass(frozen=True)
 class Mean:
-    """The mean of each channel over all pixels of an image."""
+    """A layer that computes the mean of each channel."""
 
     def __call__(self, x: Array) -> Array:
-        """Map images x (N, H, W, C) to their means (N, C)."""
+        """Return the mean of each channel: images (N, H, W, C) -> (N, C)."""
         return np.asarray(x.mean(axis=(1, 2)))
 
 
 @dataclass(frozen=True)
 class Upright:
-    """A layer that removes the slant of digits; `digits.networks.upright` explains the method."""
+    """A layer that removes the slant of digits; see `digits.networks.upright`."""
 
     def __call__(self, x: Array) -> Array:
-        """Map images x (N, 28, 28, 1) in [0, 1] to images of the same shape with upright digits."""
+        """Return images with upright digits.
+
+        Args:
+            x: images (N, 28, 28, 1) in [0, 1].
+
+        Returns:
+            float32 (N, 28, 28, 1) in [0, 1].
+        """
         images = x[..., 0]  # (N, 28, 28)
         row_ink = images.sum(axis=2)  # (N, 28): sum of the pixels of each row
         row_moment = images @ FROM_MIDDLE  # (N, 28): sum of pixel times x
@@ -119,14 +141,14 @@ Layers: TypeAlias = tuple[Layer, ...]
 
 
 def forward(layers: Layers, x: Array) -> Array:
-    """Apply all layers of a network, one after the other.
+    """Apply all layers of a network in order.
 
     Args:
         layers: the layers, first to last.
         x: images, float32 (N, 28, 28, 1) in [0, 1], white ink on black.
 
     Returns:
-        The output of the last layer: the logits, float32 (N, classes).
+        The logits, float32 (N, classes).
     """
     for layer in layers:
         x = layer(x)
@@ -134,12 +156,28 @@ def forward(layers: Layers, x: Array) -> Array:
 
 
 def softmax(logits: Array) -> Array:
-    """Map logits (N, classes) to class probabilities (N, classes); each row sums to 1."""
+    """Convert logits to class probabilities.
+
+    Args:
+        logits: (N, classes).
+
+    Returns:
+        (N, classes); each row sums to 1.
+    """
     powers = np.exp(logits - logits.max(axis=1, keepdims=True))
     return np.asarray(powers / powers.sum(axis=1, keepdims=True))
 
 
 def _add_bias(sums: Array, bias: Array, relu: bool) -> Array:
-    """Add `bias` (outputs,) to `sums` (rows, outputs) in place. Apply ReLU if `relu`. Return `sums`."""
+    """Add a bias and apply ReLU, both in place.
+
+    Args:
+        sums: (rows, outputs); changed in place.
+        bias: (outputs,).
+        relu: whether to apply ReLU.
+
+    Returns:
+        `sums`.
+    """
     sums += bias
     return np.maximum(sums, 0, out=sums) if relu else sums

@@ -22,10 +22,10 @@ EPSILON = 1e-8  # added to divisors so that they are above 0; Kingma and Ba 2015
 
 
 class Optimizer:
-    """An optimizer that changes a vector of weights so that the loss becomes smaller.
+    """An optimizer that updates the N weights of a network.
 
-    Before each `step`, the caller writes the new gradient into the tensor `gradient`. The attribute `memory`
-    holds the tensors that a checkpoint must save: running averages (N,), and the number of steps.
+    Write the new gradient into `gradient` before each `step`.
+    A checkpoint must save the tensors in `memory`, such as running averages.
 
     Args:
         rule: "sgd", "adam", "adamw" or "rmsprop".
@@ -33,10 +33,7 @@ class Optimizer:
         gradient: float (N,); `step` reads it.
         momentum: for sgd and rmsprop, from 0 (off) to below 1.
         nesterov: use Nesterov momentum, for sgd.
-        weight_decay: strength of the L2 penalty, 0 or more. The product of weight_decay and the weights is
-            added to the gradient. In adamw, the weights are multiplied by 1 - rate * weight_decay instead.
-
-    Source of adamw: Loshchilov and Hutter 2019, "Decoupled weight decay regularization".
+        weight_decay: strength with which weights are pulled to 0, 0 or more.
     """
 
     def __init__(
@@ -61,9 +58,15 @@ class Optimizer:
         self.memory["steps"] = torch.zeros((), dtype=torch.int64)
 
     def step(self, rate: float) -> None:
-        """Update the weights once with the current gradient; `rate` is the learning rate."""
+        """Update the weights once with the current gradient.
+
+        Args:
+            rate: the learning rate, above 0.
+        """
         self.memory["steps"] += 1
         gradient = self.gradient
+        # adamw shrinks the weights directly: Loshchilov and Hutter 2019, "Decoupled weight decay
+        # regularization". The other rules add the gradient of an L2 penalty.
         if self.weight_decay and self.rule == "adamw":
             self.weights.mul_(1 - rate * self.weight_decay)
         elif self.weight_decay:
@@ -72,13 +75,10 @@ class Optimizer:
         update[self.rule](gradient, rate)
 
     def _sgd(self, gradient: Tensor, rate: float) -> None:
-        """Update the weights by stochastic gradient descent, with momentum if it is on.
-
-        With momentum, the weights move by -rate * velocity, where the velocity is a decaying sum of all
-        gradients. This is PyTorch's formula. In the paper, each gradient is multiplied by the learning rate
-        of its step before it is added.
-        Source: Sutskever et al. 2013, "On the importance of initialization and momentum in deep learning".
-        """
+        """Update the weights by stochastic gradient descent."""
+        # With momentum, the weights follow a decaying sum of all gradients, the velocity. PyTorch multiplies
+        # the sum by the learning rate. Sutskever et al. 2013, "On the importance of initialization and
+        # momentum in deep learning", multiply each gradient by it.
         if self.momentum:
             velocity = self.memory["momentum"].mul_(self.momentum).add_(gradient)
             gradient = gradient.add(velocity, alpha=self.momentum) if self.nesterov else velocity
@@ -87,10 +87,9 @@ class Optimizer:
     def _adam(self, gradient: Tensor, rate: float) -> None:
         """Update the weights by Adam.
 
-        The weights move against the average gradient, divided by the square root of the average squared
-        gradient.
         Source: Kingma and Ba 2015, "Adam", algorithm 1.
         """
+        # The mean gradient is divided by the square root of the mean squared gradient.
         steps = int(self.memory["steps"])
         mean = self.memory["mean"].lerp_(gradient, 1 - BETA1)
         square = self.memory["square"].mul_(BETA2).addcmul_(gradient, gradient, value=1 - BETA2)
@@ -98,11 +97,11 @@ class Optimizer:
         self.weights.addcdiv_(mean, deviation, value=-rate / (1 - BETA1**steps))
 
     def _rmsprop(self, gradient: Tensor, rate: float) -> None:
-        """Update the weights by RMSprop, with momentum if it is on.
+        """Update the weights by RMSprop.
 
-        The gradient is divided by the square root of the average squared gradient.
         Source: Hinton 2012, "Neural networks for machine learning", lecture 6e.
         """
+        # The gradient is divided by the square root of the mean squared gradient.
         square = self.memory["square"].mul_(ALPHA).addcmul_(gradient, gradient, value=1 - ALPHA)
         deviation = square.sqrt().add_(EPSILON)
         if self.momentum:

@@ -19,21 +19,19 @@ from digits.networks.file_format import MAX_FILE_BYTES, FileKind, brief
 def save_tensors(
     path: Path, kind: FileKind, meta: dict[str, Any], tensors: dict[str, Tensor], *, keep: bool = False
 ) -> None:
-    """Write tensors and meta data to a file, which replaces an existing file.
+    """Write tensors and meta data to a file.
 
-    If the program is stopped while it writes, the old file stays complete.
+    An old file is replaced only when the new one is complete.
 
     Args:
         path: the file to write.
-        kind: "model" or "checkpoint". `load_tensors` must be called with the same kind.
+        kind: "model" or "checkpoint"; `load_tensors` needs the same kind.
         meta: JSON values to store with the tensors.
-        tensors: by name; float16, float32, float64, int64 or uint8 on any device. All numbers must be
-            finite: `load_tensors` refuses a file with other numbers.
-        keep: keep an existing file under the name `previous(path)`.
+        tensors: by name; float16, float32, float64, int64 or uint8; finite numbers.
+        keep: keep the old file under the name `previous(path)`.
 
     Raises:
-        CheckpointError: if the file is too large to be loaded again, or cannot be written. The old file is
-            then unchanged.
+        CheckpointError: if the file is too large or cannot be written.
     """
     content = pack(kind, meta, tensors)
     if len(content) > MAX_FILE_BYTES:
@@ -51,10 +49,10 @@ def save_tensors(
 
 
 def load_tensors(path: Path, kind: FileKind) -> tuple[dict[str, Any], dict[str, Tensor]]:
-    """Load a file that `save_tensors` wrote.
+    """Load the tensors and meta data of a file.
 
     Args:
-        path: the file to read.
+        path: the file, written by `save_tensors`.
         kind: the expected kind, "model" or "checkpoint".
 
     Returns:
@@ -68,9 +66,12 @@ def load_tensors(path: Path, kind: FileKind) -> tuple[dict[str, Any], dict[str, 
 
 
 def pack(kind: FileKind, meta: dict[str, Any], tensors: dict[str, Tensor]) -> bytes:
-    """Return the bytes of a file with these tensors and meta data.
+    """Return tensors and meta data as the bytes of a file.
 
-    Equal arguments give equal bytes. The arguments are those of `save_tensors`.
+    Equal arguments give equal bytes.
+
+    Args:
+        kind, meta, tensors: see `save_tensors`.
 
     Raises:
         CheckpointError: if the meta data are too long.
@@ -80,7 +81,10 @@ def pack(kind: FileKind, meta: dict[str, Any], tensors: dict[str, Tensor]) -> by
 
 
 def previous(path: Path) -> Path:
-    """Return the path of the second newest checkpoint: for checkpoint.npz, checkpoint.prev.npz."""
+    """Return the path for the old version of a file.
+
+    Example: checkpoint.npz gives checkpoint.prev.npz.
+    """
     return path.with_name(f"{path.stem}.prev{path.suffix}")
 
 
@@ -89,8 +93,8 @@ def check_fit(tensors: dict[str, Tensor], expected: dict[str, Tensor], what: str
 
     Args:
         tensors: the tensors to check, by name.
-        expected: tensors with the expected names, shapes and dtypes; their values do not matter.
-        what: the first words of the error message, such as the file's path or "the checkpoint".
+        expected: tensors with the expected names, shapes and dtypes.
+        what: start of the error message, such as the file's path.
 
     Raises:
         CheckpointError: if a name, shape or dtype differs.

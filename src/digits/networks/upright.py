@@ -9,23 +9,22 @@ from digits.networks.numpy_layers import LEAST_INK
 
 
 def upright(images: Tensor) -> Tensor:
-    """Return images in which each digit stands upright.
+    """Remove the slant of the digit in each image.
 
-    The digit's slant is the slope of a straight line through its ink, from top to bottom. The line is fitted
-    by least squares: it predicts the x of a pixel from its y, and each pixel has its value as weight. Each
-    row then moves sideways by the slope times the row's distance from the centre of mass, until the line is
-    vertical. The slope is limited to 1 pixel per row, which is 45 degrees.
-
-    Values between two pixels are interpolated linearly, and pixels outside the image are 0.
-    `numpy_layers.Upright` computes the same with NumPy. Source: LeCun et al. 1998, "Gradient-based learning
-    applied to document recognition", section III.A.
+    A straight line is fitted to the ink from top to bottom.
+    Then each row moves sideways until the line is vertical.
 
     Args:
         images: float (B, 1, 28, 28) in [0, 1], white ink on black.
 
     Returns:
         float (B, 1, 28, 28) in [0, 1].
+
+    Source: LeCun et al. 1998, "Gradient-based learning applied to document recognition", section III.A.
     """
+    # The line is a least-squares fit of x by y, with the pixel values as weights. Its slope is limited to 1
+    # pixel per row, which is 45 degrees. Each row moves by the slope times its distance from the centre of
+    # mass. Pixels outside the image are 0. `numpy_layers.Upright` computes the same with NumPy.
     # (28,): x of each column, or y of each row, in pixels from the middle of the image
     from_middle = torch.arange(SIDE, device=images.device, dtype=images.dtype) - (SIDE - 1) / 2
     image = images.squeeze(1)  # (B, 28, 28)

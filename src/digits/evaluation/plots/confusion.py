@@ -37,9 +37,9 @@ SLANTED_HEADER_HEIGHT = 130  # px; the same for long names, which are rotated by
 
 
 def confusion_figure(evaluation: Evaluation, class_names: Sequence[str]) -> Figure:
-    """Draw a confusion matrix, with recall and precision of each class.
+    """Draw a confusion matrix with recall and precision.
 
-    A row is a true class, and a column is a predicted class. Cells with mistakes are coloured.
+    A row is a true class, and a column is a predicted class.
 
     Args:
         evaluation: the result for the test images.
@@ -78,7 +78,12 @@ def confusion_figure(evaluation: Evaluation, class_names: Sequence[str]) -> Figu
 
 
 def _worst_confusion(counts: npt.NDArray[Any], class_names: Sequence[str]) -> str:
-    """Return a sentence about the most frequent mistake in a confusion matrix (classes, classes)."""
+    """Write a sentence about the most frequent mistake.
+
+    Args:
+        counts: confusion matrix, (classes, classes).
+        class_names: names of the classes, from class 0 on.
+    """
     wrong = counts - np.diag(np.diag(counts))
     truth, guess = divmod(int(wrong.argmax()), len(wrong))
     if not wrong[truth, guess]:
@@ -111,13 +116,17 @@ def _write_class_names(
 def _draw_cells(canvas: Axes, counts: npt.NDArray[Any], left: float, top: float, column: float) -> None:
     """Draw the cells of the table with their counts.
 
-    Cells with correct predictions are grey. In the other cells, more mistakes give a darker colour. The
-    arguments are those of `_write_class_names`; `counts` is the confusion matrix (classes, classes).
+    Args:
+        canvas: axes that cover the figure, with x and y in px.
+        counts: confusion matrix, (classes, classes).
+        left, top: top left corner of the table in px.
+        column: width of a column in px.
     """
     most = max(1, (counts - np.diag(np.diag(counts))).max())
     size = min(SMALL_SIZE, 0.9 * column / (len(str(counts.max())) * DIGIT_WIDTH * PX_PER_POINT))
     for (truth, guess), count in np.ndenumerate(counts):
         x, y, right, share = left + guess * column, top + truth * ROW_HEIGHT, truth == guess, count / most
+        # Correct predictions are grey. In the other cells, more mistakes give a darker colour.
         colour = LIGHT_GREY if right else MISTAKE_COLOURS(share)
         canvas.add_patch(Rectangle((x + 2, y + 2), column - 4, ROW_HEIGHT - 4, color=colour, linewidth=0))
         if count:

@@ -29,10 +29,9 @@ MAX_MARKED_EPOCHS = 30  # up to this number of epochs, each epoch is marked by a
 
 
 def curves_figure(epochs: Sequence[Epoch]) -> Figure:
-    """Draw the accuracy and the loss of all epochs, for training and validation.
+    """Draw the accuracy and the loss of all epochs.
 
-    A ring marks the best epoch, which has the highest validation accuracy. If several epochs have it, the
-    one with the lowest validation loss is the best. A value that is not finite leaves a gap in its line.
+    A ring marks the epoch with the highest validation accuracy.
 
     Args:
         epochs: at least one epoch, in order.
@@ -40,6 +39,7 @@ def curves_figure(epochs: Sequence[Epoch]) -> Figure:
     Returns:
         A Matplotlib figure.
     """
+    # If several epochs have the highest accuracy, the one with the lowest validation loss is the best.
     best = min(
         epochs, key=lambda e: (-_finite_or(e.val_accuracy, -math.inf), _finite_or(e.val_loss, math.inf))
     )
@@ -64,18 +64,18 @@ def _draw_curves(
     format_value: Callable[[float], str],
     best: int,
 ) -> None:
-    """Draw a line for training and a line for validation, and a ring around the best validation value.
+    """Draw one line for training and one line for validation.
 
     Args:
         panel: the axes to draw in.
         epochs: the epochs to draw.
-        values: function that returns the training value and the validation value of an epoch.
-        format_value: function that returns a value as text, to be written at the end of its line.
-        best: index of the best epoch.
+        values: returns the training value and the validation value of an epoch.
+        format_value: returns a value as text, for the end of its line.
+        best: index of the epoch whose validation value gets a ring.
     """
     numbers = [epoch.number for epoch in epochs]
     lines = np.array([values(epoch) for epoch in epochs], dtype=float).T  # (2, epochs)
-    lines[~np.isfinite(lines)] = math.nan
+    lines[~np.isfinite(lines)] = math.nan  # gives a gap in the line
     marker = "o" if len(epochs) <= MAX_MARKED_EPOCHS else ""
     style: dict[str, Any] = {"marker": marker, "markersize": 3.5, "linewidth": 2, "clip_on": False}
     for line, colour in zip(lines, (VERMILLION, BLUE), strict=True):
@@ -93,14 +93,18 @@ def _draw_curves(
 
 
 def _write_names(panel: Axes, lines: npt.NDArray[Any], format_value: Callable[[float], str]) -> None:
-    """Write the name and the last value at the end of each line, so that the two texts do not overlap.
+    """Write the name and the last value beside each line.
 
-    `lines` has the training values and the validation values, float (2, epochs).
+    Args:
+        panel: the axes with the two lines.
+        lines: training values and validation values, float (2, epochs).
+        format_value: returns a value as text.
     """
     panel.get_ylim()  # this call makes Matplotlib choose the limits, which the positions below depend on
     ends = [line[np.isfinite(line)][-1:] for line in lines]  # each (1,), or (0,) without a finite value
     heights = [panel.transData.transform((0, end[0]))[1] if len(end) else panel.bbox.y0 for end in ends]
     middle, lower = sum(heights) / 2, int(heights[1] <= heights[0])
+    # If the two texts would overlap, they are moved apart.
     distance = max(abs(heights[0] - heights[1]), NAME_HEIGHT)
     for i, (name, colour) in enumerate((("training", VERMILLION), ("validation", BLUE))):
         height = middle + distance / 2 * (-1 if i == lower else 1)
@@ -110,12 +114,15 @@ def _write_names(panel: Axes, lines: npt.NDArray[Any], format_value: Callable[[f
 
 
 def _finite_or(value: float, otherwise: float) -> float:
-    """Return `value` if it is finite, else `otherwise`."""
+    """Return `value`, or `otherwise` for NaN and infinity."""
     return value if math.isfinite(value) else otherwise
 
 
 def _format_loss(value: float) -> str:
-    """Return a loss as text with four decimals; from 1,000 on in scientific notation, such as "1.2e+03"."""
+    """Return a loss as text, such as "0.0512".
+
+    From 1,000 on, it is in scientific notation, such as "1.2e+03".
+    """
     if not math.isfinite(value):
         return "not a number"
     return f"{value:.4f}" if value < 1000 else f"{value:.1e}"

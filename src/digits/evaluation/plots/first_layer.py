@@ -20,18 +20,18 @@ WITHIN_SCALE = 0.9995
 
 
 def first_layer_figure(weights: Tensor) -> Figure:
-    """Draw the weights of the first layer, with one image for each neuron.
+    """Draw the weights of the first layer as images.
 
-    The figure shows at most 64 neurons: those whose weights have the largest L2 norms, largest first. All
-    images have the same colour scale.
+    The figure shows the 64 neurons with the largest weights.
 
     Args:
-        weights: float (neurons, height, width), as `Network.first_layer` returns them.
+        weights: float (neurons, height, width), from `Network.first_layer`.
 
     Returns:
         A Matplotlib figure.
     """
     neurons = weights.detach().cpu().float()
+    # The size of a neuron's weights is their L2 norm.
     strongest = neurons.flatten(1).norm(dim=1).argsort(descending=True, stable=True)[:MAX_NEURONS]
     shown = neurons[strongest].numpy()
     limit = float(np.quantile(abs(shown), WITHIN_SCALE)) or 1.0
@@ -50,7 +50,13 @@ def first_layer_figure(weights: Tensor) -> Figure:
 
 
 def _draw_scale(canvas: Axes, y: float, limit: float) -> None:
-    """Draw the colour scale from -limit to limit, with these numbers; y is its middle in px."""
+    """Draw the colour scale from -limit to limit.
+
+    Args:
+        canvas: axes that cover the figure, with x and y in px.
+        y: middle of the scale in px.
+        limit: weight at the right end of the scale, above 0.
+    """
     width = 240  # px
     left = (WIDTH - width) / 2
     ramp = np.linspace(-limit, limit, width)[None]

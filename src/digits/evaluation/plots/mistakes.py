@@ -28,14 +28,14 @@ SHORT_NAME = 1  # characters; a longer class name needs a wider column
 
 
 def mistakes_figure(images: Tensor, labels: Tensor, logits: Tensor, class_names: Sequence[str]) -> Figure:
-    """Draw the wrongly classified test images with the highest confidence.
+    """Draw the mistakes with the highest confidence.
 
-    The confidence is the probability of the predicted class. The highest one comes first.
+    The confidence of an image is the probability of its predicted class.
 
     Args:
-        images: the whole test set, uint8 (N, 28, 28) from 0 to 255, white ink on black.
+        images: the whole test set, uint8 (N, 28, 28) in 0..255, white ink on black.
         labels: the true classes, integers (N,).
-        logits: the network's, float (N, classes).
+        logits: float (N, classes).
         class_names: names of the classes, from class 0 on.
 
     Returns:
@@ -69,7 +69,11 @@ def mistakes_figure(images: Tensor, labels: Tensor, logits: Tensor, class_names:
 
 
 def _no_mistakes_figure(total: int) -> Figure:
-    """Return a figure with a check mark, for a network that classified all `total` images correctly."""
+    """Draw a check mark for a network without mistakes.
+
+    Args:
+        total: number of test images.
+    """
     title = f"All {total:,} test images read right"
     figure, canvas, top = open_sheet(
         title, "There are no mistakes to show. Try harder images, such as your own handwriting.", 300

@@ -12,10 +12,10 @@ NAME_HEIGHT = 64  # px; height of a curve's name and last value, which are two l
 
 
 def add_panel(figure: Figure, canvas: Axes, top: float, height: int, name: str) -> Axes:
-    """Add axes to a figure, with a name above them.
+    """Add axes for curves to a figure.
 
     Args:
-        figure, canvas: as returned by `figure_style.open_sheet`.
+        figure, canvas: from `figure_style.open_sheet`.
         top: y of the upper end of the name, in px from the top of the figure.
         height: height of the name and the axes together, in px.
         name: the text above the axes.

@@ -35,12 +35,12 @@ BARS = 3  # number of bars below each image
 
 
 def predictions_figure(images: Tensor, labels: Tensor, logits: Tensor, class_names: Sequence[str]) -> Figure:
-    """Draw the first 24 images, each with bars for its three most probable classes.
+    """Draw the first 24 images with their most probable classes.
 
     Args:
-        images: the test set, uint8 (N, 28, 28) from 0 to 255, white ink on black.
+        images: the test set, uint8 (N, 28, 28) in 0..255, white ink on black.
         labels: the true classes, integers (N,).
-        logits: the network's, float (N, classes).
+        logits: float (N, classes).
         class_names: names of the classes, from class 0 on.
 
     Returns:
@@ -72,9 +72,7 @@ def _draw_bars(
     truth: int,
     class_names: Sequence[str],
 ) -> None:
-    """Draw the bars of one image, one for each of its most probable classes.
-
-    If the true class is not among them, it replaces the last of them.
+    """Draw a bar for each of the three most probable classes.
 
     Args:
         canvas: axes that cover the figure, with x and y in px.
@@ -85,7 +83,7 @@ def _draw_bars(
         class_names: names of the classes, from class 0 on.
     """
     ranked = np.argsort(-chances, kind="stable")[:BARS]
-    if truth not in ranked:
+    if truth not in ranked:  # the true class always gets a bar
         ranked[-1] = truth
     for row, answer in enumerate(ranked):
         colour = PALE_BLUE if answer == truth else PALE_VERMILLION if row == 0 else LIGHT_GREY
