@@ -15,7 +15,7 @@ from digits.reading.results import Digit, Reading
 
 
 class DigitAnswer(BaseModel):
-    """One mark on the picture and the most probable digit for it."""
+    """One mark on the picture with its most probable digit."""
 
     digit: Annotated[int, Field(ge=0, le=9, description="the most probable digit")]
     probability: Annotated[float, Field(ge=0, le=1, description="probability that the mark is this digit")]
@@ -38,7 +38,7 @@ class DigitAnswer(BaseModel):
 
 
 class Answer(BaseModel):
-    """The answer for one picture: its text and all its marks in reading order."""
+    """The text of one picture, and its marks in reading order."""
 
     text: Annotated[str, Field(description="the accepted digits; each line of writing is one line")]
     digits: list[DigitAnswer]
@@ -100,19 +100,23 @@ ERRORS = {  # HTTP status -> its meaning in this API
 
 
 def error_responses(*statuses: int) -> dict[int | str, dict[str, Any]]:
-    """Return OpenAPI's description of the error answers of a route.
+    """Describe the error answers of a route for OpenAPI.
 
     Args:
-        statuses: HTTP statuses from `ERRORS`. 400 and 403 are added, since every route can answer them.
+        statuses: HTTP statuses from `ERRORS`; 400 and 403 are always added.
 
     Returns:
         A value for the argument `responses` of a FastAPI route.
     """
+    # Every route can answer 400 and 403: see `request_checks`.
     return {status: {"model": Error, "description": ERRORS[status]} for status in (400, 403, *statuses)}
 
 
 def detailed_json(reading: Reading) -> dict[str, Any]:
-    """Return a reading with all fields of `Answer`, as the server sends it for ?detail=true."""
+    """Return a reading with all fields of `Answer`.
+
+    The server sends this form for ?detail=true.
+    """
     digits = [_digit_json(digit) for digit in reading.digits]
     return {"text": reading.text, "digits": digits, "width": reading.width, "height": reading.height}
 
@@ -128,5 +132,12 @@ def _digit_json(digit: Digit) -> dict[str, Any]:
 
 
 def to_bytes(image: npt.NDArray[np.float32]) -> npt.NDArray[np.uint8]:
-    """Convert an image (28, 28) from float32 in [0, 1] to uint8 in 0..255, rounded."""
+    """Convert an image from float32 to uint8.
+
+    Args:
+        image: float32 (28, 28) in [0, 1].
+
+    Returns:
+        uint8 (28, 28) in 0..255, rounded.
+    """
     return np.asarray(np.rint(image * np.float32(255)), np.uint8)

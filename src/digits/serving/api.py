@@ -45,7 +45,10 @@ from digits.serving.request_bodies import (
 
 @dataclass(frozen=True)
 class Api:
-    """The objects that all requests share, with one method for each route that uses them."""
+    """The objects that all requests share.
+
+    Each method answers one route.
+    """
 
     readers: Mapping[str, Reader]  # name of a network -> its reader; the first one is the default
     queue: ReadingQueue
@@ -53,19 +56,21 @@ class Api:
     corrections: Corrections
 
     async def predict(self, name: str, content_type: str, body: bytes, *, single: bool) -> Reading:
-        """Read the picture, drawing or image in a request's body.
+        """Read the digits in a request's body.
 
         Args:
-            name: Name of the network that reads.
-            content_type: Content-Type of the body, as `content_type` returns it.
-            body: JSON with strokes or an image (`request_bodies.DRAWINGS`), or the bytes of a picture file.
-            single: Whether the picture holds one digit at most. Ignored for JSON.
+            name: name of the network that reads.
+            content_type: the body's type, from the function `content_type`.
+            body: one of the following:
+                - JSON of the form `StrokesBody` or `ImageBody`,
+                - the bytes of a picture file.
+            single: whether the picture holds one digit at most; ignored for JSON.
 
         Returns:
             The marks found, each with its most probable digit.
 
         Raises:
-            RefusedError: if the network or the Content-Type is unknown, or the JSON has the wrong form.
+            RefusedError: if the network is unknown or the body has a wrong form.
             PhotoError: if the picture cannot be read.
             BusyError: if too many requests wait, or this one waited too long.
         """
@@ -91,14 +96,14 @@ class Api:
         """Save a corrected image.
 
         Args:
-            content_type: Content-Type of the body; only application/json is accepted.
+            content_type: the body's type; only application/json is accepted.
             body: JSON of the form `CorrectionBody`.
 
         Returns:
             The answer with the name of the saved file.
 
         Raises:
-            RefusedError: if the body has the wrong form, or the folder is full or cannot be written.
+            RefusedError: if the body has a wrong form, or the image cannot be saved.
             BusyError: if too many requests wait, or this one waited too long.
         """
         if content_type != JSON:
@@ -112,17 +117,21 @@ class Api:
         return SavedCorrection(kept=name)
 
     def models(self) -> Models:
-        """Return the answer of /api/model: all networks, the default one first."""
+        """List all networks, the default one first.
+
+        Returns:
+            The answer of /api/model.
+        """
         models = [describe(name, reader.classifier) for name, reader in self.readers.items()]
         rejection = any(reader.rejection is not None for reader in self.readers.values())
         return Models(models=models, rejection=rejection)
 
 
 def read_drawing(reader: Reader, body: bytes) -> Reading:
-    """Read the digits in a drawing or an image.
+    """Read the digits in a drawing.
 
     Args:
-        reader: Reader to use.
+        reader: reader to use.
         body: JSON of the form `StrokesBody` or `ImageBody`.
 
     Returns:
@@ -138,10 +147,10 @@ def read_drawing(reader: Reader, body: bytes) -> Reading:
 
 
 def save_correction(corrections: Corrections, body: bytes) -> tuple[int, str]:
-    """Save the image of a JSON body in the folder of its label.
+    """Save a corrected image in the folder of its label.
 
     Args:
-        corrections: The folder of corrections.
+        corrections: the folder of corrections.
         body: JSON of the form `CorrectionBody`.
 
     Returns:
@@ -156,7 +165,15 @@ def save_correction(corrections: Corrections, body: bytes) -> tuple[int, str]:
 
 
 def describe(name: str, classifier: Classifier) -> NetworkAnswer:
-    """Return the name, architecture and size of a network for /api/model."""
+    """Describe a network for /api/model.
+
+    Args:
+        name: name of the network.
+        classifier: the network.
+
+    Returns:
+        Its name, architecture and number of parameters.
+    """
     architecture = classifier.meta.get("architecture")
     kind = architecture.get("name") if isinstance(architecture, dict) else None
     return NetworkAnswer(
@@ -168,15 +185,20 @@ def describe(name: str, classifier: Classifier) -> NetworkAnswer:
 
 
 def content_type(request: Request) -> str:
-    """Return a request's Content-Type without parameters and in lower case; "" if it is missing.
+    """Return the Content-Type of a request in lower case.
 
-    Example: "Text/HTML; charset=utf-8" becomes "text/html".
+    Example: "Text/HTML; charset=utf-8" gives "text/html".
+    A missing header gives "".
     """
     return request.headers.get("content-type", "").partition(";")[0].strip().lower()
 
 
 def api_routes(api: Api) -> APIRouter:
-    """Return the routes of the API, with their descriptions for /openapi.json."""
+    """Return the routes of the API.
+
+    Args:
+        api: the objects that answer the requests.
+    """
     router = APIRouter()
     default = next(iter(api.readers))
     models_answer = api.models()

@@ -40,16 +40,14 @@ def application(
 ) -> RequestChecks:
     """Build the application that answers all requests.
 
-    It is an ASGI application; ASGI is the interface between Python web servers and applications.
-
     Args:
-        options: Options of `digits serve`.
-        port: Port that the server listens on; the Host header of a request must name it.
-        readers: Name of a network -> its reader; the first one is the default. None loads the networks of
-            `options.model` and the bundled ones.
+        options: options of `digits serve`.
+        port: port that the server listens on.
+        readers: name of a network -> its reader, the default one first.
+            None: the networks of `options.model` and the bundled ones.
 
     Returns:
-        The ASGI application, with the request checks around it.
+        An ASGI application; ASGI is Python's standard interface for web servers.
 
     Raises:
         CheckpointError: if the file of a network is missing or damaged.
@@ -90,11 +88,10 @@ def load_readers(models: Iterable[str]) -> dict[str, Reader]:
     """Load the user's networks, then the bundled ones.
 
     Args:
-        models: Folders of runs, model files or names of bundled networks.
+        models: folders of runs, model files or names of bundled networks.
 
     Returns:
-        Name of a network -> its reader. The name comes from the folder or file. It holds only characters
-        that are safe in a URL. If two names would be equal, the second one gets a number.
+        Name of a network -> its reader. The name is safe in a URL.
 
     Raises:
         CheckpointError: if the file of a network is missing or damaged.
@@ -105,6 +102,7 @@ def load_readers(models: Iterable[str]) -> dict[str, Reader]:
         reader = Reader.load(model)
         file_name = Path(model).resolve().name.removesuffix(".npz")
         name = wanted = re.sub(r"[^\w.-]", "_", file_name, flags=re.ASCII)
+        # If two networks have the same name, the second one gets a number.
         while name in readers or name == REJECTION:
             name = f"{wanted}-{len(readers)}"
         readers[name] = reader
@@ -112,7 +110,11 @@ def load_readers(models: Iterable[str]) -> dict[str, Reader]:
 
 
 def host_names(options: ServeOptions, port: int) -> list[str]:
-    """Return the allowed Host headers: the local names with the port, and the names of --allowed-host."""
+    """List the allowed Host headers.
+
+    Returns:
+        The local names with the port, then the names of --allowed-host.
+    """
     names = [f"{name}:{port}" for name in LOCAL_NAMES]
     if port == 80:  # 80 is HTTP's default port; browsers leave it out of the Host header
         names += LOCAL_NAMES

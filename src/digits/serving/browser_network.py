@@ -19,7 +19,10 @@ from digits.networks.numpy_layers import Array, Convolution, Dense, Layer
 
 
 def network_bytes(classifier: Classifier) -> bytes:
-    """Return a network as bytes in the format that the module's docstring describes."""
+    """Convert a network to bytes for the browser.
+
+    The module's docstring describes the format.
+    """
     numbers: list[Array] = []
     members = [[_describe(layer, numbers) for layer in layers] for layers in classifier.members]
     header = {"classes": classifier.classes, "temperature": classifier.temperature, "members": members}
@@ -29,7 +32,7 @@ def network_bytes(classifier: Classifier) -> bytes:
 
 
 def count_parameters(classifier: Classifier) -> int:
-    """Return the number of weights and biases; for an ensemble, of all members together."""
+    """Count the weights and biases of all networks together."""
     layers = [layer for layers in classifier.members for layer in layers]
     return sum(
         (layer.weights if isinstance(layer, Dense) else layer.kernels).size + layer.bias.size
@@ -39,7 +42,15 @@ def count_parameters(classifier: Classifier) -> int:
 
 
 def _describe(layer: Layer, numbers: list[Array]) -> dict[str, Any]:
-    """Append a layer's weights and bias to `numbers` and return its entry in the JSON."""
+    """Add a layer's weights and bias to the list of numbers.
+
+    Args:
+        layer: the layer.
+        numbers: weights and biases of the layers before; is extended.
+
+    Returns:
+        The layer's entry in the JSON.
+    """
     if isinstance(layer, Dense):
         offsets = _append(numbers, layer.weights, layer.bias)
         return {"kind": "dense", "shape": layer.weights.shape, "relu": layer.relu, **offsets}
@@ -51,7 +62,16 @@ def _describe(layer: Layer, numbers: list[Array]) -> dict[str, Any]:
 
 
 def _append(numbers: list[Array], weights: Array, bias: Array) -> dict[str, int]:
-    """Append two arrays to `numbers` and return the position of their first number among all numbers."""
+    """Add two arrays to the list of numbers.
+
+    Args:
+        numbers: weights and biases of the layers before; is extended.
+        weights: any shape.
+        bias: (outputs,).
+
+    Returns:
+        The positions of the first weight and the first bias.
+    """
     start = sum(part.size for part in numbers)
     numbers += [np.ascontiguousarray(weights), bias]
     return {"weights": start, "bias": start + weights.size}

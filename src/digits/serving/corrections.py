@@ -24,9 +24,9 @@ from digits.serving.limits import MAX_CORRECTIONS
 
 
 def default_folder() -> Path:
-    """Return the default folder for corrections: digits/corrections in the user's data folder.
+    """Return the default folder for corrections.
 
-    Example on Linux: ~/.local/share/digits/corrections. macOS and Windows have other data folders.
+    On Linux it is ~/.local/share/digits/corrections.
     """
     if sys.platform == "win32":
         base = Path(os.environ.get("LOCALAPPDATA") or Path.home() / "AppData" / "Local")
@@ -38,27 +38,32 @@ def default_folder() -> Path:
 
 
 class Corrections:
-    """A folder of corrected digits with a limit on their number; several processes may add to it."""
+    """A folder of corrected digits.
+
+    Several processes may add images at the same time.
+    """
 
     def __init__(self, folder: Path, max_images: int = MAX_CORRECTIONS) -> None:
-        """Set the folder and the largest number of images in it.
+        """Set the folder and its limit.
 
-        The folder need not exist; `add` makes it.
+        Args:
+            folder: need not exist; `add` makes it.
+            max_images: largest number of images in it.
         """
         self.folder, self.max_images = folder, max_images
 
     def count(self) -> int:
-        """Return the number of images in the folder."""
+        """Count the images in the folder."""
         return sum(1 for _ in self.folder.glob("[0-9]/*.png"))
 
     def add(self, image: npt.NDArray[np.uint8], label: int) -> str:
         """Save an image as an example of a digit.
 
-        If the same image was saved under another digit before, it is moved.
+        If it was saved under another digit before, it is moved.
 
         Args:
             image: uint8 (28, 28) in 0..255, white ink on black.
-            label: The correct digit, 0 to 9.
+            label: the correct digit, 0 to 9.
 
         Returns:
             The name of the file in the folder, such as "7/HASH.png".
@@ -89,7 +94,11 @@ class Corrections:
 
 
 def png_bytes(image: npt.NDArray[np.uint8]) -> bytes:
-    """Return an image, uint8 (H, W), as the bytes of a PNG file."""
+    """Convert an image to the bytes of a PNG file.
+
+    Args:
+        image: uint8 (height, width), 0 is black.
+    """
     buffer = io.BytesIO()
     Image.fromarray(image).save(buffer, "PNG")
     return buffer.getvalue()

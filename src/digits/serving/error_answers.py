@@ -34,36 +34,45 @@ ADDRESS_ERRORS = {  # HTTP status -> sentence, for requests that match no route
 
 
 class RefusedError(Exception):
-    """A request that the server refuses, with the parts of the error answer."""
+    """A request that the server refuses."""
 
     def __init__(self, status: int, kind: str, message: str, *, close: bool = False) -> None:
-        """Set the parts of the error answer.
+        """Set the content of the error answer.
 
         Args:
             status: HTTP status, 400 to 599.
-            kind: The reason as one word for programs.
-            message: The reason as a sentence for people.
-            close: Whether to close the connection, because the rest of the request will not be read.
+            kind: the reason as one word for programs.
+            message: the reason as a sentence for people.
+            close: whether to close the connection, without reading the rest.
         """
         super().__init__(message)
         self.status, self.kind, self.close = status, kind, close
 
 
 def error_body(message: str, kind: str) -> bytes:
-    """Return the JSON body of an error answer, {"error": message, "kind": kind}, as bytes."""
+    """Return the JSON body of an error answer.
+
+    Args:
+        message: the reason as a sentence for people.
+        kind: the reason as one word for programs.
+
+    Returns:
+        {"error": message, "kind": kind} as bytes.
+    """
     return json.dumps({"error": message, "kind": kind}).encode()
 
 
 def add_error_answers(app: FastAPI) -> None:
-    """Register `error_answer` for all exceptions that the routes of `app` can raise."""
+    """Register `error_answer` for the exceptions of all routes."""
     for error in (RefusedError, BusyError, PhotoError, RequestValidationError, HTTPException, Exception):
         app.add_exception_handler(error, error_answer)
 
 
 async def error_answer(_: Request, error: Exception) -> Response:
-    """Return the error answer for an exception of a route.
+    """Turn an exception of a route into an error answer.
 
-    An exception of an unexpected class is a bug: it is logged and answered with status 500.
+    Args:
+        error: any exception; an unexpected one is logged and gives status 500.
     """
     match error:
         case RefusedError():
@@ -87,5 +96,12 @@ async def error_answer(_: Request, error: Exception) -> Response:
 
 
 def _answer(status: int, kind: str, message: str, headers: Mapping[str, str] | None = None) -> Response:
-    """Return an error answer with `error_body` as its JSON and further headers."""
+    """Return an error answer.
+
+    Args:
+        status: HTTP status, 400 to 599.
+        kind: the reason as one word for programs.
+        message: the reason as a sentence for people.
+        headers: further headers.
+    """
     return Response(error_body(message, kind), status, headers, media_type="application/json")

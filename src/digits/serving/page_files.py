@@ -37,15 +37,16 @@ class MemoryFile:
 
     @functools.cached_property
     def etag(self) -> str:
-        """The ETag header: a hash of the content in quotes.
-
-        A browser sends it with its next request. If it is still the same, the browser's copy is up to date.
-        """
+        """The ETag header, a hash of the content in quotes."""
         return f'"{hashlib.sha256(self.content).hexdigest()[:20]}"'
 
 
 def page_files() -> dict[str, MemoryFile]:
-    """Read the files of the page; return a mapping from address, "/" or "/static/NAME", to file."""
+    """Read the files of the page.
+
+    Returns:
+        Address -> file; an address is "/" or "/static/NAME".
+    """
     paths = [path for path in STATIC.iterdir() if path.suffix in CONTENT_TYPES]
     files = {
         f"/static/{path.name}": MemoryFile(path.read_bytes(), CONTENT_TYPES[path.suffix]) for path in paths
@@ -54,17 +55,16 @@ def page_files() -> dict[str, MemoryFile]:
 
 
 def network_files(readers: Mapping[str, Reader]) -> dict[str, MemoryFile]:
-    """Return the networks of all readers as files, each with the address "/api/network/NAME".
-
-    The rejection network is one of them, if a reader has one. It tells digits from other marks.
+    """Convert the networks of all readers to files.
 
     Args:
-        readers: Name of a network -> its reader.
+        readers: name of a network -> its reader.
 
     Returns:
-        Address -> file, in the format of `browser_network`.
+        Address "/api/network/NAME" -> file, in the format of `browser_network`.
     """
     networks: dict[str, Classifier] = {name: reader.classifier for name, reader in readers.items()}
+    # The rejection network tells digits from other marks. All readers share it.
     rejection = next((reader.rejection for reader in readers.values() if reader.rejection is not None), None)
     if rejection is not None:
         networks[REJECTION] = rejection
@@ -75,7 +75,11 @@ def network_files(readers: Mapping[str, Reader]) -> dict[str, MemoryFile]:
 
 
 def file_routes(files: Mapping[str, MemoryFile]) -> APIRouter:
-    """Return routes that send `files`, a mapping from address to file."""
+    """Return the routes that send the files.
+
+    Args:
+        files: address -> file.
+    """
     router = APIRouter()
 
     def answer(request: Request, address: str) -> Response:
@@ -84,6 +88,7 @@ def file_routes(files: Mapping[str, MemoryFile]) -> APIRouter:
             raise HTTPException(404)
         # "no-cache" lets the browser keep a copy, but it must ask each time whether the copy is up to date.
         headers = {"ETag": file.etag, "Cache-Control": "no-cache"}
+        # The browser sends the ETag of its copy. An equal one means that the copy is up to date.
         if request.headers.get("if-none-match") == file.etag:
             return Response(None, 304, headers)
         return Response(file.content, 200, headers, media_type=file.content_type)

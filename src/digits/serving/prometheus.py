@@ -28,10 +28,11 @@ class Metrics:
         """Make all counters, with the value 0.
 
         Args:
-            several_processes: Whether several processes answer requests. prometheus_client then saves the
-                counters as files in $PROMETHEUS_MULTIPROC_DIR, and `page` adds up those of all processes.
+            several_processes: whether several processes answer requests.
         """
         disable_created_metrics()  # type: ignore[no-untyped-call]  # no time of creation for each counter
+        # With several processes, prometheus_client saves the counters as files in $PROMETHEUS_MULTIPROC_DIR.
+        # `page` adds up the counters of all processes.
         self.several_processes = several_processes
         self.registry = registry = CollectorRegistry()
         self.requests = Counter(
@@ -55,10 +56,10 @@ class Metrics:
         """Count one answer.
 
         Args:
-            path: Path of the request's address.
+            path: path of the request's address.
             method: HTTP method of the request.
             status: HTTP status of the answer.
-            seconds: Time from the start of the request to the end of the answer.
+            seconds: time from the start of the request to the end of the answer.
         """
         labels = (route_label(path), method if method in METHODS else "other", status)
         if labels not in self._by_labels:  # a dict, since prometheus_client needs longer to find a counter
@@ -72,7 +73,7 @@ class Metrics:
         times.observe(seconds)
 
     def page(self) -> bytes:
-        """Return all counters in the text format of Prometheus."""
+        """Return all counters in Prometheus' text format."""
         registry = self.registry
         if self.several_processes:
             registry = CollectorRegistry()
@@ -81,11 +82,12 @@ class Metrics:
 
 
 def route_label(path: str) -> str:
-    """Return the route of a path, such as "/api/network" for "/api/network/cnn", or "other".
+    """Return the route of a path.
 
-    Each label has its own counter in memory. With the path itself as the label, any client could make new
-    counters without limit.
+    "/api/network/cnn" gives "/api/network". An unknown path gives "other".
     """
+    # Each label has its own counter in memory. If paths were labels, a client could make new counters
+    # without limit.
     if path in ("/", "/metrics", "/openapi.json"):
         return path
     found = ROUTES.match(path)

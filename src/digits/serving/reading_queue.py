@@ -23,24 +23,23 @@ Result = TypeVar("Result")
 
 
 class BusyError(Exception):
-    """Too many jobs wait, or this job waited too long."""
+    """An error for a job that cannot be done in time."""
 
 
 @dataclass(eq=False)
 class _Job:
-    """One call for the thread, and the future that receives its result.
-
-    If `reader` is set, the job reads the small picture `picture`, and can be done together with other jobs.
-    """
+    """One call for the thread, with the future for its result."""
 
     work: Callable[[], Any]
     future: "asyncio.Future[Any]"
+    # A job that reads a small picture also has these. Such jobs can be done together.
     reader: Reader | None = None
     picture: bytes = b""
     single: bool = False
 
     def fits(self, other: "_Job") -> bool:
-        """Return True if both jobs read small pictures with the same network and the same `single`."""
+        """Return True if both jobs can be done together."""
+        # Both read small pictures with the same network and the same `single`.
         return self.reader is not None and (self.reader, self.single) == (other.reader, other.single)
 
 
@@ -50,12 +49,12 @@ class ReadingQueue:
     def __init__(
         self, limits: PictureLimits, *, max_jobs: int = MAX_JOBS, seconds: float = ANSWER_SECONDS
     ) -> None:
-        """Make an empty queue; `start` starts its thread.
+        """Make an empty queue.
 
         Args:
-            limits: Largest size of a picture.
-            max_jobs: Largest number of jobs without a result; a further job is refused.
-            seconds: Longest time from a job's arrival to its result; after it the job is cancelled.
+            limits: largest size of a picture.
+            max_jobs: largest number of jobs without a result; more are refused.
+            seconds: longest time from a job's arrival to its result.
         """
         self.limits, self.max_jobs, self.seconds = limits, max_jobs, seconds
         self.waiting = 0  # number of jobs without a result; only the event loop changes it
@@ -66,16 +65,16 @@ class ReadingQueue:
         threading.Thread(target=self._run, name="reading", daemon=True).start()
 
     def stop(self) -> None:
-        """Tell the thread to end after all jobs in the queue, without waiting for its end."""
+        """Tell the thread to end after the jobs in the queue."""
         self._jobs.put(None)
 
     async def read(self, reader: Reader, picture: bytes, *, single: bool) -> Reading:
         """Read a picture in the thread.
 
         Args:
-            reader: Reader to use.
-            picture: Bytes of a picture file.
-            single: Whether the picture holds one digit at most.
+            reader: reader to use.
+            picture: bytes of a picture file.
+            single: whether the picture holds one digit at most.
 
         Returns:
             The marks found, each with its most probable digit.
@@ -93,7 +92,13 @@ class ReadingQueue:
         return reading
 
     async def do(self, work: Callable[[], Result]) -> Result:
-        """Call `work` in the thread and return its result.
+        """Call a function in the thread.
+
+        Args:
+            work: the function, without arguments.
+
+        Returns:
+            The result of `work`.
 
         Raises:
             BusyError: if too many jobs wait, or this one waited too long.
@@ -103,7 +108,12 @@ class ReadingQueue:
         return result
 
     async def _result(self, job: _Job) -> Any:
-        """Put a job into the queue and wait for its result."""
+        """Put a job into the queue and wait for its result.
+
+        Raises:
+            BusyError: if too many jobs wait, or this one waited too long.
+            Exception: the exception of the job.
+        """
         if self.waiting >= self.max_jobs:
             raise BusyError
         self.waiting += 1
@@ -130,11 +140,11 @@ class ReadingQueue:
             job = job or self._jobs.get()
 
     def _take_fitting(self, first: _Job) -> tuple[list[_Job], _Job | None]:
-        """Take the jobs after `first` that can be done together with it.
+        """Take jobs from the queue that fit the first one.
 
         Returns:
-            `first` and the jobs that fit, at most PICTURES_AT_ONCE; and the next job if it was taken from the
-            queue but does not fit, else None.
+            The first job and those that fit, at most PICTURES_AT_ONCE.
+            A job that was taken but does not fit; None if there is none.
         """
         jobs = [first]
         while first.reader is not None and len(jobs) < PICTURES_AT_ONCE:
@@ -151,7 +161,11 @@ class ReadingQueue:
         return jobs, None
 
     def _do_all(self, jobs: Sequence[_Job]) -> list[Any]:
-        """Do jobs that fit together; return for each job its result or the exception that it raised."""
+        """Do several jobs that fit together.
+
+        Returns:
+            For each job its result, or the exception that it raised.
+        """
         reader = jobs[0].reader
         if reader is not None and len(jobs) > 1:
             pictures = [job.picture for job in jobs]
@@ -163,7 +177,7 @@ class ReadingQueue:
 
 
 def _do(work: Callable[[], Any]) -> Any:
-    """Return the result of `work()` or the exception that it raised."""
+    """Return the result of a call, or its exception."""
     try:
         return work()
     except Exception as error:
@@ -171,9 +185,14 @@ def _do(work: Callable[[], Any]) -> Any:
 
 
 def _deliver(jobs: Sequence[_Job], results: Sequence[Any]) -> None:
-    """Give each job's future its result or exception. Runs in the event loop."""
+    """Give each job's future its result.
+
+    Args:
+        jobs: the jobs.
+        results: for each job its result, or the exception that it raised.
+    """
     for job, result in zip(jobs, results, strict=True):
-        if job.future.done():
+        if job.future.done():  # the job was cancelled
             continue
         if isinstance(result, Exception):
             job.future.set_exception(result)

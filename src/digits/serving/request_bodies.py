@@ -23,10 +23,12 @@ BINARY_SCHEMA = {"type": "string", "format": "binary"}
 
 
 def whole_number(value: Any) -> Any:
-    """Convert a float without a fraction, such as 7.0, to an int; return other values unchanged.
+    """Convert a float such as 7.0 to an int.
 
-    JSON has only one type of number, so 7 and 7.0 must mean the same.
+    Args:
+        value: any value; all others are returned unchanged.
     """
+    # JSON has only one type of number, so 7 and 7.0 must mean the same.
     return int(value) if isinstance(value, float) and value.is_integer() else value
 
 
@@ -42,11 +44,9 @@ Label = Annotated[int, Field(ge=0, le=9), BeforeValidator(whole_number)]
 
 
 class Body(BaseModel):
-    """A JSON object with exactly the fields of the model.
+    """A JSON object with a fixed set of fields."""
 
-    Its numbers must be finite. The values true, "0.5" and NaN are errors where a number is expected.
-    """
-
+    # "strict" refuses true and "0.5" where a number is expected. NaN and infinity are refused too.
     model_config = ConfigDict(strict=True, extra="forbid", allow_inf_nan=False)
 
 
@@ -64,7 +64,13 @@ class StrokesBody(Body):
     @field_validator("strokes", mode="before")
     @classmethod
     def check_limits(cls, value: Any) -> Any:
-        """Return the value unchanged, after its strokes and points were counted.
+        """Check the number of strokes and points.
+
+        Args:
+            value: the field "strokes" before it is parsed; may be anything.
+
+        Returns:
+            The value, unchanged.
 
         Raises:
             RefusedError: if there are too many strokes or points.
@@ -86,7 +92,7 @@ class ImageBody(Body):
     image: Annotated[Image, Field(description="28 rows of 28 numbers from 0 (paper) to 1 (ink)")]
 
     def pixels(self) -> npt.NDArray[np.float32]:
-        """Return the image as an array: float32 (28, 28) in [0, 1]."""
+        """Return the image as an array, float32 (28, 28) in [0, 1]."""
         return np.array(self.image, np.float32)
 
 
@@ -106,14 +112,16 @@ def parse_body(body: bytes, *models: type[AnyBody]) -> AnyBody:
     """Parse a JSON body and check its values.
 
     Args:
-        body: The bytes of the body.
-        models: Forms that the body can have; the field names decide which one it is.
+        body: the bytes of the body.
+        models: the allowed forms; the field names decide between them.
 
     Returns:
-        An instance of the model that has the same field names as the body.
+        An instance of the form that fits.
 
     Raises:
-        RefusedError: with status 400 if the body is not JSON, or 422 if no model fits or a value is wrong.
+        RefusedError: with one of these statuses:
+            400 if the body is not JSON,
+            422 if no form fits or a value is wrong.
     """
     try:
         value = from_json(body)
@@ -134,11 +142,11 @@ def parse_body(body: bytes, *models: type[AnyBody]) -> AnyBody:
 
 
 def body_schema(*models: type[Body], binary: tuple[str, ...] = ()) -> dict[str, Any]:
-    """Return OpenAPI's description of the body of a request.
+    """Describe the body of a request for OpenAPI.
 
     Args:
-        models: Forms of a JSON body.
-        binary: Content types, such as "image/png", of a body that is not JSON.
+        models: allowed forms of a JSON body.
+        binary: other allowed content types, such as "image/png".
 
     Returns:
         A value for the argument `openapi_extra` of a FastAPI route.

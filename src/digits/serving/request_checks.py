@@ -29,10 +29,17 @@ PORT = re.compile(r":[0-9]{1,5}$")  # port at the end of a host; does not match 
 
 
 class AllowedHosts:
-    """The set of accepted Host headers; `host in hosts` checks one, in upper or lower case."""
+    """The set of accepted Host headers.
+
+    Example: `"localhost:8000" in AllowedHosts(["localhost"])` is True.
+    """
 
     def __init__(self, names: Iterable[str]) -> None:
-        """Set the names: NAME accepts any port, NAME:PORT only that port."""
+        """Set the accepted names.
+
+        Args:
+            names: NAME accepts any port; NAME:PORT accepts only this port.
+        """
         self.names = frozenset(name.lower() for name in names)
         self.with_any_port = frozenset(name for name in self.names if not PORT.search(name))
 
@@ -41,9 +48,9 @@ class AllowedHosts:
 
 
 class RequestChecks:
-    """An ASGI middleware (a layer around the application) that checks requests.
+    """A layer around the application that checks all requests.
 
-    It refuses bad requests, adds the security headers to every answer, and counts the answers.
+    It refuses bad requests and adds the security headers to all answers.
     """
 
     def __init__(
@@ -52,18 +59,24 @@ class RequestChecks:
         """Put the checks around an application.
 
         Args:
-            app: The ASGI application that answers the accepted requests.
-            hosts: Accepted Host headers.
-            count: Is called as count(path, method, status, seconds) after each answer. The status is 0 if
-                the client closed the connection before an answer.
+            app: the ASGI application that answers the accepted requests.
+            hosts: accepted Host headers.
+            count: called as count(path, method, status, seconds) after each answer.
         """
         self.app, self.hosts, self.count = app, hosts, count
         self.held_bytes = 0  # sum of all bodies that are in memory now
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Check one request, let the application answer it, and count the answer."""
+        """Check one request and let the application answer it.
+
+        Args:
+            scope: method, path and headers of the request.
+            receive: gives the next part of the request's body.
+            send: takes the next part of the answer.
+        """
         if scope["type"] != "http":  # it is "lifespan": the server starts or stops
             return await self.app(scope, receive, send)
+        # The status stays 0 if the client closes the connection before an answer.
         status, size, start = 0, 0, time.perf_counter()
 
         async def send_with_headers(message: Message) -> None:
@@ -88,10 +101,10 @@ class RequestChecks:
         return None
 
     async def _body(self, scope: Scope, receive: Receive) -> bytes:
-        """Receive the whole body and add its size to `held_bytes`.
+        """Receive the whole body of a request.
 
         Raises:
-            RefusedError: if Content-Length is missing or wrong, or all bodies together need too much memory.
+            RefusedError: if Content-Length is wrong, or the memory is full.
             ConnectionError: if the client closes the connection.
         """
         length = next((parse_length(v) for name, v in scope["headers"] if name == b"content-length"), None)
@@ -106,7 +119,7 @@ class RequestChecks:
                 if message["type"] == "http.disconnect":
                     raise ConnectionError
                 parts.append(message.get("body", b""))
-                self.held_bytes += len(parts[-1])
+                self.held_bytes += len(parts[-1])  # `__call__` subtracts the size after the answer
                 if self.held_bytes > MAX_BODIES:
                     reason = "the server receives too many pictures at the same time; try again soon"
                     raise RefusedError(503, "busy", reason, close=True)
@@ -121,11 +134,11 @@ def check_headers(headers: Headers, hosts: AllowedHosts) -> None:
     """Check the Host, Origin and Content-Length headers of a request.
 
     Args:
-        headers: Names in lower case and values, as bytes.
-        hosts: Accepted Host headers.
+        headers: names in lower case and values, as bytes.
+        hosts: accepted Host headers.
 
     Raises:
-        RefusedError: if one of the headers is not allowed, or Host is missing.
+        RefusedError: if a header is not allowed, or Host is missing.
     """
     names = [value.decode("latin-1") for name, value in headers if name == b"host"]
     if len(names) != 1 or names[0] not in hosts:
@@ -143,22 +156,31 @@ def check_headers(headers: Headers, hosts: AllowedHosts) -> None:
 
 
 def same_site(origin: str, host: str) -> bool:
-    """Return True if an Origin header, such as "http://localhost:8000", has the host of a Host header.
+    """Return True if a page comes from this server.
 
-    Both http and https are accepted, since a proxy before the server may add encryption.
+    Args:
+        origin: the Origin header, such as "http://localhost:8000".
+        host: the Host header, such as "localhost:8000".
     """
     try:
         parts = urlsplit(origin)
     except ValueError:
         return False
+    # https is accepted too, since a proxy before the server may add encryption.
     return parts.scheme in ("http", "https") and parts.netloc.lower() == host.lower()
 
 
 def parse_length(value: bytes) -> int:
-    """Return the number of bytes in a Content-Length header.
+    """Return the number in a Content-Length header.
+
+    Args:
+        value: value of the header.
+
+    Returns:
+        The length of the body in bytes, 0 or more.
 
     Raises:
-        RefusedError: if it is not a whole number, or has 20 digits or more.
+        RefusedError: if it is not a whole number below 10 to the power of 19.
     """
     if not (value.isdigit() and len(value) < 20):
         message = "the Content-Length header is not a number; expected the body's length in bytes"
@@ -167,17 +189,21 @@ def parse_length(value: bytes) -> int:
 
 
 def length_missing() -> RefusedError:
-    """Return the error for a body without a Content-Length header."""
+    """Return the error for a missing Content-Length header."""
     message = "the Content-Length header is missing; send the body's length in bytes with it"
     return RefusedError(411, "length", message, close=True)
 
 
 def complete_headers(headers: Iterable[tuple[bytes, bytes]]) -> Headers:
-    """Return an answer's headers with the security headers and two more changes.
+    """Add the security headers to an answer's headers.
 
-    - "Allow: GET" becomes "Allow: GET, HEAD", since the server also answers HEAD requests.
-    - "Cache-Control: no-store" is added if there is no Cache-Control header, so no cache stores the answer.
+    Args:
+        headers: the headers from the application.
+
+    Returns:
+        The complete headers of the answer.
     """
+    # Wherever GET is allowed, the server also answers HEAD. Without its own rule, an answer is never stored.
     found = [(name, b"GET, HEAD") if (name, v) == (b"allow", b"GET") else (name, v) for name, v in headers]
     if all(name != b"cache-control" for name, _ in found):
         found.append((b"cache-control", b"no-store"))
@@ -185,17 +211,17 @@ def complete_headers(headers: Iterable[tuple[bytes, bytes]]) -> Headers:
 
 
 def _head_as_get(scope: Scope) -> Scope:
-    """Change the scope of a HEAD request to GET; return other scopes unchanged.
-
-    The application then answers HEAD like GET, and uvicorn leaves out the body of the answer.
-    """
+    """Change a HEAD request to GET; keep other requests."""
+    # The application answers HEAD like GET, and uvicorn leaves out the body of the answer.
     return {**scope, "method": "GET"} if scope["method"] == "HEAD" else scope
 
 
 def _replay(body: bytes, receive: Receive) -> Receive:
-    """Return a `receive` function that first gives the body, then further messages of the connection.
+    """Return a `receive` function that gives a body once more.
 
-    The body was received already, but the application expects to receive it itself.
+    Args:
+        body: the whole body, which was received already.
+        receive: gives the later messages of the connection.
     """
     given = False
 

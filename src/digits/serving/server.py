@@ -42,7 +42,12 @@ SETTINGS: dict[str, Any] = {  # arguments of uvicorn.Config
 
 
 def serve(options: ServeOptions) -> None:
-    """Answer requests until SIGINT (Ctrl-C) or SIGTERM stops the server.
+    """Answer requests until a signal stops the server.
+
+    The signals are SIGINT (Ctrl-C) and SIGTERM.
+
+    Args:
+        options: options of `digits serve`.
 
     Raises:
         ServeError: if the server cannot listen on the address and port.
@@ -64,12 +69,12 @@ def serve(options: ServeOptions) -> None:
 
 
 def run_one_process(config: uvicorn.Config, listening: socket.socket, options: ServeOptions) -> None:
-    """Answer requests in this process until SIGINT or SIGTERM.
+    """Answer requests in this process until a signal stops it.
 
     Args:
-        config: Application and settings for uvicorn.
-        listening: Socket that listens already.
-        options: Options of `digits serve`.
+        config: application and settings for uvicorn.
+        listening: socket that listens already.
+        options: options of `digits serve`.
     """
     server = uvicorn.Server(config)
 
@@ -84,12 +89,12 @@ def run_one_process(config: uvicorn.Config, listening: socket.socket, options: S
 
 
 def run_several_processes(config: uvicorn.Config, listening: socket.socket, options: ServeOptions) -> None:
-    """Answer requests in several processes that share the socket, until SIGINT or SIGTERM.
+    """Answer requests in several processes until a signal stops them.
 
     Args:
-        config: Function that builds the application, number of processes (`workers`) and other settings.
-        listening: Socket that listens already.
-        options: Options of `digits serve`.
+        config: settings for uvicorn, with the number of processes (`workers`).
+        listening: socket that listens already; the processes share it.
+        options: options of `digits serve`.
     """
     with tempfile.TemporaryDirectory() as counters:
         os.environ["PROMETHEUS_MULTIPROC_DIR"] = counters  # prometheus_client reads it in every process
@@ -99,13 +104,15 @@ def run_several_processes(config: uvicorn.Config, listening: socket.socket, opti
 
 
 def announce(options: ServeOptions, port: int) -> None:
-    """Print the server's address, and open the page in the browser if `options.open` is set.
+    """Print the server's address.
 
-    If other machines can reach the server, a warning is printed too.
+    Args:
+        options: with `open`, the page is opened in the browser.
+        port: port that the server listens on.
     """
     name = "localhost" if options.host in ("0.0.0.0", "::") else options.host  # noqa: S104  # a comparison
     address = f"http://[{name}]:{port}/" if ":" in name else f"http://{name}:{port}/"
-    if options.host not in LOOPBACK:
+    if options.host not in LOOPBACK:  # other machines can reach the server
         print(
             f"digits: warning: with --host {options.host} every machine that can reach this port can use the "
             "server, without a password or encryption; use a proxy that adds both (docs/serving.md)",
@@ -120,14 +127,14 @@ def listen(host: str, port: int) -> socket.socket:
     """Open a socket that listens on one address and port.
 
     Args:
-        host: Name or IP address to listen on, such as "127.0.0.1".
-        port: Port, 0 to 65535; 0 chooses a free port.
+        host: name or IP address to listen on, such as "127.0.0.1".
+        port: 0 to 65535; 0 chooses a free port.
 
     Returns:
         The listening socket; child processes can inherit it.
 
     Raises:
-        ServeError: if the address is unknown, or the port is in use or not allowed.
+        ServeError: if the address is unknown, or the port cannot be used.
     """
     try:
         (family, kind, protocol, _, address), *_ = socket.getaddrinfo(
@@ -155,14 +162,16 @@ def listen(host: str, port: int) -> socket.socket:
 
 
 def allow_open_files(number: int) -> None:
-    """Raise this process's limit of open files to `number`, at most to the system's maximum.
+    """Raise this process's limit of open files.
 
-    Every connection counts as an open file, and many systems allow only 256 or 1,024 at first.
+    Args:
+        number: the wanted limit; the system's maximum may be lower.
     """
     try:
         import resource
     except ImportError:  # on Windows, which has no such limit
         return
+    # Every connection counts as an open file, and many systems allow only 256 or 1,024 at first.
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     if soft != resource.RLIM_INFINITY and soft < number:
         wanted = number if hard == resource.RLIM_INFINITY else min(number, hard)
