@@ -184,10 +184,10 @@ def percent_number(fraction: float, decimals: int = 2) -> str:
 def percent(fraction: float) -> str:
     """Return a fraction in per cent, with the sign.
 
-    Example: 0.9876 gives "98.76 %". NaN gives "not a number".
+    Example: 0.9876 gives "98.76 %".
 
     Args:
-        fraction: from 0 to 1.
+        fraction: from 0 to 1; NaN and infinity give "not a number".
     """
     return f"{percent_number(fraction)}\u202f%" if math.isfinite(fraction) else "not a number"
 

@@ -20,13 +20,13 @@ BINS = 15  # number of confidence bins; Guo et al. 2017 use 15 too
 def expected_calibration_error(logits: Tensor, labels: Tensor, bins: int = BINS) -> float:
     """Compute the expected calibration error (ECE).
 
-    It is the mean difference between confidence and accuracy.
+    It is the mean difference between confidence and accuracy in groups of images.
     The confidence of an image is the probability of its predicted class.
 
     Args:
         logits: float (N, classes).
         labels: the true classes, integers (N,).
-        bins: number of groups of images with similar confidence.
+        bins: number of groups; images in a group have similar confidence.
 
     Returns:
         The error, from 0 (perfectly calibrated) to 1.

@@ -1,4 +1,7 @@
-"""Test whether one of two networks is better, on the same images, by McNemar's test."""
+"""Test whether one of two networks is better than the other.
+
+The method is McNemar's test. It needs the predictions of both networks for the same images.
+"""
 
 import math
 from dataclasses import dataclass
@@ -11,7 +14,7 @@ from digits.evaluation.logits import checked
 
 @dataclass(frozen=True)
 class Comparison:
-    """Counts of the images that two networks classified correctly."""
+    """Four counts of images that compare two networks."""
 
     both: int  # images that both networks classified correctly
     first: int  # images that only the first network classified correctly

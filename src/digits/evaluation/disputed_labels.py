@@ -14,6 +14,8 @@ DISPUTED = (947, 1621, 1901, 2130, 2462, 2597, 2654, 3520, 3558, 5937, 6651, 678
 def evaluate_undisputed(logits: Tensor, labels: Tensor) -> Evaluation:
     """Evaluate MNIST's test set without the 15 disputed labels.
 
+    Most people who were asked disagree with these labels.
+
     Args:
         logits: float (10000, classes), for the whole test set in its usual order.
         labels: the labels of the whole test set, integers (10000,).

@@ -53,7 +53,10 @@ class Evaluation:
 
     @property
     def interval(self) -> tuple[float, float]:
-        """95 % confidence interval (low, high) of the accuracy, from 0 to 1."""
+        """95 % confidence interval of the accuracy.
+
+        It is (low, high), each from 0 to 1.
+        """
         return wilson_interval(self.correct, self.total)
 
     @property

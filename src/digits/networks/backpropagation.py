@@ -79,14 +79,14 @@ def _grad(parameter: Tensor) -> Tensor:
 
 
 def _relu_backward(gradient: Tensor, activation: Tensor) -> Tensor:
-    """Return the gradient of the loss for the input of a ReLU.
+    """Pass a gradient back through a ReLU.
 
     Args:
-        gradient: gradient for the output of the ReLU, (B, neurons).
-        activation: output of the ReLU, (B, neurons).
+        gradient: gradient of the ReLU's output, (B, neurons).
+        activation: the ReLU's output, (B, neurons).
 
     Returns:
-        (B, neurons); 0 where `activation` is 0, `gradient` elsewhere.
+        Gradient of the ReLU's input, (B, neurons).
     """
     passed: Tensor = torch.ops.aten.threshold_backward(gradient, activation, 0)
     return passed

@@ -67,7 +67,11 @@ class CNN(Network):
         return logits.float()  # the layers compute in bfloat16 under autocast, but the loss needs float32
 
     def first_layer(self) -> Tensor:
-        """Return the kernels of the first convolution as images, float (channels[0], 5, 5)."""
+        """Return the kernels of the first convolution as images.
+
+        Returns:
+            float (channels[0], 5, 5).
+        """
         (kernels, *_) = self.stem.parameters()
         return kernels.detach().squeeze(1)
 

@@ -35,7 +35,8 @@ class Dropout(nn.Module):
             generator: source of the random numbers.
 
         Returns:
-            float32 (count, features) on the generator's device, each value 0 or 1 / (1 - p).
+            float32 (count, features), each value 0 or 1 / (1 - p).
+            It is on the generator's device.
         """
         kept = torch.empty(count, self.features, device=generator.device).bernoulli_(
             1 - self.p, generator=generator

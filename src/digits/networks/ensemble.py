@@ -12,7 +12,7 @@ class Ensemble(nn.Module):
     """A group of networks that works like a single network.
 
     Its class probabilities are the mean of its members' class probabilities.
-    `temperature` divides its logits; it is 1 at first.
+    The number `temperature` divides its logits; it is 1 at first.
 
     Args:
         members: the networks, all with the same number of classes.

@@ -67,7 +67,7 @@ def pack(kind: FileKind, meta: dict[str, Any], arrays: Mapping[str, NDArray[Any]
 
 
 def read(path: Path, kind: FileKind) -> tuple[dict[str, Any], dict[str, NDArray[Any]]]:
-    """Read a model file or checkpoint and check it.
+    """Read a file and check its content.
 
     Args:
         path: the file to read.

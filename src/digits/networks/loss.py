@@ -65,7 +65,7 @@ class Loss:
         return (1 - self.teacher_weight) * loss + self.teacher_weight * t * t * distillation
 
     def gradient(self, logits: Tensor) -> Tensor:
-        """Compute the gradient of `summed` for the logits.
+        """Compute the gradient of `summed` with respect to the logits.
 
         Args:
             logits: float (B, classes).

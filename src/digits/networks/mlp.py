@@ -58,5 +58,9 @@ class MLP(Network):
         return logits
 
     def first_layer(self) -> Tensor:
-        """Return the weights of the first hidden layer as images, float (hidden1, 28, 28)."""
+        """Return the weights of the first hidden layer as images.
+
+        Returns:
+            float (hidden1, 28, 28).
+        """
         return self.hidden1.weight.detach().view(-1, SIDE, SIDE)

@@ -14,7 +14,7 @@ class Network(nn.Module, ABC):
     """A network that maps images to logits.
 
     Its input is float32 (B, 1, 28, 28) in [0, 1]; its output is (B, classes).
-    `temperature` divides the logits; it makes the probabilities fit the accuracy better.
+    The number `temperature` divides the logits; see `digits.evaluation.calibration`.
 
     Args:
         mean: mean of all pixels of the training images, in [0, 1].
@@ -38,7 +38,7 @@ class Network(nn.Module, ABC):
         self.register_buffer("temperature", torch.tensor(1.0))
 
     def normalise(self, images: Tensor) -> Tensor:
-        """Convert images to mean 0 and standard deviation 1.
+        """Subtract `mean` from the images and divide them by `std`.
 
         With the view "upright", the slant of the digits is removed first.
 
@@ -53,7 +53,11 @@ class Network(nn.Module, ABC):
 
     @abstractmethod
     def first_layer(self) -> Tensor:
-        """Return the weights of the first layer as images, float (neurons, height, width)."""
+        """Return the weights of the first layer as images.
+
+        Returns:
+            float (neurons, height, width).
+        """
 
     @torch.inference_mode()
     def probabilities(self, images: Tensor) -> Tensor:

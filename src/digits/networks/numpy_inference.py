@@ -43,9 +43,9 @@ LEAST_PROBABILITY = 1e-38  # about the smallest float32; avoids the logarithm of
 
 @dataclass(frozen=True)
 class Classifier:
-    """A trained network or ensemble that classifies images.
+    """A trained network that classifies images.
 
-    Use `Classifier.load` to make one from a model file.
+    It can be an ensemble. Use `Classifier.load` to make one from a model file.
     """
 
     members: tuple[Layers, ...]  # the layers of each network; one element for a single network
@@ -335,10 +335,13 @@ def _with_normalisation(tensors: _NetworkTensors, layer: FirstLayer) -> FirstLay
 
 
 def _positive(number: Array) -> float:
-    """Check that a number is above 0 and return it as a float.
+    """Check that a number is above 0.
 
     Args:
         number: standard deviation or temperature, an array of shape ().
+
+    Returns:
+        The number as a float.
 
     Raises:
         CheckpointError: if it is 0, negative or infinite.

@@ -21,7 +21,7 @@ LEAST_INK = 1e-6  # sum of pixel values; smallest divisor, so that an image with
 
 @dataclass(frozen=True)
 class Dense:
-    """A fully connected layer, with or without ReLU."""
+    """A fully connected layer."""
 
     weights: Array  # (inputs, outputs)
     bias: Array  # (outputs,)
@@ -103,7 +103,14 @@ class Mean:
     """A layer that computes the mean of each channel."""
 
     def __call__(self, x: Array) -> Array:
-        """Return the mean of each channel: images (N, H, W, C) -> (N, C)."""
+        """Return the mean of each channel.
+
+        Args:
+            x: images (N, H, W, C).
+
+        Returns:
+            (N, C).
+        """
         return np.asarray(x.mean(axis=(1, 2)))
 
 

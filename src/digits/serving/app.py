@@ -112,6 +112,10 @@ def load_readers(models: Iterable[str]) -> dict[str, Reader]:
 def host_names(options: ServeOptions, port: int) -> list[str]:
     """List the allowed Host headers.
 
+    Args:
+        options: options of `digits serve`.
+        port: port that the server listens on.
+
     Returns:
         The local names with the port, then the names of --allowed-host.
     """

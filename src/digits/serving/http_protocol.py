@@ -93,12 +93,18 @@ class DeadlineProtocol(HttpToolsProtocol):
         super().on_message_complete()
 
     def pause_writing(self) -> None:
-        """Start a time limit when the client stops accepting data."""
+        """Start the time limit for sending the answer.
+
+        The client has stopped accepting data.
+        """
         self.send_timer = self.loop.call_later(self.send_seconds, self.transport.abort)
         super().pause_writing()
 
     def resume_writing(self) -> None:
-        """Stop this time limit when the client accepts data again."""
+        """Stop the time limit for sending the answer.
+
+        The client accepts data again.
+        """
         if self.send_timer is not None:
             self.send_timer.cancel()
             self.send_timer = None

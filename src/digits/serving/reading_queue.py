@@ -177,7 +177,10 @@ class ReadingQueue:
 
 
 def _do(work: Callable[[], Any]) -> Any:
-    """Return the result of a call, or its exception."""
+    """Return the result of a call.
+
+    If the call raises an exception, return the exception.
+    """
     try:
         return work()
     except Exception as error:

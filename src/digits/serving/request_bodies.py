@@ -87,7 +87,7 @@ class StrokesBody(Body):
 
 
 class ImageBody(Body):
-    """An image in the format of MNIST: 28 x 28 pixels, white ink on black."""
+    """An image of 28 x 28 pixels, white ink on black."""
 
     image: Annotated[Image, Field(description="28 rows of 28 numbers from 0 (paper) to 1 (ink)")]
 

@@ -180,7 +180,7 @@ def parse_length(value: bytes) -> int:
         The length of the body in bytes, 0 or more.
 
     Raises:
-        RefusedError: if it is not a whole number below 10 to the power of 19.
+        RefusedError: if it is not a whole number, or has more than 19 digits.
     """
     if not (value.isdigit() and len(value) < 20):
         message = "the Content-Length header is not a number; expected the body's length in bytes"

@@ -114,7 +114,7 @@ def _write_names(panel: Axes, lines: npt.NDArray[Any], format_value: Callable[[f
 
 
 def _finite_or(value: float, otherwise: float) -> float:
-    """Return `value`, or `otherwise` for NaN and infinity."""
+    """Replace NaN and infinity by `otherwise`."""
     return value if math.isfinite(value) else otherwise
 
 

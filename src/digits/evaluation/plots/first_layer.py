@@ -22,7 +22,7 @@ WITHIN_SCALE = 0.9995
 def first_layer_figure(weights: Tensor) -> Figure:
     """Draw the weights of the first layer as images.
 
-    The figure shows the 64 neurons with the largest weights.
+    The figure shows at most 64 neurons, largest weights first.
 
     Args:
         weights: float (neurons, height, width), from `Network.first_layer`.
