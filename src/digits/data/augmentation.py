@@ -109,13 +109,13 @@ def distort(images: Tensor, augmentation: Augmentation, draws: Tensor) -> Tensor
 
 
 def warp(images: Tensor, positions: Tensor) -> Tensor:
-    """Move the pixels of each image to new positions.
+    """Build new images from given positions in the old images.
 
-    Each new pixel has a position in the old image. Its value is interpolated there.
-    Outside the old image the value is 0.
+    For each new pixel a position in the old image is given.
+    The new pixel gets the interpolated value there, or 0 outside the old image.
 
     Args:
-        images: float (B, 1, 28, 28) in [0, 1].
+        images: float (B, 1, 28, 28) in [0, 1], the old images.
         positions: float (B, 2, 28, 28), x and y in the old image for each new pixel.
             -1 is the left or upper edge, 1 the right or lower edge.
     Returns:
@@ -133,7 +133,7 @@ def _positions(augmentation: Augmentation, draws: Tensor) -> Tensor:
         augmentation: Strengths of the changes.
         draws: (B, N), random numbers from `draw`.
     Returns:
-        (B, 2, 28, 28), x and y from -1 to 1 over the width of the image.
+        (B, 2, 28, 28), x and y in the old image. The image reaches from -1 to 1.
     """
     turn, wider, higher, slant, right, down = draws[:, AFFINE].unbind(1)
     matrices = affine_matrices(
@@ -147,6 +147,7 @@ def _positions(augmentation: Augmentation, draws: Tensor) -> Tensor:
     # An affine map (rotation, scaling, shear, translation) of each pixel, plus its elastic displacement. One
     # matrix product computes both for the whole batch.
     basis = _basis(augmentation.elastic, augmentation.smoothness, draws.dtype, draws.device)
+    # One sum of the modes for the displacements along x, another one for those along y.
     normal = draws[:, UNIFORM:].view(len(draws), 2, len(basis) - 3)
     positions = torch.cat([matrices, normal], 2) @ basis  # (B, 2, 3 + M) @ (3 + M, 784)
     return positions.view(-1, 2, SIDE, SIDE)
@@ -154,16 +155,17 @@ def _positions(augmentation: Augmentation, draws: Tensor) -> Tensor:
 
 @functools.lru_cache(maxsize=16)
 def _basis(elastic: float, smoothness: float, dtype: torch.dtype, device: torch.device) -> Tensor:
-    """Return fixed fields whose weighted sums are the positions for `warp`.
+    """Return the fixed part of the positions for `warp`.
 
-    A field is one number for each pixel.
+    Each row has one number for each pixel.
+    The positions are sums of the rows, each multiplied by a random weight.
 
     Args:
         elastic: Strength of elastic distortion; 0 for no modes.
         smoothness: Smoothness of elastic distortion in pixels.
         dtype, device: Type and device of the result.
     Returns:
-        (3 + M, 784): x, y and 1 at each pixel, then M elastic modes. Half the image is 1.
+        (3 + M, 784): rows x, y and 1, then M elastic modes. The unit is half an image.
     """
     place = torch.arange(SIDE, dtype=torch.float64) - (SIDE - 1) / 2
     y, x = torch.meshgrid(place, place, indexing="ij")
@@ -178,7 +180,7 @@ def affine_matrices(
 ) -> Tensor:
     """Return matrices that scale, shear, rotate and move digits.
 
-    The changes happen in this order. A matrix maps each new pixel back to its old position.
+    The changes happen in this order.
 
     Args:
         angle: (B,), rotation anticlockwise in radians.
@@ -200,11 +202,11 @@ def affine_matrices(
 def elastic_modes(smoothness: float) -> Tensor:
     """Return smooth displacement fields for elastic distortion.
 
-    Elastic distortion moves each pixel by a random distance. Neighbouring pixels move alike.
-    A random sum of these fields gives the distances along x, a second sum those along y.
+    Elastic distortion moves each pixel by a random distance; neighbours move nearly alike.
+    The distances are the sum of all fields, each multiplied by a random number.
 
     Args:
-        smoothness: Width of the smoothing (standard deviation of a Gaussian) in pixels.
+        smoothness: Standard deviation in pixels of the Gaussian that smooths the distances.
     Returns:
         float64 (M, 28, 28), displacements in pixels for strength 1. The strongest is first.
 
@@ -232,12 +234,12 @@ def elastic_modes(smoothness: float) -> Tensor:
 def thicken(images: Tensor, radius: Tensor) -> Tensor:
     """Make the strokes of each image thicker or thinner.
 
-    Thicker strokes use the brightest of each pixel and its four neighbours.
-    Thinner strokes use the darkest.
+    Thicker: each pixel gets the highest value among itself and its four neighbours.
+    Thinner: it gets the lowest value.
 
     Args:
         images: float (B, 1, 28, 28) in [0, 1].
-        radius: float (B,) from -1 to 1, pixels by which edges of strokes move outwards.
+        radius: float (B,) from -1 to 1, pixels by which the edges move outwards.
     Returns:
         float (B, 1, 28, 28) in [0, 1].
     """
@@ -255,16 +257,15 @@ def thicken(images: Tensor, radius: Tensor) -> Tensor:
 
 
 def sharpen(images: Tensor, factor: Tensor) -> Tensor:
-    """Increase the contrast of each image.
-
-    Edges of strokes become sharper.
+    """Make the edges of strokes sharper by more contrast.
 
     Args:
         images: float (B, 1, 28, 28) in [0, 1].
-        factor: float (B,), at least 1. It multiplies the difference from SOFT.
+        factor: float (B,), at least 1. With 1 nothing changes, 2 doubles the contrast.
     Returns:
-        float (B, 1, 28, 28), clipped to [0, 1].
+        float (B, 1, 28, 28) in [0, 1].
     """
+    # The factor multiplies the difference between each pixel and SOFT.
     return torch.lerp(images.new_tensor(SOFT), images, factor.view(-1, 1, 1, 1)).clamp_(0, 1)
 
 

@@ -13,8 +13,8 @@ from digits.seeds import generator
 class Batches:
     """An iterable over the batches of a data set.
 
-    Each `for images, labels in batches:` loop is one epoch. The first loop is epoch 0.
-    Images are float32 (B, 1, 28, 28) in [0, 1]; labels are int64 (B,).
+    Each `for` loop over it is one epoch. The first loop is epoch 0.
+    A batch is a pair: images, float32 (B, 1, 28, 28) in [0, 1], and labels, int64 (B,).
 
     Args:
         digits: The data set. Its images are copied to `device` once, as uint8.

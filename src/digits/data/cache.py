@@ -24,11 +24,11 @@ LOCK = ".download.lock"  # name of the lock file in the cache folder
 
 
 class IncompleteError(Exception):
-    """An error of a file that ends too early."""
+    """An error: the end of a file is missing."""
 
 
 class WrongContentError(Exception):
-    """An error of a file that contains wrong bytes."""
+    """An error: the bytes of a file are wrong."""
 
 
 def cache_folder() -> Path:

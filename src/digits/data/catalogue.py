@@ -96,7 +96,7 @@ def _four_files(
     Args:
         mirrors: Addresses of folders with the files, each with a slash at its end.
         digests: SHA-256 of each file, in the order of `_SIZES`.
-        compressed_sizes: Bytes of each gzip file whose digest is given, otherwise None.
+        compressed_sizes: Bytes of each gzip file, if `digests` are those of gzip files.
     """
     rows = zip(_SIZES.items(), digests, compressed_sizes, strict=True)
     return tuple(

@@ -21,7 +21,7 @@ class Digits(torch_data.Dataset[tuple[Any, int]]):
     Args:
         images: uint8 (N, 28, 28), paper 0, ink 255; N is at least 1.
         labels: Integers (N,), the class of each image; stored as int64.
-        transform: Function for the image of an item. Optional.
+        transform: Function that changes the image of `digits[i]`, or None.
     Raises:
         DataError: if a shape or a type is wrong, or N is 0.
     """
@@ -78,7 +78,7 @@ class Digits(torch_data.Dataset[tuple[Any, int]]):
     def sha256(self) -> str:
         """Return the SHA-256 digest of all images and labels.
 
-        Equal images and labels in the same order have the same digest.
+        Equal images and labels in equal order give equal digests.
 
         Returns:
             64 hexadecimal digits.

@@ -49,11 +49,11 @@ def fetch(
     """Return the path of a verified file in the cache.
 
     A missing or damaged file is downloaded first, from the mirrors in `file.urls`.
-    A file that the user has saved in `folder` is used instead. Its name ends in .gz.
 
     Args:
         file: The wanted file.
         folder: The cache folder; it is created if it does not exist.
+            A gzip file that the user has saved there is used before any mirror.
         timeouts: Time limits.
         progress: Called repeatedly during the download.
         notice: Called with a sentence if a damaged file in the cache is downloaded again.

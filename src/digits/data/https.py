@@ -20,11 +20,11 @@ REDIRECTIONS = 5  # largest number of redirections for one request; usual mirror
 
 
 class RequestError(Exception):
-    """An error of a request; the message gives the reason."""
+    """A failed request; the message gives the reason."""
 
 
 class WrongRangeError(RequestError):
-    """An error of a server that sends other bytes than the requested ones."""
+    """A failed request: the server does not send the requested bytes."""
 
 
 class Response(NamedTuple):
@@ -49,7 +49,7 @@ def request(url: str, position: int, *, timeout: float, local: bool) -> Iterator
     Yields:
         The response. Read its body inside the `with` block.
     Raises:
-        RequestError: if the address is not allowed, or the `with` block fails to read.
+        RequestError: if the address is not allowed, or the request or reading fails.
         WrongRangeError: if the server does not send the bytes from `position` on.
     """
     if not _is_allowed(url, local):
@@ -79,7 +79,7 @@ def _stated_range(response: http.client.HTTPResponse, position: int) -> tuple[in
     Returns:
         Position of the first byte, and the length of the file in bytes or None.
     Raises:
-        WrongRangeError: if these are not the requested bytes and not the whole file.
+        WrongRangeError: if the server sends neither the whole file nor the requested bytes.
     """
     if response.status == http.client.OK:
         return 0, response.length
@@ -101,10 +101,10 @@ def _reason(error: Exception) -> str:
 
 
 def _is_allowed(url: str, local: bool) -> bool:
-    """Return True for https addresses.
+    """Return True if the address may be opened.
 
     Args:
-        url: The address.
+        url: The address; https is always allowed.
         local: True to allow http addresses on this machine too.
     """
     parts = urlsplit(url)

@@ -31,7 +31,7 @@ def load(
     Args:
         dataset: Name of the data set.
         data: A folder with IDX, .npz or .csv files, or one .npz or .csv file.
-        unverified: True to accept other content than published. Otherwise see DataError.
+        unverified: True to accept data of the published size that differ from the published data.
         progress: Called as (file name, bytes received, total bytes or None) during a download.
     Returns:
         The data set before it is split, with its source and notices for the user.
@@ -40,7 +40,7 @@ def load(
         DataError: in these cases:
             `data` does not have the data set
             files are damaged
-            the number of images is the published one, but their SHA-256 is not
+            data of the published size differ from the published data, and `unverified` is False
     """
     if data is not None:
         return _from_argument(dataset, Path(data), unverified)

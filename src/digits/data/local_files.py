@@ -20,7 +20,7 @@ from digits.options import Dataset
 
 
 class OtherDatasetError(DataError):
-    """An error of files that contain another published data set."""
+    """An error: the files contain another published data set."""
 
 
 def folders_in_variable() -> list[Path]:
@@ -35,13 +35,13 @@ def read(dataset: Dataset, place: Path, unverified: bool) -> Collection | None:
     """Read a data set from a folder or a file.
 
     In a folder these files are searched:
-        1. Four IDX files, in the folder and in the folders of `expected_files`.
+        1. Four IDX files, in the folder and in its usual subfolders.
         2. One .npz file, or one or two .csv files, in the folder itself.
 
     Args:
         dataset: Name of the data set.
         place: A folder, an .npz file or a .csv file.
-        unverified: True to accept other content than published. Otherwise see DataError.
+        unverified: True to accept data of the published size that differ from the published data.
     Returns:
         The data set, or None if `place` is a folder without such files.
     Raises:
@@ -49,7 +49,7 @@ def read(dataset: Dataset, place: Path, unverified: bool) -> Collection | None:
         DataError: in these cases:
             `place` does not exist
             files are missing or damaged, or there are several possible files
-            the number of images is the published one, but their SHA-256 is not
+            data of the published size differ from the published data, and `unverified` is False
     """
     if place.is_file():
         return _read_tables(dataset, [place], unverified)
@@ -96,8 +96,8 @@ def _read_idx_files(dataset: Dataset, folder: Path, paths: list[Path | None], un
     Args:
         dataset: Name of the data set.
         folder: Folder of the files, for messages.
-        paths: Training images and labels, test images and labels; None if missing.
-        unverified: True to accept other content than published.
+        paths: Training images, training labels, test images, test labels; None if missing.
+        unverified: True to accept data of the published size that differ from the published data.
     Raises:
         DataError: if a file is missing or damaged, or the content is not accepted.
     """
@@ -135,7 +135,7 @@ def _read_tables(dataset: Dataset, paths: list[Path], unverified: bool) -> Colle
     Args:
         dataset: Name of the data set.
         paths: One .npz file, or a .csv file for training and optionally one for the test.
-        unverified: True to accept other content than published.
+        unverified: True to accept data of the published size that differ from the published data.
     Raises:
         DataError: if a file is damaged or of another type, or the content is not accepted.
     """
@@ -200,17 +200,19 @@ def _tables_in(folder: Path) -> list[Path]:
 
 
 def _is_published(dataset: Dataset, place: Path, digests: list[str], train: Digits, unverified: bool) -> bool:
-    """Return True if the digests are those of the published data set.
+    """Check whether the files are the published data set.
 
     Args:
         dataset: Name of the data set.
         place: Where the files are, for messages.
-        digests: SHA-256 of training images and labels, then of test images and labels if any.
+        digests: SHA-256 of training images and labels, then of test images and labels.
         train: The training images.
-        unverified: True to return False where DataError would be raised.
+        unverified: True to return False instead of raising DataError.
+    Returns:
+        True if all digests are the published ones.
     Raises:
         OtherDatasetError: if the files are another published data set.
-        DataError: if only the number of training images is the published one.
+        DataError: if the number of training images is the published one, but not the content.
     """
     for name, known in DATASETS.items():
         if digests == [file.content_sha256 for file in known.files]:

@@ -53,6 +53,7 @@ def render(strokes: Sequence[Points], *, pen: float = PEN) -> Array:
     ink = _ink([(line - (low + high) / 2) * scale for line in lines], pen)
     total, place = float(ink.sum()), np.arange(SIDE)
     rows, columns = ink.sum(axis=1), ink.sum(axis=0)
+    # Moving by MARGIN at most keeps all ink inside the image.
     down, right = (_whole_move((SIDE - 1) / 2 - float(line @ place) / total) for line in (rows, columns))
     return _moved(ink, down, right).astype(np.float32)
 
@@ -97,12 +98,12 @@ def _squared_distance(line: Points) -> npt.NDArray[np.float64]:
 
 
 def _whole_move(move: float) -> int:
-    """Round a move in pixels and limit it to -MARGIN..MARGIN."""
+    """Round a move to whole pixels from -MARGIN to MARGIN."""
     return min(max(math.floor(move + 0.5), -MARGIN), MARGIN)
 
 
 def _moved(ink: npt.NDArray[np.float64], down: int, right: int) -> npt.NDArray[np.float64]:
-    """Move an image (28, 28) by whole pixels, and fill with 0."""
+    """Return an image (28, 28) moved by whole pixels; new pixels are 0."""
     moved = np.zeros_like(ink)
     rows, columns = SIDE - abs(down), SIDE - abs(right)
     top, left = max(down, 0), max(right, 0)
@@ -145,7 +146,7 @@ def as_points(stroke: npt.ArrayLike) -> Points:
     Returns:
         float64 (N, 2); N is 0 for an empty stroke.
     Raises:
-        ValueError: if the shape is wrong, or a number is not finite or too large.
+        ValueError: if the shape is wrong, or a number is not finite or above MAX_COORDINATE.
     """
     try:
         found = np.asarray(stroke, np.float64)

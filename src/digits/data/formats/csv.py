@@ -31,10 +31,10 @@ def read_csv(path: Path, label_column: Literal["first", "last"] | None = None) -
     Each row has 785 cells: 784 pixels row by row, with the label before or after them.
     The first line may be a header, and the file may be compressed with gzip.
 
-    The first rule that applies decides where the labels are:
+    The first rule that applies decides which column has the labels:
         1. `label_column`, if it is given.
         2. The column that the header calls label, labels, class, target, digit or y.
-        3. The first or last column, if only this one has a maximum from 1 to 9.
+        3. The first or the last column: the one with a maximum from 1 to 9.
 
     Args:
         path: The file; its name does not matter. Separators are commas, semicolons or tabs.

@@ -52,9 +52,9 @@ def read_idx(path: Path) -> IdxFile:
     Args:
         path: The file; its name does not matter.
     Returns:
-        The array, uint8 or int32 with 1 to 4 dimensions, and a SHA-256 digest.
+        Array, uint8 or int32 with 1 to 4 dimensions; SHA-256 of the decompressed file.
     Raises:
-        DataError: if the file is damaged, empty, or not an IDX file of these types.
+        DataError: if the file is damaged or empty, or has values of another type.
     """
     limit = content_limit(path)
     content = bytearray()  # grows only with the bytes read, so a header with a wrong size needs no memory
@@ -78,7 +78,7 @@ def read_idx(path: Path) -> IdxFile:
 
 
 def idx_sha256(array: npt.NDArray[np.uint8] | npt.NDArray[np.int32]) -> str:
-    """Compute the SHA-256 of an array as an IDX file.
+    """Compute the SHA-256 of an array stored as an IDX file.
 
     The digest can be compared with the published digests of MNIST's files.
 
@@ -135,7 +135,7 @@ def _parse_shape(path: Path, content: bytes | bytearray, dimensions: int) -> tup
 
     Args:
         path: The file, for error messages.
-        content: The file from its first byte to at least the end of its header.
+        content: The first bytes of the file, including its header.
         dimensions: Number of dimensions.
     Raises:
         DataError: if `content` is too short or a dimension is 0.

@@ -26,13 +26,14 @@ def read_npz(path: Path) -> dict[str, LabelledImages]:
     """Read the images and labels in a NumPy archive.
 
     The names of the arrays are listed in LAYOUTS, for example x_train and y_train.
-    Upper and lower case are equal. Other arrays are ignored.
+    Upper and lower case make no difference. Other arrays are ignored.
 
     Args:
         path: The archive, as np.savez or np.savez_compressed writes it.
     Returns:
-        Part of the data -> images, uint8 (N, 28, 28), and labels, uint8 (N,).
-        The parts are "train" and "test", or one of them, or only "all".
+        Part of the data -> its images, uint8 (N, 28, 28), and labels, uint8 (N,). The parts are one of:
+            "train" and "test", or only one of them
+            "all", for data that is not divided
     Raises:
         DataError: if the archive is damaged or too large, or names or arrays are wrong.
     """
@@ -71,7 +72,7 @@ def _pairs_by_part(path: Path, names: set[str]) -> dict[str, tuple[str, str]]:
     Returns:
         Part ("train", "test" or "all") -> names of its images and its labels.
     Raises:
-        DataError: if the names do not fit exactly one layout, or one of a pair is missing.
+        DataError: if no layout or several layouts fit, or an array is missing.
     """
     layouts = [layout for layout in LAYOUTS if names.intersection(itertools.chain(*layout.values()))]
     if len(layouts) != 1:
