@@ -44,7 +44,7 @@ def _ring(x: float, y: float, rx: float, ry: float, start: float, end: float, po
 
 
 def one_with_upstroke(rng: Generator) -> Path:
-    """Return a European 1 with a long up-stroke."""
+    """Return a European 1 with an up-stroke."""
     angle = math.radians(rng.uniform(20, 60))  # between up-stroke and stem
     longest = 0.95 if angle < math.radians(45) else 0.55  # a long and flat up-stroke would make it a 7
     length = rng.uniform(0.25, longest)
@@ -250,7 +250,7 @@ def six(rng: Generator) -> Path:
 
 
 def eight(rng: Generator) -> Path:
-    """Return an 8 as two rings or as one crossing line."""
+    """Return an 8 from two rings or from one line."""
     upper, lower = rng.uniform(0.2, 0.26), rng.uniform(0.24, 0.3)
     a, b = rng.uniform(0.18, 0.28), rng.uniform(0.24, 0.36)
     if rng.random() < 0.35:

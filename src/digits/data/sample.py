@@ -36,7 +36,7 @@ download fails.
 
 
 class PipError(Exception):
-    """A failed download with pip; the message repeats pip's errors."""
+    """A failed download with pip; the message gives the reason."""
 
 
 def fetch_sample(
