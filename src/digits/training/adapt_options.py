@@ -1,6 +1,6 @@
-"""Options of `digits adapt`: name, type, default, help text and check.
+"""Define the options of `digits adapt`.
 
-The string under a field is the text that `digits adapt --help` shows for it.
+Each field has a name, a type and a default. The text under it is shown by `digits adapt --help`.
 """
 
 from dataclasses import dataclass
@@ -11,7 +11,7 @@ from digits.options import at_least, check_name
 
 @dataclass(frozen=True)
 class AdaptOptions:
-    """Train a network further on custom digits, and measure what it learned and what it forgot."""
+    """Train a network further on custom digits, and test it before and after."""
 
     folder: Path
     """Folder with one folder of pictures per digit, named 0 to 9: my_digits/7/photo.jpg shows a 7."""

@@ -1,4 +1,4 @@
-"""Hold the result of adapting a network to custom digits, and save it in a folder."""
+"""Hold the result of fine-tuning on custom digits, and save it."""
 
 import dataclasses
 import json
@@ -18,7 +18,7 @@ from digits.training.run_folder import next_name
 
 @dataclass(frozen=True)
 class Change:
-    """The results of the network on the same images before and after fine-tuning."""
+    """The results of a network on the same images before and after fine-tuning."""
 
     before: Evaluation  # of the network before fine-tuning
     after: Evaluation  # of the network after fine-tuning
@@ -27,8 +27,11 @@ class Change:
     def to_json(self) -> dict[str, Any]:
         """Return the results as a dictionary for `json.dumps`.
 
-        "gained" is the number of images that are classified correctly only after fine-tuning, and "lost" only
-        before. "p" is the p-value of McNemar's test.
+        Returns:
+            "before" and "after": figures such as the accuracy.
+            "gained": number of images that are correct only after fine-tuning.
+            "lost": number of images that are correct only before fine-tuning.
+            "p": p-value of McNemar's test of the two numbers.
         """
         compared = {"gained": self.compared.second, "lost": self.compared.first, "p": self.compared.p_value}
         return {"before": self.before.to_json(), "after": self.after.to_json(), **compared}
@@ -36,7 +39,7 @@ class Change:
 
 @dataclass(frozen=True)
 class Adaptation:
-    """A network that was fine-tuned on custom digits, and its results before and after."""
+    """A fine-tuned network, and its results before and after fine-tuning."""
 
     network: Network  # the new network, calibrated
     meta: dict[str, Any]  # meta data for its model file
@@ -49,7 +52,7 @@ class Adaptation:
     seconds: float  # time to fine-tune one network
 
     def to_json(self) -> dict[str, Any]:
-        """Return everything except the network as a dictionary for `json.dumps`."""
+        """Return all figures as a dictionary for `json.dumps`."""
         return {
             "custom": self.custom.to_json(),
             "validation": self.validation.to_json(),
@@ -64,7 +67,7 @@ class Adaptation:
 
 @dataclass(frozen=True)
 class AdaptResult:
-    """The results of `digits.adapt`, and the folder that holds the new network."""
+    """The results of `digits.adapt`, and the folder of the new network."""
 
     folder: Path  # holds model.npz, the new network, and adapt.json, all results
     custom: Change  # on custom digits that the tested networks were not trained on
@@ -75,13 +78,13 @@ class AdaptResult:
 
 
 def save_adaptation(adaptation: Adaptation, options: AdaptOptions) -> Path:
-    """Save the network and its results as model.npz and adapt.json in a new folder.
+    """Save a fine-tuned network and its results in a new folder.
 
-    If one file cannot be written, the other file and the folder are removed.
+    The files are model.npz and adapt.json. If writing fails, the folder is removed.
 
     Args:
-        adaptation: what `adapt_network` returned.
-        options: the folder is `out / name`; without a name, the next free name such as adapt-1 is used.
+        adaptation: the result of `adapt_network`.
+        options: `out` and `name` give the folder. Without a name: adapt-1, adapt-2 and so on.
 
     Returns:
         The path of the new folder.
@@ -112,7 +115,11 @@ def save_adaptation(adaptation: Adaptation, options: AdaptOptions) -> Path:
 
 
 def _create_folder(folder: Path) -> None:
-    """Create a new folder; raise RunError if it already exists or cannot be created."""
+    """Create a new folder.
+
+    Raises:
+        RunError: if it already exists or cannot be created.
+    """
     try:
         folder.mkdir(parents=True)
     except FileExistsError:

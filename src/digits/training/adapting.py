@@ -1,11 +1,12 @@
-"""Adapt a network to custom digits: train it further, and measure what it learned and what it forgot.
+"""Adapt a network to a user's own handwritten digits.
 
-`adapt` does everything that `digits adapt` does, and saves the new network. It calls:
+Custom digits are pictures of digits that the user provides. To fine-tune a network is to train it further.
+`adapt` calls these functions in order:
 
     load_start          load the network
-    load_custom_digits  load the custom digits (custom_digits.py)
-    adapt_network       fine-tune, test and calibrate; nothing is saved
-    save_adaptation     save the new network and the results (adaptation.py)
+    load_custom_digits  load the custom digits
+    adapt_network       fine-tune, test and calibrate the network
+    save_adaptation     save the new network and the results
 """
 
 import time
@@ -49,25 +50,22 @@ def adapt(
     out: str | Path = AdaptOptions.out,
     name: str | None = None,
 ) -> AdaptResult:
-    """Train a network further on custom digits, test it, and save it, as `digits adapt` does.
+    """Fine-tune a network on custom digits, test it and save it.
 
     Args:
-        folder: holds a folder for each digit, named 0 to 9, with pictures that show one digit each.
-        model: the network to start from: a run's folder, a model file or the name of a bundled network. It
-            must not be an ensemble.
-        data: folder or file with MNIST, part of which is used for training too. Default: as for
-            `digits.load_data`.
-        unverified: accept MNIST files of the published size even if their checksum differs.
+        folder: contains folders named 0 to 9 with pictures of one digit each.
+        model: a run's folder, a model file or the name of a bundled network; not an ensemble.
+        data: folder or file with MNIST. Default: as for `digits.load_data`.
+        unverified: accept MNIST files of the right size with a wrong checksum.
         seed: random seed, 0 or more. The same seed gives the same network.
         out: folder in which the new network's folder is created.
-        name: name of that folder. Default: adapt-1, adapt-2 and so on.
+        name: name of the new folder. Default: adapt-1, adapt-2 and so on.
 
     Returns:
-        The results before and after, and the folder. Pass the folder to `digits.load` or
-        `digits.Reader.load` to use the new network.
+        The results before and after fine-tuning, and the new folder. `digits.load` loads a network from it.
 
     Raises:
-        DataError: if there are no usable pictures of at least two digits, or MNIST cannot be loaded.
+        DataError: if fewer than two digits have usable pictures, or MNIST cannot be loaded.
         OptionError: if the network was not trained on digits, or an argument is invalid.
         CheckpointError: if the model file cannot be read or holds an ensemble.
         RunError: if the new folder already exists or cannot be written.
@@ -85,17 +83,20 @@ def adapt(
 
 @dataclass(frozen=True)
 class Start:
-    """The network before fine-tuning."""
+    """A network before fine-tuning, and its meta data."""
 
     network: Network
     meta: dict[str, Any]  # meta data of its model file, such as classes and training data
 
 
 def load_start(model: str) -> Start:
-    """Load the network to start from, and check that it classifies digits.
+    """Load the network for fine-tuning.
 
     Args:
         model: a run's folder, a model file or the name of a bundled network.
+
+    Returns:
+        The network, and the meta data of its model file.
 
     Raises:
         OptionError: if its classes are not the digits 0 to 9.
@@ -114,27 +115,22 @@ def adapt_network(
     collection: Collection,
     progress: Callable[[int, int], None] | None = None,
 ) -> Adaptation:
-    """Fine-tune a network on custom digits, test it before and after, and calibrate it.
+    """Fine-tune a network on custom digits, test it and calibrate it.
 
-    The network is tested on custom digits that it was not trained on:
+    The number of custom digits decides how they are used:
 
-    - With fewer than MANY custom digits, it is cross-validated. The custom digits are divided into FOLDS
-      parts. For each part, a network is trained without it and tested on it. The network that is returned
-      is trained on all custom digits.
-    - With MANY or more, a fifth of the custom digits is held out. One network is trained on the others,
-      tested on that fifth and returned.
-
-    MNIST's test images are used for the final test only.
+    - Fewer than MANY: cross-validation tests the network; the returned network is trained on all.
+    - MANY or more: one fifth is for the test; the returned network is trained on the others.
 
     Args:
-        options: the seed; its `model` is only stored in the meta data.
+        options: the seed. `options.model` is only stored in the meta data.
         start: the network to start from; it is not changed.
         custom: the custom digits.
         collection: MNIST.
-        progress: called after every training step with two numbers: finished steps, and all steps.
+        progress: called after each training step with two numbers: finished steps, all steps.
 
     Returns:
-        The new network, and its results before and after on custom digits and on MNIST.
+        The new network, and its results before and after fine-tuning.
 
     Raises:
         TrainingError: if the loss becomes infinite or not a number.
@@ -150,31 +146,32 @@ def adapt_network(
 
         return fine_tuning.fine_tune(network, digits, splits, options.seed, number, after_step)
 
-    part_logits = []  # for each part, the logits of the network that was trained without it
+    # Cross-validation: for each part, a network is trained on the other parts and tested on this part.
+    # With a single part, the loop runs once, and its network is the one that is returned.
+    part_logits = []
     for number, part in enumerate(parts):
         began = time.perf_counter()
         tuned = tune(custom.digits.at(_all_but(part, len(custom.digits))), number)
         seconds = time.perf_counter() - began
         part_logits.append(compute_logits(tuned, custom.digits.at(part)))
-    if len(parts) > 1:
+    if len(parts) > 1:  # The returned network is trained on all parts.
         tuned = tune(custom.digits, len(parts))
     held_out, custom_logits = custom.digits.at(torch.cat(parts)), torch.cat(part_logits)
     val_logits = compute_logits(tuned, splits.val)
     tuned.temperature.copy_(network.temperature)
-    # Calibration needs images that the network was not trained on, because on training images it is too
-    # confident. If there is a notice, it may have been trained on the validation images. Then the temperature
-    # stays as it was.
+    # Calibration needs images that the network was not trained on: it is too sure about training images.
+    # A notice means that it may have been trained on validation images. Then the temperature is kept.
     if not notices:
         unseen = torch.cat([val_logits, custom_logits]), torch.cat([splits.val.labels, held_out.labels])
         tuned.temperature.fill_(calibration.fit_temperature(*unseen))
     temperature = float(tuned.temperature)  # The logits above were computed before it was fitted.
     return Adaptation(
         tuned,
-        start.meta | {"versions": versions(), "adapted": _describe(options, custom)},
-        _change(network, held_out, custom_logits / temperature),
+        start.meta | {"versions": versions(), "adapted": _describe_digits(options, custom)},
+        _compare(network, held_out, custom_logits / temperature),
         len(parts),
-        _change(network, splits.val, val_logits / temperature),
-        _change(network, splits.test, compute_logits(tuned, splits.test)),
+        _compare(network, splits.val, val_logits / temperature),
+        _compare(network, splits.test, compute_logits(tuned, splits.test)),
         collection.origin,
         (*collection.notices, *notices),
         seconds,
@@ -182,17 +179,21 @@ def adapt_network(
 
 
 def held_out_parts(labels: Tensor, seed: int) -> list[Tensor]:
-    """Choose at random which custom digits are held out, with each digit spread evenly over the parts.
+    """Choose at random the custom digits for testing.
+
+    All parts contain about the same number of each digit.
 
     Args:
         labels: int64 (N,).
         seed: the same seed gives the same parts.
 
     Returns:
-        Int64 tensors with indices into `labels`. With N below MANY, there are FOLDS parts (N parts if N is
-        smaller) that hold every index once. Otherwise there is one part with a fifth of the indices.
+        One int64 tensor of indices into `labels` for each part:
+        - N below MANY: FOLDS parts (N parts if N is smaller); together they hold each index once.
+        - Otherwise: one part with a fifth of the indices.
     """
     order = torch.randperm(len(labels), generator=generator(seed, "held back"))
+    # Sorted by label, so that taking every fifth index gives each part the same share of each digit.
     order = order[labels[order].argsort(stable=True)]
     folds = min(FOLDS, len(labels))
     parts = [order[part::folds].sort().values for part in range(folds)]
@@ -200,10 +201,9 @@ def held_out_parts(labels: Tensor, seed: int) -> list[Tensor]:
 
 
 def splits_as_trained(collection: Collection, meta: dict[str, Any]) -> tuple[Splits, list[str]]:
-    """Split MNIST in the same way as for the training of the network.
+    """Split MNIST in the same way as for the network's training.
 
-    If the network was trained on synthetic digits too, such digits are added to the training images, in the
-    same proportion as then.
+    If synthetic digits were in that training, they are added in the same proportion.
 
     Args:
         collection: MNIST.
@@ -211,8 +211,7 @@ def splits_as_trained(collection: Collection, meta: dict[str, Any]) -> tuple[Spl
 
     Returns:
         splits: training, validation and test images.
-        notices: empty, or a sentence if the validation images are not the same as in the network's
-            training. Then the validation figures may be optimistic.
+        notices: a sentence if the network may have been trained on validation images; otherwise empty.
     """
     data = meta.get("data")
     data = data if isinstance(data, dict) else {}
@@ -229,25 +228,25 @@ def splits_as_trained(collection: Collection, meta: dict[str, Any]) -> tuple[Spl
         )
     if isinstance(made, int) and made > 0:
         share = made * len(splits.train) // max(data.get("train_images") or 1, 1)
-        replayed = min(share, fine_tuning.STEPS * fine_tuning.BATCH)
+        replayed = min(share, fine_tuning.STEPS * fine_tuning.BATCH)  # Fine-tuning cannot use more images.
         splits = join(splits, *synthetic.synthetic_digits(replayed, seed))
     return splits, notices
 
 
 def _all_but(part: Tensor, total: int) -> Tensor:
-    """Return the indices from 0 to total - 1 that are not in `part`, as int64 in ascending order."""
+    """Return all indices from 0 to total - 1 except those in `part`, int64 ascending."""
     kept = torch.ones(total, dtype=torch.bool)
     kept[part] = False
     return kept.nonzero().flatten()
 
 
-def _change(network: Network, digits: Digits, after: Tensor) -> Change:
-    """Compare the network before fine-tuning with the network after it, on the same images.
+def _compare(network: Network, digits: Digits, after: Tensor) -> Change:
+    """Compare the results of a network before and after fine-tuning.
 
     Args:
         network: the network before fine-tuning.
         digits: N images and labels.
-        after: logits (N, classes) of the network after fine-tuning, for the same images.
+        after: logits (N, classes) of the fine-tuned network for these images.
     """
     before = compute_logits(network, digits)
     return Change(
@@ -257,8 +256,8 @@ def _change(network: Network, digits: Digits, after: Tensor) -> Change:
     )
 
 
-def _describe(options: AdaptOptions, custom: CustomDigits) -> dict[str, Any]:
-    """Return the description of the custom digits for the meta data of the new model file."""
+def _describe_digits(options: AdaptOptions, custom: CustomDigits) -> dict[str, Any]:
+    """Describe the custom digits for the new model file."""
     counts = torch.bincount(custom.digits.labels, minlength=len(DIGITS)).tolist()
     return {
         "model": options.model,

@@ -1,6 +1,7 @@
-"""Save the state of a training in a checkpoint file, and restore it without changing any bit.
+"""Save the state of a training in a checkpoint file, and restore it.
 
-`save_checkpoint` writes what `snapshot` returns. `restore_state` makes the state again from the same data.
+`snapshot` collects the data, `save_checkpoint` writes them, and `restore_state` makes the state again. The
+restored state is the same, bit for bit.
 """
 
 import json
@@ -19,23 +20,21 @@ from digits.training.state import State, new_network
 
 
 def save_checkpoint(folder: Path, state: State, circumstances: dict[str, str], world: World) -> None:
-    """Write the state to checkpoint.npz, and keep the previous checkpoint as checkpoint.prev.npz.
+    """Write the state to checkpoint.npz.
 
-    Every process must call this at the same step, because their totals are added. Only the first process
-    writes the file.
+    The previous checkpoint is kept as checkpoint.prev.npz. All processes must call this at the same step.
 
     Args:
         folder: the run's folder.
         state: the training to save.
-        circumstances: names and values from `resume.circumstances`. They are stored, and compared when the
-            run is resumed.
-        world: the processes that train together, and which of them this one is.
+        circumstances: the result of `resume.circumstances`; it is stored too.
+        world: number of training processes, and the number of this one.
 
     Raises:
-        TrainingError: if a weight or another stored number is infinite or not a number.
+        TrainingError: if a stored number is infinite or not a number.
     """
     meta, tensors = snapshot(state, world)
-    if world.first:
+    if world.first:  # only one process writes the file
         meta["circumstances"] = circumstances
         save_tensors(folder / "checkpoint.npz", "checkpoint", meta, tensors, keep=True)
 
@@ -43,12 +42,20 @@ def save_checkpoint(folder: Path, state: State, circumstances: dict[str, str], w
 def snapshot(state: State, world: World) -> tuple[dict[str, Any], dict[str, Tensor]]:
     """Return everything that is needed to continue the training.
 
-    Every process must call this at the same step.
+    All processes must call this at the same step.
+
+    Args:
+        state: the training to save.
+        world: number of training processes, and the number of this one.
 
     Returns:
         meta: options, progress and history, as values that JSON can store.
-        tensors: the weights ("model/..."), the best weights ("best/..."), the optimiser's memory
-            ("optimizer/..."), the average weights ("average/...") and the totals ("totals").
+        tensors: weights and sums by name:
+            "model/..."      the weights
+            "best/..."       the weights of the best epoch
+            "optimizer/..."  the optimiser's memory
+            "average/..."    the average weights
+            "totals"         the sums of this epoch over all processes
 
     Raises:
         TrainingError: if a number in a tensor is infinite or not a number.
@@ -63,10 +70,10 @@ def snapshot(state: State, world: World) -> tuple[dict[str, Any], dict[str, Tens
         "best": state.best.number if state.best else 0,
     }
     tensors = {
-        **_with_prefix("model/", _tensors(state.model)),
+        **_with_prefix("model/", _copy_tensors(state.model)),
         **_with_prefix("best/", state.best_weights),
         **_with_prefix("optimizer/", state.optimizer.memory),
-        **_with_prefix("average/", _tensors(state.average) if state.average else {}),
+        **_with_prefix("average/", _copy_tensors(state.average) if state.average else {}),
         "totals": world.sum(state.totals.clone()),
     }
     for name, tensor in tensors.items():
@@ -80,20 +87,20 @@ def snapshot(state: State, world: World) -> tuple[dict[str, Any], dict[str, Tens
 def restore_state(
     options: TrainOptions, meta: dict[str, Any], tensors: dict[str, Tensor], world: World
 ) -> State:
-    """Return the state that was saved by `snapshot`.
+    """Make a State from the result of `snapshot`.
 
     Args:
-        options: the options of the run; kind and sizes of the network must be as in the checkpoint.
-        meta: the meta data that `snapshot` returned.
-        tensors: the tensors that `snapshot` returned.
-        world: the processes that train together, and which of them this one is.
+        options: the options of the run; the network's kind and sizes must be as saved.
+        meta: the meta data from `snapshot`.
+        tensors: the tensors from `snapshot`.
+        world: number of training processes, and the number of this one.
 
     Raises:
         CheckpointError: if the meta data are incomplete, or a tensor is missing or has a wrong shape.
     """
     state = State(options, new_network(options, world))
     _restore_progress(state, meta)
-    weights = _tensors(state.model)
+    weights = _copy_tensors(state.model)
     expected = {
         **_with_prefix("model/", weights),
         **_with_prefix("best/", weights if state.best else {}),
@@ -114,7 +121,7 @@ def restore_state(
 
 
 def _restore_progress(state: State, meta: dict[str, Any]) -> None:
-    """Set epoch, step, seconds, history and best epoch of the state from a checkpoint's meta data.
+    """Copy the progress and history from a checkpoint's meta data into the state.
 
     Raises:
         CheckpointError: if an entry is missing or wrong.
@@ -132,7 +139,7 @@ def _restore_progress(state: State, meta: dict[str, Any]) -> None:
         )
 
 
-def _tensors(model: nn.Module) -> dict[str, Tensor]:
+def _copy_tensors(model: nn.Module) -> dict[str, Tensor]:
     """Return copies of the network's weights and buffers by name."""
     return {name: tensor.detach().clone() for name, tensor in model.state_dict().items()}
 

@@ -1,4 +1,4 @@
-"""Load custom digits: pictures that a user puts into folders named 0 to 9, one digit in each picture."""
+"""Load a user's pictures of digits from folders named 0 to 9."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -27,26 +27,30 @@ OFF_CENTRE = 1.01  # px; limit for the distance from centre of mass to centre. M
 
 @dataclass(frozen=True)
 class CustomDigits:
-    """Custom digits in MNIST's form, and the pictures that could not be used."""
+    """Custom digits in MNIST's form, and the reasons for skipped pictures."""
 
     digits: Digits  # N different images with labels
     skipped: tuple[str, ...]  # a sentence with the reason for each skipped picture
 
 
 def load_custom_digits(folder: Path, progress: Callable[[int, int], None] | None = None) -> CustomDigits:
-    """Load the pictures in folder/0 to folder/9, and convert their digits to MNIST's form.
+    """Load custom digits, and convert them to MNIST's form.
 
-    A picture is skipped if it cannot be read, if it has no ink, or if it is the same as an earlier one.
+    These pictures are skipped:
+
+    - unreadable files
+    - pictures without ink
+    - repeated pictures
 
     Args:
-        folder: a folder with folders named 0 to 9; at least two of them.
-        progress: called after every picture with two numbers: pictures read so far, and all pictures.
+        folder: contains at least two of the folders 0 to 9.
+        progress: called after each picture with two numbers: pictures read, all pictures.
 
     Returns:
-        The digits, uint8 (N, 28, 28) with labels, and the reasons for the skipped pictures.
+        The digits, uint8 (N, 28, 28) with labels, and the reasons for skipped pictures.
 
     Raises:
-        DataError: if there are no usable pictures of at least two different digits.
+        DataError: if fewer than two digits have usable pictures.
     """
     if not folder.is_dir():
         raise DataError(f"{folder} is not a folder; {EXPECTED}")
@@ -71,11 +75,11 @@ def load_custom_digits(folder: Path, progress: Callable[[int, int], None] | None
 
 
 def _add_picture(found: dict[bytes, tuple[Path, int]], path: Path, label: int) -> str | None:
-    """Add a picture to `found`, or return a sentence that says why it is skipped.
+    """Add a picture to `found`, or return the reason for skipping it.
 
     Args:
-        found: maps the 784 bytes of each image to the path and label of its picture.
-        path: the picture.
+        found: the 784 bytes of each image, with path and label of its picture.
+        path: the new picture.
         label: the digit in it.
     """
     try:
@@ -92,7 +96,11 @@ def _add_picture(found: dict[bytes, tuple[Path, int]], path: Path, label: int) -
 
 
 def _mnist_form(path: Path) -> npt.NDArray[np.uint8] | None:
-    """Return the digit in a picture as uint8 (28, 28), white on black in MNIST's form; None without ink."""
+    """Return a picture's digit in MNIST's form, uint8 (28, 28).
+
+    Returns:
+        White ink on black; None if the picture has no ink.
+    """
     picture = open_picture(path)
     if _has_mnist_form(picture.pixels):
         return picture.pixels
@@ -101,18 +109,17 @@ def _mnist_form(path: Path) -> npt.NDArray[np.uint8] | None:
 
 
 def _has_mnist_form(pixels: npt.NDArray[np.uint8]) -> bool:
-    """Return True if a picture is already in MNIST's form, like the pictures that `digits serve` saves.
-
-    It must be (28, 28), white ink on black with a black margin. The longer side of the digit must be about 20
-    pixels, and its centre of mass near the centre of the image.
+    """Check if a picture already has MNIST's form.
 
     Args:
         pixels: uint8 (H, W), grey levels.
     """
+    # MNIST's form is 28 x 28 pixels, white ink on black, with a black margin. The longer side of the digit is
+    # 20 pixels, and its centre of mass is the centre of the image.
     if pixels.shape != (SIDE, SIDE) or pixels[[0, -1]].any() or pixels[:, [0, -1]].any() or not pixels.any():
         return False
     top, bottom, left, right = extent(pixels > 0)
-    # Distance in pixels between centre of mass and image centre, along the axis on which it is larger.
+    # The larger of two distances in pixels from the centre of mass to the image centre: vertical, horizontal.
     away = np.abs(np.subtract(centre_of_mass(pixels.astype(np.float32)), (SIDE - 1) / 2)).max()
     size = max(bottom - top, right - left)
     return bool(pixels.max() >= WHITE and abs(size - BOX) <= SIZE_ERROR and away <= OFF_CENTRE)

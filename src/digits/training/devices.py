@@ -1,4 +1,4 @@
-"""Choose the device and the number type (precision) for training."""
+"""Choose the device and the number type for training."""
 
 import contextlib
 from typing import Any
@@ -10,25 +10,32 @@ from digits.options import Device, Model, Precision
 
 
 def repeatable() -> contextlib.AbstractContextManager[Any]:
-    """Return a context in which cuDNN gives the same bits in every call and computes in full float32.
+    """Return a context for repeatable convolutions on NVIDIA graphics processors.
 
-    cuDNN is NVIDIA's library for convolutions. By default it may choose another algorithm in each call, and
-    it may round the numbers that it multiplies to TensorFloat-32, which keeps 10 bits of the fraction.
+    Each call gives the same bits, computed in full float32 precision.
 
     Sources: https://docs.pytorch.org/docs/stable/notes/randomness.html and notes/cuda.html.
     """
+    # cuDNN is NVIDIA's library for convolutions. By default it may choose another algorithm in each call, and
+    # it may round numbers to TensorFloat-32, which keeps only 10 bits of the fraction.
     return torch.backends.cudnn.flags(enabled=True, benchmark=False, deterministic=True, allow_tf32=False)
 
 
 def pick_precision(precision: Precision, model: Model, device: torch.device) -> torch.dtype:
-    """Return the number type for the layers: torch.float32 or torch.bfloat16.
+    """Choose the number type of a network's layers.
 
-    With "auto", a cnn uses bfloat16 on CPUs that have instructions for it, because it is faster there
-    (measured in docs/log.md). Everything else uses float32. The weights, the gradients, the optimiser, the
-    loss and the validation always use float32.
+    Args:
+        precision: "auto" means bfloat16 for a cnn on a CPU with bfloat16 instructions, otherwise float32.
+        model: kind of the network.
+        device: the device for training.
+
+    Returns:
+        torch.float32 or torch.bfloat16.
     """
     if precision != "auto":
         return torch.bfloat16 if precision == "bfloat16" else torch.float32
+    # bfloat16 is faster on these CPUs; see docs/log.md. Weights, gradients, optimiser, loss and validation
+    # always use float32.
     supported = getattr(torch.cpu, "_is_avx512_bf16_supported", lambda: False)
     if model == "cnn" and device.type == "cpu" and supported():
         return torch.bfloat16
@@ -36,14 +43,23 @@ def pick_precision(precision: Precision, model: Model, device: torch.device) -> 
 
 
 def computing_in(dtype: torch.dtype, device: torch.device) -> contextlib.AbstractContextManager[Any]:
-    """Return a context in which layers compute in `dtype`; it uses PyTorch's autocast."""
+    """Return a context for computing layers with another number type.
+
+    Args:
+        dtype: torch.float32 or torch.bfloat16.
+        device: the device of the layers.
+    """
     if dtype == torch.float32:
         return contextlib.nullcontext()
+    # Autocast converts the numbers at each layer; the weights stay float32.
     return torch.autocast(device.type, dtype)
 
 
 def pick_device(name: Device) -> torch.device:
-    """Return the device with this name; "auto" means cuda if there is one, otherwise the CPU.
+    """Return the PyTorch device with this name.
+
+    Args:
+        name: "auto" is "cuda" if there is an NVIDIA graphics processor, otherwise "cpu".
 
     Raises:
         OptionError: if there is no such device.

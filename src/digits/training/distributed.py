@@ -1,9 +1,9 @@
-"""Train one network with several processes that PyTorch's command `torchrun` starts.
+"""Train one network with several processes.
 
-Each process computes the gradient of its share of every batch. Then the gradients and the figures are summed
-over all processes, so that the result is as with one process. A `World` says how many processes there are;
-for a single process it is World(). `torchrun` accepts connections without a password: use it on trusted
-networks only.
+PyTorch's command `torchrun` starts the processes. Each process computes the gradient for its share of every
+batch. Then the gradients are summed over all processes. The result is the same as with one process.
+
+Warning: `torchrun` accepts connections without a password. Use it on trusted networks only.
 """
 
 import contextlib
@@ -26,9 +26,9 @@ TIMEOUT = datetime.timedelta(seconds=60)  # limit for waiting for another proces
 
 @dataclass(frozen=True)
 class World:
-    """The processes that train together, and which of them this one is.
+    """The number of training processes, and the number of this one.
 
-    With a single process, `share`, `sum` and `spread` return their input, and `require_same` does nothing.
+    World() is a single process.
     """
 
     rank: int = 0  # number of this process, from 0 to size - 1
@@ -36,28 +36,33 @@ class World:
 
     @property
     def first(self) -> bool:
-        """True in the first process, which is the only one that prints and writes files."""
+        """True in the first process; only this process prints and writes files."""
         return self.rank == 0
 
     def share(self, batch: Tensor) -> Tensor:
-        """Return the rows of a whole batch that belong to this process: rows rank, rank + size and so on.
+        """Return the rows of a batch for this process.
 
         Args:
-            batch: (B, ...), the same in all processes.
+            batch: (B, ...), the whole batch, the same in all processes.
+
+        Returns:
+            The rows rank, rank + size, rank + 2 * size and so on.
         """
         return batch if self.size == 1 else batch[self.rank :: self.size]
 
     def sum(self, tensor: Tensor) -> Tensor:
-        """Add up the tensors of all processes; every process must call this.
+        """Add up the tensors of all processes.
+
+        All processes must call this.
 
         Args:
-            tensor: of the same shape in all processes. It is replaced in place by the sum.
+            tensor: the same shape in all processes; replaced in place by the sum.
 
         Returns:
             The same tensor.
 
         Raises:
-            RunError: if another process ended or does not answer. `spread` and `require_same` raise it too.
+            RunError: if another process ended or does not answer.
         """
         if self.size > 1:
             with _lost_process_as_run_error():
@@ -65,13 +70,18 @@ class World:
         return tensor
 
     def spread(self, value: Value) -> Value:
-        """Send a value from the first process to all; every process must call this.
+        """Send a value from the first process to all processes.
+
+        All processes must call this.
 
         Args:
-            value: is used in the first process and ignored in the others.
+            value: ignored in all processes except the first.
 
         Returns:
             The value of the first process.
+
+        Raises:
+            RunError: if another process ended or does not answer.
         """
         if self.size == 1:
             return value
@@ -81,13 +91,15 @@ class World:
         return box[0]
 
     def require_same(self, what: dict[str, str]) -> None:
-        """Check that all processes have the same values; every process must call this.
+        """Check that all processes have the same values.
+
+        All processes must call this.
 
         Args:
             what: a value for each name, such as {"--epochs": "25"}.
 
         Raises:
-            RunError: in all processes, if a value differs. The message has the names that differ.
+            RunError: if a value differs, or another process does not answer. The message has the names.
         """
         if self.size == 1:
             return
@@ -102,11 +114,8 @@ class World:
             )
 
 
-class _Sum(torch.autograd.Function):
-    """The sum of a tensor over all processes, as an operation with a gradient.
-
-    The gradient of its input is the sum of the gradients that reach its output in all processes.
-    """
+class _WorldSum(torch.autograd.Function):
+    """The sum of a tensor over all processes, with a gradient."""
 
     @staticmethod
     def forward(ctx: object, tensor: Tensor, world: World) -> Tensor:
@@ -114,35 +123,35 @@ class _Sum(torch.autograd.Function):
 
     @staticmethod
     def backward(ctx: object, gradient: Tensor) -> tuple[Tensor, None]:
+        # Every process uses the sum. So the gradient of the input is the sum of all processes' gradients.
         with _lost_process_as_run_error():
             dist.all_reduce(gradient := gradient.clone())
         return gradient, None
 
 
 class SharedBatchNorm(nn.BatchNorm2d):
-    """Batch normalisation with the mean and variance of the whole batch, over all processes.
+    """Batch normalisation with the mean and variance over all processes."""
 
-    PyTorch's SyncBatchNorm does the same, but on graphics processors only.
-    """
-
+    # PyTorch's SyncBatchNorm does the same, but on graphics processors only.
     world = World()
 
     def forward(self, x: Tensor) -> Tensor:
-        """Normalise the share of this process, with the statistics of the whole batch.
+        """Normalise the images of this process.
+
+        In training, mean and variance are those of the whole batch.
 
         Args:
-            x: float (B, channels, H, W).
+            x: float (B, channels, H, W), the share of this process.
 
         Returns:
-            A tensor of the same shape and type. All shares together are what nn.BatchNorm2d returns for
-            the whole batch.
+            The normalised tensor, same shape and type.
         """
         if not self.training:
             return super().forward(x)
         sums = torch.stack([x.float().sum((0, 2, 3)), torch.full_like(self.weight, x[:, 0].numel())])
-        total, count = _Sum.apply(sums, self.world).unbind()  # type: ignore[no-untyped-call]  # torch's
+        total, count = _WorldSum.apply(sums, self.world).unbind()  # type: ignore[no-untyped-call]  # torch's
         centred = x - (mean := total / count)[:, None, None]
-        squares = _Sum.apply(centred.float().square().sum((0, 2, 3)), self.world)  # type: ignore[no-untyped-call]
+        squares = _WorldSum.apply(centred.float().square().sum((0, 2, 3)), self.world)  # type: ignore[no-untyped-call]
         variance = squares / count
         with torch.no_grad():
             weight = self.momentum if self.momentum is not None else 0.1
@@ -155,9 +164,13 @@ class SharedBatchNorm(nn.BatchNorm2d):
 
 
 def share_batch_norm(model: Module, world: World) -> Module:
-    """Replace every nn.BatchNorm2d in the network by a SharedBatchNorm, if there are several processes.
+    """Let batch normalisation use the batches of all processes.
 
-    The weights stay the same.
+    With one process, the network is not changed.
+
+    Args:
+        model: each nn.BatchNorm2d in it is replaced by a SharedBatchNorm.
+        world: number of training processes, and the number of this one.
 
     Returns:
         The same network, changed in place.
@@ -175,7 +188,7 @@ def share_batch_norm(model: Module, world: World) -> Module:
 
 @contextlib.contextmanager
 def _lost_process_as_run_error() -> Iterator[None]:
-    """Raise a RunError instead of PyTorch's error if another process ended or does not answer."""
+    """Raise RunError if another process ended or does not answer."""
     try:
         yield
     except RuntimeError as error:
@@ -187,13 +200,15 @@ def _lost_process_as_run_error() -> Iterator[None]:
 
 @contextlib.contextmanager
 def join_world(device: str = "cpu") -> Iterator[World]:
-    """Connect the processes that torchrun started, and yield their World.
+    """Connect all processes started by torchrun.
 
-    Without torchrun it is the World of a single process. After the `with` block the connection is closed.
+    The connection is closed after the `with` block. Without torchrun there is one process.
 
     Args:
-        device: type of the device to train on, "cpu", "cuda" or "mps". With "cuda", each process uses the
-            graphics processor whose number torchrun gave it.
+        device: "cpu", "cuda" or "mps". With "cuda", each process uses its own graphics processor.
+
+    Yields:
+        The number of processes, and the number of this one.
     """
     size = int(os.environ.get("WORLD_SIZE", "1"))
     if size == 1 or "RANK" not in os.environ:

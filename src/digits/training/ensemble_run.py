@@ -1,8 +1,8 @@
-"""Train several networks one after the other, and save them as one ensemble.
+"""Train several networks and save them as one ensemble.
 
-Each network, called a member, is a run in its own folder: member-1, member-2 and so on inside the ensemble's
-folder. The members have different seeds (--seed, --seed + 1 and so on). With --view alternate, every second
-member gets digits whose slant is removed.
+An ensemble is a group of networks that classify together. Each network is called a member. The files of the
+first member are in the folder member-1 inside the ensemble's folder, and so on. The members have the seeds
+--seed, --seed + 1 and so on. With --view alternate, every second member gets digits without slant.
 """
 
 import contextlib
@@ -33,15 +33,17 @@ COPIED = ("classes", "data")  # meta data that are the same in all members; the 
 
 
 class EnsembleRun:
-    """The training of an ensemble in a run's folder; `open_run` makes it.
+    """The training of an ensemble in a run's folder.
+
+    `open_run` makes it.
 
     Args:
-        folder: the ensemble's folder, which `open_run` has created and locked.
-        options: the options of the run; `options.ensemble` is the number of members.
-        world: the processes that train together, and which of them this one is.
+        folder: the ensemble's folder, already locked by `open_run`.
+        options: the options of the run. `options.ensemble` is the number of members.
+        world: number of training processes, and the number of this one.
     """
 
-    resumed_at = None  # See `member.resumed_at` instead: each member is resumed separately.
+    resumed_at = None  # Each member is resumed separately; see `member.resumed_at`.
 
     def __init__(self, folder: Path, options: TrainOptions, world: World) -> None:
         self.folder, self.options, self.world = folder, options, world
@@ -57,12 +59,14 @@ class EnsembleRun:
         progress: Callable[[State], None] | None = None,
         interrupts: Interrupts | None = None,
     ) -> Iterator[Epoch]:
-        """Train and test the members one after the other, and yield every Epoch of each member.
+        """Train and test the members one after the other.
 
-        All epochs of member-1 come first, then all epochs of member-2, and so on. If the run is resumed, a
-        member that is already finished is not trained again, but its epochs are yielded.
+        A resumed run yields the epochs of finished members again, without training.
 
-        The arguments and the errors are the same as for `SingleRun.train`.
+        The arguments and errors are those of `SingleRun.train`.
+
+        Yields:
+            An Epoch for each epoch of member-1, then of member-2 and so on.
         """
         if self.world.first:
             files.atomic_write(self.folder / "options.json", to_json(self.options).encode())
@@ -78,13 +82,16 @@ class EnsembleRun:
                     self._results.append(self.member.finish(splits, collection))
 
     def finish(self, splits: Splits, collection: Collection) -> Result:
-        """Save the members as one ensemble, calibrate and test it, write summary.json and return the results.
+        """Save the members as one ensemble, calibrate it and test it.
 
-        Call it after all members are trained, and in the first process only.
+        Call it after `train`, in the first process only. It also writes summary.json.
 
         Args:
-            splits: the validation images, for calibration, and the test images.
+            splits: the validation images are for calibration, the test images for the test.
             collection: the whole data set.
+
+        Returns:
+            The results of the ensemble, and the paths of its files.
         """
         history = assemble(self.folder, self._results, splits.val)
         members = tuple(result.test.accuracy for result in self._results)
@@ -110,10 +117,10 @@ class EnsembleRun:
 
 
 def assemble(folder: Path, members: Sequence[Result], val_set: Digits) -> list[Epoch]:
-    """Write model.npz and metrics.csv of an ensemble from the files and results of its members.
+    """Write model.npz and metrics.csv of an ensemble.
 
-    Each row of metrics.csv has the means of the members' figures. In the last row, the validation loss and
-    accuracy are measured on the ensemble itself.
+    Each row of metrics.csv contains the mean figures of the members. The validation figures in the last row
+    are measured on the ensemble itself.
 
     Args:
         folder: the ensemble's folder.
@@ -121,7 +128,7 @@ def assemble(folder: Path, members: Sequence[Result], val_set: Digits) -> list[E
         val_set: the validation images and labels.
 
     Returns:
-        The epochs as in metrics.csv.
+        The epochs in metrics.csv.
     """
     networks = [load_single(member.folder / "model.npz") for member in members]
     ensemble = Ensemble([network for network, _ in networks])
@@ -142,9 +149,13 @@ def assemble(folder: Path, members: Sequence[Result], val_set: Digits) -> list[E
 
 
 def mean_epoch(epochs: Sequence[Epoch]) -> Epoch:
-    """Return one Epoch with the mean loss and accuracy of the same epoch of several networks.
+    """Return the mean figures of one epoch over several networks.
 
-    Its seconds and its number of images are sums over the networks.
+    Args:
+        epochs: the same epoch of each network.
+
+    Returns:
+        Loss and accuracy are means. The seconds and the number of images are sums.
     """
     mean = {
         name: statistics.fmean(getattr(epoch, name) for epoch in epochs)

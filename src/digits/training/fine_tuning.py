@@ -1,7 +1,7 @@
-"""Fine-tune a copy of a network on custom digits, without losing much accuracy on MNIST.
+"""Fine-tune a copy of a network on custom digits.
 
-A network that is trained on a few custom digits alone soon misreads other digits. Two methods prevent this:
-three quarters of the training images are MNIST's, and at the end the old and new weights are averaged.
+After training on a few custom digits only, a network soon misreads other digits. Two methods prevent this.
+Three quarters of the training images come from MNIST. At the end, the old and new weights are averaged.
 """
 
 import copy
@@ -34,20 +34,17 @@ def fine_tune(
     number: int,
     after_step: Callable[[], None] | None = None,
 ) -> Network:
-    """Return a copy of the network that is fine-tuned on custom digits.
+    """Return a copy of the network, trained further on custom digits.
 
-    The copy is trained for STEPS steps of BATCH images. A quarter of the images are custom digits, which are
-    repeated as needed. The others are MNIST's training images, chosen at random. Afterwards every weight is
-    set to the mean of its old and its new value. This keeps most of the accuracy of both networks.
+    MNIST images are mixed in. At the end, old and new weights are averaged.
 
     Args:
         network: the network to start from; it is not changed.
         custom: N custom digits and their labels.
         splits: MNIST; only its training images are used.
         seed: random seed, 0 or more.
-        number: number of the new network, from 0. Networks with the same seed and different numbers are
-            trained with different random numbers.
-        after_step: called after each of the STEPS steps.
+        number: number of the copy, from 0. Each number gives other random numbers.
+        after_step: called after each of the STEPS training steps.
 
     Returns:
         The new network on the CPU, in evaluation mode, with temperature 1 (not calibrated).
@@ -59,9 +56,11 @@ def fine_tune(
     """
     custom_count = round(CUSTOM_SHARE * STEPS * BATCH)
     draws = generator(seed, "replay", number)
+    # Three quarters of the images are MNIST's, chosen at random.
     replay = splits.train.at(
         torch.randperm(len(splits.train), generator=draws)[: STEPS * BATCH - custom_count]
     )
+    # The others are custom digits. If there are too few, they are repeated.
     repeated = torch.randperm(len(custom), generator=draws)[torch.arange(custom_count) % len(custom)]
     mixed = Digits(
         torch.cat([replay.images, custom.images[repeated]]),
@@ -83,18 +82,23 @@ def fine_tune(
     state = State(recipe, tuned)
     for _ in train(recipe, mixed, custom, state=state, after_step=lambda _: after_step and after_step()):
         pass
+    # The mean keeps most of the accuracy of both networks.
     return mean_network(network, state.network).eval()
 
 
 def mean_network(before: Network, after: Network) -> Network:
-    """Set the weights of `after` to the mean of the weights of both networks, and return `after`.
+    """Average the weights of two networks.
 
-    In the mean, `after` has the weight NEW_SHARE and `before` the rest. The temperature does not change.
+    The temperature does not change.
 
     Args:
         before: the network before fine-tuning; it is not changed.
-        after: a network of the same kind and sizes.
+        after: a network of the same kind and sizes; it gets the mean.
+
+    Returns:
+        The network `after`.
     """
+    # NEW_SHARE * after + (1 - NEW_SHARE) * before
     old = before.state_dict()
     with torch.no_grad():
         for name, tensor in after.state_dict().items():

@@ -1,7 +1,7 @@
 """Put all weights of a network into one vector, and all gradients into another.
 
-With one vector, the optimiser's step and the sum of the gradients of all processes are one operation each,
-which is faster. The network's parameters become views of the vector: a change of one changes the other.
+Then the optimiser changes all weights in one operation, which is faster. The network's parameters become
+views of the vector: they share its memory.
 """
 
 import math
@@ -13,18 +13,19 @@ ALIGNMENT = 4  # float32 numbers, 16 bytes; cuDNN accepts only tensors that begi
 
 
 def flatten_parameters(model: nn.Module) -> tuple[Tensor, Tensor]:
-    """Move all parameters of a network into one vector, and their gradients into another.
+    """Move all weights of a network into one vector.
 
-    Afterwards every parameter is a view of the first vector, and its .grad is a view of the second. Each view
-    begins at a multiple of ALIGNMENT numbers. The numbers in the gaps between the views are 0.
+    The gradients move into a second vector. The parameters become views: they share the vectors' memory.
+
+    Args:
+        model: a network with float32 weights; changed in place.
 
     Returns:
-        weights: float32 (N,).
-        gradients: float32 (N + 1,), all 0. The last number is free: `State` uses it to tell all processes
-            to stop.
+        weights: float32 (N,), with zeros between the parameters for alignment.
+        gradients: float32 (N + 1,), all 0. `State` uses the last number as a stop signal.
     """
     parameters = list(model.parameters())
-    starts = [0]
+    starts = [0]  # Each parameter begins at a multiple of ALIGNMENT.
     for p in parameters:
         starts.append(starts[-1] + math.ceil(p.numel() / ALIGNMENT) * ALIGNMENT)
     weights = torch.zeros(starts[-1], device=parameters[0].device)
@@ -37,13 +38,19 @@ def flatten_parameters(model: nn.Module) -> tuple[Tensor, Tensor]:
 
 
 def _in_memory_order(kernels: Tensor) -> Tensor:
-    """Return the weights of a convolution (out, in, H, W) in channels-last order, (out, H, W, in).
+    """Reorder the kernels of a convolution from (out, in, H, W) to (out, H, W, in).
 
-    Tensors that do not have four dimensions are returned unchanged.
+    Args:
+        kernels: with other than four dimensions, it is returned unchanged.
     """
     return kernels.permute(0, 2, 3, 1) if kernels.ndim == 4 else kernels
 
 
 def _view_like(p: Tensor, numbers: Tensor) -> Tensor:
-    """Undo `_in_memory_order`: return `numbers`, one per element of p, as a view with the shape of p."""
+    """Return the vector `numbers` as a view with the shape of `p`.
+
+    Args:
+        p: float, any shape.
+        numbers: as many as in `p`, in the order of `_in_memory_order(p)`.
+    """
     return numbers.view(_in_memory_order(p).shape).permute(0, 3, 1, 2) if p.ndim == 4 else numbers.view_as(p)

@@ -1,4 +1,7 @@
-"""Record Ctrl-C, SIGTERM and SIGHUP, so that training can save a checkpoint before it stops."""
+"""Record Ctrl-C and other stop signals during training.
+
+Then training can save a checkpoint before it stops. The signals are SIGINT (Ctrl-C), SIGTERM and SIGHUP.
+"""
 
 import signal
 import threading
@@ -12,7 +15,7 @@ class Stopped(Exception):  # noqa: N818  # not an error: the user asked for it
 
     Args:
         number: number of the signal, such as signal.SIGINT.
-        folder: the run's folder, which holds the checkpoint.
+        folder: the run's folder with the checkpoint.
     """
 
     def __init__(self, number: int, folder: Path) -> None:
@@ -21,11 +24,9 @@ class Stopped(Exception):  # noqa: N818  # not an error: the user asked for it
 
 
 class Interrupts:
-    """A context that records the first Ctrl-C, SIGTERM or SIGHUP instead of ending the process.
+    """A context that records the first stop signal.
 
-    The attribute `number` is the number of that signal, or 0 if there was none. A second signal has its usual
-    effect: it ends the process at once. Signals that are already ignored, for example under nohup, stay
-    ignored. Python allows signal handlers in the main thread only; in other threads nothing is recorded.
+    The attribute `number` is the number of this signal, or 0. A second signal ends the process.
     """
 
     def __init__(self) -> None:
@@ -33,10 +34,11 @@ class Interrupts:
         self._before: dict[int, Any] = {}
 
     def __enter__(self) -> "Interrupts":
+        # Python allows signal handlers in the main thread only.
         if threading.current_thread() is threading.main_thread():
             names = [name for name in ("SIGINT", "SIGTERM", "SIGHUP") if hasattr(signal, name)]
             for number in (getattr(signal, name) for name in names):
-                if signal.getsignal(number) != signal.SIG_IGN:  # Under nohup, SIGHUP is ignored.
+                if signal.getsignal(number) != signal.SIG_IGN:  # Under nohup, SIGHUP stays ignored.
                     self._before[number] = signal.signal(number, self._record)
         return self
 

@@ -1,7 +1,7 @@
-"""Train a network: for each batch compute the logits, the loss and its gradient, and update the weights.
+"""Train a network.
 
-`train` is the loop; the other functions are its parts. A network and everything else that changes during
-training are in a `State`.
+Each step uses one batch of images. It computes the logits, the loss and the gradient. Then it changes the
+weights. `train` is the loop, and the other functions are its parts. A `State` holds everything that changes.
 """
 
 from collections.abc import Callable, Iterator
@@ -37,29 +37,28 @@ def train(
     teacher: nn.Module | None = None,
     after_step: Callable[[State], None] | None = None,
 ) -> Iterator[Epoch]:
-    """Train a network, and yield an Epoch with loss and accuracy after each epoch.
+    """Train a network, and test it after each epoch.
 
-    Pass a `state` to use the network afterwards: it is `state.network`.
+    `state.network` is the trained network, if you pass a `state`.
 
     Args:
-        options: which network to train and how. Options about files, folders and threads are not used.
+        options: which network to train and how. Files, folders and threads are not used.
         train_set: N training images and labels.
-        val_set: validation images and labels. After each epoch the network is tested on them.
-        state: where to start: a new training from `begin`, or a saved one from `restore_state`. Default:
-            a new training.
-        world: the processes that train together, and which of them this one is. Default: a single process.
-        teacher: a network that the new network learns to imitate (distillation); required if
-            `options.teacher` is set. It maps images (B, 1, 28, 28) to logits (B, classes).
-        after_step: called with the state after every step. It may raise an exception to stop training.
+        val_set: validation images and labels, for the test after each epoch.
+        state: where to start, from `begin` or `restore_state`. Default: a new training.
+        world: number of training processes, and the number of this one. Default: one process.
+        teacher: maps images (B, 1, 28, 28) to logits (B, classes). The new network imitates it.
+            Required if `options.teacher` is set.
+        after_step: called with the state after each step. It may raise an exception to stop.
 
     Yields:
         An Epoch with training and validation figures, after each epoch.
 
     Raises:
-        TrainingError: at most COUNT_EVERY steps after a loss that is infinite or not a number.
-        OptionError: if `options.teacher` is set but `teacher` is None.
-        DataError: if the training set does not fill one batch.
-        RunError: if another process of this training does not answer.
+        TrainingError: if a loss was infinite or not a number, at most COUNT_EVERY steps later.
+        OptionError: if `options.teacher` is set and `teacher` is None.
+        DataError: if the training set is smaller than one batch.
+        RunError: if another training process does not answer.
     """
     world = world or World()
     state = state or begin(options, train_set, world)
@@ -114,18 +113,17 @@ def train(
 
 
 def _forward_backward(state: State, images: Tensor, loss: Loss, scale: float) -> Tensor:
-    """Compute the logits of a batch, and write the gradient of the loss to `state.gradient`.
-
-    An MLP without dropout uses the formulas in backpropagation.py. Every other network uses PyTorch's
-    automatic differentiation.
+    """Compute the logits of a batch, and write the gradient to `state.gradient`.
 
     Args:
         images: float (B, 1, 28, 28) in [0, 1].
-        scale: the loss is the sum over the images times this number.
+        scale: the sum of the images' losses is multiplied by it.
 
     Returns:
         The logits (B, classes).
     """
+    # An MLP without dropout uses the formulas in backpropagation.py. Every other network uses PyTorch's
+    # automatic differentiation.
     if isinstance(state.model, MLP) and not state.options.autograd and not state.dropouts:
         with torch.no_grad():
             return backpropagation.gradients(state.model, images, loss, scale)
@@ -138,7 +136,12 @@ def _forward_backward(state: State, images: Tensor, loss: Loss, scale: float) ->
 
 
 def _teacher_logits(teacher: nn.Module | None, images: Tensor, state: State) -> Tensor | None:
-    """Return the teacher's logits for the images, float32 (B, classes), or None without a teacher."""
+    """Return the teacher's logits, float32 (B, classes).
+
+    Args:
+        teacher: with None, the result is None.
+        images: float (B, 1, 28, 28) in [0, 1].
+    """
     if teacher is None:
         return None
     kind: Model = "mlp" if isinstance(teacher, MLP) else "cnn"
@@ -149,11 +152,13 @@ def _teacher_logits(teacher: nn.Module | None, images: Tensor, state: State) -> 
 
 
 def clip(gradient: Tensor, limit: float) -> None:
-    """Limit the L2 norm of the gradient by scaling it in place.
+    """Limit the length of the gradient vector.
+
+    A longer vector is scaled to the length `limit`.
 
     Args:
-        gradient: float (N,). It is multiplied by limit / norm if its norm is above `limit`.
-        limit: the highest norm; 0 means no limit.
+        gradient: float (N,), changed in place.
+        limit: greatest length (L2 norm); 0 means no limit.
 
     Source: Pascanu, Mikolov and Bengio 2013, algorithm 1.
     """
@@ -162,13 +167,11 @@ def clip(gradient: Tensor, limit: float) -> None:
 
 
 def _validate(state: State, val_set: Digits, world: World) -> Epoch:
-    """Test the network on the validation set, and return the figures of this epoch.
-
-    The training figures were added up during the epoch. All figures include the images of all processes.
-    """
+    """Test the network on the validation set, and return this epoch's figures."""
     state.count_pending()
     logits = compute_logits(state.network, world.share(val_set.images))
     val = count_totals(logits, world.share(val_set.labels))
+    # The training totals were added up during the epoch. Here, all totals are summed over the processes.
     both = world.sum(torch.stack([state.totals, val]))
     (train_loss, train_correct, seen), (val_loss, val_correct, val_seen) = both.tolist()
     return Epoch(

@@ -12,9 +12,13 @@ COLUMNS = ("epoch", "train_loss", "train_accuracy", "val_loss", "val_accuracy", 
 
 
 def write_table(folder: Path, history: Sequence[Epoch]) -> None:
-    """Write the figures of all epochs to metrics.csv in `folder`; an existing file is replaced.
+    """Write the figures of all epochs to metrics.csv.
 
-    The columns are COLUMNS: losses in nats, accuracies from 0 to 1, and seconds of training.
+    The losses are in nats, and the accuracies are between 0 and 1.
+
+    Args:
+        folder: an existing metrics.csv in it is replaced.
+        history: one row for each Epoch; the columns are COLUMNS.
     """
     buffer = io.StringIO()
     table = csv.writer(buffer, lineterminator="\n")

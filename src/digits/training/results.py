@@ -1,4 +1,7 @@
-"""Finish a run: calibrate and test the saved network, save figures and write summary.json."""
+"""Finish a run: calibrate and test the network, and save the results.
+
+Calibration makes the network's probabilities match how often it is correct.
+"""
 
 import dataclasses
 import json
@@ -46,22 +49,21 @@ def finish(
     notices: Sequence[str],
     members: tuple[float, ...] = (),
 ) -> Result:
-    """Calibrate and test the network in a run's folder, save figures, and write summary.json.
+    """Calibrate and test the network in a run's folder.
 
-    The test images are used here and nowhere else in training. summary.json is written last, so a folder
-    that has it holds a finished run.
+    The new model.npz, the figures and summary.json are saved in this folder.
 
     Args:
-        folder: the run's folder, with model.npz. The calibrated network replaces model.npz.
+        folder: the run's folder with model.npz.
         options: threads, and whether to save figures.
-        splits: the validation images, for calibration, and the test images.
+        splits: the validation images are for calibration, the test images for the test.
         collection: the whole data set: its classes, notices and disputed labels.
         history: all epochs of the training.
-        notices: sentences that the user should know; they are stored in summary.json.
+        notices: sentences for the user; they are stored in summary.json.
         members: for an ensemble, the test accuracy of each network.
 
     Returns:
-        The same results as in summary.json, and the paths of the files.
+        The results in summary.json, and the paths of the files.
     """
     model, meta = calibrate(folder / "model.npz", splits.val)
     logits = compute_logits(model, splits.test)
@@ -86,25 +88,25 @@ def finish(
         "threads": options.threads,
     }
     text = json.dumps(summary, indent=2, allow_nan=False) + "\n"
+    # Written last: a folder with summary.json holds a finished run.
     files.atomic_write(folder / "summary.json", text.encode())
     return Result(folder, test, undisputed, best, tuple(history), pictures, members)
 
 
 def calibrate(path: Path, val_set: Digits) -> tuple[Network | Ensemble, dict[str, Any]]:
-    """Fit the temperature of a network on the validation images, and save it in the model file.
+    """Fit a network's temperature on the validation images, and save it.
 
-    The network divides its logits by the temperature, so that its probabilities fit its accuracy. The
-    temperature in the file is not used. So calibrating twice gives the same result.
+    The network divides its logits by the temperature. Then its probabilities match how often it is correct.
 
     Args:
         path: the model file; it is replaced.
-        val_set: images that the network was not trained on, and their labels.
+        val_set: images and labels that were not used for training.
 
     Returns:
         The calibrated network, and the meta data of its file.
     """
     model, meta = load_model(path)
-    model.temperature.fill_(1)
+    model.temperature.fill_(1)  # so that calibrating twice gives the same result
     logits = compute_logits(model, val_set)
     model.temperature.fill_(calibration.fit_temperature(logits, val_set.labels))
     save_model(path, model.state_dict(), meta["architecture"], meta)
@@ -120,9 +122,14 @@ def _save_figures(
     test: Evaluation,
     history: Sequence[Epoch],
 ) -> tuple[Path, ...]:
-    """Save the figures of a run as PNG files in `folder`, and return their paths.
+    """Save the figures of a run as PNG files.
 
-    `logits` (N, classes) are the network's answers for the N test images, and `test` is their evaluation.
+    Args:
+        logits: (N, classes), for the N test images.
+        test: the evaluation of these logits.
+
+    Returns:
+        The paths of the files.
     """
     # Imported here because importing Matplotlib takes half a second.
     from digits.evaluation.plots.confusion import confusion_figure

@@ -1,8 +1,8 @@
-"""Resume a run from its newest checkpoint, and check that the result will be the same.
+"""Resume a run from its newest checkpoint.
 
-A resumed run must give the same weights, bit for bit, as a run that was never interrupted. The weights depend
-on the options and on the `circumstances`: the data, the number of processes and threads, the versions and the
-processor. The checkpoint stores both. When the run is resumed, they are compared with the present ones.
+A resumed run must give the same weights as an uninterrupted run, bit for bit. The weights depend on the
+options and on the circumstances: data, processes, threads, versions and processor. The checkpoint stores
+both. They are compared with the present options and circumstances.
 """
 
 import hashlib
@@ -35,31 +35,32 @@ WITHOUT_EFFECT = frozenset(
 
 
 def resume_state(
-    folder: Path, options: TrainOptions, now: dict[str, str], world: World
+    folder: Path, options: TrainOptions, present: dict[str, str], world: World
 ) -> tuple[State | None, list[str]]:
-    """Return the state in the newest usable checkpoint of a run, and notices about problems.
+    """Return the state in the newest undamaged checkpoint of a run.
+
+    The options and circumstances must be the same as in the checkpoint.
 
     Args:
         folder: the run's folder.
-        options: the present options.
-        now: the present `circumstances`.
-        world: the processes that train together, and which of them this one is. The first process reads
-            the checkpoint and sends it to the others.
+        options: the present options. With `allow_inexact`, changes are allowed.
+        present: the present `circumstances`.
+        world: number of training processes, and the number of this one.
 
     Returns:
-        state: the restored state; None if the folder has no checkpoint yet.
-        notices: sentences about a damaged checkpoint and, with `options.allow_inexact`, about changes.
+        state: the restored state; None if there is no checkpoint.
+        notices: sentences about a damaged checkpoint and about allowed changes.
 
     Raises:
-        RunError: if options or circumstances changed so that the weights would differ, unless
-            `options.allow_inexact` is set.
-        CheckpointError: if all checkpoints are damaged, or the newest usable one does not fit the options.
+        RunError: if a change can change the weights, and `allow_inexact` is False.
+        CheckpointError: if all checkpoints are damaged, or the newest one does not fit the options.
     """
+    # The first process reads the checkpoint and sends it to the others.
     found = world.spread(newest_checkpoint(folder) if world.first else None)
     if found is None:
         return None, []
     meta, tensors, notices = found
-    changes = _changes(meta, options, now)
+    changes = _list_changes(meta, options, present)
     if changes and not options.allow_inexact:
         raise RunError(
             f"{folder} cannot be resumed with the same result, because {'; '.join(changes)}. "
@@ -70,14 +71,16 @@ def resume_state(
 
 
 def newest_checkpoint(folder: Path) -> tuple[dict[str, Any], dict[str, Tensor], list[str]] | None:
-    """Read the newest checkpoint; if it is damaged, read the previous one.
+    """Read the newest undamaged checkpoint of a run.
 
-    In that case the previous file is renamed to checkpoint.npz and replaces the damaged file. Otherwise the
-    next save would keep the damaged file as the previous checkpoint.
+    Args:
+        folder: the run's folder.
 
     Returns:
-        Meta data, tensors by name, and notices (a sentence if the newest file was damaged); or None if the
-        folder has no checkpoint.
+        None if there is no checkpoint. Otherwise:
+        meta: the meta data.
+        tensors: the tensors by name.
+        notices: a sentence if the newest checkpoint is damaged; otherwise empty.
 
     Raises:
         CheckpointError: if all checkpoints are damaged.
@@ -91,6 +94,8 @@ def newest_checkpoint(folder: Path) -> tuple[dict[str, Any], dict[str, Tensor], 
             except CheckpointError as error:
                 failures.append(str(error))
             else:
+                # The previous checkpoint replaces a damaged one. Otherwise the next save would keep the
+                # damaged file as the previous checkpoint.
                 os.replace(path, newest)
                 return meta, tensors, [f"{failure}; resumed from {path.name}." for failure in failures]
     if failures:
@@ -99,11 +104,13 @@ def newest_checkpoint(folder: Path) -> tuple[dict[str, Any], dict[str, Tensor], 
 
 
 def circumstances(options: TrainOptions, splits: Splits, processes: int) -> dict[str, str]:
-    """Return everything except the options that can change the weights: data, versions, hardware and so on.
+    """Describe the data, versions and hardware of this training.
+
+    A change of any of them can change the trained weights.
 
     Args:
         options: only device, precision, threads and teacher are used.
-        splits: the training and validation images; their content is compared by its SHA-256.
+        splits: the training and validation images.
         processes: number of processes that train together.
 
     Returns:
@@ -125,23 +132,31 @@ def circumstances(options: TrainOptions, splits: Splits, processes: int) -> dict
 
 
 def _precisions(options: TrainOptions, device: torch.device) -> list[torch.dtype]:
-    """Return the number type of the network and, if there is a teacher, the type that a cnn teacher has."""
+    """Return the number types of the network and of its teacher."""
+    # The kind of the teacher is not known yet. Only a cnn can have bfloat16, so its type is stored.
     kinds: list[Model] = [options.model, "cnn"] if options.teacher else [options.model]
     return [pick_precision(options.precision, kind, device) for kind in kinds]
 
 
 def _file_digest(model: str | None) -> str:
-    """Return the first 16 hexadecimal digits of the SHA-256 of a model file, or "none" without a model."""
+    """Return the first 16 hexadecimal digits of a file's SHA-256.
+
+    Args:
+        model: the model file; with None, the result is "none".
+    """
     return "none" if model is None else hashlib.sha256(model_path(model).read_bytes()).hexdigest()[:16]
 
 
-def _changes(meta: dict[str, Any], options: TrainOptions, now: dict[str, str]) -> list[str]:
-    """Return a text such as "threads 1 is now 2" for each change that can change the weights.
+def _list_changes(meta: dict[str, Any], options: TrainOptions, present: dict[str, str]) -> list[str]:
+    """List the changes that can change the weights.
 
     Args:
-        meta: meta data of the checkpoint, with the options and circumstances of that time.
+        meta: meta data of the checkpoint, with its options and circumstances.
         options: the present options.
-        now: the present circumstances.
+        present: the present circumstances.
+
+    Returns:
+        Texts such as "threads 1 is now 2".
     """
     stored = from_json(json.dumps(meta.get("options")))
     # With a constant learning rate, more epochs do not change the earlier steps. With a schedule they do.
@@ -149,5 +164,9 @@ def _changes(meta: dict[str, Any], options: TrainOptions, now: dict[str, str]) -
     before = meta.get("circumstances", {})
     return [
         *differences(stored, options, ignored),
-        *(f"{name} {before.get(name)} is now {now[name]}" for name in now if before.get(name) != now[name]),
+        *(
+            f"{name} {before.get(name)} is now {present[name]}"
+            for name in present
+            if before.get(name) != present[name]
+        ),
     ]

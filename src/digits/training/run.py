@@ -1,6 +1,6 @@
-"""Do what `digits train` does: load the data, open the run's folder, train, test and save.
+"""Load data, train, test and save, as `digits train` does.
 
-`run` does all of it. To follow the training epoch by epoch, in a single process, call its parts:
+`run` does all steps. To see each epoch, call the parts yourself in a single process:
 
     collection, splits = load_splits(options)
     with open_run(options, World()) as opened:  # a SingleRun or an EnsembleRun
@@ -35,22 +35,21 @@ Run: TypeAlias = SingleRun | EnsembleRun
 
 
 def run(options: TrainOptions, *, progress: Callable[[State], None] | None = None) -> Result:
-    """Train, test and save a network as `digits train` does, without printing.
+    """Train, test and save a network without printing.
 
-    PyTorch uses `options.threads` threads meanwhile. If `torchrun` started several processes, they train
-    together.
+    Processes started by PyTorch's command `torchrun` train together.
 
     Args:
-        options: how to train, and where to save: in the folder `options.out / options.name`.
-        progress: called with the State after every training step.
+        options: how to train. The files go to the folder `options.out / options.name`.
+        progress: called with the State after each training step.
 
     Returns:
-        The Result: accuracy and other figures, and the folder of the run. It is the same in all processes.
+        The accuracy and other figures, and the run's folder. All processes get the same Result.
 
     Raises:
-        DigitsError: if an option, the data or the folder cannot be used, or if training diverges.
+        DigitsError: if an option, the data or the folder cannot be used, or if training fails.
     """
-    threads = torch.get_num_threads()
+    threads = torch.get_num_threads()  # set again at the end
     torch.set_num_threads(options.threads)
     try:
         with join_world(pick_device(options.device).type) as world:
@@ -65,16 +64,16 @@ def run(options: TrainOptions, *, progress: Callable[[State], None] | None = Non
 
 
 def load_splits(options: TrainOptions, progress: Progress | None = None) -> tuple[Collection, Splits]:
-    """Load the data set that the options name, and split it into training, validation and test images.
+    """Load the data set, and split it into training, validation and test images.
 
-    With `options.synthetic`, that many digits drawn by code are added to MNIST's training images.
+    With `options.synthetic`, that many synthetic digits are added to MNIST's training images.
 
     Args:
         options: data set, its place, and how to split it.
         progress: called while files are downloaded; see `digits.data.download.Progress`.
 
     Returns:
-        The whole data set and the three parts.
+        The whole data set, and its three parts.
 
     Raises:
         DataError: if the data are missing, damaged or too few.
@@ -96,18 +95,24 @@ def load_splits(options: TrainOptions, progress: Progress | None = None) -> tupl
 
 @contextlib.contextmanager
 def open_run(options: TrainOptions, world: World) -> Iterator[Run]:
-    """Open and lock the folder of a run, and yield the run: a SingleRun or an EnsembleRun.
+    """Open the folder of a run, and lock it during the `with` block.
 
-    The folder is `options.out / options.name`. Without a name, a new name such as classic-1 is chosen. The
-    first process locks the folder until the `with` block ends, so that no other training can use it.
+    The folder is `options.out / options.name`. No other training can use it meanwhile.
 
     Args:
-        options: must be the same in all processes, except `data`. `resume` opens an existing run.
-        world: the processes that train together, and which of them this one is.
+        options: the same in all processes, except `data`. `resume` opens an existing run.
+            Without `name`, a new name such as classic-1 is chosen.
+        world: number of training processes, and the number of this one.
+
+    Yields:
+        A SingleRun, or an EnsembleRun if `options.ensemble` is above 1.
 
     Raises:
-        RunError: if another training uses the folder, if it cannot be written, if it holds a run and
-            `resume` is False, or if the processes have different options.
+        RunError: in these cases:
+            - another training uses the folder
+            - the folder cannot be written
+            - the folder holds a run, and `resume` is False
+            - the processes have different options
         MissingPackageError: if `options.tensorboard` is set and TensorBoard is not installed.
     """
     world.require_same(_shared_options(options))
@@ -122,9 +127,7 @@ def open_run(options: TrainOptions, world: World) -> Iterator[Run]:
 
 
 def _shared_options(options: TrainOptions) -> dict[str, str]:
-    """Return the options that must be the same in all processes, as texts such as {"--epochs": "25"}.
-
-    --data is left out: the data may be in different places, and their content is compared later.
-    """
+    """Return all options except --data as texts, such as {"--epochs": "25"}."""
+    # The data may be in different places. Their content is compared later.
     names = [field.name for field in dataclasses.fields(options) if field.name != "data"]
     return {f"--{name.replace('_', '-')}": str(getattr(options, name)) for name in names}

@@ -1,4 +1,4 @@
-"""Name, open and lock the folder of a run, and find the run that --resume continues.
+"""Name, open and lock the folder of a run.
 
 A run is one call of `digits train`. Its folder holds:
 
@@ -7,11 +7,11 @@ A run is one call of `digits train`. Its folder holds:
     checkpoint.prev.npz  the previous checkpoint
     metrics.csv          loss and accuracy, one row per epoch
     model.npz            the network of the best epoch, or of the last epoch with --keep last
-    *.png                figures: learning curves, mistakes and so on
-    summary.json         the test results; this file is written last, so a run that has it is finished
+    *.png                figures such as learning curves and mistakes
+    summary.json         the test results; written last, so it marks a finished run
 
-The folder of an ensemble holds one such folder for each network (member-1, member-2 and so on), and files for
-the ensemble. The ensemble's model.npz holds all networks.
+An ensemble's folder has the same files, and one such folder for each of its networks: member-1, member-2 and
+so on. The ensemble's model.npz holds all networks.
 """
 
 import contextlib
@@ -26,18 +26,19 @@ from digits.options import TrainOptions
 
 @contextlib.contextmanager
 def open_folder(folder: Path, resume: bool) -> Iterator[None]:
-    """Create the folder of a run if it does not exist, and lock it until the `with` block ends.
+    """Create the folder of a run, and lock it during the `with` block.
 
-    While it is locked, no other training can use the folder. Incomplete files that a killed training left
-    behind are deleted.
+    No other training can use a locked folder. Incomplete files of a killed training are deleted.
 
     Args:
         folder: the run's folder.
-        resume: whether the folder may already hold a run.
+        resume: True if the folder may already hold a run.
 
     Raises:
-        RunError: if another process has locked the folder; if it holds a run and `resume` is False; or if
-            a file cannot be written inside the `with` block.
+        RunError: in these cases:
+            - another process has locked the folder
+            - the folder holds a run, and `resume` is False
+            - a file cannot be written inside the `with` block
     """
     try:
         folder.mkdir(parents=True, exist_ok=True)
@@ -58,14 +59,14 @@ def open_folder(folder: Path, resume: bool) -> Iterator[None]:
 
 
 def next_name(out: Path, stem: str) -> str:
-    """Choose the first unused name of stem-1, stem-2 and so on, and create its folder.
+    """Create a folder with the next free number in its name.
 
     Args:
         out: the folder that holds all runs; created if it does not exist.
         stem: first part of the name, for example "classic".
 
     Returns:
-        The name, for example "classic-1".
+        The first unused name of stem-1, stem-2 and so on, for example "classic-1".
 
     Raises:
         RunError: if the folder cannot be created.
@@ -87,15 +88,18 @@ def next_name(out: Path, stem: str) -> str:
 
 
 def find_unfinished(out: Path, name: str | None) -> TrainOptions:
-    """Find the run to resume, and return its stored options with `resume` set to True.
+    """Return the stored options of the run to resume.
 
     Args:
         out: the folder that holds all runs.
-        name: the run's folder in `out`. None: of all runs without summary.json, the one started last.
+        name: the run's folder in `out`. None: the unfinished run that started last.
+
+    Returns:
+        The options from options.json, with `resume` set to True.
 
     Raises:
         RunError: if there is no such run.
-        OptionError: if its options.json is damaged or from another version of digits.
+        OptionError: if options.json is damaged or from another version of digits.
     """
     if name is not None:
         folder = out / name

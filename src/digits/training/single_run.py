@@ -1,7 +1,8 @@
 """Train one network and save it in a run's folder.
 
-`SingleRun.train` trains and saves a checkpoint after every epoch; `SingleRun.finish` tests the network. If
-the process is killed, --resume continues from the last checkpoint and gives the same weights, bit for bit.
+`SingleRun.train` trains the network and saves a checkpoint after each epoch. `SingleRun.finish` tests it.
+After an interruption, --resume continues from the last checkpoint. The final weights are the same, bit for
+bit.
 """
 
 import signal
@@ -31,15 +32,17 @@ from digits.version import __version__
 
 
 class SingleRun:
-    """The training of one network in a run's folder; `open_run` makes it.
+    """The training of one network in a run's folder.
+
+    `open_run` makes it.
 
     Args:
-        folder: the run's folder, which `open_run` has created and locked.
-        options: the options of the run. With `resume` set, training continues from the checkpoint.
-        world: the processes that train together, and which of them this one is.
+        folder: the run's folder, already locked by `open_run`.
+        options: the options of the run. With `resume`, training continues from the checkpoint.
+        world: number of training processes, and the number of this one.
     """
 
-    member = None  # In an EnsembleRun: the SingleRun of the network that is being trained.
+    member = None  # only an EnsembleRun has a member
 
     def __init__(self, folder: Path, options: TrainOptions, world: World) -> None:
         self.folder, self.options, self.world = folder, options, world
@@ -56,28 +59,31 @@ class SingleRun:
         progress: Callable[[State], None] | None = None,
         interrupts: Interrupts | None = None,
     ) -> Iterator[Epoch]:
-        """Train the network, from its checkpoint if the run is resumed, and yield every Epoch of the run.
+        """Train the network, and save it after each epoch.
 
-        The epochs of an interrupted run that are in the checkpoint are yielded first. When a new epoch is
-        yielded, its checkpoint, metrics.csv and the best model are already saved.
+        A resumed run yields the epochs of its checkpoint again, without training.
 
         Args:
-            splits: the training and validation images; the test images are only described in the model file.
+            splits: the training and validation images. Test images are not used.
             collection: the whole data set, for the description in the model file.
-            progress: called with the State after every step.
-            interrupts: records signals such as Ctrl-C. After one, training stops.
+            progress: called with the State after each step.
+            interrupts: records signals such as Ctrl-C. After a signal, training stops.
+
+        Yields:
+            An Epoch for each epoch. Its checkpoint, metrics.csv and model.npz are already saved.
 
         Raises:
             Stopped: after `interrupts` recorded a signal and a checkpoint was saved.
             RunError: if the checkpoint does not fit the present options, data or computer, or if another
                 process does not answer.
             TrainingError: if the loss or a weight becomes infinite or not a number.
-            OptionError, CheckpointError: if the teacher is unsuitable or its file cannot be read.
+            OptionError: if the teacher was trained on another data set.
+            CheckpointError: if the checkpoint or the teacher's file cannot be read.
         """
         options, world = self.options, self.world
-        now = circumstances(options, splits, world.size)
-        world.require_same({**now, "digits": __version__})
-        state = self._resume(now) or begin(options, splits.train, world)
+        present = circumstances(options, splits, world.size)
+        world.require_same({**present, "digits": __version__})
+        state = self._load_checkpoint(present) or begin(options, splits.train, world)
         description = describe_data(collection, splits, options)
         teacher = self._load_teacher(description)
         self._history = state.history
@@ -89,12 +95,12 @@ class SingleRun:
             if progress:
                 progress(state)
             if state.stop:
-                save_checkpoint(self.folder, state, now, world)
+                save_checkpoint(self.folder, state, present, world)
                 raise Stopped((interrupts and interrupts.number) or signal.SIGTERM, self.folder)
             if interrupts and interrupts.number:
                 state.ask_to_stop()
             if options.checkpoint_every and state.step % options.checkpoint_every == 0:
-                save_checkpoint(self.folder, state, now, world)
+                save_checkpoint(self.folder, state, present, world)
 
         with record_epochs(self.folder, options.tensorboard and world.first) as record:
             for epoch in train(
@@ -106,7 +112,7 @@ class SingleRun:
                 teacher=teacher,
                 after_step=after_step,
             ):
-                save_checkpoint(self.folder, state, now, world)
+                save_checkpoint(self.folder, state, present, world)
                 if world.first:
                     write_table(self.folder, state.history)
                     if state.best is epoch:
@@ -117,33 +123,41 @@ class SingleRun:
             raise Stopped(interrupts.number, self.folder)
 
     def finish(self, splits: Splits, collection: Collection) -> Result:
-        """Calibrate and test the saved network, save figures and summary.json, and return the results.
+        """Calibrate and test the saved network, and write summary.json.
 
-        Call it after all epochs are trained, and in the first process only.
+        Call it after `train`, in the first process only.
 
         Args:
-            splits: the validation images, for calibration, and the test images.
+            splits: the validation images are for calibration, the test images for the test.
             collection: the whole data set.
+
+        Returns:
+            The results of the network, and the paths of its files.
         """
         return finish(self.folder, self.options, splits, collection, self._history, self.notices)
 
-    def _resume(self, now: dict[str, str]) -> State | None:
-        """Return the state in the newest checkpoint; None for a new run or a run without a checkpoint.
+    def _load_checkpoint(self, present: dict[str, str]) -> State | None:
+        """Return the state in the newest checkpoint.
 
-        `now` are the present circumstances, which must be as in the checkpoint.
+        Args:
+            present: the present circumstances, such as versions and number of threads.
+
+        Returns:
+            The state; None for a new run or without a checkpoint.
         """
         if not self.options.resume:
             return None
-        state, notices = resume_state(self.folder, self.options, now, self.world)
+        state, notices = resume_state(self.folder, self.options, present, self.world)
         self.notices += notices
         if state is not None:
             self.resumed_at = (state.epoch, state.step)
         return state
 
     def _load_teacher(self, description: dict[str, Any]) -> Network | Ensemble | None:
-        """Return the network that --teacher names, or None without --teacher.
+        """Return the network of --teacher; None without --teacher.
 
-        `description` comes from `describe_data`.
+        Args:
+            description: the result of `describe_data`.
         """
         if self.options.teacher is None:
             return None
@@ -154,7 +168,7 @@ class SingleRun:
         return teacher
 
     def _write_start(self, state: State, collection: Collection, description: dict[str, Any]) -> None:
-        """Write options.json, and make the other files fit the state in which training begins."""
+        """Write options.json, and update the other files before training."""
         files.atomic_write(self.folder / "options.json", to_json(self.options).encode())
         if not state.finished:  # A finished run that is resumed with more --epochs is unfinished again.
             (self.folder / "summary.json").unlink(missing_ok=True)
@@ -163,7 +177,7 @@ class SingleRun:
             self._write_model(state, collection, description)
 
     def _write_model(self, state: State, collection: Collection, description: dict[str, Any]) -> None:
-        """Write the weights of the best epoch so far to model.npz."""
+        """Write the weights of the best epoch to model.npz."""
         best = state.best or state.history[-1]
         meta = {
             "epoch": best.number,
@@ -176,10 +190,12 @@ class SingleRun:
 
 
 def describe_data(collection: Collection, splits: Splits, options: TrainOptions) -> dict[str, Any]:
-    """Return the description of the data for the model file: name, numbers of images, seed and checksums.
+    """Describe the data for the model file.
 
-    `digits evaluate` reads it to make the same split again, so that it tests on images that were not trained
-    on.
+    `digits evaluate` needs this to find the same test images again.
+
+    Returns:
+        Name, numbers of images, seed of the split, and checksums.
     """
     return {
         "dataset": collection.dataset,

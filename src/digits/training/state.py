@@ -1,6 +1,7 @@
-"""Hold everything that changes during training: network, optimiser, progress and figures.
+"""Hold everything that changes during training.
 
-`begin` makes the State of a new training. checkpoint.py saves a State to a file and restores it.
+This includes the network, the optimiser and the figures. `begin` makes the State of a new training.
+checkpoint.py saves a State to a file and restores it.
 """
 
 import copy
@@ -33,19 +34,18 @@ COUNT_EVERY = 16
 
 
 def begin(options: TrainOptions, train_set: Digits, world: World | None = None) -> "State":
-    """Return the state of a new training, before its first step.
+    """Return the state of a new training before its first step.
 
-    The network normalises its input with the mean and standard deviation of the training images. They are
-    computed here.
+    The network gets the mean and standard deviation of the training images, to normalise its input.
 
     Args:
-        options: which network to train and how. The random weights depend on `options.seed`.
+        options: which network to train and how; `options.seed` gives the random weights.
         train_set: the training images and labels.
-        world: the processes that train together. Default: a single process.
+        world: number of training processes, and the number of this one. Default: one process.
 
     Raises:
         DataError: if all pixels of all images are the same.
-        OptionError: if there is no such device as `options.device`.
+        OptionError: if the device `options.device` does not exist.
     """
     model = new_network(options, world or World(), train_set.classes)
     mean, std = train_set.mean_and_std()
@@ -55,9 +55,9 @@ def begin(options: TrainOptions, train_set: Digits, world: World | None = None) 
 
 
 def new_network(options: TrainOptions, world: World, classes: int = CLASSES) -> Network:
-    """Return an untrained network with random weights that depend on `options.seed`.
+    """Return a network with random weights.
 
-    PyTorch's global random generator has the same state afterwards as before.
+    The weights depend only on the options.
 
     Args:
         options: kind, sizes, dropout and view of the network, and the seed.
@@ -65,7 +65,7 @@ def new_network(options: TrainOptions, world: World, classes: int = CLASSES) -> 
         classes: number of outputs.
     """
     dropout, view = options.dropout, options.view_of(0)
-    with torch.random.fork_rng(devices=[]):
+    with torch.random.fork_rng(devices=[]):  # keeps PyTorch's global random generator unchanged
         torch.manual_seed(options.seed)
         if options.model == "cnn":
             return share_batch_norm(CNN(options.channels, classes, dropout=dropout, view=view), world)
@@ -73,9 +73,10 @@ def new_network(options: TrainOptions, world: World, classes: int = CLASSES) -> 
 
 
 def architecture(options: TrainOptions) -> dict[str, Any]:
-    """Return the description of the network for its model file: kind, sizes and view.
+    """Describe the network for its model file.
 
-    Example: {"name": "mlp", "hidden": [128, 64]}. `model_file.build` makes a network from it.
+    Returns:
+        Kind, sizes and view, such as {"name": "mlp", "hidden": [128, 64]}.
     """
     view = options.view_of(0)
     seen = {} if view == "as-is" else {"view": view}
@@ -86,11 +87,11 @@ def architecture(options: TrainOptions) -> dict[str, Any]:
 
 @dataclass
 class State:
-    """A training in progress. It can be saved between two steps and restored without changing any bit.
+    """A training in progress.
 
     Args:
         options: how the network is trained.
-        model: the network that the optimiser changes. It is moved to the device that the options name.
+        model: the network to train. It is moved to the device `options.device`.
     """
 
     options: TrainOptions
@@ -98,7 +99,7 @@ class State:
     epoch: int = 0  # finished epochs
     step: int = 0  # finished steps of the current epoch
     history: list[Epoch] = field(default_factory=list)
-    # The epoch with the highest validation accuracy. Of equal ones, the one with the lowest validation loss.
+    # The epoch with the highest validation accuracy. If several have it, the one with the lowest loss.
     best: Epoch | None = None
     best_weights: dict[str, Tensor] = field(default_factory=dict)  # of `network` after the best epoch
     earlier_seconds: float = 0.0  # training time of the current epoch, until the clock was last stopped
@@ -106,8 +107,8 @@ class State:
     def __post_init__(self) -> None:
         self.device = pick_device(self.options.device)
         self.model.to(self.device)
-        # `shared` holds all gradients, and as its last number 1 if this process asks all to stop. In each
-        # step it is summed over all processes.
+        # `shared` holds all gradients. Its last number is 1 if this process asks all to stop, otherwise 0. In
+        # each step, `shared` is summed over all processes.
         self.weights, self.shared = flatten_parameters(self.model)
         self.gradient = self.shared[:-1]
         self.average = copy.deepcopy(self.model) if self.options.ema else None
@@ -128,36 +129,40 @@ class State:
 
     @property
     def network(self) -> Network:
-        """The network that is validated and saved: with --ema the average network, otherwise `model`."""
+        """The network for validation and saving: the average with --ema, otherwise `model`."""
         return self.average or self.model
 
     def draw_dropout(self, size: int, world: World) -> None:
-        """Set new random dropout masks, which depend on the seed, the epoch and the step.
+        """Draw new random dropout masks for one batch.
+
+        The masks choose the activations that become zero. They depend on the seed, the epoch and the step.
 
         Args:
-            size: number of images in the whole batch. Each process keeps the masks of its share of them.
-            world: the processes that train together, and which of them this one is.
+            size: number of images in the whole batch.
+            world: number of training processes, and the number of this one.
         """
         if self.dropouts:
             draws = generator(self.options.seed, "dropout", self.epoch, self.step)
             for layer in self.dropouts:
+                # Each process keeps the masks for its share of the images.
                 layer.mask = world.share(layer.draw(size, draws)).to(self.device)
 
     @torch.no_grad()
     def update_average(self) -> None:
-        """Update the exponential moving average of the weights; without --ema do nothing.
+        """Update the moving average of the weights.
 
-        The new average is decay * average + (1 - decay) * weights. The decay is the lower of --ema and
-        (1 + steps) / (10 + steps). So it is low in the first steps, and the average quickly leaves the
-        random initial weights behind. The statistics of batch normalisation are averaged in the same way.
+        The average follows the weights slowly. Without --ema there is no average.
 
         Sources: Polyak and Juditsky 1992; TensorFlow's ExponentialMovingAverage for the first steps.
         """
         if self.average is None:
             return
+        # average = decay * average + (1 - decay) * weights. In the first steps the decay is lower than --ema,
+        # so that the average quickly forgets the random initial weights.
         steps = int(self.optimizer.memory["steps"])
         weight = 1 - min(self.options.ema, (1 + steps) / (10 + steps))
         self.average_weights.lerp_(self.weights, weight)
+        # Buffers are the statistics of batch normalisation.
         for average, current in zip(self.average.buffers(), self.model.buffers(), strict=True):
             if average.is_floating_point():
                 average.lerp_(current, weight)
@@ -166,53 +171,58 @@ class State:
 
     @property
     def finished(self) -> bool:
-        """True if all epochs are trained, or if the best epoch was --patience epochs ago."""
+        """True if training is over.
+
+        This is so in two cases:
+
+        - All epochs are trained.
+        - The validation accuracy reached no new highest value for --patience epochs.
+        """
         if self.epoch >= self.options.epochs:
             return True
         best = max((e.val_accuracy, -e.number) for e in self.history) if self.history else (0.0, 0)
+        # `best` is (highest accuracy, minus the number of its epoch). With --patience 0, there is no limit.
         return 0 < self.options.patience <= self.epoch + best[1]
 
     @property
     def stop(self) -> bool:
-        """True if a process asked to stop. After a step, the value is the same in all processes."""
+        """True if a process asked to stop; after a step, all processes have the same value."""
         return bool(self.shared[-1] > 0)
 
     def ask_to_stop(self) -> None:
-        """Ask all processes to stop: after the next step `stop` is True in each of them."""
+        """Ask all processes to stop after the next step."""
         self.shared[-1] = 1
 
     def start_clock(self) -> None:
-        """Start the clock of this epoch; it continues from the time at which it was stopped."""
+        """Start the clock that measures the training time of this epoch."""
         self._started = time.perf_counter()
 
     def stop_clock(self) -> None:
-        """Stop the clock of this epoch."""
+        """Stop the clock, and keep its time for the next start."""
         self.earlier_seconds, self._started = self.seconds, None
 
     @property
     def seconds(self) -> float:
-        """Training time of this epoch in seconds, without the time in which the clock was stopped."""
+        """Training time of this epoch in seconds, without pauses of the clock."""
         running = 0.0 if self._started is None else time.perf_counter() - self._started
         return self.earlier_seconds + running
 
     def count(self, logits: Tensor, labels: Tensor) -> None:
-        """Record the results of one batch, for the training loss and accuracy of this epoch.
-
-        They are added to `totals` after every COUNT_EVERY batches.
+        """Record the results of one batch for this epoch's training figures.
 
         Args:
-            logits: (B, classes).
+            logits: float (B, classes).
             labels: int64 (B,).
 
         Raises:
             TrainingError: if a loss is infinite, not a number or extremely large.
         """
         self._pending.append((logits, labels))
-        if len(self._pending) == COUNT_EVERY:
+        if len(self._pending) == COUNT_EVERY:  # Adding after every batch would be slow.
             self.count_pending()
 
     def count_pending(self) -> None:
-        """Add all batches to `totals` that were recorded since the last time.
+        """Add the recorded batches to `totals`.
 
         Raises:
             TrainingError: if a loss is infinite, not a number or extremely large.
@@ -226,9 +236,12 @@ class State:
                 raise TrainingError(f"epoch {self.epoch + 1}, step {self.step}: {error}") from None
 
     def finish_epoch(self, epoch: Epoch) -> Epoch:
-        """Add an epoch to the history, and keep a copy of the weights if it is the best so far.
+        """Add a finished epoch to the history.
 
-        With --keep last, the newest epoch always counts as the best.
+        The weights of the best epoch are kept. With --keep last, the newest epoch is the best.
+
+        Args:
+            epoch: the figures of the finished epoch.
 
         Returns:
             The same Epoch.

@@ -1,4 +1,7 @@
-"""Load the teacher: a trained network that a new network learns to imitate (distillation)."""
+"""Load the teacher of a new network.
+
+The teacher is a trained network. The new network learns to imitate it; this is called distillation.
+"""
 
 from digits.errors import OptionError
 from digits.networks.bundled import model_path
@@ -8,7 +11,7 @@ from digits.networks.network import Network
 
 
 def load_teacher(model: str, dataset: str, val_sha256: str) -> tuple[Network | Ensemble, list[str]]:
-    """Load the network that --teacher names, and check which data it was trained on.
+    """Load the teacher, and check its training data.
 
     Args:
         model: a run's folder, a model file or the name of a bundled network.
@@ -16,8 +19,8 @@ def load_teacher(model: str, dataset: str, val_sha256: str) -> tuple[Network | E
         val_sha256: SHA-256 of the new network's validation images.
 
     Returns:
-        The teacher, and notices. There is a notice if the teacher had other validation images: it may
-        have been trained on some validation images of the new network.
+        teacher: the network, or an ensemble.
+        notices: a sentence if the teacher had other validation images; otherwise empty.
 
     Raises:
         OptionError: if the teacher was trained on another data set.

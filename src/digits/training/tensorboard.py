@@ -1,4 +1,7 @@
-"""Write the loss and accuracy of each epoch as TensorBoard events."""
+"""Write the loss and accuracy of each epoch for TensorBoard.
+
+TensorBoard is a program that shows training curves in a browser.
+"""
 
 import contextlib
 from collections.abc import Callable, Iterator
@@ -10,7 +13,7 @@ from digits.extras import missing_package
 
 
 def summary_writer() -> Any:
-    """Return the class SummaryWriter of PyTorch.
+    """Return PyTorch's class SummaryWriter.
 
     Raises:
         MissingPackageError: if the package tensorboard is not installed.
@@ -24,11 +27,14 @@ def summary_writer() -> Any:
 
 @contextlib.contextmanager
 def record_epochs(folder: Path, enabled: bool) -> Iterator[Callable[[Epoch], None]]:
-    """Yield a function that writes the figures of an Epoch as TensorBoard events.
+    """Open the TensorBoard file of a run during the `with` block.
 
     Args:
-        folder: the run's folder; the events are written to its folder "tensorboard".
-        enabled: if False, the function does nothing.
+        folder: the run's folder; the file is in its folder "tensorboard".
+        enabled: if False, no file is written.
+
+    Yields:
+        A function that writes the loss and accuracy of an Epoch.
     """
     if not enabled:
         yield lambda epoch: None

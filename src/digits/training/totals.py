@@ -1,7 +1,6 @@
-"""Sum the losses and count the correct answers of a batch, as whole numbers.
+"""Count the correct answers and add up the losses of a batch.
 
-Sums of whole numbers are exact. So the figures are the same with one process and with several, although they
-add the images in another order.
+The sums are whole numbers, so they are exact. Any number of processes gives the same sums.
 """
 
 import torch
@@ -15,17 +14,17 @@ FIXED_POINT = 2**24  # losses are rounded to multiples of 2^-24, which is about 
 
 
 def count_totals(logits: Tensor, labels: Tensor) -> Tensor:
-    """Return the summed loss, the number of correct answers and the number of images of a batch.
+    """Add up the losses and correct answers of a batch.
 
     Args:
-        logits: (B, classes).
+        logits: float (B, classes).
         labels: int64 (B,).
 
     Returns:
-        int64 (3,): summed cross-entropy in nats times FIXED_POINT, correct answers, images.
+        int64 (3,): loss in nats times FIXED_POINT, number of correct answers, number of images.
 
     Raises:
-        TrainingError: if a loss is infinite, not a number, or DIVERGED or more.
+        TrainingError: if a loss is DIVERGED or more, or not a number.
     """
     logits, labels = logits.cpu(), labels.cpu()  # Apple's graphics processors do not support float64.
     losses = F.cross_entropy(logits, labels, reduction="none")
