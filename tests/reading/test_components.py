@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from digits.reading.components import connected_components, cropped, gap, typical_height, union
+from digits.reading.components import connected_components, cropped, gap, median_height, union
 
 
 def test_components_are_joined_and_cropped() -> None:
@@ -20,9 +20,9 @@ def test_components_are_joined_and_cropped() -> None:
     assert (nothing.top, nothing.left, nothing.size, nothing.area) == (2, 3, 1, 0)
 
 
-def test_typical_height_is_not_that_of_many_dots() -> None:
-    """Ten dots beside two digits do not make the typical height small."""
+def test_many_dots_do_not_lower_the_median_height() -> None:
+    """Ten dots beside two digits do not make the median height small."""
     mask = np.zeros((60, 200), bool)
     mask[5:45, 10:14] = mask[5:47, 30:34] = True
     mask[50:52, 60:160:10] = True
-    assert typical_height(connected_components(mask)) >= 40
+    assert median_height(connected_components(mask)) >= 40

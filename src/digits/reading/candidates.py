@@ -1,6 +1,6 @@
 """Bring components of a page into MNIST's form and classify each of them once.
 
-A component is a connected piece of ink, or several of them joined.
+A component is one or several pieces of ink.
 """
 
 from collections.abc import Callable, Sequence
@@ -22,9 +22,9 @@ class Candidate:
     """A component that may be one digit.
 
     Attributes:
-        component: The ink, with its box on the page.
+        component: The ink with its box on the page.
         image: float32 (28, 28) in [0, 1], in MNIST's form.
-        probabilities: Probabilities (10,) of the digits; None if the candidate is not classified yet.
+        probabilities: Probabilities (10,) of the digits; None before classification.
     """
 
     component: Component
@@ -33,16 +33,19 @@ class Candidate:
 
     @property
     def confidence(self) -> float:
-        """Probability of the likeliest digit, in [0, 1]; 0 if the candidate is not classified."""
+        """Probability of the likeliest digit, in [0, 1]; 0 before classification."""
         return 0.0 if self.probabilities is None else float(self.probabilities.max())
 
 
 def candidate_of(component: Component, strength: Array) -> Candidate:
-    """Return the candidate of a component, not classified.
+    """Create a candidate that is not classified yet.
 
     Args:
         component: The ink that may be a digit.
         strength: Ink strength of the page, float32 (H, W) in [0, 1].
+
+    Returns:
+        The candidate with its image in MNIST's form.
     """
     return Candidate(component, mnist_form(cut_out(strength, component)))
 
@@ -51,25 +54,35 @@ class Candidates:
     """The candidates of one page. Equal images are classified only once."""
 
     def __init__(self, strength: Array, classify: Classify | None) -> None:
-        """Set the page and the classifier.
+        """Store the page and the classifier.
 
         Args:
             strength: Ink strength of the page, float32 (H, W) in [0, 1].
-            classify: Function from images (N, 28, 28) to probabilities (N, 10). If None, no candidate is
-                classified.
+            classify: Function from images (N, 28, 28) to probabilities (N, 10); None to classify nothing.
         """
         self._strength, self._classify = strength, classify
         self._known: dict[bytes, Probabilities] = {}  # from the bytes of an image to its probabilities
 
     def unclassified(self, component: Component) -> Candidate:
-        """Return the candidate of a component, with probabilities if an equal image was classified."""
+        """Create a candidate without calling the classifier.
+
+        Args:
+            component: The ink that may be a digit.
+
+        Returns:
+            The candidate. It has probabilities if an equal image was classified before.
+        """
         candidate = candidate_of(component, self._strength)
         return replace(candidate, probabilities=self._known.get(candidate.image.tobytes()))
 
     def classified(self, components: Sequence[Component]) -> list[Candidate]:
-        """Return the candidates of N components, with probabilities if there is a classifier.
+        """Create candidates and classify their new images in one batch.
 
-        Images that were not classified before are classified in one batch.
+        Args:
+            components: N pieces of ink that may be digits.
+
+        Returns:
+            N candidates; without probabilities if there is no classifier.
         """
         candidates = [self.unclassified(component) for component in components]
         if self._classify is None:

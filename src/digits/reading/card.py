@@ -1,8 +1,7 @@
-"""Find a sheet that lies on something darker and fills less than half of the picture.
+"""Find a small sheet that lies on something darker. Such a sheet is called a card here.
 
-Such a sheet is called a card here. It is itself found as ink: a solid block with thin strokes inside. The
-limits were chosen on the development pictures: docs/log.md, 2026-11-26, "tight crops, thumbs, cloths and
-cards".
+A card is found as a solid block of ink, with thin strokes inside. The limits were chosen on the development
+pictures: docs/log.md, 2026-11-26, "tight crops, thumbs, cloths and cards".
 """
 
 from collections.abc import Sequence
@@ -25,11 +24,14 @@ MIN_DIGIT_SIZE = 0.2  # of the card's longer side; smallest size of a digit
 
 
 def card_among(components: Sequence[Component], picture: Picture) -> Component | None:
-    """Return the component that may be a card with a digit on it, or None.
+    """Find a component that may be a card (a small sheet).
 
     Args:
-        components: All components of ink in the picture.
+        components: Components that were chosen as the only digit.
         picture: The picture.
+
+    Returns:
+        The component; None if none can be a card.
     """
     if not components:
         return None
@@ -42,24 +44,32 @@ def card_among(components: Sequence[Component], picture: Picture) -> Component |
 
 
 def cut_out_card(card: Component, picture: Picture) -> Picture:
-    """Return the part of the picture that lies in the card's box, as a picture."""
-    return Picture(picture.pixels[card.rows_and_columns], card.width, card.height)
-
-
-def placed_on_card(found: PictureMarks, card: Component, picture: Picture) -> PictureMarks | None:
-    """Convert the marks that were found on a card to coordinates of the whole picture.
+    """Cut the box of a card out of its picture.
 
     Args:
-        found: The marks of the card's part of the picture; there must be exactly one.
         card: Component that is the card.
         picture: The whole picture.
 
     Returns:
-        The marks and steps of the whole picture. None if the mark is not writing: it is blank, a solid
-        block, or small compared with the card.
+        The part inside the box, as a picture.
+    """
+    return Picture(picture.pixels[card.rows_and_columns], card.width, card.height)
+
+
+def placed_on_card(found: PictureMarks, card: Component, picture: Picture) -> PictureMarks | None:
+    """Convert the box of a digit on a card to the whole picture.
+
+    Args:
+        found: The only mark (candidate digit) of the card.
+        card: Component that is the card.
+        picture: The whole picture.
+
+    Returns:
+        The mark and the steps of the whole picture. None if the mark is not writing.
     """
     (mark,) = found.marks
     x, y, width, height = mark.box
+    # A mark that is blank, a solid block, or small on the card is not writing.
     block = stroke_width(mark.image) > MAX_STROKE_WIDTH * BOX
     if mark.blank or block or max(width, height) < MIN_DIGIT_SIZE * card.size:
         return None
@@ -72,7 +82,7 @@ def placed_on_card(found: PictureMarks, card: Component, picture: Picture) -> Pi
 
 
 def _step_in_picture(step: npt.NDArray[np.uint8], card: Component, picture: Picture) -> npt.NDArray[np.uint8]:
-    """Place the picture of a step at the card's box in an image of the whole picture.
+    """Place a card's step into an image of the whole picture.
 
     Args:
         step: uint8 (H, W) or (H, W, 3), a step for the card.
@@ -80,7 +90,7 @@ def _step_in_picture(step: npt.NDArray[np.uint8], card: Component, picture: Pict
         picture: The whole picture.
 
     Returns:
-        uint8 (H, W) in the size of `picture.pixels`, 0 outside the card.
+        uint8 (H, W), size of `picture.pixels`, 0 outside the card.
     """
     whole = np.zeros(picture.pixels.shape[:2], np.uint8)
     grey = Image.fromarray(step).convert("L").resize((card.width, card.height), Image.Resampling.BOX)

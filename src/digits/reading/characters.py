@@ -1,8 +1,8 @@
-"""Join components to characters, such as the upper bar and the lower part of a 5.
+"""Join components to characters, such as the two parts of a 5.
 
-A component is a connected piece of ink. A character is one digit, or several digits that touch. All limits
-were chosen on the development pictures. Lengths are in typical heights of the page's components
-(`components.typical_height`), unless a line names another unit.
+A component is a connected piece of ink. A character is one digit, or several digits that touch.
+Lengths are in median heights of the page's components (`components.median_height`), unless a line names
+another unit. All limits were chosen on the development pictures.
 """
 
 from collections.abc import Sequence
@@ -17,51 +17,55 @@ MAX_GAP = 0.2  # between two components, one above the other
 MAX_HEIGHT = 1.6  # of two components together
 
 
-def characters_of(components: Sequence[Component], typical: float) -> list[Component]:
-    """Join components to characters, and remove specks, dots and dashes.
+def characters_of(components: Sequence[Component], character_height: float) -> list[Component]:
+    """Join components to characters and remove specks, dots and dashes.
 
     Args:
         components: Components of a page.
-        typical: Typical height of the components in pixels.
+        character_height: Median height of the components in pixels.
 
     Returns:
-        The characters, each as one component, in no particular order.
+        The characters in no particular order, each as one component.
     """
-    characters = _joined(components, typical)
-    return [c for c in characters if c.size >= MIN_SIZE * typical and c.height >= MIN_HEIGHT * typical]
+    characters = _joined(components, character_height)
+    return [
+        c
+        for c in characters
+        if c.size >= MIN_SIZE * character_height and c.height >= MIN_HEIGHT * character_height
+    ]
 
 
-def _joined(components: Sequence[Component], typical: float) -> list[Component]:
-    """Join components that belong to the same character until no two of them do."""
+def _joined(components: Sequence[Component], character_height: float) -> list[Component]:
+    """Join all components that belong to the same character."""
     characters = sorted(components, key=lambda c: -c.area)
+    # A joined component may be near others that were too far before. So repeat until nothing changes.
     merged = True
     while merged:
         merged = False
         for i in range(len(characters)):
             for j in range(len(characters) - 1, i, -1):
-                if _belong_together(characters[j], characters[i], typical):
+                if _belong_together(characters[j], characters[i], character_height):
                     characters[i] = union([characters[i], characters.pop(j)])
                     merged = True
     return characters
 
 
-def _belong_together(small: Component, large: Component, typical: float) -> bool:
-    """Return True if two components are parts of one character.
-
-    They lie one above the other and near each other. A tiny component belongs to a larger one if their boxes
-    touch.
+def _belong_together(small: Component, large: Component, character_height: float) -> bool:
+    """Decide if two components are parts of one character.
 
     Args:
         small: The component with less ink.
         large: The component with more ink.
-        typical: Typical height of the components in pixels.
+        character_height: Median height of the components in pixels.
     """
-    if min(small.size, large.size) < SMALL * typical:
-        crumb = min(small.size, large.size) >= MIN_CRUMB * typical
+    if min(small.size, large.size) < SMALL * character_height:
+        # A tiny component is joined only if the boxes touch.
+        crumb = min(small.size, large.size) >= MIN_CRUMB * character_height
         return gap(small, large) == 0 and crumb and small.bottom < large.bottom
+    # Larger components are joined if one lies above the other and they are near.
     shared = min(small.right, large.right) - max(small.left, large.left)
     if shared < SHARED_COLUMNS * min(small.width, large.width):
         return False
     distance = max(small.top - large.bottom, large.top - small.bottom)
     height = max(small.bottom, large.bottom) - min(small.top, large.top)
-    return distance <= MAX_GAP * typical and height <= MAX_HEIGHT * typical
+    return distance <= MAX_GAP * character_height and height <= MAX_HEIGHT * character_height

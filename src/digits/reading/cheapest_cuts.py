@@ -1,12 +1,12 @@
-"""Find the digits of a row as the cheapest path through a lattice of pieces.
+"""Choose which pieces of a row form digits, by the smallest total cost.
 
 A piece is a part of a character, from seams.py. A span is a group of neighbouring pieces that may be one
-digit. A path goes from left to right through the row; it takes spans as digits and skips other pieces. Each
+digit. A path goes through the row from left to right. It takes spans as digits and skips other pieces. Each
 digit, cut and skipped piece has a cost. The path with the smallest sum gives the digits.
 
 Costs have no unit; they are only compared. They were fitted on the development pictures and rounded:
-docs/log.md, 2026-11-26, "Cheque amounts". Lengths are in typical heights of a character, unless a line names
-another unit.
+docs/log.md, 2026-11-26, "Cheque amounts". Lengths are in median heights of the page's characters, unless a
+line names another unit.
 
 Sources: Matan, Burges, LeCun and Denker 1992, "Multi-digit recognition using a space displacement neural
 network"; Fujisawa, Nakano and Kurino 1992, "Segmentation methods for character recognition".
@@ -27,10 +27,10 @@ from digits.reading.seams import Piece, holes
 MAX_PIECES = 9  # largest number of pieces in one digit
 MAX_WIDTH = 1.4  # largest width of a digit
 MAX_PAPER = 0.35  # largest gap between two pieces of one digit
-MIN_RING_AREA = 0.03  # typical heights squared; smallest area of paper inside a shared ring
+MIN_LOOP_AREA = 0.03  # median heights squared; smallest area of paper inside a loop that two digits share
 
 CUT_COST, CUT_INK_COST = 0.8, 0.7  # of a cut, plus for each stroke width of ink that it crosses
-PAPER_COST, WIDER_PAPER_COST = 2.0, 4.0  # of a gap in a digit, plus for each typical height of its width
+PAPER_COST, WIDER_PAPER_COST = 2.0, 4.0  # of a gap in a digit, plus for each median height of its width
 SKIP_COST, SKIP_HEIGHT_COST = 1.5, 12.0  # of a skipped piece, plus for its height above DOT_ or DASH_HEIGHT
 SKIP_CUT_COST = 2.5  # added if the skipped piece was cut off a character
 DOT_HEIGHT, DASH_HEIGHT = 0.3, 0.45  # of the neighbours' height; largest heights of a dot and of a dash
@@ -52,15 +52,14 @@ class Span:
     component: Component
 
 
-def spans_of(pieces: Sequence[Piece], typical: float) -> list[Span]:
-    """Return all groups of neighbouring pieces that may be one digit.
+def spans_of(pieces: Sequence[Piece], character_height: float) -> list[Span]:
+    """List all groups of neighbouring pieces that may be one digit.
 
-    If a cut divides a ring of ink, the group is returned a second time, together with the other half of the
-    ring.
+    A cut may divide a closed loop of ink, such as a 0. Then the group is listed again with the whole loop.
 
     Args:
         pieces: Pieces of a row, from left to right.
-        typical: Typical height of a character in pixels.
+        character_height: Median height of the page's characters in pixels.
 
     Returns:
         The spans, ordered by their first piece.
@@ -69,79 +68,84 @@ def spans_of(pieces: Sequence[Piece], typical: float) -> list[Span]:
     for first in range(len(pieces)):
         for last in range(first + 1, min(first + MAX_PIECES, len(pieces)) + 1):
             group = pieces[first:last]
-            if not _may_be_one_digit(group, typical):
+            if not _may_be_one_digit(group, character_height):
                 continue
             whole = union([piece.component for piece in group])
             found.append(Span(first, last, whole))
             closed = whole
             if pieces[first].cut:
-                closed = _with_shared_ring(closed, pieces[first - 1], typical)
+                closed = _with_shared_loop(closed, pieces[first - 1], character_height)
             if last < len(pieces) and pieces[last].cut:
-                closed = _with_shared_ring(closed, pieces[last], typical)
+                closed = _with_shared_loop(closed, pieces[last], character_height)
             if closed is not whole:
                 found.append(Span(first, last, closed))
     return found
 
 
-def _may_be_one_digit(group: Sequence[Piece], typical: float) -> bool:
-    """Return True if a group of pieces is narrow enough for one digit and has no wide gap.
+def _may_be_one_digit(group: Sequence[Piece], character_height: float) -> bool:
+    """Check if a group of pieces is narrow and has no wide gap.
 
-    A single piece that begins a character is always allowed, so that each character has at least one span.
+    Args:
+        group: Neighbouring pieces, from left to right.
+        character_height: Median height of the page's characters in pixels.
     """
     width = max(p.component.right for p in group) - min(p.component.left for p in group)
-    if width > MAX_WIDTH * typical:
+    # A piece that begins a character is always allowed, so that each character has at least one span.
+    if width > MAX_WIDTH * character_height:
         return len(group) == 1 and not group[0].cut
-    return all(_paper_between(a, b) <= MAX_PAPER * typical for a, b in itertools.pairwise(group))
+    return all(_paper_between(a, b) <= MAX_PAPER * character_height for a, b in itertools.pairwise(group))
 
 
-def _with_shared_ring(whole: Component, neighbour: Piece, typical: float) -> Component:
-    """Add the neighbour's part of a shared ring of ink to a component.
-
-    Touching digits may share a wall. A cut gives the wall to only one of them, and a 0 would become a C.
+def _with_shared_loop(whole: Component, neighbour: Piece, character_height: float) -> Component:
+    """Add the neighbour's part of a closed loop of ink.
 
     Args:
         whole: Ink of a group of pieces.
         neighbour: The piece on the other side of a cut.
-        typical: Typical height of a character in pixels.
+        character_height: Median height of the page's characters in pixels.
 
     Returns:
-        The component with the wall; `whole` itself if there is no shared ring.
+        Ink with the closed loop; `whole` itself if no loop was cut.
     """
+    # Touching digits may share a wall. The cut gives it to only one of them; a 0 without it looks like a C.
     both = union([whole, neighbour.component])
     inside, beside = whole.mask_within(both), neighbour.component.mask_within(both)
-    ring = holes(both.mask) & ~holes(inside) & ~holes(beside)
-    if ring.sum() < MIN_RING_AREA * typical * typical:
+    loop = holes(both.mask) & ~holes(inside) & ~holes(beside)
+    if loop.sum() < MIN_LOOP_AREA * character_height * character_height:
         return whole
-    wall = beside & running(np.maximum, ring, 1 + 2 * math.ceil(neighbour.stroke_width))
+    wall = beside & running(np.maximum, loop, 1 + 2 * math.ceil(neighbour.stroke_width))
     return cropped(both, inside | wall)
 
 
 def cheapest_path(
-    pieces: Sequence[Piece], spans: Sequence[Span], costs: npt.NDArray[np.float64], typical: float
+    pieces: Sequence[Piece], spans: Sequence[Span], costs: npt.NDArray[np.float64], character_height: float
 ) -> list[int]:
-    """Find the cheapest path through the pieces of a row, by dynamic programming.
+    """Choose the spans of a row with the smallest total cost.
+
+    The total includes the costs of cuts, gaps and skipped pieces.
 
     Args:
         pieces: Pieces of the row, from left to right.
-        spans: The N spans from `spans_of`.
+        spans: N spans from `spans_of`.
         costs: Cost of taking each span as a digit, float64 (N,).
-        typical: Typical height of a character in pixels.
+        character_height: Median height of the page's characters in pixels.
 
     Returns:
-        Indices of the spans on the path, from left to right. Pieces outside these spans are skipped.
+        Indices of the chosen spans, from left to right.
     """
     neighbours = _heights_of_neighbours(list(dict.fromkeys(piece.character for piece in pieces)))
+    # Dynamic programming: the smallest cost of the row up to each place between two pieces.
     best = [0.0] + [math.inf] * len(pieces)
     came_from: list[tuple[int, int | None]] = [(0, None)] * (len(pieces) + 1)  # previous place, span
     number = 0
     for place, piece in enumerate(pieces):
-        skipped = best[place] + _skip_cost(piece, min(typical, neighbours[piece.character]))
+        skipped = best[place] + _skip_cost(piece, min(character_height, neighbours[piece.character]))
         if skipped < best[place + 1]:
             best[place + 1], came_from[place + 1] = skipped, (place, None)
         while number < len(spans) and spans[number].first == place:
             last = spans[number].last
             total = best[place] + float(costs[number])
-            total = total + _paper_cost(pieces[place:last], typical) + _cut_cost(piece)
+            total = total + _paper_cost(pieces[place:last], character_height) + _cut_cost(piece)
             if total < best[last]:
                 best[last], came_from[last] = total, (place, number)
             number += 1
@@ -155,27 +159,38 @@ def cheapest_path(
 
 
 def _paper_between(left: Piece, right: Piece) -> float:
-    """Return the gap in pixels between two neighbouring pieces; 0 if they belong to one character."""
+    """Return the gap in pixels between two neighbouring pieces; 0 within a character."""
     return 0 if right.cut else max(0, right.component.left - left.component.right)
 
 
 def _cut_cost(piece: Piece) -> float:
-    """Return the cost of the cut on the left of a piece; 0 if there is no cut."""
+    """Return the cost of the cut on the left of a piece."""
     return CUT_COST + CUT_INK_COST * piece.cut if piece.cut else 0.0
 
 
-def _paper_cost(group: Sequence[Piece], typical: float) -> float:
-    """Return the cost of the gaps between the characters that a span joins; 0 if it joins none."""
-    gaps = [_paper_between(a, b) / typical for a, b in itertools.pairwise(group) if not b.cut]
+def _paper_cost(group: Sequence[Piece], character_height: float) -> float:
+    """Return the cost of the gaps between the characters of a group.
+
+    Args:
+        group: Neighbouring pieces, taken as one digit.
+        character_height: Median height of the page's characters in pixels.
+
+    Returns:
+        0 if all pieces come from one character.
+    """
+    gaps = [_paper_between(a, b) / character_height for a, b in itertools.pairwise(group) if not b.cut]
     return sum(PAPER_COST + WIDER_PAPER_COST * gap for gap in gaps)
 
 
 def _skip_cost(piece: Piece, neighbour_height: float) -> float:
-    """Return the cost of skipping a piece as punctuation or dirt; it is small for dots and dashes.
+    """Return the cost of skipping a piece as punctuation or dirt.
 
     Args:
         piece: The piece.
         neighbour_height: Height of its neighbours in pixels.
+
+    Returns:
+        Small for dots and dashes, large for high pieces.
     """
     c = piece.component
     height = DASH_HEIGHT if c.width > DASH_WIDTH * c.height else DOT_HEIGHT
@@ -184,9 +199,13 @@ def _skip_cost(piece: Piece, neighbour_height: float) -> float:
 
 
 def _heights_of_neighbours(characters: Sequence[Component]) -> dict[Component, float]:
-    """Return for each character the height in pixels of the taller of its two nearest neighbours.
+    """Find the height of the taller neighbour of each character.
 
-    A character without neighbours gets its own height.
+    Args:
+        characters: Characters of a row.
+
+    Returns:
+        Larger height of the two nearest neighbours in pixels. Without neighbours, the character's own height.
     """
     middles = np.array([(c.left + c.right) / 2 for c in characters])
     found: dict[Component, float] = {}

@@ -1,36 +1,38 @@
 """Remove components that are not writing: noise, specks, frames, creases, the picture's rim.
 
-A component is a connected piece of ink. All limits were chosen by eye on the development pictures. "Side" is
-the longer side of the picture in pixels. "Typical height" is the weighted median height of the components
-(`components.typical_height`).
+A component is a connected piece of ink. "Side" is the longer side of the picture in pixels. "Median height"
+is `components.median_height` of the page. All limits were chosen by eye on the development pictures.
 """
 
 from collections.abc import Sequence
 
 import numpy as np
 
-from digits.reading.components import Component, gap, typical_height
+from digits.reading.components import Component, gap, median_height
 from digits.reading.placement import is_edge, is_line, is_outline
 
 FEW_COMPONENTS = 50  # a page with at most this number of components is not noise
 GRAIN_SIZE = (6, 0.012)  # px, and share of the side; noise is smaller than the larger of the two
 SMALLEST_WRITING = 0.03  # of the side; a component of at most this size is not writing
 LINE_LENGTH = 2  # a line longer than this times the largest other component is a crease
-SPECK_SIZE = 0.12  # of the typical height; a smaller component is a speck
-TALLEST = 4  # typical heights; a higher component is not writing
+SPECK_SIZE = 0.12  # of the median height; a smaller component is a speck
+TALLEST = 4  # median heights; a higher component is not writing
 RIM_DISTANCE = 0.02  # of the side; largest distance of a rim from the border
 RIM_LENGTH = 2.5  # thicknesses; a rim is longer than this
 RIM_GAP = 0.5  # of its size; the next component is farther away than this
 
 
 def without_noise(components: list[Component], shape: tuple[int, ...]) -> list[Component]:
-    """Return the components, or an empty list if most of the ink on the page is noise.
+    """Remove all components if most ink on the page is noise.
 
-    A photo of paper in dim light has hundreds of small grains, and no component is as long as a pen stroke.
+    A photo in dim light has many small grains and no long stroke.
 
     Args:
         components: All components of the page.
         shape: (H, W) of the page in pixels.
+
+    Returns:
+        All components, or an empty list for a page of noise.
     """
     if len(components) <= FEW_COMPONENTS:
         return components
@@ -38,18 +40,21 @@ def without_noise(components: list[Component], shape: tuple[int, ...]) -> list[C
     order = np.argsort(sizes)
     ink = np.cumsum(np.array([c.area for c in components])[order])
     # Half of the ink is in components up to this size.
-    typical = sizes[order][np.searchsorted(ink, ink[-1] / 2)]
-    return [] if typical < max(GRAIN_SIZE[0], GRAIN_SIZE[1] * max(shape)) else components
+    median_size = sizes[order][np.searchsorted(ink, ink[-1] / 2)]
+    return [] if median_size < max(GRAIN_SIZE[0], GRAIN_SIZE[1] * max(shape)) else components
 
 
 def without_clutter(components: list[Component], shape: tuple[int, ...]) -> list[Component]:
-    """Return the components without rims, frames, creases and specks.
+    """Remove rims, frames, creases and specks.
 
-    Rims and frames stay if there would be no writing without them.
+    Rims and frames stay if no writing would remain.
 
     Args:
         components: Components of the page.
         shape: (H, W) of the page in pixels.
+
+    Returns:
+        The components that are writing.
     """
     inside = [c for c in components if not is_edge(c, shape) and not _is_frame(c, components, shape)]
     if max((c.size for c in inside), default=0) > SMALLEST_WRITING * max(shape):
@@ -59,12 +64,18 @@ def without_clutter(components: list[Component], shape: tuple[int, ...]) -> list
     if not components:
         return []
     components = [c for c in components if not _is_far_rim(c, components, shape)] or components
-    typical = typical_height(components)
-    return [c for c in components if c.size >= SPECK_SIZE * typical and c.height <= TALLEST * typical]
+    height = median_height(components)
+    return [c for c in components if c.size >= SPECK_SIZE * height and c.height <= TALLEST * height]
 
 
 def _is_frame(c: Component, others: Sequence[Component], shape: tuple[int, ...]) -> bool:
-    """Return True if a component is a thin outline around half of the page and encloses another component."""
+    """Check if a component is an outline around another component.
+
+    Args:
+        c: The component.
+        others: All components of the page.
+        shape: (H, W) of the page in pixels.
+    """
     if not is_outline(c, shape):
         return False
     return any(
@@ -75,10 +86,14 @@ def _is_frame(c: Component, others: Sequence[Component], shape: tuple[int, ...])
 
 
 def _is_far_rim(c: Component, others: Sequence[Component], shape: tuple[int, ...]) -> bool:
-    """Return True if a component is a thin line along the border with no other component near it.
+    """Check if a component is an isolated line along the border.
 
-    Such a line is where the sheet or the light ends.
+    Args:
+        c: The component.
+        others: All components of the page.
+        shape: (H, W) of the page in pixels.
     """
+    # The sheet or the light ends at such a line.
     near = RIM_DISTANCE * max(shape)
     beside = c.left <= near or c.right >= shape[1] - near
     above_or_below = c.top <= near or c.bottom >= shape[0] - near

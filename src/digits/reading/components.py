@@ -1,6 +1,6 @@
-"""Find connected components: the separate pieces of ink on a page.
+"""Find the connected components of a page: its separate pieces of ink.
 
-Positions are rows and columns of pixels, counted from the upper left corner of the page.
+A position is a row and a column in pixels, counted from the upper left corner of the page.
 """
 
 import math
@@ -17,10 +17,9 @@ MAX_COMPONENTS = 400  # of a page; a page of digits has fewer, a page of noise h
 
 @dataclass(frozen=True, eq=False)  # two components are equal only if they are the same object
 class Component:
-    """A piece of ink: its box on the page and its pixels of ink.
+    """A piece of ink with its box on the page.
 
-    A component is connected when it is found. Later, `union` joins components and `cropped` makes smaller
-    ones.
+    A component made by `union` or `cropped` may have separate parts.
 
     Attributes:
         top: First row of the box.
@@ -58,11 +57,11 @@ class Component:
 
     @property
     def rows_and_columns(self) -> tuple[slice, slice]:
-        """Slices that cut the box out of an array (H, W) of the page."""
+        """Slices that cut the box out of an array (H, W)."""
         return slice(self.top, self.bottom), slice(self.left, self.right)
 
     def mask_within(self, frame: "Component") -> Mask:
-        """Return the mask of this component in the box of a larger one.
+        """Return the mask of this component in a larger box.
 
         Args:
             frame: Component whose box contains the box of this component.
@@ -77,15 +76,15 @@ class Component:
 
 
 def connected_components(mask: Mask) -> list[Component]:
-    """Return the connected components of a mask, in order of decreasing size.
+    """Find the connected components of a mask.
 
-    Pixels are connected with their 8 neighbours.
+    A pixel is connected with its 8 neighbours.
 
     Args:
         mask: bool (H, W), True for ink.
 
     Returns:
-        At most MAX_COMPONENTS components. The first has the longest box.
+        At most MAX_COMPONENTS components, the largest boxes first.
     """
     labels, sides = label_with_boxes(mask)
     longest = np.argsort(-np.maximum(sides[2] - sides[0], sides[3] - sides[1]), kind="stable")
@@ -98,7 +97,7 @@ def connected_components(mask: Mask) -> list[Component]:
 
 
 def extent(mask: Mask) -> tuple[int, int, int, int]:
-    """Return the box of the ink in a mask.
+    """Return the box around the ink of a mask.
 
     Args:
         mask: bool (H, W), with at least one pixel of ink.
@@ -111,7 +110,14 @@ def extent(mask: Mask) -> tuple[int, int, int, int]:
 
 
 def union(components: Sequence[Component]) -> Component:
-    """Join one or more components to a single component."""
+    """Join components to a single component.
+
+    Args:
+        components: At least one component.
+
+    Returns:
+        One component with the ink of all.
+    """
     if len(components) == 1:
         return components[0]
     top, left = min(c.top for c in components), min(c.left for c in components)
@@ -123,14 +129,14 @@ def union(components: Sequence[Component]) -> Component:
 
 
 def cropped(component: Component, mask: Mask) -> Component:
-    """Return the part of a component that a mask selects, with the smallest box around it.
+    """Cut a part out of a component.
 
     Args:
         component: The component.
-        mask: bool, in the shape of `component.mask`, True for pixels of ink that are kept.
+        mask: bool, in the shape of `component.mask`, True for the part.
 
     Returns:
-        The part. If the mask is empty, it is a single pixel without ink.
+        The part in its own box. An empty part is one pixel without ink.
     """
     if not mask.any():
         return Component(
@@ -147,17 +153,22 @@ def cropped(component: Component, mask: Mask) -> Component:
 
 
 def gap(a: Component, b: Component) -> float:
-    """Return the distance in pixels between the boxes of two components; 0 if they overlap or touch."""
+    """Return the distance in pixels between the boxes of two components.
+
+    The distance is 0 if the boxes overlap or touch.
+    """
     dy = max(a.top - b.bottom, b.top - a.bottom, 0)
     dx = max(a.left - b.right, b.left - a.right, 0)
     return math.hypot(dy, dx)
 
 
-def typical_height(components: Sequence[Component]) -> float:
-    """Return the typical height of N >= 1 components in pixels.
+def median_height(components: Sequence[Component]) -> float:
+    """Compute the weighted median height of components in pixels.
 
-    It is the weighted median of their heights. The weight of a component is its height squared, so that many
-    dots and dashes do not make the median small.
+    The weight of a component is its height squared. So many small dots do not change the median much.
+
+    Args:
+        components: At least one component.
     """
     heights = np.sort([c.height for c in components])
     weights = np.cumsum(heights.astype(np.float64) ** 2)

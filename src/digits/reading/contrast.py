@@ -4,7 +4,7 @@ The contrast is the fraction of the paper's light that is missing: 0 on paper, n
 for all colours of ink and paper, and for uneven light. `contrast_of` has four steps:
 
 1. Convert the picture to grey so that ink and paper differ as much as possible.
-2. Decide whether the ink is lighter than the paper; if so, invert the picture.
+2. Find out if the ink is lighter than the paper; if so, invert the picture.
 3. Estimate the brightness of the paper at each pixel. Steps 2 and 3 use a small copy, the overview.
 4. Compute the contrast, 1 - grey / paper.
 """
@@ -54,7 +54,7 @@ def contrast_of(pixels: Pixels) -> tuple[Array, bool]:
         pixels: uint8, (H, W) grey or (H, W, 3) RGB.
 
     Returns:
-        Contrast, float32 (H, W) in [0, 1], and True if the ink is lighter than the paper.
+        Contrast, float32 (H, W) in [0, 1]; and True for light ink on darker paper.
     """
     grey = _along_ink_colour(pixels)
     small = _overview(grey)
@@ -65,20 +65,18 @@ def contrast_of(pixels: Pixels) -> tuple[Array, bool]:
 
 
 def _along_ink_colour(pixels: Pixels) -> Pixels:
-    """Convert colour to one channel (H, W) in which ink and paper differ most.
-
-    The channel is the first principal component of the differences between each pixel and its surroundings.
-    For a grey pen it is the brightness. For blue ink on yellow paper of equal brightness it is a difference
-    of colour.
+    """Convert colours to one channel in which ink and paper differ most.
 
     Args:
-        pixels: uint8, (H, W) grey (returned unchanged) or (H, W, 3) RGB.
+        pixels: uint8, (H, W) grey or (H, W, 3) RGB; grey is unchanged.
 
     Returns:
         uint8 (H, W).
     """
     if pixels.ndim == 2:
         return pixels
+    # The channel is the first principal component of the differences between pixels and their surroundings.
+    # For a grey pen it is the brightness; for blue ink on yellow paper it is a difference of colour.
     small = _overview(pixels).astype(np.float32)
     detail = [small[..., c] - smooth(small[..., c], DETAIL_WINDOW) for c in range(3)]
     samples = np.stack(detail, axis=-1).reshape(-1, 3)
@@ -91,9 +89,13 @@ def _along_ink_colour(pixels: Pixels) -> Pixels:
 
 
 def _overview(pixels: Pixels) -> Pixels:
-    """Return a smaller copy of the picture, whose longer side is within OVERVIEW_SIDE.
+    """Return a copy of the picture of at most 256 x 256 pixels.
 
-    Each new pixel is a mean of old ones. A picture that is small enough is returned unchanged.
+    Args:
+        pixels: uint8, (H, W) or (H, W, 3).
+
+    Returns:
+        uint8, smaller; `pixels` itself if it is small enough.
     """
     height, width = pixels.shape[:2]
     side = max(height, width)
@@ -105,15 +107,14 @@ def _overview(pixels: Pixels) -> Pixels:
 
 
 def ink_is_lighter(overview: Pixels) -> bool:
-    """Return True if the ink is lighter than the paper.
+    """Check if the ink is lighter than the paper.
 
-    Ink covers less area than paper, so the distribution of brightness has its longer tail on the side of the
-    ink (skewness). If the skewness of the whole picture is small, the skewness of fine detail decides. If ink
-    covers about half of the picture, the border decides, because the border is mostly paper.
+    Ink covers less area than paper. So the rarer brightness is the ink.
 
     Args:
-        overview: uint8 (H, W), a small grey copy of the picture.
+        overview: Small grey copy of the picture, uint8 (H, W).
     """
+    # The rare brightness is the longer tail of the distribution; the skewness is positive for a bright tail.
     grey = overview.astype(np.float32)
     skew = skewness(grey - fitted_plane(grey))
     bright = grey > (grey.min() + grey.max()) / 2
@@ -125,15 +126,14 @@ def ink_is_lighter(overview: Pixels) -> bool:
         detail_skew = skewness(grey - smooth(grey, DETAIL_WINDOW))
     if abs(detail_skew) > CLEAR_SKEW:
         return detail_skew > 0
+    # If ink covers about half of the picture, the border decides, because it is mostly paper.
     if bold:
         return border < share
     return (detail_skew if detail_skew and abs(skew) < UNCLEAR_SKEW else skew) > 0
 
 
 def _paper(small: Pixels, size: tuple[int, int]) -> Pixels:
-    """Estimate the brightness that the paper would have without writing.
-
-    A grey closing of the overview fills the dark strokes. The result is enlarged to the size of the picture.
+    """Estimate the brightness of the paper behind the writing.
 
     Args:
         small: Overview, uint8 (H, W), with ink darker than paper.
@@ -142,6 +142,7 @@ def _paper(small: Pixels, size: tuple[int, int]) -> Pixels:
     Returns:
         uint8 (height, width).
     """
+    # A closing fills the dark strokes of the overview.
     window = max(3, int(PAPER_WINDOW * min(small.shape)))
     paper = closing(small, window)
     if small.shape == size[::-1]:
@@ -153,18 +154,17 @@ def _paper(small: Pixels, size: tuple[int, int]) -> Pixels:
 
 
 def _window_for_strokes(small: Pixels, paper: Pixels, window: int) -> int:
-    """Return a window for the closing that is just wide enough to fill the strokes.
-
-    A wider window would make shadows, and the table under the sheet, look like ink.
+    """Find a small window with which `closing` fills all strokes.
 
     Args:
         small: Overview, uint8 (H, W), with ink darker than paper.
-        paper: Closing of `small` with `window`, uint8 (H, W).
-        window: Largest window in pixels of the overview.
+        paper: Result of `closing` with `window`, uint8 (H, W).
+        window: Side of the largest window, in pixels of the overview.
 
     Returns:
         Side of the window in pixels, at most `window`.
     """
+    # A wider window would make shadows, and the table under the sheet, look like ink.
     contrast = _contrast(small, paper)
     mask = contrast > INK_THRESHOLD * ink_levels(contrast)[1]
     framed = with_margin(mask, 1)
@@ -179,11 +179,11 @@ def _window_for_strokes(small: Pixels, paper: Pixels, window: int) -> int:
 
 
 def _contrast(grey: Pixels, paper: Pixels) -> Array:
-    """Compute the contrast 1 - grey / paper, where it is above 0.
+    """Compute the contrast 1 - grey / paper; negative values become 0.
 
     Args:
         grey: Brightness, uint8 (H, W), with ink darker than paper.
-        paper: Brightness of the paper alone, uint8 (H, W).
+        paper: Brightness of the paper, uint8 (H, W).
 
     Returns:
         float32 (H, W) in [0, 1].

@@ -25,12 +25,12 @@ _SIDEWAYS = {_TURNS[value] for value in (5, 6, 7, 8)}
 
 @dataclass(frozen=True)
 class Picture:
-    """An opaque, upright picture whose longer side has at most WORKING_SIDE pixels.
+    """An upright, opaque picture, at most 1600 pixels wide and high.
 
     Attributes:
         pixels: uint8, (H, W) grey or (H, W, 3) RGB.
-        width: Width of the upright original in pixels; it may be larger than W.
-        height: Height of the upright original in pixels; it may be larger than H.
+        width: Width of the upright original in pixels, at least W.
+        height: Height of the upright original in pixels, at least H.
     """
 
     pixels: Pixels
@@ -39,14 +39,14 @@ class Picture:
 
 
 def decode(image: Image.Image, *, may_change: bool) -> Picture:
-    """Decode the first frame of an image and turn it upright.
+    """Convert the first frame of an image to a picture.
 
     Args:
         image: Image that Pillow has opened.
-        may_change: If True, a JPEG may be decoded at a smaller size. This is faster but changes `image`.
+        may_change: If True, a JPEG is decoded faster, but `image` changes.
 
     Returns:
-        The picture, with a longer side of at most WORKING_SIDE pixels.
+        The upright, opaque picture, made smaller if it is large.
     """
     width, height = image.size
     if may_change:
@@ -65,7 +65,7 @@ def decode(image: Image.Image, *, may_change: bool) -> Picture:
 
 
 def _orientation(image: Image.Image) -> Image.Transpose | None:
-    """Return the rotation or flip that turns the image upright; None if its EXIF data names none."""
+    """Return the turn that makes an image upright; None if not needed."""
     try:
         return _TURNS.get(image.getexif().get(ExifTags.Base.Orientation, 1))
     except Exception:  # Pillow's parser raises errors of many types for broken EXIF data
@@ -73,12 +73,10 @@ def _orientation(image: Image.Image) -> Image.Transpose | None:
 
 
 def _eight_bits(image: Image.Image) -> Image.Image:
-    """Convert an image of any mode to mode L, RGB or RGBA with 8 bits per channel.
-
-    Images of 16 and 32 bits are scaled to 0..255. Pillow's own conversion would clip them at 255.
-    """
+    """Convert an image to mode L, RGB or RGBA."""
     if image.mode in ("L", "RGB", "RGBA"):
         return image
+    # Images of 16 and 32 bits are scaled to 0..255. Pillow's own conversion would clip them at 255.
     if image.mode.startswith(("I", "F")):
         return Image.fromarray(_scaled_to_bytes(np.asarray(image)))
     if image.mode == "1":
@@ -88,9 +86,13 @@ def _eight_bits(image: Image.Image) -> Image.Image:
 
 
 def _scaled_to_bytes(values: npt.NDArray[Any]) -> Pixels:
-    """Scale the values (H, W) of an image to uint8.
+    """Scale the values (H, W) of an image to 0..255.
 
-    Values of 16 bits are scaled from 0..65535. All other values are scaled from their minimum and maximum.
+    Args:
+        values: Any type. 16-bit values are scaled from 0..65535, others from their range.
+
+    Returns:
+        uint8 (H, W).
     """
     if values.dtype.kind == "u" and values.dtype.itemsize == 2:  # uint16 of both byte orders
         return np.asarray((values.astype(np.uint32) + np.uint32(128)) // np.uint32(257), dtype=np.uint8)
@@ -102,13 +104,14 @@ def _scaled_to_bytes(values: npt.NDArray[Any]) -> Pixels:
 
 
 def _opaque(image: Image.Image) -> Image.Image:
-    """Put a transparent image on white paper, or on black paper if its visible part is light."""
+    """Put a transparent image on white or black paper."""
     if image.mode != "RGBA":
         return image
     alpha = np.asarray(image.getchannel("A"))
     if alpha.min() == OPAQUE:
         return image.convert("RGB")
     grey = np.asarray(image.convert("RGB").convert("L"))
+    # The paper is black if the visible part of the image is light.
     visible = alpha > HALF
     light = bool(visible.any()) and float(grey[visible].mean()) > HALF
     paper = Image.new("RGBA", image.size, "black" if light else "white")
@@ -116,7 +119,15 @@ def _opaque(image: Image.Image) -> Image.Image:
 
 
 def _grey_if_colourless(pixels: Pixels) -> Pixels:
-    """Return one channel (H, W) if all three are equal, else `pixels`; later steps are faster on one."""
+    """Reduce grey RGB pixels to one channel.
+
+    Args:
+        pixels: uint8, (H, W) or (H, W, 3).
+
+    Returns:
+        (H, W) if the three channels are equal; otherwise `pixels`.
+    """
+    # Later steps are faster with one channel.
     if pixels.ndim == 3 and (pixels == pixels[..., :1]).all():
         return np.ascontiguousarray(pixels[..., 0])
     return pixels

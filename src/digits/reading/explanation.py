@@ -1,7 +1,10 @@
 """Draw the steps from a picture to its answer, as one figure.
 
-The figure shows from top to bottom: the picture with its marks numbered; the ink and the strokes; each mark
-as the network saw it, with its likeliest answers. A mark is a part of the picture that may be a digit.
+The figure shows from top to bottom:
+
+- the picture with its marks numbered (a mark is a candidate digit),
+- the ink and the strokes,
+- each mark as the network saw it, with its likeliest answers.
 
 Matplotlib is needed. Lengths are pixels of the figure, unless a line names another unit. `y` points
 downwards.
@@ -75,7 +78,7 @@ NumberedDigit: TypeAlias = tuple[int, Digit]  # counted from 1 in reading order
 
 
 def explain(reading: Reading, path: Path) -> None:
-    """Draw the steps of a reading and save the figure as a PNG file.
+    """Draw the steps from a picture to its answer into a PNG file.
 
     Args:
         reading: Answer that was made with `explain=True`.
@@ -93,7 +96,14 @@ def explain(reading: Reading, path: Path) -> None:
 
 
 def explain_figure(reading: Reading) -> Figure:
-    """Return the figure for a reading that was made with `explain=True`."""
+    """Draw the steps from a picture to its answer as a figure.
+
+    Args:
+        reading: Answer that was made with `explain=True`.
+
+    Returns:
+        The Matplotlib figure, not saved.
+    """
     steps = [name for name in reading.steps if name != "picture"]
     marks = [(number, digit) for number, digit in enumerate(reading.digits, 1) if digit.reason != BLANK]
     shown = _least_certain(marks)
@@ -116,12 +126,12 @@ def explain_figure(reading: Reading) -> Figure:
 
 
 def _least_certain(marks: Sequence[NumberedDigit]) -> list[NumberedDigit]:
-    """Return at most MAX_MARKS marks, those with the lowest probability, in reading order."""
+    """Return the MAX_MARKS least probable marks, in reading order."""
     return sorted(sorted(marks, key=lambda mark: mark[1].probability)[:MAX_MARKS], key=lambda mark: mark[0])
 
 
 def _title(reading: Reading) -> str:
-    """Return the title: the accepted digits, or how many they are if they do not fit."""
+    """Return the title of the figure with the accepted digits."""
     rows = reading.text.split("\n") if reading.text else []
     answer = " / ".join(rows)
     if len(answer) > MAX_TITLE:
@@ -130,7 +140,7 @@ def _title(reading: Reading) -> str:
 
 
 def _summary(reading: Reading) -> str:
-    """Return the line below the title: what was found, and why marks were not accepted."""
+    """Return the line below the title with counts and reasons."""
     marks = [digit for digit in reading.digits if digit.reason != BLANK]
     size = f"{reading.width:,} × {reading.height:,} pixels"
     if not marks:
@@ -143,12 +153,18 @@ def _summary(reading: Reading) -> str:
 
 
 def _fitted(pixels: Pixels, largest: tuple[int, int]) -> tuple[int, int]:
-    """Return width and height of a picture scaled to fit into `largest` (width, height).
+    """Scale a picture's size to fit into another size.
 
-    A large factor is rounded down to a whole number, so that all pixels become squares of equal size.
+    Args:
+        pixels: (H, W) or (H, W, 3).
+        largest: Largest width and height.
+
+    Returns:
+        Width and height with the proportions of the picture.
     """
     height, width = pixels.shape[:2]
     scale = min(largest[0] / width, largest[1] / height)
+    # A large factor becomes a whole number, so that all pixels become squares of equal size.
     scale = int(scale) if scale >= CRISP_SCALE else scale
     return max(1, round(width * scale)), max(1, round(height * scale))
 
@@ -157,7 +173,7 @@ def _fitted(pixels: Pixels, largest: tuple[int, int]) -> tuple[int, int]:
 
 
 def _draw_picture(canvas: Axes, reading: Reading, marks: Sequence[NumberedDigit], area: Area) -> None:
-    """Draw the picture with its title, and a frame with a number around each mark."""
+    """Draw the picture with a numbered frame around each mark."""
     write(canvas, MARGIN, area[1] - HEADING + TITLE_MIDDLE, "The picture, every mark numbered", weight="bold")
     _draw_pixels(canvas, reading.steps["picture"], area)
     size = SMALL_SIZE * (CROWDED_SIZE if len(reading.digits) > CROWDED else 1)
@@ -166,7 +182,14 @@ def _draw_picture(canvas: Axes, reading: Reading, marks: Sequence[NumberedDigit]
 
 
 def _draw_pixels(canvas: Axes, pixels: Pixels, area: Area, *, inverted: bool = False) -> None:
-    """Draw an image (H, W) or (H, W, 3), uint8, into an area; if `inverted`, 0 is white."""
+    """Draw an image into an area.
+
+    Args:
+        canvas: Axes of the figure.
+        pixels: uint8, (H, W) or (H, W, 3).
+        area: Where the image is drawn.
+        inverted: True to draw 0 as white.
+    """
     x, y, width, height = area
     crisp = width >= CRISP_SCALE * pixels.shape[1]
     how = Image.Resampling.NEAREST if crisp else Image.Resampling.BICUBIC
@@ -175,14 +198,20 @@ def _draw_pixels(canvas: Axes, pixels: Pixels, area: Area, *, inverted: bool = F
 
 
 def _area_of(digit: Digit, reading: Reading, area: Area) -> Area:
-    """Return the area of a digit if the whole picture is drawn into `area`."""
+    """Return the area of a digit's box in the figure.
+
+    Args:
+        digit: The digit with its box in the picture.
+        reading: The answer with the size of the picture.
+        area: Area of the whole picture in the figure.
+    """
     across, down = area[2] / reading.width, area[3] / reading.height
     x, y, width, height = digit.box
     return area[0] + x * across, area[1] + y * down, width * across, height * down
 
 
 def _draw_frame(canvas: Axes, number: int, digit: Digit, area: Area, size: float) -> None:
-    """Draw a frame around a mark, and its number of `size` points in the upper left corner."""
+    """Draw a frame and a number around a mark; `size` is in points."""
     x, y, width, height = area
     colour = BLUE if digit.accepted else VERMILLION
     style = "solid" if digit.accepted else "dashed"
@@ -193,7 +222,7 @@ def _draw_frame(canvas: Axes, number: int, digit: Digit, area: Area, size: float
 
 
 def _draw_tag(canvas: Axes, number: int, x: float, y: float, colour: str, size: float = SMALL_SIZE) -> None:
-    """Draw a white number on a coloured rectangle whose upper left corner is (x, y)."""
+    """Draw a number in a rectangle with upper left corner (x, y)."""
     height = size * PX_PER_POINT * TAG_HEIGHT
     width = len(str(number)) * size * PX_PER_POINT * DIGIT_WIDTH + TAG_PADDING
     canvas.add_patch(Rectangle((x, y), width, height, color=colour, linewidth=0, zorder=3))
@@ -202,7 +231,14 @@ def _draw_tag(canvas: Axes, number: int, x: float, y: float, colour: str, size: 
 
 
 def _draw_step(canvas: Axes, reading: Reading, name: str, area: Area) -> None:
-    """Draw the picture of a step with its title; `name` is its name in `reading.steps`."""
+    """Draw the picture of one step with its title.
+
+    Args:
+        canvas: Axes of the figure.
+        reading: The answer with the pictures of the steps.
+        name: Name of the step in `reading.steps`.
+        area: Where the picture is drawn.
+    """
     x, y = area[:2]
     titles = {
         "ink": ("Ink", f"{'lighter' if reading.light_ink else 'darker'} than the paper around it"),
@@ -219,7 +255,12 @@ def _draw_step(canvas: Axes, reading: Reading, name: str, area: Area) -> None:
 
 
 def _underline(canvas: Axes, areas: Sequence[Area]) -> None:
-    """Draw a line below the marks of a row, with a point for each mark; `areas` are from left to right."""
+    """Draw a line below the marks of one row.
+
+    Args:
+        canvas: Axes of the figure.
+        areas: Areas of the marks, from left to right.
+    """
     xs = [x + width / 2 for x, _, width, _ in areas]
     ys = [y + height + 6 for _, y, _, height in areas]
     ends = ([areas[0][0], *xs, areas[-1][0] + areas[-1][2]], [ys[0], *ys, ys[-1]])
@@ -238,11 +279,11 @@ def _height_of_marks(count: int) -> float:
 
 
 def _draw_marks(canvas: Axes, marks: Sequence[NumberedDigit], found: int, y: float) -> None:
-    """Draw each mark as the network saw it, with its likeliest answers. A single mark is drawn larger.
+    """Draw the images of the marks with their likeliest answers.
 
     Args:
         canvas: Axes of the figure.
-        marks: The marks to draw.
+        marks: The marks (candidate digits) to draw.
         found: Number of all marks in the picture.
         y: Top of the section.
     """
@@ -261,7 +302,7 @@ def _draw_marks(canvas: Axes, marks: Sequence[NumberedDigit], found: int, y: flo
 
 
 def _draw_sole_mark(canvas: Axes, number: int, digit: Digit, top: float) -> None:
-    """Draw the only mark, with all its answers on the right."""
+    """Draw the only mark large, with all its answers on the right."""
     draw_image(canvas, MARGIN, top, digit.image, SOLE_MARK_SCALE, limits=(0, 1))
     left = 2 * MARGIN + SOLE_MARK_SCALE * SIDE
     width = WIDTH - MARGIN - left
@@ -270,7 +311,16 @@ def _draw_sole_mark(canvas: Axes, number: int, digit: Digit, top: float) -> None
 
 
 def _draw_verdict(canvas: Axes, number: int, digit: Digit, x: float, y: float, width: float) -> None:
-    """Write the number of a mark, and its digit or why it was not accepted; `y` is the middle of the text."""
+    """Write the number of a mark and its digit or reason.
+
+    Args:
+        canvas: Axes of the figure.
+        number: Number of the mark.
+        digit: Answer for the mark.
+        x: Left end of the text.
+        y: Middle of the text.
+        width: Width of the text line.
+    """
     colour = BLUE if digit.accepted else VERMILLION
     _draw_tag(canvas, number, x, y - SMALL_SIZE * PX_PER_POINT * TAG_HEIGHT / 2, colour)
     words = f"read as {digit.digit}" if digit.accepted else str(digit.reason)
@@ -278,7 +328,16 @@ def _draw_verdict(canvas: Axes, number: int, digit: Digit, x: float, y: float, w
 
 
 def _draw_answers(canvas: Axes, digit: Digit, x: float, y: float, width: float, count: int) -> None:
-    """Draw a bar for each of the `count` likeliest answers, which are the digits and "no digit"."""
+    """Draw a bar for each of the likeliest answers.
+
+    Args:
+        canvas: Axes of the figure.
+        digit: Answer for the mark.
+        x: Left end of the bars.
+        y: Top of the first bar.
+        width: Width of a bar for probability 1.
+        count: Number of bars, for digits and "no digit".
+    """
     answers = [(probability, str(i)) for i, probability in enumerate(digit.probabilities)]
     answers.append((max(0.0, 1 - sum(digit.probabilities)), "no digit"))
     ranked = sorted(answers, key=lambda answer: -answer[0])[:count]

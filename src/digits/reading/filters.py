@@ -19,21 +19,24 @@ SMALL = 1e-9  # avoids division by zero where an image is constant
 
 
 def border_mean(values: npt.NDArray[Any]) -> float:
-    """Return the mean of the outermost rows and columns of an array (H, W)."""
+    """Return the mean of the outermost rows and columns.
+
+    Args:
+        values: (H, W); a corner counts twice.
+    """
     return float(np.concatenate((values[0], values[-1], values[:, 0], values[:, -1])).mean())
 
 
 def skewness(values: Array) -> float:
-    """Return the skewness of an array: positive if the values far from the median are above it.
-
-    It is the third moment about the median, divided by the cube of the standard deviation.
+    """Return the skewness of an array: its asymmetry around the median.
 
     Args:
         values: float32 of any shape.
 
     Returns:
-        A number without unit; 0 if all values are equal.
+        Positive if the most extreme values are large, negative if small; 0 if all are equal.
     """
+    # The third moment about the median, divided by the cube of the standard deviation.
     deviation = values - quantile(np.sort(values, axis=None), 0.5)
     square = deviation * deviation
     variance = float(square.mean()) - float(deviation.mean()) ** 2
@@ -42,11 +45,11 @@ def skewness(values: Array) -> float:
 
 
 def quantile(ordered: Array, share: float) -> float:
-    """Return a quantile of sorted values; equal to `np.quantile`, but faster for few values.
+    """Return a quantile of sorted values, as `np.quantile` does.
 
     Args:
-        ordered: Values (N,) in ascending order, N >= 1.
-        share: Share of the values below the quantile, in [0, 1]; 0.5 gives the median.
+        ordered: At least one value, (N,), in ascending order.
+        share: Share of values below the quantile, in [0, 1]; 0.5 for the median.
     """
     place = share * (len(ordered) - 1)
     low = int(place)
@@ -61,7 +64,7 @@ def fitted_plane(grey: Array) -> Array:
         grey: Brightness, float32 (H, W).
 
     Returns:
-        Height of the plane at each pixel, float32 (H, W).
+        Brightness of the plane at each pixel, float32 (H, W).
     """
     height, width = grey.shape
     y = np.arange(height, dtype=np.float32) - np.float32((height - 1) / 2)
@@ -73,24 +76,30 @@ def fitted_plane(grey: Array) -> Array:
 
 
 def closing(values: Pixels, window: int) -> Pixels:
-    """Fill dark details that are narrower than a window (grey closing: maximum, then minimum).
+    """Fill dark details that are narrower than a window.
 
-    A black margin is added first. Without it, paper that gets darker towards the border would be filled too.
+    This is a grey closing: a running maximum, then a running minimum.
 
     Args:
         values: Brightness, uint8 (H, W).
-        window: Side of the square in pixels, odd or even, at least 2.
+        window: Side of the square window in pixels, at least 2.
 
     Returns:
-        uint8 (H, W).
+        Brightness, uint8 (H, W).
     """
+    # Without a black margin, paper that gets darker towards the border would be filled too.
     half = window // 2
     grown = running(np.maximum, with_margin(values, half), window)
     return running(np.minimum, grown, window)[half:-half, half:-half]
 
 
 def with_margin(values: npt.NDArray[Any], width: int) -> npt.NDArray[Any]:
-    """Return the image (H, W) with `width` >= 1 pixels of value 0 added on each side."""
+    """Add a margin of zeros on each side of an image.
+
+    Args:
+        values: Any type, (H, W).
+        width: Width of the margin in pixels, at least 1.
+    """
     framed = np.zeros((values.shape[0] + 2 * width, values.shape[1] + 2 * width), values.dtype)
     framed[width:-width, width:-width] = values
     return framed
@@ -99,20 +108,21 @@ def with_margin(values: npt.NDArray[Any], width: int) -> npt.NDArray[Any]:
 def running(
     extreme: Callable[..., Any], values: npt.NDArray[Any], window: int, axes: tuple[int, ...] = (0, 1)
 ) -> npt.NDArray[Any]:
-    """Compute the maximum or minimum over a square around each pixel.
+    """Compute the maximum or minimum around each pixel.
 
-    Each pass compares the array with a shifted copy and doubles the covered length. So log2(window) passes
-    are enough. Outside the image the values of its border are repeated.
+    Outside the image, the values of its border are repeated.
 
     Args:
         extreme: `np.maximum` or `np.minimum`.
         values: Any type, (H, W).
-        window: Side of the square in pixels. An even side is increased by 1.
+        window: Side of the square in pixels; even sides grow by 1.
         axes: (0, 1) for a square, (0,) for a column, (1,) for a row.
 
     Returns:
         Same type and shape as `values`.
     """
+    # Each pass compares the array with a shifted copy and doubles the covered length. So log2(window) passes
+    # are enough.
     half = window // 2
     for axis in axes:
         values = _with_repeated_edges(values, half, half, axis)
@@ -128,7 +138,15 @@ def running(
 
 
 def _with_repeated_edges(values: npt.NDArray[Any], before: int, after: int, axis: int) -> npt.NDArray[Any]:
-    """Return `np.pad(..., mode="edge")` along one axis; np.pad itself is five times slower."""
+    """Repeat the first and last values of an array along one axis.
+
+    Args:
+        values: Any type, (H, W).
+        before: Number of copies of the first row or column.
+        after: Number of copies of the last row or column.
+        axis: 0 for rows, 1 for columns.
+    """
+    # np.pad(..., mode="edge") does the same but is five times slower.
     first, last = (values[:1], values[-1:]) if axis == 0 else (values[:, :1], values[:, -1:])
     return np.concatenate((first.repeat(before, axis), values, last.repeat(after, axis)), axis)
 
@@ -136,7 +154,7 @@ def _with_repeated_edges(values: npt.NDArray[Any], before: int, after: int, axis
 def smooth(values: Array, window: int) -> Array:
     """Compute the mean over a square around each pixel.
 
-    Outside the image the values of its border are repeated.
+    Outside the image, the values of its border are repeated.
 
     Args:
         values: float32 (H, W).
@@ -159,12 +177,14 @@ def smooth(values: Array, window: int) -> Array:
 def block_maxima(values: Array, block: int) -> Array:
     """Return the maximum of each square block of an image.
 
+    Rows and columns that do not fill a block are left out.
+
     Args:
         values: float32 (H, W).
-        block: Side of a block in pixels. Rows and columns that do not fill a block are left out.
+        block: Side of a block in pixels.
 
     Returns:
-        Maxima (blocks,). If `block` is 1 or the image is smaller than a block: all pixels (H * W,).
+        Maxima (blocks,); all pixels (H * W,) if no block fits.
     """
     if min(block, *values.shape) < max(block, 2):
         return values.ravel()
@@ -174,15 +194,17 @@ def block_maxima(values: Array, block: int) -> Array:
 
 
 def otsu(values: Array) -> float:
-    """Return the threshold that splits values into two classes with the smallest variance within each class.
+    """Find a threshold that separates low and high values.
 
-    Source: Otsu 1979, "A threshold selection method from gray-level histograms".
+    The values within each group differ as little as possible.
 
     Args:
         values: float32 of any shape, all >= 0.
 
     Returns:
-        The threshold, exact to 1/128 of the largest value; 0 if no value is above 0.
+        The threshold, exact to 1/128 of the largest value; 0 if all are 0.
+
+    Source: Otsu 1979, "A threshold selection method from gray-level histograms".
     """
     largest = float(values.max(initial=0.0))
     if largest <= 0:

@@ -9,8 +9,8 @@
 5. segmentation: Join components to characters, find rows, cut touching digits apart.
 6. mnist_form: Make an image of 28 x 28 pixels from each digit.
 
-Many limits in these modules were chosen on the development pictures, a set of photos that is used only for
-such choices: docs/photos.md.
+A component is a connected piece of ink. Many limits in these modules were chosen on the development pictures,
+a set of photos that is used only for such choices: docs/photos.md.
 """
 
 import math
@@ -39,19 +39,18 @@ from digits.reading.single_digit import components_of_single_digit
 def find(
     picture: Picture, *, single: bool = False, classify: Classify | None = None, explain: bool = False
 ) -> PictureMarks:
-    """Find the digits of a picture and return them as marks in reading order.
+    """Find the marks (candidate digits) of a picture.
 
     Args:
-        picture: Upright picture, as `image_files.open_picture` returns it.
-        single: If True, the picture holds at most one digit, and exactly one mark is returned. This mark is
-            `blank` if there is no ink.
-        classify: Function from images (N, 28, 28) in [0, 1] to probabilities (N, 10). It helps to decide
-            where touching digits are cut. A row may have a sum below 1; the rest is "no digit". If None,
-            only the shape of the ink decides.
-        explain: If True, keep pictures of the steps "picture", "ink" and "strokes".
+        picture: Upright picture from `image_files.open_picture`.
+        single: True if the picture holds at most one digit.
+        classify: Function from images (N, 28, 28) in [0, 1] to probabilities (N, 10). It helps to cut
+            touching digits apart. If None, only the shape decides.
+        explain: True to keep pictures of the steps "picture", "ink" and "strokes".
 
     Returns:
-        The marks. A mark has probabilities if `classify` was called for it.
+        The marks in reading order. With `single`, exactly one mark; it is `blank` without ink. Marks have
+        probabilities only if they were classified.
     """
     ready = as_mnist_image(picture.pixels)
     if ready is not None:
@@ -83,7 +82,7 @@ def _ready_made(image: Array, picture: Picture, *, explain: bool) -> PictureMark
     Args:
         image: float32 (28, 28) in [0, 1].
         picture: The same picture as it was opened.
-        explain: If True, keep the picture as a step.
+        explain: True to keep the picture as a step.
     """
     top, bottom, left, right = extent(picture.pixels > 0)
     mark = Mark(image, (left, top, right - left, bottom - top))
@@ -92,19 +91,16 @@ def _ready_made(image: Array, picture: Picture, *, explain: bool) -> PictureMark
 
 
 def _ink_of_page(contrast: Array, *, single: bool) -> tuple[Ink, Ink]:
-    """Return the ink of a page, before and after ruled lines are removed.
-
-    Tables and edges of sheets are removed from both. Nothing is removed from a picture of at most TINY
-    pixels, because such a picture shows neither.
+    """Compute the ink of a page with and without ruled lines.
 
     Args:
         contrast: Contrast with the paper, float32 (H, W) in [0, 1].
-        single: If True, the picture holds at most one digit.
+        single: True if the picture holds at most one digit.
 
     Returns:
-        The ink with ruled lines, and the ink without them.
+        The ink with ruled lines, then the ink without them.
     """
-    if max(contrast.shape) <= TINY:
+    if max(contrast.shape) <= TINY:  # such a picture shows no tables and no ruled lines
         ink = ink_from_contrast(contrast)
         return ink, ink
     ink = without_page_edges(contrast if single else contrast_without_ruled_lines(contrast))
@@ -112,17 +108,29 @@ def _ink_of_page(contrast: Array, *, single: bool) -> tuple[Ink, Ink]:
 
 
 def _writing(ink: Ink, *, single: bool) -> list[Component]:
-    """Return the connected components of the ink that are writing; if `single`, those of the only digit."""
+    """Return the connected components that are writing.
+
+    Args:
+        ink: Ink of the page.
+        single: True to return only the components of the only digit.
+    """
     shape = ink.mask.shape
     components = without_noise(connected_components(ink.mask), shape)
     return components_of_single_digit(components, ink) if single else without_clutter(components, shape)
 
 
 def _digit_on_card(components: list[Component], picture: Picture, *, explain: bool) -> PictureMarks | None:
-    """Return the only digit of a picture if it lies on a small sheet; None if there is no such sheet.
+    """Find the only digit on a card (a small sheet on something darker).
 
-    The sheet is lighter than what it lies on, so it was itself found as a component of ink.
+    Args:
+        components: Components that were chosen as the only digit.
+        picture: The whole picture.
+        explain: True to keep pictures of the steps.
+
+    Returns:
+        The digit; None if there is no card with writing.
     """
+    # The sheet is lighter than what it lies on, so it was itself found as a component of ink.
     card = card_among(components, picture)
     if card is None:
         return None
@@ -130,14 +138,21 @@ def _digit_on_card(components: list[Component], picture: Picture, *, explain: bo
 
 
 def _one_row(page: ScaledPage) -> list[list[Candidate]]:
-    """Return one row with one digit, which is the union of all components; no row if there are none."""
+    """Return one row with all components as one digit."""
     if not page.components:
         return []
     return [[candidate_of(union(page.components), page.strength)]]
 
 
 def _mark(digit: Candidate, row: int, page: ScaledPage, picture: Picture) -> Mark:
-    """Return the mark of a digit, with its box converted from pixels of the page to pixels of the picture."""
+    """Create the mark of a digit that was found on the scaled page.
+
+    Args:
+        digit: The digit with its box on the scaled page.
+        row: Number of its line of writing, from 0.
+        page: The scaled page.
+        picture: The picture; the box is converted to its pixels.
+    """
     high, wide = page.strength.shape[0] / picture.height, page.strength.shape[1] / picture.width
     c = digit.component
     left, top = int(c.left / wide), int(c.top / high)
@@ -148,7 +163,7 @@ def _mark(digit: Candidate, row: int, page: ScaledPage, picture: Picture) -> Mar
 
 
 def _blank_mark(picture: Picture) -> Mark:
-    """Return the mark of a picture without ink: a black image whose box is the whole picture."""
+    """Create the mark of a picture without ink."""
     whole = (0, 0, picture.width, picture.height)
     return Mark(np.zeros((SIDE, SIDE), np.float32), whole, blank=True)
 

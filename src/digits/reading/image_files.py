@@ -1,7 +1,7 @@
-"""Open a picture from a file, bytes, a Pillow image or an array, if it is not too large.
+"""Open a picture from a file, bytes, a Pillow image or an array.
 
-Files may come from strangers. Therefore the size in the header is checked before any pixel is decoded, and
-only decoders of common formats are used. Every error of a decoder becomes a PhotoError.
+Files may come from strangers. So the size in the header is checked before any pixel is decoded, and only
+decoders of common formats are used. Every error of a decoder becomes a PhotoError.
 """
 
 import functools
@@ -30,7 +30,7 @@ MILLION = 1_000_000
 
 @dataclass(frozen=True)
 class PictureLimits:
-    """Size limits for pictures; they are checked before a picture is decoded."""
+    """Size limits for pictures, checked before a picture is decoded."""
 
     file_bytes: int = 10 * MILLION
     """Largest size of the file in bytes."""
@@ -44,17 +44,19 @@ def open_picture(source: Source, limits: PictureLimits | None = None, *, name: s
     """Open a picture and turn it upright.
 
     Args:
-        source: Path, bytes of a file, Pillow image (it is not changed), or array. An array is (H, W) grey,
-            (H, W, 3) RGB or (H, W, 4) RGBA, and uint8, bool, or float in [0, 1].
-        limits: Largest picture that is allowed. The default is `PictureLimits()`.
-        name: Name for error messages, used if the source is not a path.
+        source: Path, bytes of a file, Pillow image, or array. An array is (H, W) grey, (H, W, 3) RGB or
+            (H, W, 4) RGBA. Its values are uint8, bool, or float in [0, 1].
+        limits: Largest picture that is allowed; default `PictureLimits()`.
+        name: Name for error messages, if the source is not a path.
 
     Returns:
-        The upright, opaque picture, with a longer side of at most `decoding.WORKING_SIDE` pixels.
+        The upright, opaque picture; longer side at most `decoding.WORKING_SIDE` pixels.
 
     Raises:
-        PhotoError: `kind` is "format" if the source is not a readable picture of a known format, "limit" if
-            it is too large, "damaged" if its pixels cannot be decoded.
+        PhotoError: with one of these values of `kind`:
+            "format": the source is unreadable or has an unknown format,
+            "limit": the picture is too large,
+            "damaged": its pixels cannot be decoded.
     """
     limits = limits or PictureLimits()
     if isinstance(source, np.ndarray):
@@ -66,17 +68,22 @@ def open_picture(source: Source, limits: PictureLimits | None = None, *, name: s
 
 
 def files_in(paths: Iterable[Path]) -> Iterator[Path]:
-    """Yield each path, and for a folder the files in it, sorted by name.
+    """List the files in folders, sorted by name.
 
-    Files in subfolders and hidden files are left out. A folder is yielded itself if it has no files or cannot
-    be listed; then opening it raises the error.
+    Subfolders and hidden files are left out.
+
+    Args:
+        paths: Files and folders.
+
+    Yields:
+        Each file. An empty or unreadable folder is yielded itself.
     """
     for path in paths:
         yield from _listed(path) or [path]
 
 
 def _listed(path: Path) -> list[Path]:
-    """Return the files in a folder, sorted by name; none if the path is not a folder that can be listed."""
+    """Return the files in a folder by name; none if unreadable."""
     try:
         with os.scandir(path) as entries:
             names = [entry.name for entry in entries if entry.name[0] != "." and not _is_folder(entry)]
@@ -116,17 +123,25 @@ def _content(source: "str | os.PathLike[str] | bytes", limits: PictureLimits, na
 
 
 def _read(path: Path, most: int, name: str) -> tuple[bytes, int]:
-    """Return the bytes of a regular file and its size in bytes; no bytes if it has more than `most`.
+    """Read a regular file.
+
+    Args:
+        path: The file.
+        most: Largest size in bytes that is read.
+        name: Name for error messages.
+
+    Returns:
+        Its bytes and its size. A larger file gives no bytes.
 
     Raises:
-        PhotoError: if the path is not a readable regular file. Pipes and devices are refused because they
-            may never end.
+        PhotoError: if the path is not a readable regular file.
     """
     try:
         about = path.stat()
         if stat.S_ISDIR(about.st_mode):
             os.scandir(path).close()  # raises a better error if the folder cannot be listed
             raise PhotoError(f"{name} is a folder without pictures; name a picture file", kind="format")
+        # Pipes and devices are refused, because they may never end.
         if not stat.S_ISREG(about.st_mode):
             raise PhotoError(f"{name} is not a regular file; name a picture file", kind="format")
         if about.st_size > most:
@@ -140,7 +155,11 @@ def _read(path: Path, most: int, name: str) -> tuple[bytes, int]:
 
 
 def _from_bytes(content: bytes, limits: PictureLimits, name: str) -> Picture:
-    """Decode the bytes of a file; `name` appears in error messages."""
+    """Decode the bytes of a file.
+
+    Raises:
+        PhotoError: if they are no picture, too large or damaged.
+    """
     _allow_heif()
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # Pillow warns of unusual metadata, which is not used here
@@ -161,7 +180,8 @@ def _from_bytes(content: bytes, limits: PictureLimits, name: str) -> Picture:
 def _checked(image: Image.Image, limits: PictureLimits, name: str, *, may_change: bool) -> Picture:
     """Check the size of an opened image, then decode it.
 
-    If `may_change`, decoding may change `image` itself, which is faster.
+    Raises:
+        PhotoError: if the image is too large or damaged.
     """
     _check_size(image.size, limits, name)
     try:
@@ -201,7 +221,7 @@ def _damaged(name: str, error: Exception) -> PhotoError:
 
 
 def _check_size(size: tuple[int, int], limits: PictureLimits, name: str) -> None:
-    """Raise PhotoError if a side of `size` (width, height) is 0 or above the limits."""
+    """Raise PhotoError if `size` (width, height) is empty or too large."""
     width, height = size
     if width * height > limits.pixels or max(size) > limits.side:
         raise _too_large(name, f"{width:,} x {height:,}", limits)

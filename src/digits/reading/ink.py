@@ -1,4 +1,4 @@
-"""Separate ink from paper in an image of contrasts, and measure the stroke width.
+"""Separate ink from paper and measure the stroke width.
 
 The contrast of a pixel is the fraction of the paper's light that is missing: 0 on paper, 1 for black ink. The
 ink strength is the contrast scaled so that 1 is the pen at full strength.
@@ -14,7 +14,7 @@ FAINTEST_INK = 0.035  # contrast of a hard pencil; noise of JPEG is weaker (deve
 NOISE_RATIO = 1.8  # smallest ratio of full ink to paper; noise has a smaller one (development pictures)
 BLOCKS = 96  # number of blocks along the longer side; a pen stroke crosses many of them
 FULL_INK_QUANTILE = 0.9  # of blocks with ink: full ink; 0.7 read fewer cheques: docs/log.md, 2026-11-26
-PAPER_QUANTILE = 0.5  # of blocks without ink: typical contrast of paper
+PAPER_QUANTILE = 0.5  # of blocks without ink: median contrast of paper
 HIGHEST_PAPER = 0.5  # ink begins at this share of full ink or below (development pictures)
 INK_THRESHOLD = 0.4  # ink strength above which a pixel is ink; 0.3 and 0.5 are worse: docs/log.md, 2026-11-26
 
@@ -24,7 +24,7 @@ class Ink:
     """The ink at each pixel of a page.
 
     Attributes:
-        strength: Ink strength, float32 (H, W) in [0, 1]: 0 on paper, 1 for the pen at full strength.
+        strength: float32 (H, W) in [0, 1]: 0 on paper, 1 for full ink.
         mask: bool (H, W), True for pixels that count as ink.
     """
 
@@ -33,10 +33,10 @@ class Ink:
 
 
 def ink_from_contrast(contrast: Array) -> Ink:
-    """Compute the ink of a page.
+    """Compute the ink of a page from its contrast.
 
     Args:
-        contrast: float32 (H, W) in [0, 1].
+        contrast: Contrast with the paper, float32 (H, W) in [0, 1].
 
     Returns:
         The ink. It is empty if the page shows only noise.
@@ -51,17 +51,17 @@ def ink_from_contrast(contrast: Array) -> Ink:
 
 
 def ink_levels(contrast: Array) -> tuple[float, float]:
-    """Find the two contrasts where ink begins and where ink is at full strength.
+    """Find the contrast where ink begins and the contrast of full ink.
 
-    Otsu's threshold separates blocks with ink from blocks without. It is applied to the maxima of small
-    blocks, because writing covers only a small part of a page.
+    The page is divided into blocks. A threshold separates blocks with ink from the others.
 
     Args:
-        contrast: float32 (H, W) in [0, 1].
+        contrast: Contrast with the paper, float32 (H, W) in [0, 1].
 
     Returns:
-        Contrast where ink begins and contrast of full ink; (0, 0) if the page has no ink.
+        Both contrasts in [0, 1]; (0, 0) if the page has no ink.
     """
+    # Writing covers only a small part of a page. With block maxima it covers more of the values.
     peaks = np.sort(block_maxima(contrast, max(1, max(contrast.shape) // BLOCKS)))
     split = int(np.searchsorted(peaks, otsu(peaks), side="right"))
     if split in (0, peaks.size):
@@ -76,8 +76,7 @@ def ink_levels(contrast: Array) -> tuple[float, float]:
 def stroke_width(ink: Array) -> float:
     """Measure the mean width of the strokes in pixels.
 
-    A long stroke has the width 2 * area / length of its outline. The length is computed as the total
-    variation of the image (coarea formula), which hardly changes if the image is blurred.
+    Thick strokes have much ink and a short outline.
 
     Args:
         ink: Ink strength, float32 (H, W) in [0, 1].
@@ -85,6 +84,8 @@ def stroke_width(ink: Array) -> float:
     Returns:
         Width in pixels; 0 if there is no ink.
     """
+    # The width is 2 * area / length of the outline. The length is the total variation of the image: the sum of
+    # its gradients' lengths (coarea formula). Blur hardly changes it.
     padded = with_margin(ink, 1)
     down, across = padded[1:, :-1] - padded[:-1, :-1], padded[:-1, 1:] - padded[:-1, :-1]
     down *= down

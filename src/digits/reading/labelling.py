@@ -1,8 +1,7 @@
 """Label the connected components of a mask.
 
-A run is an unbroken sequence of ink pixels in one row. The runs are the nodes of a graph. An edge joins two
-runs that touch in neighbouring rows. The connected parts of the graph are the components. This is faster than
-working on single pixels, because a mask has far fewer runs than pixels.
+A run is an unbroken sequence of ink pixels in one row. Two runs are linked if they touch in neighbouring
+rows. Linked runs form a component. A mask has far fewer runs than pixels, so this is fast.
 """
 
 from typing import TypeAlias
@@ -20,11 +19,11 @@ def label(mask: Mask, *, diagonal: bool = True) -> tuple[npt.NDArray[np.int32], 
 
     Args:
         mask: bool (H, W).
-        diagonal: If True, a pixel is connected with its 8 neighbours, otherwise with 4.
+        diagonal: True to connect a pixel with 8 neighbours, False with 4.
 
     Returns:
-        Labels, int32 (H, W), and the number n of components. A label is 0 outside the mask and 1..n
-        inside. Components are numbered in the order of their first pixel.
+        Labels, int32 (H, W), and the number n of components. A label is 0 outside the mask and 1..n inside,
+        in the order of the first pixels.
     """
     starts, ends = _runs(mask)
     components, count = _components(starts, ends, mask.shape[1] + 2, diagonal=diagonal)
@@ -32,14 +31,16 @@ def label(mask: Mask, *, diagonal: bool = True) -> tuple[npt.NDArray[np.int32], 
 
 
 def label_with_boxes(mask: Mask) -> tuple[npt.NDArray[np.int32], tuple[Integers, ...]]:
-    """Label the components of a mask (8 neighbours) and return their boxes.
+    """Label the components of a mask and return their boxes.
+
+    A pixel is connected with its 8 neighbours.
 
     Args:
         mask: bool (H, W).
 
     Returns:
-        Labels, int32 (H, W), as from `label`; and four arrays (n,) of top, left, bottom and right in pixels.
-        Bottom and right are exclusive.
+        Labels, int32 (H, W), as from `label`. Then top, left, bottom and right of the boxes in pixels, four
+        arrays (n,); bottom and right are exclusive.
     """
     starts, ends = _runs(mask)
     components, count = _components(starts, ends, mask.shape[1] + 2, diagonal=True)
@@ -48,16 +49,16 @@ def label_with_boxes(mask: Mask) -> tuple[npt.NDArray[np.int32], tuple[Integers,
 
 
 def _runs(mask: Mask) -> tuple[Integers, Integers]:
-    """Find the runs of a mask.
-
-    The mask is padded with one empty column on each side, so that no run continues in the next row.
+    """Find the runs of ink in the rows of a mask.
 
     Args:
         mask: bool (H, W).
 
     Returns:
-        Start and end (exclusive) of each run, two arrays (runs,) of positions in the flattened padded mask.
+        Start and exclusive end of each run, (runs,), as positions in the flattened mask. Before, the mask
+        gets an empty column on each side.
     """
+    # With an empty column on each side, no run continues in the next row.
     padded = np.zeros((mask.shape[0], mask.shape[1] + 2), bool)
     padded[:, 1:-1] = mask
     flat = padded.ravel()
@@ -66,16 +67,16 @@ def _runs(mask: Mask) -> tuple[Integers, Integers]:
 
 
 def _components(starts: Integers, ends: Integers, stride: int, *, diagonal: bool) -> tuple[Integers, int]:
-    """Number the components and find the component of each run.
+    """Find the component of each run.
 
     Args:
         starts: Starts of the runs, (runs,), from `_runs`.
         ends: Ends of the runs, (runs,), from `_runs`.
-        stride: Length of a row of the padded mask.
-        diagonal: Whether runs that touch only at a corner are connected.
+        stride: Length of a row in pixels, with the two added columns.
+        diagonal: True if runs that touch only at a corner are connected.
 
     Returns:
-        Component of each run, (runs,), counted from 0, and the number of components.
+        Component of each run, (runs,), counted from 0; and the number of components.
     """
     first = np.searchsorted(ends, starts + stride, side="left" if diagonal else "right")
     last = np.searchsorted(starts, ends + stride, side="right" if diagonal else "left")
@@ -88,10 +89,7 @@ def _components(starts: Integers, ends: Integers, stride: int, *, diagonal: bool
 
 
 def _smallest_connected(nodes: int, left: Integers, right: Integers) -> Integers:
-    """Return for each node of a graph the smallest node that is connected with it.
-
-    Each node points to a smaller connected node, and the pointers are shortened until nothing changes
-    (pointer jumping).
+    """Find the smallest connected node for each node of a graph.
 
     Args:
         nodes: Number of nodes.
@@ -99,8 +97,9 @@ def _smallest_connected(nodes: int, left: Integers, right: Integers) -> Integers
         right: Second node of each edge, (edges,).
 
     Returns:
-        (nodes,), each value the smallest connected node.
+        The smallest connected node of each node, (nodes,).
     """
+    # Each node points to a smaller connected node. The pointers are shortened until nothing changes.
     root = np.arange(nodes)
     while True:
         a, b = root[left], root[right]
@@ -113,7 +112,7 @@ def _smallest_connected(nodes: int, left: Integers, right: Integers) -> Integers
 
 
 def _label_image(mask: Mask, starts: Integers, ends: Integers, components: Integers) -> npt.NDArray[np.int32]:
-    """Return labels (H, W): 0 outside the mask, the component of the run plus 1 inside."""
+    """Return labels (H, W): 0 outside the mask, component + 1 inside."""
     image = np.zeros(mask.shape, np.int32)
     image[mask] = np.repeat(components + 1, ends - starts)
     return image
@@ -122,10 +121,17 @@ def _label_image(mask: Mask, starts: Integers, ends: Integers, components: Integ
 def _boxes(
     starts: Integers, ends: Integers, components: Integers, count: int, shape: tuple[int, ...]
 ) -> tuple[Integers, ...]:
-    """Return the boxes of the components of a mask of `shape` (H, W).
+    """Compute the boxes of the components.
+
+    Args:
+        starts: Starts of the runs, (runs,), from `_runs`.
+        ends: Ends of the runs, (runs,), from `_runs`.
+        components: Component of each run, (runs,), from `_components`.
+        count: Number of components.
+        shape: (H, W) of the mask.
 
     Returns:
-        Four arrays (count,) of top, left, bottom and right in pixels; bottom and right are exclusive.
+        Top, left, bottom, right in pixels, four arrays (count,); bottom and right are exclusive.
     """
     row, start = np.divmod(starts, shape[1] + 2)
     top, left = (np.full(count, n) for n in shape)

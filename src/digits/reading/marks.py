@@ -1,4 +1,4 @@
-"""Store the marks of a picture. A mark is a part of the picture that may be a digit."""
+"""Store the marks of a picture. A mark is a candidate digit: a part of the picture that may be a digit."""
 
 from dataclasses import dataclass, field
 from typing import TypeAlias
@@ -14,14 +14,14 @@ Probabilities: TypeAlias = npt.NDArray[np.floating]  # (10,) or (N, 10); 1 - sum
 
 @dataclass(frozen=True)
 class Mark:
-    """A part of a picture that may be a digit, as an image in MNIST's form.
+    """A mark (a candidate digit) as an image in MNIST's form.
 
     Attributes:
         image: float32 (28, 28) in [0, 1], white on black.
-        box: Where the mark lies in the picture.
+        box: Box of the mark in the picture.
         row: Number of the line of writing, counted from 0 at the top.
-        blank: True if the picture has no ink. Then the image is black and the box is the whole picture.
-        probabilities: Probabilities (10,) of the digits; None if the mark is not classified yet.
+        blank: True if the picture has no ink; then the image is black.
+        probabilities: Probabilities (10,) of the digits; None before classification.
     """
 
     image: Array
@@ -33,14 +33,14 @@ class Mark:
 
 @dataclass(frozen=True)
 class PictureMarks:
-    """All marks of a picture, in reading order.
+    """All marks (candidate digits) of a picture, in reading order.
 
     Attributes:
         width: Width of the upright picture in pixels.
         height: Height of the upright picture in pixels.
         marks: The marks.
         light_ink: True if the ink is lighter than the paper.
-        steps: Pictures of the steps, uint8 (H, W) or (H, W, 3), by name; empty unless `explain` was set.
+        steps: Pictures of the steps by name, uint8 (H, W) or (H, W, 3); empty without `explain`.
     """
 
     width: int

@@ -1,6 +1,6 @@
 """Bring a character into MNIST's form: a box of 20 pixels, MNIST's stroke width, centred by mass.
 
-`mnist_form` crops the ink, scales it to the box, changes the stroke width if it is unusual, and places the
+`mnist_form` crops the ink and scales it to the box. Then it corrects an unusual stroke width and places the
 result in an image of 28 x 28 pixels.
 """
 
@@ -45,7 +45,7 @@ MATRIX_SIDE = 64  # px; up to this side two matrix products scale an image faste
 def as_mnist_image(pixels: Pixels) -> Array | None:
     """Convert a picture that is already in MNIST's form to float.
 
-    MNIST's form means: 28 x 28 pixels, white on black, a box of 20 pixels, centred by mass.
+    MNIST's form is 28 x 28 pixels, white on black. The digit fills 20 pixels and is centred by mass.
 
     Args:
         pixels: uint8, (H, W) grey or (H, W, 3) RGB.
@@ -69,13 +69,14 @@ def as_mnist_image(pixels: Pixels) -> Array | None:
 def cut_out(strength: Array, component: Component) -> Array:
     """Cut the ink of one component out of its page.
 
+    The ink of other components becomes 0.
+
     Args:
         strength: Ink strength of the page, float32 (H, W) in [0, 1].
         component: The component.
 
     Returns:
-        float32, in the size of its box plus CUT_MARGIN pixels on each side, for the soft edges of
-        strokes. The ink of other components is 0.
+        float32, size of the component's box plus CUT_MARGIN pixels on each side.
     """
     margin = CUT_MARGIN
     window = LARGE_WINDOW if component.size > LARGE else SMALL_WINDOW
@@ -95,7 +96,7 @@ def mnist_form(ink: Array) -> Array:
         ink: Ink strength, float32 (H, W) in [0, 1].
 
     Returns:
-        float32 (28, 28) in [0, 1], white on black; all 0 if there is no visible ink.
+        float32 (28, 28) in [0, 1], white on black; 0 without visible ink.
     """
     ink = _visible_part(ink)
     if not ink.size:
@@ -109,7 +110,14 @@ def mnist_form(ink: Array) -> Array:
 
 
 def _visible_part(ink: Array) -> Array:
-    """Crop an image (H, W) to the box of its visible ink; return an array (0, 0) if there is none."""
+    """Crop an image (H, W) to its visible ink.
+
+    Args:
+        ink: Ink strength, float32 (H, W).
+
+    Returns:
+        The part inside the box of the ink; (0, 0) if there is none.
+    """
     visible = ink > VISIBLE
     if not visible.any():
         return ink[:0, :0]
@@ -127,10 +135,10 @@ def scaled(ink: Array, scale: float) -> Array:
 
     Args:
         ink: float32 (H, W) in [0, 1].
-        scale: Factor for both sides; the new sides are rounded and at least 1 pixel.
+        scale: Factor for both sides, which are rounded to whole pixels.
 
     Returns:
-        float32 in [0, 1].
+        float32 in [0, 1], at least (1, 1).
     """
     height, width = (max(1, round(n * scale)) for n in ink.shape)
     if max(ink.shape) <= MATRIX_SIDE:
@@ -142,25 +150,26 @@ def scaled(ink: Array, scale: float) -> Array:
 
 @functools.lru_cache(maxsize=512)  # at most 10 MB
 def _resampling(before: int, after: int) -> Array:
-    """Return the weights (before, after) of each old pixel for each new pixel, as Pillow computes them."""
+    """Return Pillow's bicubic weights (before, after) from old to new pixels."""
     identity = Image.fromarray(np.eye(before, dtype=np.float32))
     return np.asarray(identity.resize((after, before), Image.Resampling.BICUBIC))
 
 
 def _with_stroke_width_of_mnist(ink: Array, width: float) -> Array:
-    """Make strokes thicker or thinner until they are as wide as MNIST's.
+    """Make strokes as wide as MNIST's.
 
     Args:
         ink: Ink strength, float32 (H, W) in [0, 1].
-        width: Stroke width in pixels after scaling to the box of 20 pixels.
+        width: Stroke width in pixels, measured in the 20-pixel box.
 
     Returns:
-        float32 in [0, 1], with a longer side of about 80 pixels and margins.
+        float32 in [0, 1], longer side about 80 pixels plus margins.
     """
     fine = scaled(ink, FINE * BOX / max(ink.shape))
     if width < MIN_STROKE_WIDTH:
         fine = with_margin(fine, FINE_MARGIN)
         for i in range(round(STEPS_PER_PIXEL * (MIN_STROKE_WIDTH - width))):
+            # Crosses and squares in turn approximate a circle by an octagon.
             fine = _dilated_or_eroded(fine, np.maximum, square=i % 2 == 1)
     else:
         for i in range(min(MAX_THINNING, round(STEPS_PER_PIXEL * (width - MAX_STROKE_WIDTH)))):
@@ -169,9 +178,15 @@ def _with_stroke_width_of_mnist(ink: Array, width: float) -> Array:
 
 
 def _dilated_or_eroded(ink: Array, extreme: Callable[..., Array], *, square: bool) -> Array:
-    """Dilate (`np.maximum`) or erode (`np.minimum`) the ink by one pixel, with a 3 x 3 square or a cross.
+    """Grow or shrink the ink by one pixel on each side.
 
-    The caller alternates crosses and squares, because together they approximate a circle by an octagon.
+    Args:
+        ink: float32 (H, W).
+        extreme: `np.maximum` to grow, `np.minimum` to shrink.
+        square: True for a 3 x 3 square, False for a cross.
+
+    Returns:
+        float32 (H, W).
     """
     if square:
         return np.asarray(running(extreme, ink, 3))
@@ -179,7 +194,11 @@ def _dilated_or_eroded(ink: Array, extreme: Callable[..., Array], *, square: boo
 
 
 def centre_of_mass(ink: Array) -> tuple[float, float]:
-    """Return the centre of mass (y, x) in pixels of an image (H, W) that has some ink."""
+    """Return the centre of mass (y, x) of an image in pixels.
+
+    Args:
+        ink: float (H, W), with at least one pixel above 0.
+    """
     total = float(ink.sum())
     y = float(ink.sum(1) @ np.arange(ink.shape[0])) / total
     x = float(ink.sum(0) @ np.arange(ink.shape[1])) / total
@@ -187,7 +206,7 @@ def centre_of_mass(ink: Array) -> tuple[float, float]:
 
 
 def _centred(boxed: Array) -> Array:
-    """Place an image of at most 20 x 20 pixels in one of 28 x 28, with its centre of mass in the middle."""
+    """Place an image of at most (20, 20) in one of (28, 28), centred by mass."""
     y, x = centre_of_mass(boxed)
     top = min(max(round((SIDE - 1) / 2 - y + 0.0), 0), SIDE - boxed.shape[0])
     left = min(max(round((SIDE - 1) / 2 - x + 0.0), 0), SIDE - boxed.shape[1])

@@ -22,7 +22,7 @@ class PredictOptions:
     model: str = "cnn"
     """Name of a bundled network (cnn, mlp), the folder of a training run, or a model file."""
     threshold: float = THRESHOLD
-    """Accept a digit with at least this probability, 0 to 1. Within a number less is enough."""
+    """Accept a digit with at least this probability, 0 to 1. Digits inside a number need less."""
     explain: Path | None = None
     """Draw the steps from the picture to the answer into this PNG file; only for a single picture."""
 

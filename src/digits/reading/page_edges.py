@@ -1,8 +1,7 @@
 """Remove tables, carpets and fingers that reach into the picture from its border.
 
-They are often much darker than a pen. Next to them, faint writing looks like paper. Therefore they are
-removed first, and then ink and paper are separated a second time. All limits were chosen by eye on the
-development pictures.
+They are often much darker than a pen, so faint writing beside them looks like paper. After they are removed,
+ink and paper are separated again. All limits were chosen by eye on the development pictures.
 """
 
 from collections.abc import Sequence
@@ -22,21 +21,20 @@ SMALLEST_WRITING = 0.1  # of the picture's shorter side; a smaller component is 
 
 
 def without_page_edges(contrast: Array) -> Ink:
-    """Compute the ink of a page without things that reach into the picture from its border.
+    """Compute the ink of a page without things on its border.
 
-    Edges and frames are removed first. If this leaves no writing, or if there are none, other ink that enters
-    from outside, such as a finger, is removed. This second removal is kept only if it shows writing that was
-    hidden.
+    Tables, carpets and fingers reach in from the border.
 
     Args:
         contrast: Contrast with the paper, float32 (H, W) in [0, 1].
 
     Returns:
-        The ink. Nothing is removed if no writing would remain.
+        The ink; nothing is removed if no writing would remain.
     """
     ink = ink_from_contrast(contrast)
     shape = ink.mask.shape
     components = connected_components(ink.mask)
+    # First remove edges and frames. If this leaves no writing, try all ink that enters from outside.
     rim = [c for c in components if is_edge(c, shape) or is_outline(c, shape)]
     again = _ink_without(contrast, rim)
     if again is not None:
@@ -44,7 +42,7 @@ def without_page_edges(contrast: Array) -> Ink:
     again = _ink_without(contrast, [c for c in components if enters_from_outside(c, shape)])
     if again is None:
         return ink
-    # A finger may have hidden the writing. Then the ink that is found now counted as paper before.
+    # Keep this second removal only if it shows hidden writing: ink that counted as paper before.
     was_hidden = float(ink.strength[again.mask].mean()) < INK_THRESHOLD
     return again if was_hidden else ink
 
@@ -53,8 +51,8 @@ def _ink_without(contrast: Array, removed: Sequence[Component]) -> Ink | None:
     """Compute the ink of a page after some components are removed.
 
     Args:
-        contrast: float32 (H, W) in [0, 1].
-        removed: Components that are removed, with a margin.
+        contrast: Contrast with the paper, float32 (H, W) in [0, 1].
+        removed: Components to remove, with a margin around them.
 
     Returns:
         The ink; None if `removed` is empty or no writing remains.
@@ -73,5 +71,5 @@ def _ink_without(contrast: Array, removed: Sequence[Component]) -> Ink | None:
 
 
 def _lies_within(c: Component, area: Mask) -> bool:
-    """Return True if most of the component's ink lies in `area`, a mask (H, W) of the page."""
+    """Check if most of a component's ink lies in the mask `area` (H, W)."""
     return float(area[c.rows_and_columns][c.mask].mean()) > MOSTLY

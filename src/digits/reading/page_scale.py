@@ -1,11 +1,11 @@
-"""Scale a page so that its characters are about 80 pixels high."""
+"""Make the characters of a page smaller if they are higher than about 80 pixels."""
 
 from dataclasses import dataclass
 
 import numpy as np
 from PIL import Image
 
-from digits.reading.components import Component, connected_components, typical_height, union
+from digits.reading.components import Component, connected_components, median_height, union
 from digits.reading.filters import Array, running
 from digits.reading.ink import INK_THRESHOLD, Ink, stroke_width
 
@@ -17,7 +17,7 @@ MAX_SCALE = 0.75  # a page is scaled only if the factor is at most this
 
 @dataclass(frozen=True)
 class ScaledPage:
-    """A page whose characters are at most about CHARACTER_HEIGHT pixels high.
+    """A page whose characters are at most about 80 pixels high.
 
     Attributes:
         strength: Ink strength, float32 (H, W) in [0, 1].
@@ -29,20 +29,20 @@ class ScaledPage:
 
 
 def scaled_page(ink: Ink, components: list[Component]) -> ScaledPage:
-    """Make a page with large writing smaller; a page with small writing is not changed.
+    """Make large writing about 80 pixels high.
 
-    Thin strokes are made thicker first, because they would disappear otherwise.
+    A page with small writing is not changed.
 
     Args:
         ink: Ink of the page.
-        components: Components that are writing. Other ink is removed if the page is scaled.
+        components: Components that are writing.
 
     Returns:
-        The page with its components.
+        The page with its components. A scaled page shows only this writing.
     """
     if not components:
         return ScaledPage(ink.strength, [])
-    height = typical_height(components) if len(components) > 1 else float(components[0].size)
+    height = median_height(components) if len(components) > 1 else float(components[0].size)
     height = max(height, max(c.size for c in components) / LARGEST_COMPONENT)
     scale = CHARACTER_HEIGHT / height
     if scale > MAX_SCALE:
@@ -54,12 +54,12 @@ def scaled_page(ink: Ink, components: list[Component]) -> ScaledPage:
 
 
 def _with_thick_strokes(strength: Array, writing: Component, scale: float) -> Array:
-    """Return the ink of the writing alone, with strokes of at least MIN_STROKE_WIDTH after scaling.
+    """Remove ink that is not writing, and make thin strokes thicker.
 
     Args:
         strength: Ink strength of the page, float32 (H, W).
         writing: All components of writing, joined.
-        scale: Factor by which the page will be scaled, below 1.
+        scale: Factor below 1 by which the page will be scaled.
 
     Returns:
         float32 (H, W), not scaled yet.

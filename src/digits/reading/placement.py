@@ -1,7 +1,7 @@
 """Find out where a component lies: on the border, along an edge, or around the writing.
 
-All limits were chosen by eye on the development pictures. "Side" is the longer side of the picture in pixels,
-and `shape` is the picture's (H, W).
+A component is a piece of ink. "Side" is the longer side of the picture in pixels. All limits were chosen by
+eye on the development pictures.
 """
 
 from digits.reading.components import Component
@@ -24,29 +24,50 @@ BORDER_COVERED = 0.6  # an edge may also cover more than this share of one borde
 
 
 def touches_border(c: Component, shape: tuple[int, ...]) -> bool:
-    """Return True if a component touches the border of a picture of `shape` (H, W), or almost touches it."""
+    """Check if a component touches the border of the picture.
+
+    A small distance from the border is allowed.
+
+    Args:
+        c: The component.
+        shape: (H, W) of the picture in pixels.
+    """
     near = round(NEAR_BORDER * max(shape))
     return min(c.top, c.left, shape[0] - c.bottom, shape[1] - c.right) <= near
 
 
 def is_in_outer_quarter(c: Component, shape: tuple[int, ...]) -> bool:
-    """Return True if a component lies completely in the top, bottom, left or right quarter of the picture."""
+    """Check if a component lies completely in one outer quarter.
+
+    The outer quarters are the top, bottom, left and right quarter of the picture.
+
+    Args:
+        c: The component.
+        shape: (H, W) of the picture in pixels.
+    """
     height, width = shape
     return c.bottom < height / 4 or c.top > 3 * height / 4 or c.right < width / 4 or c.left > 3 * width / 4
 
 
 def enters_from_outside(c: Component, shape: tuple[int, ...]) -> bool:
-    """Return True if a component touches the border and lies in an outer quarter of the picture."""
+    """Check if a component touches the border and lies in an outer quarter.
+
+    Args:
+        c: The component.
+        shape: (H, W) of the picture in pixels.
+    """
     return is_in_outer_quarter(c, shape) and touches_border(c, shape)
 
 
 def is_line(c: Component) -> bool:
-    """Return True if a component is long and thin, such as a crease, an edge or a 1."""
+    """Check if a component is long and thin, such as a 1."""
     return min(c.height, c.width) <= LINE_THICKNESS * c.size
 
 
 def is_outline(c: Component, shape: tuple[int, ...]) -> bool:
-    """Return True if a component is thin ink around half of the picture or more, such as a frame.
+    """Check if a component is a thin outline, such as a frame.
+
+    An outline spans at least half of the picture in both directions.
 
     Args:
         c: The component.
@@ -62,14 +83,20 @@ def is_outline(c: Component, shape: tuple[int, ...]) -> bool:
 
 
 def is_edge(c: Component, shape: tuple[int, ...]) -> bool:
-    """Return True if a component is the edge of a sheet, a table or a shadow.
+    """Check if a component is the edge of a sheet, table or shadow.
 
-    An edge is long and lies on the border, or is small and lies in a corner, or covers most of one border. A
-    picture of at most TINY pixels has no edges.
+    An edge touches the border and has one of these forms:
+
+    - a long strip along the border,
+    - a small piece in a corner,
+    - any piece that covers most of one border.
 
     Args:
         c: The component.
         shape: (H, W) of the picture in pixels.
+
+    Returns:
+        True for an edge; always False if both sides are at most TINY.
     """
     height, width = shape
     if max(shape) <= TINY:

@@ -3,7 +3,7 @@
     reader = Reader.load("cnn")
     reader.read("photo.jpg").text         # "4071"
 
-1. `find_digits.find` finds the marks. A mark is a part of the picture that may be a digit.
+1. `find_digits.find` finds the marks. A mark is a candidate digit: a part of the picture that may be a digit.
 2. Each mark becomes an image in MNIST's form: 28 x 28, white on black, centred.
 3. The classifier computes the probability of each digit for each mark.
 4. The rejection network computes the probability that a mark is not a digit.
@@ -42,17 +42,20 @@ BATCH_SECONDS = 0.2  # s; after this time a batch is classified even if it is no
 
 
 class Reader:
-    """A reader of pictures, drawings and images. Several threads may use one reader at the same time."""
+    """A reader of digits in pictures, drawings and images.
+
+    Several threads may use one reader at the same time.
+    """
 
     def __init__(
         self, classifier: Classifier, rejection: Classifier | None = None, *, threshold: float = THRESHOLD
     ) -> None:
-        """Create a reader from networks that are already loaded.
+        """Create a reader from loaded networks.
 
         Args:
             classifier: Network with the classes 0 to 9.
-            rejection: Network whose last class is "no digit". If None, no mark is rejected as "not a digit".
-            threshold: Probability in [0, 1]. A mark with at least this probability is accepted.
+            rejection: Network whose last class is "no digit". If None, every mark counts as a digit.
+            threshold: A mark with at least this probability is accepted, in [0, 1].
         """
         self.classifier, self.rejection, self.threshold = classifier, rejection, threshold
 
@@ -64,13 +67,13 @@ class Reader:
         threshold: float = THRESHOLD,
         rejection: str | Path | None = REJECTION,
     ) -> "Reader":
-        """Load the networks from files and return a reader.
+        """Load the networks from files and create a reader.
 
         Args:
-            model: Name of a bundled network ("cnn", "mlp"), the folder of a training run, or a model file.
-            threshold: Probability in [0, 1]. A mark with at least this probability is accepted.
-            rejection: Network that recognises things that are not digits, in the same forms as `model`. The
-                default is the bundled one. If None, no mark is rejected as "not a digit".
+            model: Bundled network ("cnn", "mlp"), folder of a training run, or model file.
+            threshold: A mark with at least this probability is accepted, in [0, 1].
+            rejection: Network that recognises "no digit", named like `model`. If None, every mark counts as a
+                digit.
 
         Returns:
             The reader.
@@ -98,18 +101,18 @@ class Reader:
         """Read the digits in one picture.
 
         Args:
-            source: Path, bytes of a file, Pillow image, or array. An array is (H, W), (H, W, 3) or (H, W, 4),
-                and uint8, bool, or float in [0, 1].
-            single: If True, the picture holds at most one digit, and the answer lists exactly one mark.
-            explain: If True, `Reading.steps` keeps pictures of the steps.
-            limits: Largest picture that is allowed. The default is `PictureLimits()`.
-            name: Name for error messages, used if the source is not a path.
+            source: Path, bytes of a file, Pillow image, or array. An array is (H, W), (H, W, 3) or
+                (H, W, 4). Its values are uint8, bool, or float in [0, 1].
+            single: True if the picture holds at most one digit.
+            explain: True to keep pictures of the steps in `Reading.steps`.
+            limits: Largest picture that is allowed; default `PictureLimits()`.
+            name: Name for error messages, if the source is not a path.
 
         Returns:
-            The marks with their digits, probabilities and boxes.
+            Digits with probabilities and boxes; exactly one if `single`.
 
         Raises:
-            PhotoError: if the picture cannot be opened. `image_files.open_picture` explains its `kind`.
+            PhotoError: if the picture cannot be opened; `kind` as in `image_files.open_picture`.
         """
         picture = open_picture(source, limits, name=name)
         found = find(picture, single=single, classify=self.probabilities, explain=explain)
@@ -118,20 +121,20 @@ class Reader:
     def read_many(
         self, sources: Iterable[Source], *, single: bool = False, limits: PictureLimits | None = None
     ) -> Iterator[Reading | PhotoError]:
-        """Read many pictures; this is faster than one call of `read` for each picture.
+        """Read the digits in many pictures.
 
-        Marks of up to BATCH_PICTURES pictures are classified together. A batch is classified earlier if
-        BATCH_SECONDS have passed.
+        This is faster than calling `read` for each picture.
 
         Args:
             sources: Pictures, in the forms that `read` takes.
-            single: If True, each picture holds at most one digit.
-            limits: Largest picture that is allowed. The default is `PictureLimits()`.
+            single: True if each picture holds at most one digit.
+            limits: Largest picture that is allowed; default `PictureLimits()`.
 
         Yields:
-            One answer for each source, in the same order: a Reading, or a PhotoError (yielded, not raised) if
-            the picture cannot be opened.
+            One Reading for each source, in the same order. For a picture that cannot be opened, a PhotoError
+            is yielded instead.
         """
+        # The marks of up to BATCH_PICTURES pictures are classified together, or earlier after BATCH_SECONDS.
         waiting: list[PictureMarks | PhotoError] = []
         since = time.monotonic()
         for source in sources:
@@ -146,16 +149,16 @@ class Reader:
         yield from self._answers(waiting)
 
     def read_strokes(self, strokes: Sequence[npt.ArrayLike]) -> Reading:
-        """Read digits that were drawn with a pen or a finger on a screen.
+        """Read digits that were drawn on a screen.
 
         Args:
-            strokes: Paths of the pen, each (N, 2) with columns x (to the right) and y (downwards). Any unit.
+            strokes: Paths of the pen, each (N, 2) with columns x, y; y points down.
 
         Returns:
-            The answer. Its boxes, width and height are in the unit of the strokes.
+            The answer. Its boxes, width and height have the unit of the strokes.
 
         Raises:
-            PhotoError: if a stroke has another shape, or a coordinate is not finite or beyond a million.
+            PhotoError: if a shape is wrong, or a coordinate is not finite or above a million.
         """
         try:
             points = [pen.as_points(stroke) for stroke in strokes]
@@ -173,7 +176,7 @@ class Reader:
             image: float (28, 28) in [0, 1], white ink on black, centred by mass.
 
         Returns:
-            The answer, with exactly one mark.
+            The answer, with exactly one mark (candidate digit).
 
         Raises:
             PhotoError: if the image has another shape or range.
@@ -195,8 +198,8 @@ class Reader:
             images: float (N, 28, 28) in [0, 1], white ink on black.
 
         Returns:
-            Probabilities (N, 10) of the digits 0 to 9. The sum of a row is the probability that the image
-            is a digit; it is 1 without a rejection network.
+            Probabilities (N, 10) of the digits 0 to 9. The sum of a row is the probability of any digit; it
+            is 1 without a rejection network.
         """
         found = self.classifier.probabilities(images)
         if self.rejection is None:
@@ -208,10 +211,7 @@ class Reader:
         return self._reading(found, self._classified([found]))
 
     def _classified(self, pictures: Sequence[PictureMarks]) -> Probabilities:
-        """Return the probabilities (N, 10) of all N marks of the pictures.
-
-        Marks that have no probabilities yet are classified in one batch.
-        """
+        """Return the probabilities (N, 10) of all N marks of the pictures."""
         marks = [mark for found in pictures for mark in found.marks]
         new = [mark.image for mark in marks if mark.probabilities is None]
         answers = iter(self.probabilities(np.stack(new)) if new else ())
@@ -219,7 +219,7 @@ class Reader:
         return np.stack(rows) if rows else np.zeros((0, CLASSES), np.float32)
 
     def _answers(self, waiting: Sequence[PictureMarks | PhotoError]) -> Iterator[Reading | PhotoError]:
-        """Classify the marks of all waiting pictures together and yield one answer for each picture."""
+        """Classify all waiting marks in one batch and yield each picture's answer."""
         probabilities = self._classified([found for found in waiting if isinstance(found, PictureMarks)])
         start = 0
         for found in waiting:
@@ -231,25 +231,23 @@ class Reader:
             start = end
 
     def _reading(self, found: PictureMarks, probabilities: Probabilities) -> Reading:
-        """Return the answer for one picture with N marks, given their probabilities (N, 10)."""
+        """Build the answer for N marks from their probabilities (N, 10)."""
         accepted = self._accepted(found.marks, probabilities)
         digits = tuple(map(to_digit, found.marks, probabilities, accepted))
         return Reading(digits, found.width, found.height, found.steps, found.light_ink)
 
     def _accepted(self, marks: Sequence[Mark], probabilities: Probabilities) -> list[bool]:
-        """Decide which marks are accepted as their likeliest digit.
-
-        A mark is accepted if its highest probability is at least `threshold`. In a row that is a number, it
-        is enough that the mark is any digit with NUMBER_PROBABILITY. The reason: a number that lacks one of
-        its digits is another number.
+        """Decide which marks are accepted as digits.
 
         Args:
-            marks: The N marks of one picture.
+            marks: N marks of one picture.
             probabilities: Their probabilities (N, 10).
 
         Returns:
             N booleans, True for an accepted mark.
         """
+        # A mark is accepted if its highest probability is at least `threshold`. In a row that is a number, it
+        # only needs to be any digit with NUMBER_PROBABILITY: without one digit the number would be wrong.
         sure = [
             not mark.blank and bool(p.max() >= self.threshold)
             for mark, p in zip(marks, probabilities, strict=True)
@@ -271,11 +269,11 @@ def read(source: Source, *, model: str | Path = "cnn", single: bool = False) -> 
 
     Args:
         source: Picture, in the forms that `Reader.read` takes.
-        model: Name of a bundled network ("cnn", "mlp"), the folder of a training run, or a model file.
-        single: If True, the picture holds at most one digit.
+        model: Bundled network ("cnn", "mlp"), folder of a training run, or model file.
+        single: True if the picture holds at most one digit.
 
     Returns:
-        The marks with their digits, probabilities and boxes.
+        Digits with probabilities and boxes.
 
     Raises:
         PhotoError: if the picture cannot be opened.
@@ -291,7 +289,7 @@ _READERS: dict[str | Path, Reader] = {}
 
 
 def _box_around(strokes: Sequence[Points]) -> Box:
-    """Return the box around the strokes of a digit in whole units, at least 1 wide and 1 high."""
+    """Return the box around strokes in whole units, at least 1 x 1."""
     points = np.concatenate(list(strokes))
     left, top = np.floor(points.min(axis=0)).astype(int)
     right, bottom = np.ceil(points.max(axis=0)).astype(int)

@@ -1,6 +1,6 @@
 """Store the answer for a picture: each mark with its digit, probabilities and box.
 
-A mark is a part of the picture that may be a digit.
+A mark is a candidate digit: a part of the picture that may be a digit.
 """
 
 from collections import defaultdict
@@ -19,7 +19,7 @@ BLANK, NO_DIGIT, UNCLEAR = "blank", "not a digit", "unclear"
 
 @dataclass(frozen=True)
 class Digit:
-    """A mark in a picture, with its likeliest digit."""
+    """A mark (a candidate digit) with its likeliest digit."""
 
     digit: int
     """The likeliest digit, 0 to 9."""
@@ -39,7 +39,7 @@ class Digit:
     """The image that the network classified: (28, 28) float32 in [0, 1], white on black."""
 
     def to_json(self) -> dict[str, Any]:
-        """Return a dict for JSON: digit, probability, accepted, reason and box."""
+        """Return digit, probability, accepted, reason and box as a dict for JSON."""
         return {
             "digit": self.digit,
             "probability": round(self.probability, 4),
@@ -66,7 +66,7 @@ class Reading:
 
     @property
     def text(self) -> str:
-        """The accepted digits in reading order, such as "4071"; a newline separates two rows."""
+        """The accepted digits in reading order, such as "4071"; one line per row."""
         rows: dict[int, str] = defaultdict(str)
         for digit in self.digits:
             if digit.accepted:
@@ -74,28 +74,32 @@ class Reading:
         return "\n".join(rows[row] for row in sorted(rows))
 
     def to_json(self) -> dict[str, Any]:
-        """Return a dict for JSON: the text and the list of digits."""
+        """Return the text and the list of digits as a dict for JSON."""
         return {"text": self.text, "digits": [digit.to_json() for digit in self.digits]}
 
 
 def to_digit(mark: Mark, probabilities: Probabilities, accepted: bool) -> Digit:
-    """Return the answer for one mark.
+    """Create the answer for one mark (a candidate digit).
 
-    The reason for rejection is "not a digit" if it is less certain that the mark is a digit than which digit
-    it would be. Otherwise it is "unclear".
+    A mark that was not accepted gets one of these reasons:
+
+    - "blank": there is no ink,
+    - "not a digit": the main doubt is whether it is a digit,
+    - "unclear": the main doubt is which digit it is.
 
     Args:
         mark: The mark.
-        probabilities: Its probabilities (10,). Their sum is the probability that it is a digit.
-        accepted: Whether the mark was accepted.
+        probabilities: Probabilities (10,); their sum is the probability of a digit.
+        accepted: True if the mark was accepted.
 
     Returns:
-        The likeliest digit with its probability. All probabilities are 0 for a blank mark.
+        The likeliest digit and its probability. All probabilities are 0 for a blank mark.
     """
     digit = int(probabilities.argmax())
     probability = 0.0 if mark.blank else float(probabilities[digit])
     is_digit = float(probabilities.sum())
     if_digit = probability / max(is_digit, 1e-9)  # probability of this digit, given that it is a digit
+    # "Not a digit": being a digit at all is less certain than which digit it would be.
     reason = None if accepted else BLANK if mark.blank else NO_DIGIT if is_digit <= if_digit else UNCLEAR
     shares = tuple(0.0 if mark.blank else float(p) for p in probabilities)
     return Digit(digit, probability, accepted, reason, mark.box, mark.row, shares, mark.image)

@@ -1,7 +1,7 @@
 """Remove the lines of ruled and squared paper.
 
 `ink_without_ruled_lines` looks for thin straight lines from border to border. A run is an unbroken sequence
-of ink pixels in one column; a level line consists of many short runs at the same height. All limits were
+of ink pixels in one column. A level line consists of many short runs at the same height. All limits were
 chosen by eye on the development pictures.
 """
 
@@ -33,28 +33,30 @@ WRITING_LENGTH = 0.4  # of the line's length; wide writing is at least this wide
 
 
 def contrast_without_ruled_lines(contrast: Array) -> Array:
-    """Set the contrast to 0 on the ruled lines of a page that may hold several digits.
+    """Set the contrast to 0 on the ruled lines of a page.
 
-    Otherwise a line on which several digits stand would join them to one component.
+    Use this for a page that may hold several digits.
 
     Args:
         contrast: Contrast with the paper, float32 (H, W) in [0, 1].
 
     Returns:
-        float32 (H, W).
+        float32 (H, W) in [0, 1].
     """
     ink = ink_from_contrast(contrast)
+    # A line on which several digits stand would join them to one component.
     ruled = (ink.strength > 0) & (ink_without_ruled_lines(ink, several=True).strength == 0)
     return np.where(ruled, np.float32(0), contrast)
 
 
 def ink_without_ruled_lines(ink: Ink, *, several: bool = False) -> Ink:
-    """Remove ruled lines from the ink; strokes that cross them are kept.
+    """Remove ruled lines from the ink.
+
+    Pen strokes that cross a line are kept.
 
     Args:
         ink: Ink of the page.
-        several: If True, the page may hold several digits. Then a thicker or shorter line is removed too,
-            because it is less likely to be part of a digit.
+        several: True to remove thicker and shorter lines too, for several digits.
 
     Returns:
         The ink without ruled lines.
@@ -68,15 +70,15 @@ def ink_without_ruled_lines(ink: Ink, *, several: bool = False) -> Ink:
 
 
 def _find_lines(mask: Mask, *, vertical: bool, several: bool = False) -> Mask:
-    """Find thin and nearly level lines from border to border.
+    """Find thin, nearly level lines from border to border.
 
     Args:
         mask: bool (H, W), True for ink.
-        vertical: True if the mask was transposed, so that a level line is vertical on the page.
+        vertical: True if the mask was transposed to find vertical lines.
         several: True if the page may hold several digits.
 
     Returns:
-        bool (H, W), True for the pixels of lines, but not for strokes that cross them.
+        bool (H, W), True for pixels of lines, False where strokes cross them.
     """
     height, width = mask.shape
     starts, columns, lengths = _column_runs(mask)
@@ -120,7 +122,7 @@ def _lines_through(
         width: Width of the picture in pixels.
 
     Returns:
-        For each line the indices of its runs. The line with the most runs is the first.
+        Indices of the runs of each line; lines with most runs first.
     """
     found: list[npt.NDArray[np.intp]] = []
     left = thin.copy()
@@ -137,7 +139,7 @@ def _lines_through(
 def _fullest_line(
     starts: npt.NDArray[np.intp], columns: npt.NDArray[np.intp], width: int
 ) -> tuple[float, float, int]:
-    """Find the line on which most runs begin.
+    """Find the line with the most runs.
 
     Args:
         starts: First row of each run, (runs,).
@@ -145,7 +147,7 @@ def _fullest_line(
         width: Width of the picture in pixels.
 
     Returns:
-        Slope in rows per column, row at the middle column, and number of runs; all 0 if there are too few.
+        Slope in rows per column, row at the middle column, number of runs. All are 0 for too few runs.
     """
     best = (0.0, 0.0, 0)
     if starts.size < RUNS_ON_LINE * width:
@@ -162,23 +164,21 @@ def _fullest_line(
 
 
 def _extend_beyond_writing(writing: Mask, lines: Mask, vertical: bool, least_width: float) -> bool:
-    """Return True if lines are longer than the writing, so that they belong to the paper.
-
-    This is so if the writing leaves both ends of the lines free. Level lines may also pass through wide
-    writing: then they must be at least `least_width` times as long as the writing is high, and the writing
-    must have at least as much ink as they have.
+    """Check if lines are longer than the writing.
 
     Args:
         writing: bool (H, W), the ink without the lines.
         lines: bool (H, W), the pixels of the lines.
         vertical: True if the masks were transposed.
-        least_width: Smallest ratio of length of a line to height of the writing.
+        least_width: Smallest length of a line through wide writing, in heights of the writing.
     """
     if not writing.any():
         return False
     top, bottom, left, right = extent(writing)
     length = lines.shape[1]
+    # The writing leaves both ends of the lines free.
     if left >= OUTER_FIFTHS[0] * length and right <= OUTER_FIFTHS[1] * length:
         return True
+    # Level lines may also pass through wide writing that has at least as much ink.
     wide = length >= least_width * (bottom - top) and right - left >= WRITING_LENGTH * length
     return bool(not vertical and wide and writing.sum() >= lines.sum())

@@ -3,8 +3,9 @@
 A seam is a path from the top of a character to its bottom that crosses little ink. There are more seams than
 digits need; cheapest_cuts.py decides which of them are used.
 
-Lengths are in typical heights of a character, unless a line names another unit. The limits were chosen on the
-development pictures, together with those of the lattice: docs/log.md, 2026-11-26, "Cheque amounts".
+Lengths are in median heights of the page's characters, unless a line names another unit. The limits were
+chosen on the development pictures, together with those of cheapest_cuts.py: docs/log.md, 2026-11-26, "Cheque
+amounts".
 """
 
 from dataclasses import dataclass
@@ -18,9 +19,9 @@ from digits.reading.ink import INK_THRESHOLD
 from digits.reading.labelling import label
 
 MIN_WIDTH = 0.6  # a narrower character is not cut
-MIN_HEIGHT = (0.4, 4)  # typical heights, and px; a character lower than either of them is not cut
-SEAM_DISTANCE = (0.13, 3)  # typical heights, and px; smallest distance of two seams is the larger of both
-MIN_PIECE_AREA = 0.02  # typical heights squared; a smaller piece is joined to its neighbour
+MIN_HEIGHT = (0.4, 4)  # median heights, and px; a character lower than either of them is not cut
+SEAM_DISTANCE = (0.13, 3)  # median heights, and px; smallest distance of two seams is the larger of both
+MIN_PIECE_AREA = 0.02  # median heights squared; a smaller piece is joined to its neighbour
 MAX_SEAMS = 12  # largest number of seams in one character
 MAX_SEAM_INK = 5.0  # stroke widths; a seam crosses at most this; 7 is not better: docs/log.md, 2026-11-26
 MIN_SEAM_INK = 0.01  # stroke widths; a seam through paper alone gets this, because 0 means no seam
@@ -36,7 +37,7 @@ class Piece:
     Attributes:
         component: Ink of the piece.
         character: The whole character.
-        cut: Ink that the seam on the left of the piece crosses, in stroke widths; 0 if there is no seam.
+        cut: Ink crossed by the seam on the left, in stroke widths; 0 without a seam.
         stroke_width: Stroke width of the character in pixels.
     """
 
@@ -46,38 +47,43 @@ class Piece:
     stroke_width: float = 1.0
 
 
-def pieces_of(character: Component, strength: Array, typical: float) -> list[Piece]:
+def pieces_of(character: Component, strength: Array, character_height: float) -> list[Piece]:
     """Cut a character into pieces, from left to right.
+
+    A narrow or low character becomes one piece.
 
     Args:
         character: The character.
         strength: Ink strength of the page, float32 (H, W) in [0, 1].
-        typical: Typical height of a character in pixels.
+        character_height: Median height of the page's characters in pixels.
 
     Returns:
-        The pieces. A narrow or low character is not cut and becomes one piece.
+        At least one piece.
     """
-    too_low = character.height < max(MIN_HEIGHT[1], MIN_HEIGHT[0] * typical)
-    if character.width < MIN_WIDTH * typical or too_low:
+    too_low = character.height < max(MIN_HEIGHT[1], MIN_HEIGHT[0] * character_height)
+    if character.width < MIN_WIDTH * character_height or too_low:
         return [Piece(character, character)]
     ink = strength[character.rows_and_columns] * character.mask
     pen = _pen_width(ink)
     ink = ink + holes(character.mask).astype(np.float32) * np.float32(HOLE_COST * pen / character.height)
-    seams, costs = _seams(ink, max(SEAM_DISTANCE[1], round(SEAM_DISTANCE[0] * typical)), pen)
-    return _between_seams(character, seams, costs, pen, MIN_PIECE_AREA * typical * typical)
+    seams, costs = _seams(ink, max(SEAM_DISTANCE[1], round(SEAM_DISTANCE[0] * character_height)), pen)
+    return _between_seams(character, seams, costs, pen, MIN_PIECE_AREA * character_height * character_height)
 
 
 def _between_seams(
     character: Component, seams: list[npt.NDArray[np.int64]], costs: list[float], pen: float, min_area: float
 ) -> list[Piece]:
-    """Return the pieces of a character between its seams, from left to right.
+    """Return the pieces of a character between its seams.
 
     Args:
         character: The character.
-        seams: Column of each seam in each row, arrays (height,), from left to right.
+        seams: Column of each seam in each row, arrays (height,), left to right.
         costs: Ink that each seam crosses, in stroke widths.
         pen: Stroke width in pixels.
-        min_area: A piece with fewer pixels of ink is joined to its neighbour.
+        min_area: Smallest piece in pixels of ink; smaller ones are joined.
+
+    Returns:
+        The pieces from left to right.
     """
     columns = np.arange(character.width)
     edges = [np.zeros(character.height, int), *seams, np.full(character.height, character.width)]
@@ -97,7 +103,7 @@ def _between_seams(
 
 
 def holes(mask: Mask) -> Mask:
-    """Return the paper that ink encloses completely, such as the inside of 0, 6, 8 and 9.
+    """Return the paper that ink encloses, such as the inside of 0.
 
     Args:
         mask: bool (H, W), True for ink.
@@ -110,14 +116,15 @@ def holes(mask: Mask) -> Mask:
 
 
 def _pen_width(ink: Array) -> float:
-    """Estimate the stroke width in pixels from the lengths of vertical runs of ink.
+    """Estimate the stroke width in pixels.
 
     Args:
-        ink: Ink strength, float32 (H, W); at least one pixel must be ink.
+        ink: Ink strength, float32 (H, W), with at least one pixel of ink.
 
     Returns:
         The width, at least 1.
     """
+    # The width is estimated from the lengths of vertical runs of ink.
     padded = np.pad(ink > INK_THRESHOLD, ((1, 1), (0, 0))).T
     changes = np.flatnonzero(np.diff(padded.ravel(), prepend=False))
     return max(1.0, float(np.quantile(changes[1::2] - changes[::2], PEN_QUANTILE)))
@@ -126,15 +133,13 @@ def _pen_width(ink: Array) -> float:
 def _seams(ink: Array, distance: int, pen: float) -> tuple[list[npt.NDArray[np.int64]], list[float]]:
     """Find seams that cross little ink.
 
-    The seams with the least ink are chosen first.
-
     Args:
-        ink: Cost of each pixel of a character, float32 (H, W): ink strength, and more inside holes.
+        ink: Cost of each pixel of a character, float32 (H, W).
         distance: Smallest distance of two seams in the middle row, in pixels.
         pen: Stroke width in pixels.
 
     Returns:
-        Seams from left to right, each the column in every row, int64 (H,); and the ink that each seam
+        Column of each seam in every row, int64 (H,), seams from left to right; and the ink that each seam
         crosses, in stroke widths.
     """
     height, width = ink.shape
@@ -146,6 +151,7 @@ def _seams(ink: Array, distance: int, pen: float) -> tuple[list[npt.NDArray[np.i
     costs: list[float] = []
     taken = np.zeros(width, bool)
     taken[:distance] = taken[-distance:] = True
+    # The seams with the least ink are chosen first.
     for column in np.argsort(total, kind="stable"):
         cost = float(total[column]) / pen
         if cost > MAX_SEAM_INK or len(seams) >= MAX_SEAMS:
@@ -160,9 +166,7 @@ def _seams(ink: Array, distance: int, pen: float) -> tuple[list[npt.NDArray[np.i
 
 
 def _cheapest_paths(ink: Array) -> tuple[npt.NDArray[np.float64], list[npt.NDArray[np.int64]]]:
-    """Find the cheapest path from the first row to each pixel of the last row, by dynamic programming.
-
-    From one row to the next, a path goes straight or to a neighbouring column.
+    """Find the cheapest path down to each pixel of the last row.
 
     Args:
         ink: Cost of each pixel, float32 (H, W).
@@ -171,6 +175,7 @@ def _cheapest_paths(ink: Array) -> tuple[npt.NDArray[np.float64], list[npt.NDArr
         Cost of the path to each pixel of the last row, (W,). For each later row, the step (W,) to the column
         before: -1, 0 or 1.
     """
+    # From one row to the next, a path goes straight or to a neighbouring column (dynamic programming).
     cost = ink[0].astype(np.float64)
     steps = []
     for row in ink[1:]:

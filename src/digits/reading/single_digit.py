@@ -1,8 +1,8 @@
 """Choose the components of the only digit in a picture.
 
 A component is a connected piece of ink; a digit may have several. Components near one another form a group.
-The group with the most ink is the digit. The size of a component or group is the longer side of its box.
-Limits were chosen by eye on the development pictures, unless their line names docs/log.md.
+The size of a component or group is the longer side of its box. Limits were chosen by eye on the development
+pictures, unless their line names docs/log.md.
 """
 
 import math
@@ -39,10 +39,10 @@ JOINED_GAP = 0.03  # in sizes of the group; a component within this distance alm
 
 
 def components_of_single_digit(components: list[Component], ink: Ink) -> list[Component]:
-    """Return the components of the only digit in a picture.
+    """Choose the components of the only digit in a picture.
 
-    Components near one another form groups, and the group with the most ink wins. Ink that touches the border
-    has a smaller weight, and ink that also stays in an outer quarter has the smallest.
+    Components that are near one another form groups. The group with the most ink wins, but ink on the border
+    counts less.
 
     Args:
         components: All components of the picture.
@@ -52,6 +52,7 @@ def components_of_single_digit(components: list[Component], ink: Ink) -> list[Co
         The components of the digit; an empty list if there are none.
     """
     shape = ink.mask.shape
+    # The weight of a group is its first component's ink, reduced for a place on the border.
     masses = {c: _ink_mass(c, ink) * (EDGE_WEIGHT if is_edge(c, shape) else 1.0) for c in components}
     rest = sorted(components, key=lambda c: -masses[c] * _place_weight(c, shape))
     best: tuple[float, list[Component]] = (-1.0, [])
@@ -66,12 +67,20 @@ def components_of_single_digit(components: list[Component], ink: Ink) -> list[Co
 
 
 def _ink_mass(c: Component, ink: Ink) -> float:
-    """Return the sum of the ink strength over the pixels of a component."""
+    """Sum the ink strength over the pixels of a component."""
     return float(ink.strength[c.rows_and_columns][c.mask].sum())
 
 
 def _place_weight(c: Component, shape: tuple[int, ...]) -> float:
-    """Return the weight of a component's ink in (0, 1]: 1 inside the picture, less on its border."""
+    """Return the weight of a component's place in the picture.
+
+    Args:
+        c: The component.
+        shape: (H, W) of the picture in pixels.
+
+    Returns:
+        1 inside the picture, between 0 and 1 on its border.
+    """
     if enters_from_outside(c, shape):
         return OUTSIDE_WEIGHT
     return BORDER_WEIGHT if touches_border(c, shape) else 1.0
@@ -80,9 +89,7 @@ def _place_weight(c: Component, shape: tuple[int, ...]) -> float:
 def _group_around(
     first: Component, rest: Sequence[Component], masses: dict[Component, float], shape: tuple[int, ...]
 ) -> list[Component]:
-    """Return the group of components that may form one digit with `first`.
-
-    The group grows until no other component is near and large enough to join it.
+    """Collect the components that may form one digit with `first`.
 
     Args:
         first: Component with which the group starts.
@@ -90,6 +97,7 @@ def _group_around(
         masses: Weighted ink of each component.
         shape: (H, W) of the picture in pixels.
     """
+    # The group grows until no other component is near and large enough.
     group = [first]
     on_border = touches_border(first, shape)
     while True:
@@ -112,12 +120,15 @@ def _group_around(
 
 
 def _is_cut_off_part(c: Component, group: Component) -> bool:
-    """Return True if a component on the picture's border is part of the group.
+    """Check if a component on the picture's border belongs to a group.
 
-    It must be near the group. It must also lie above, below or across the group, or almost touch it.
+    Args:
+        c: The component on the border.
+        group: The components of the group, joined.
     """
     if gap(c, group) > CUT_OFF_GAP * group.size:
         return False
+    # It belongs to the group if it lies above or below the group, or almost touches it.
     shared = min(c.right, group.right) - max(c.left, group.left)
     if shared >= SHARED_COLUMNS * min(c.width, group.width):
         return True
