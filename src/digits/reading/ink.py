@@ -84,8 +84,8 @@ def stroke_width(ink: Array) -> float:
     Returns:
         Width in pixels; 0 if there is no ink.
     """
-    # The width is 2 * area / length of the outline. The length is the total variation of the image: the sum of
-    # its gradients' lengths (coarea formula). Blur hardly changes it.
+    # The width is 2 * area / length of the outline. The length is the total variation of the image: the sum
+    # of its gradients' lengths (coarea formula). Blur hardly changes it.
     padded = with_margin(ink, 1)
     down, across = padded[1:, :-1] - padded[:-1, :-1], padded[:-1, 1:] - padded[:-1, :-1]
     down *= down
