@@ -56,7 +56,7 @@ def cut_out_card(card: Component, picture: Picture) -> Picture:
     return Picture(picture.pixels[card.rows_and_columns], card.width, card.height)
 
 
-def placed_on_card(found: PictureMarks, card: Component, picture: Picture) -> PictureMarks | None:
+def moved_to_picture(found: PictureMarks, card: Component, picture: Picture) -> PictureMarks | None:
     """Convert the box of a digit on a card to the whole picture.
 
     Args:

@@ -27,13 +27,13 @@ from digits.reading.seams import Piece, holes
 MAX_PIECES = 9  # largest number of pieces in one digit
 MAX_WIDTH = 1.4  # largest width of a digit
 MAX_PAPER = 0.35  # largest gap between two pieces of one digit
-MIN_LOOP_AREA = 0.03  # median heights squared; smallest area of paper inside a loop that two digits share
+MIN_LOOP_AREA = 0.03  # median heights squared; smallest paper inside a loop that two digits share
 
-CUT_COST, CUT_INK_COST = 0.8, 0.7  # of a cut, plus for each stroke width of ink that it crosses
-PAPER_COST, WIDER_PAPER_COST = 2.0, 4.0  # of a gap in a digit, plus for each median height of its width
-SKIP_COST, SKIP_HEIGHT_COST = 1.5, 12.0  # of a skipped piece, plus for its height above DOT_ or DASH_HEIGHT
+CUT_COST, CUT_INK_COST = 0.8, 0.7  # of a cut; added for each stroke width of ink that it crosses
+PAPER_COST, WIDER_PAPER_COST = 2.0, 4.0  # of a gap in a digit; added for each median height of its width
+SKIP_COST, SKIP_HEIGHT_COST = 1.5, 12.0  # of a skipped piece; added for height above DOT_ or DASH_HEIGHT
 SKIP_CUT_COST = 2.5  # added if the skipped piece was cut off a character
-DOT_HEIGHT, DASH_HEIGHT = 0.3, 0.45  # of the neighbours' height; largest heights of a dot and of a dash
+DOT_HEIGHT, DASH_HEIGHT = 0.3, 0.45  # neighbours' heights; largest height of a dot and of a dash
 DASH_WIDTH = 1.2  # of its height; a piece that is wider may be a dash
 
 

@@ -63,7 +63,7 @@ def without_clutter(components: list[Component], shape: tuple[int, ...]) -> list
     components = [c for c in components if not is_line(c) or not largest or c.size <= LINE_LENGTH * largest]
     if not components:
         return []
-    components = [c for c in components if not _is_far_rim(c, components, shape)] or components
+    components = [c for c in components if not _is_lone_rim(c, components, shape)] or components
     height = median_height(components)
     return [c for c in components if c.size >= SPECK_SIZE * height and c.height <= TALLEST * height]
 
@@ -85,7 +85,7 @@ def _is_frame(c: Component, others: Sequence[Component], shape: tuple[int, ...])
     )  # fmt: skip
 
 
-def _is_far_rim(c: Component, others: Sequence[Component], shape: tuple[int, ...]) -> bool:
+def _is_lone_rim(c: Component, others: Sequence[Component], shape: tuple[int, ...]) -> bool:
     """Check if a component is an isolated line along the border.
 
     Args:

@@ -32,7 +32,7 @@ DARKEST_PAPER = 32  # of 255; noise on darker paper would look like ink (chosen 
 DETAIL_WINDOW = 9  # px of the overview; a pixel minus the mean of this window is fine detail: writing
 
 # Limits that decide whether the ink is lighter than the paper, chosen on the development pictures.
-BOLD = (0.35, 0.65)  # share of bright pixels; in this range neither ink nor paper is clearly the smaller area
+BOLD = (0.35, 0.65)  # share of bright pixels; in this range the area does not show which is ink
 BORDER_DIFFERENCE = 0.15  # smallest difference of bright shares (border, whole picture) to trust the border
 CLEAR_SKEW = 2.0  # from this skewness on no other evidence is needed
 UNCLEAR_SKEW = 0.5  # below this skewness of the picture the fine detail decides, if there is any
@@ -61,7 +61,7 @@ def contrast_of(pixels: Pixels) -> tuple[Array, bool]:
     light_ink = ink_is_lighter(small)
     if light_ink:
         grey, small = 255 - grey, 255 - small
-    return _contrast(grey, _paper(small, (grey.shape[1], grey.shape[0]))), light_ink
+    return _contrast(grey, _paper_brightness(small, (grey.shape[1], grey.shape[0]))), light_ink
 
 
 def _along_ink_colour(pixels: Pixels) -> Pixels:
@@ -132,7 +132,7 @@ def ink_is_lighter(overview: Pixels) -> bool:
     return (detail_skew if detail_skew and abs(skew) < UNCLEAR_SKEW else skew) > 0
 
 
-def _paper(small: Pixels, size: tuple[int, int]) -> Pixels:
+def _paper_brightness(small: Pixels, size: tuple[int, int]) -> Pixels:
     """Estimate the brightness of the paper behind the writing.
 
     Args:

@@ -89,7 +89,7 @@ def _scaled_to_bytes(values: npt.NDArray[Any]) -> Pixels:
     """Scale the values (H, W) of an image to 0..255.
 
     Args:
-        values: Any type. 16-bit values are scaled from 0..65535, others from their range.
+        values: Any type. 16-bit values are scaled from 0..65535, others from minimum and maximum.
 
     Returns:
         uint8 (H, W).

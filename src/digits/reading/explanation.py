@@ -107,8 +107,8 @@ def explain_figure(reading: Reading) -> Figure:
     steps = [name for name in reading.steps if name != "picture"]
     marks = [(number, digit) for number, digit in enumerate(reading.digits, 1) if digit.reason != BLANK]
     shown = _least_certain(marks)
-    size = _fitted(reading.steps["picture"], PICTURE_SIZE)
-    step_sizes = [_fitted(reading.steps[name], STEP_SIZE) for name in steps]
+    size = _size_to_fit(reading.steps["picture"], PICTURE_SIZE)
+    step_sizes = [_size_to_fit(reading.steps[name], STEP_SIZE) for name in steps]
     step_rows = [max(h for _, h in step_sizes[i : i + 2]) for i in range(0, len(steps), 2)]
     sections = [HEADING + size[1], *(HEADING + SUBHEADING + height for height in step_rows)]
     body = sum(sections) + SECTION_GAP * len(sections) + _height_of_marks(len(shown))
@@ -152,7 +152,7 @@ def _summary(reading: Reading) -> str:
     return " ".join([f"{size}, {ink}; {found} found, {accepted:,} accepted.", *reasons])
 
 
-def _fitted(pixels: Pixels, largest: tuple[int, int]) -> tuple[int, int]:
+def _size_to_fit(pixels: Pixels, largest: tuple[int, int]) -> tuple[int, int]:
     """Scale a picture's size to fit into another size.
 
     Args:

@@ -19,7 +19,7 @@ import numpy as np
 
 from digits.mnist import SIDE
 from digits.reading.candidates import Candidate, Classify, candidate_of
-from digits.reading.card import card_among, cut_out_card, placed_on_card
+from digits.reading.card import card_among, cut_out_card, moved_to_picture
 from digits.reading.cleaning import without_clutter, without_noise
 from digits.reading.components import Component, connected_components, extent, union
 from digits.reading.contrast import contrast_of
@@ -65,7 +65,7 @@ def find(
         return on_card
     # Scale large writing to a height of about 80 pixels, then find the rows of digits.
     page = scaled_page(ink, components)
-    rows = _one_row(page) if single else segment(page, classify)
+    rows = _single_row(page) if single else segment(page, classify)
     # Return each digit in MNIST's form, with its box in the picture.
     marks = [_mark(digit, row, page, picture) for row, digits in enumerate(rows) for digit in digits]
     if single and not marks:
@@ -134,11 +134,11 @@ def _digit_on_card(components: list[Component], picture: Picture, *, explain: bo
     card = card_among(components, picture)
     if card is None:
         return None
-    return placed_on_card(find(cut_out_card(card, picture), single=True, explain=explain), card, picture)
+    return moved_to_picture(find(cut_out_card(card, picture), single=True, explain=explain), card, picture)
 
 
-def _one_row(page: ScaledPage) -> list[list[Candidate]]:
-    """Return one row with all components as one digit."""
+def _single_row(page: ScaledPage) -> list[list[Candidate]]:
+    """Return all components as one row with one digit."""
     if not page.components:
         return []
     return [[candidate_of(union(page.components), page.strength)]]

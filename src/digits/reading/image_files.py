@@ -79,10 +79,10 @@ def files_in(paths: Iterable[Path]) -> Iterator[Path]:
         Each file. An empty or unreadable folder is yielded itself.
     """
     for path in paths:
-        yield from _listed(path) or [path]
+        yield from _files_of_folder(path) or [path]
 
 
-def _listed(path: Path) -> list[Path]:
+def _files_of_folder(path: Path) -> list[Path]:
     """Return the files in a folder by name; none if unreadable."""
     try:
         with os.scandir(path) as entries:

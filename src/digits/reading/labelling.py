@@ -22,8 +22,8 @@ def label(mask: Mask, *, diagonal: bool = True) -> tuple[npt.NDArray[np.int32], 
         diagonal: True to connect a pixel with 8 neighbours, False with 4.
 
     Returns:
-        Labels, int32 (H, W), and the number n of components. A label is 0 outside the mask and 1..n inside,
-        in the order of the first pixels.
+        Labels, int32 (H, W), and the number n of components. A label is 0 outside the mask and 1..n inside.
+        Components are numbered in the order of their first pixels.
     """
     starts, ends = _runs(mask)
     components, count = _components(starts, ends, mask.shape[1] + 2, diagonal=diagonal)

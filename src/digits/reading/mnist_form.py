@@ -101,11 +101,11 @@ def mnist_form(ink: Array) -> Array:
     ink = _visible_part(ink)
     if not ink.size:
         return np.zeros((SIDE, SIDE), np.float32)
-    boxed = _boxed(ink)
+    boxed = _scaled_to_box(ink)
     width = stroke_width(boxed)
     if not MIN_STROKE_WIDTH <= width <= MAX_STROKE_WIDTH:
         changed = _visible_part(_with_stroke_width_of_mnist(ink, width))
-        boxed = _boxed(changed if changed.size else ink)
+        boxed = _scaled_to_box(changed if changed.size else ink)
     return _centred(boxed / max(float(boxed.max()), 1e-6))
 
 
@@ -125,7 +125,7 @@ def _visible_part(ink: Array) -> Array:
     return ink[top:bottom, left:right]
 
 
-def _boxed(ink: Array) -> Array:
+def _scaled_to_box(ink: Array) -> Array:
     """Scale an image (H, W) so that its longer side is 20 pixels."""
     return ink if max(ink.shape) == BOX else scaled(ink, BOX / max(ink.shape))
 

@@ -56,7 +56,7 @@ def ink_without_ruled_lines(ink: Ink, *, several: bool = False) -> Ink:
 
     Args:
         ink: Ink of the page.
-        several: True to remove thicker and shorter lines too, for several digits.
+        several: True for several digits: thicker and shorter lines are removed too.
 
     Returns:
         The ink without ruled lines.
@@ -93,7 +93,7 @@ def _find_lines(mask: Mask, *, vertical: bool, several: bool = False) -> Mask:
     if len(lines) >= LINES_FOR_PAPER:
         return removed
     least_width = WIDE_WRITING[0] if several else WIDE_WRITING[1]
-    if lines and _extend_beyond_writing(mask & ~removed, removed, vertical, least_width):
+    if lines and _are_longer_than_writing(mask & ~removed, removed, vertical, least_width):
         return removed
     return np.zeros_like(mask)
 
@@ -127,7 +127,7 @@ def _lines_through(
     found: list[npt.NDArray[np.intp]] = []
     left = thin.copy()
     while len(found) < MAX_LINES:
-        slope, row, covered = _fullest_line(starts[left], columns[left], width)
+        slope, row, covered = _line_with_most_runs(starts[left], columns[left], width)
         if covered < RUNS_ON_LINE * width:
             break
         near = np.abs(starts - np.rint(slope * (columns - width / 2)) - row) <= LINE_TOLERANCE
@@ -136,7 +136,7 @@ def _lines_through(
     return [line for line in found if np.ptp(columns[line]) >= LINE_LENGTH * width]
 
 
-def _fullest_line(
+def _line_with_most_runs(
     starts: npt.NDArray[np.intp], columns: npt.NDArray[np.intp], width: int
 ) -> tuple[float, float, int]:
     """Find the line with the most runs.
@@ -163,7 +163,7 @@ def _fullest_line(
     return best
 
 
-def _extend_beyond_writing(writing: Mask, lines: Mask, vertical: bool, least_width: float) -> bool:
+def _are_longer_than_writing(writing: Mask, lines: Mask, vertical: bool, least_width: float) -> bool:
     """Check if lines are longer than the writing.
 
     Args:

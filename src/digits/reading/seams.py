@@ -67,10 +67,10 @@ def pieces_of(character: Component, strength: Array, character_height: float) ->
     pen = _pen_width(ink)
     ink = ink + holes(character.mask).astype(np.float32) * np.float32(HOLE_COST * pen / character.height)
     seams, costs = _seams(ink, max(SEAM_DISTANCE[1], round(SEAM_DISTANCE[0] * character_height)), pen)
-    return _between_seams(character, seams, costs, pen, MIN_PIECE_AREA * character_height * character_height)
+    return _pieces_between(character, seams, costs, pen, MIN_PIECE_AREA * character_height * character_height)
 
 
-def _between_seams(
+def _pieces_between(
     character: Component, seams: list[npt.NDArray[np.int64]], costs: list[float], pen: float, min_area: float
 ) -> list[Piece]:
     """Return the pieces of a character between its seams.
@@ -139,8 +139,8 @@ def _seams(ink: Array, distance: int, pen: float) -> tuple[list[npt.NDArray[np.i
         pen: Stroke width in pixels.
 
     Returns:
-        Column of each seam in every row, int64 (H,), seams from left to right; and the ink that each seam
-        crosses, in stroke widths.
+        Seams from left to right: the column in each row, int64 (H,).
+        Ink that each seam crosses, in stroke widths.
     """
     height, width = ink.shape
     middle = height // 2
@@ -172,8 +172,8 @@ def _cheapest_paths(ink: Array) -> tuple[npt.NDArray[np.float64], list[npt.NDArr
         ink: Cost of each pixel, float32 (H, W).
 
     Returns:
-        Cost of the path to each pixel of the last row, (W,). For each later row, the step (W,) to the column
-        before: -1, 0 or 1.
+        Cost of the path to each pixel of the last row, (W,).
+        For each row after the first: steps (W,) back to the row above, -1, 0 or 1 columns.
     """
     # From one row to the next, a path goes straight or to a neighbouring column (dynamic programming).
     cost = ink[0].astype(np.float64)

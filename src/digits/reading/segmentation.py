@@ -32,10 +32,10 @@ WORD_WIDTH = 1.6  # a wider character may be split even if one of its digits is 
 # amounts".
 CONFIDENCE_COST = 1.5  # factor of -log(confidence)
 MIN_CONFIDENCE = 1e-4  # a smaller confidence is raised to this, so that the logarithm is finite
-WIDTH_COST = 6.0  # for each height of the digit by which its width is above its height
-LEAST_HEIGHT = 0.6  # of the median height; the width of a lower digit is compared with this height
-LOW_COST, LOW_HEIGHT = 4.0, 0.9  # for each median height by which the digit is lower than LOW_HEIGHT
-SHAPE_ONLY_WIDTH = 0.85  # median heights; without a classifier, width above this costs WIDTH_COST for each
+WIDTH_COST = 6.0  # for each height of a digit by which it is wider than high
+LEAST_HEIGHT = 0.6  # median heights; the width of a lower digit is compared with this height
+LOW_COST, LOW_HEIGHT = 4.0, 0.9  # for each median height by which a digit is lower than LOW_HEIGHT
+SHAPE_ONLY_WIDTH = 0.85  # without a classifier, each median height of width above this costs WIDTH_COST
 
 
 def segment(page: ScaledPage, classify: Classify | None) -> list[list[Candidate]]:
