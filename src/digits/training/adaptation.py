@@ -31,7 +31,7 @@ class Change:
             "before" and "after": figures such as the accuracy.
             "gained": number of images that are correct only after fine-tuning.
             "lost": number of images that are correct only before fine-tuning.
-            "p": p-value of McNemar's test of the two numbers.
+            "p": p-value of McNemar's test: probability of such a difference by chance.
         """
         compared = {"gained": self.compared.second, "lost": self.compared.first, "p": self.compared.p_value}
         return {"before": self.before.to_json(), "after": self.after.to_json(), **compared}

@@ -65,7 +65,7 @@ def adapt(
         The results before and after fine-tuning, and the new folder. `digits.load` loads a network from it.
 
     Raises:
-        DataError: if fewer than two digits have usable pictures, or MNIST cannot be loaded.
+        DataError: if the pictures show fewer than two different digits, or MNIST cannot be loaded.
         OptionError: if the network was not trained on digits, or an argument is invalid.
         CheckpointError: if the model file cannot be read or holds an ensemble.
         RunError: if the new folder already exists or cannot be written.
@@ -119,8 +119,8 @@ def adapt_network(
 
     The number of custom digits decides how they are used:
 
-    - Fewer than MANY: cross-validation tests the network; the returned network is trained on all.
-    - MANY or more: one fifth is for the test; the returned network is trained on the others.
+    - Fewer than MANY: cross-validation. The returned network is trained on all of them.
+    - MANY or more: one fifth is for the test. The returned network is trained on the others.
 
     Args:
         options: the seed. `options.model` is only stored in the meta data.
@@ -179,7 +179,7 @@ def adapt_network(
 
 
 def held_out_parts(labels: Tensor, seed: int) -> list[Tensor]:
-    """Choose at random the custom digits for testing.
+    """Choose custom digits at random for testing.
 
     All parts contain about the same number of each digit.
 

@@ -1,4 +1,8 @@
-"""Load a user's pictures of digits from folders named 0 to 9."""
+"""Load a user's pictures of digits from folders named 0 to 9.
+
+Each picture shows one digit. The digits are converted to the form of MNIST's images: 28 x 28 pixels,
+white ink on black, about 20 pixels long and centred.
+"""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -19,7 +23,7 @@ from digits.reading.mnist_form import centre_of_mass
 EXPECTED = "expected a folder for each digit with pictures in it, such as my_digits/7/photo.jpg"
 
 # A 28 x 28 picture that keeps these limits is already in MNIST's form and is used without changes. MNIST's
-# images vary this much themselves.
+# own images are within these limits.
 WHITE = 128  # of 255; the brightest pixel must be at least this bright
 SIZE_ERROR = 2  # px; the longer side of the digit may differ this much from MNIST's 20 pixels
 OFF_CENTRE = 1.01  # px; limit for the distance from centre of mass to centre. MNIST rounds to whole pixels
@@ -38,9 +42,9 @@ def load_custom_digits(folder: Path, progress: Callable[[int, int], None] | None
 
     These pictures are skipped:
 
-    - unreadable files
+    - files that cannot be read
     - pictures without ink
-    - repeated pictures
+    - pictures that are the same as an earlier one
 
     Args:
         folder: contains at least two of the folders 0 to 9.
@@ -50,7 +54,7 @@ def load_custom_digits(folder: Path, progress: Callable[[int, int], None] | None
         The digits, uint8 (N, 28, 28) with labels, and the reasons for skipped pictures.
 
     Raises:
-        DataError: if fewer than two digits have usable pictures.
+        DataError: if the usable pictures show fewer than two different digits.
     """
     if not folder.is_dir():
         raise DataError(f"{folder} is not a folder; {EXPECTED}")
@@ -96,10 +100,10 @@ def _add_picture(found: dict[bytes, tuple[Path, int]], path: Path, label: int) -
 
 
 def _mnist_form(path: Path) -> npt.NDArray[np.uint8] | None:
-    """Return a picture's digit in MNIST's form, uint8 (28, 28).
+    """Convert the digit in a picture to MNIST's form.
 
     Returns:
-        White ink on black; None if the picture has no ink.
+        uint8 (28, 28), white ink on black; None if the picture has no ink.
     """
     picture = open_picture(path)
     if _has_mnist_form(picture.pixels):

@@ -10,7 +10,7 @@ from digits.options import Device, Model, Precision
 
 
 def repeatable() -> contextlib.AbstractContextManager[Any]:
-    """Return a context for repeatable convolutions on NVIDIA graphics processors.
+    """Make convolutions on NVIDIA graphics processors repeatable in a `with` block.
 
     Each call gives the same bits, computed in full float32 precision.
 
@@ -43,7 +43,7 @@ def pick_precision(precision: Precision, model: Model, device: torch.device) -> 
 
 
 def computing_in(dtype: torch.dtype, device: torch.device) -> contextlib.AbstractContextManager[Any]:
-    """Return a context for computing layers with another number type.
+    """Let layers compute with another number type in a `with` block.
 
     Args:
         dtype: torch.float32 or torch.bfloat16.
@@ -59,7 +59,7 @@ def pick_device(name: Device) -> torch.device:
     """Return the PyTorch device with this name.
 
     Args:
-        name: "auto" is "cuda" if there is an NVIDIA graphics processor, otherwise "cpu".
+        name: "cpu", "cuda", "mps" or "auto". "auto" takes cuda if possible, otherwise cpu.
 
     Raises:
         OptionError: if there is no such device.

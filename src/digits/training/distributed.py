@@ -99,7 +99,7 @@ class World:
             what: a value for each name, such as {"--epochs": "25"}.
 
         Raises:
-            RunError: if a value differs, or another process does not answer. The message has the names.
+            RunError: if a value differs, or another process does not answer.
         """
         if self.size == 1:
             return
@@ -138,7 +138,7 @@ class SharedBatchNorm(nn.BatchNorm2d):
     def forward(self, x: Tensor) -> Tensor:
         """Normalise the images of this process.
 
-        In training, mean and variance are those of the whole batch.
+        In training, it uses the mean and variance of the whole batch.
 
         Args:
             x: float (B, channels, H, W), the share of this process.

@@ -61,7 +61,7 @@ class EnsembleRun:
     ) -> Iterator[Epoch]:
         """Train and test the members one after the other.
 
-        A resumed run yields the epochs of finished members again, without training.
+        A resumed run does not train finished epochs again, but yields them.
 
         The arguments and errors are those of `SingleRun.train`.
 

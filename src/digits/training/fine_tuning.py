@@ -43,7 +43,7 @@ def fine_tune(
         custom: N custom digits and their labels.
         splits: MNIST; only its training images are used.
         seed: random seed, 0 or more.
-        number: number of the copy, from 0. Each number gives other random numbers.
+        number: number of the copy, from 0. Each copy is trained with other random numbers.
         after_step: called after each of the STEPS training steps.
 
     Returns:

@@ -41,7 +41,7 @@ def _in_memory_order(kernels: Tensor) -> Tensor:
     """Reorder the kernels of a convolution from (out, in, H, W) to (out, H, W, in).
 
     Args:
-        kernels: with other than four dimensions, it is returned unchanged.
+        kernels: a tensor; without four dimensions, it is returned unchanged.
     """
     return kernels.permute(0, 2, 3, 1) if kernels.ndim == 4 else kernels
 

@@ -39,7 +39,7 @@ def train(
 ) -> Iterator[Epoch]:
     """Train a network, and test it after each epoch.
 
-    `state.network` is the trained network, if you pass a `state`.
+    Pass a `state` to get the trained network: it is `state.network`.
 
     Args:
         options: which network to train and how. Files, folders and threads are not used.
@@ -55,7 +55,7 @@ def train(
         An Epoch with training and validation figures, after each epoch.
 
     Raises:
-        TrainingError: if a loss was infinite or not a number, at most COUNT_EVERY steps later.
+        TrainingError: at most COUNT_EVERY steps after a loss became infinite or not a number.
         OptionError: if `options.teacher` is set and `teacher` is None.
         DataError: if the training set is smaller than one batch.
         RunError: if another training process does not answer.
@@ -117,7 +117,7 @@ def _forward_backward(state: State, images: Tensor, loss: Loss, scale: float) ->
 
     Args:
         images: float (B, 1, 28, 28) in [0, 1].
-        scale: the sum of the images' losses is multiplied by it.
+        scale: the loss is this number times the sum over the images.
 
     Returns:
         The logits (B, classes).

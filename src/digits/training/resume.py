@@ -73,6 +73,8 @@ def resume_state(
 def newest_checkpoint(folder: Path) -> tuple[dict[str, Any], dict[str, Tensor], list[str]] | None:
     """Read the newest undamaged checkpoint of a run.
 
+    If checkpoint.npz is damaged, the previous checkpoint replaces it.
+
     Args:
         folder: the run's folder.
 
@@ -133,7 +135,7 @@ def circumstances(options: TrainOptions, splits: Splits, processes: int) -> dict
 
 def _precisions(options: TrainOptions, device: torch.device) -> list[torch.dtype]:
     """Return the number types of the network and of its teacher."""
-    # The kind of the teacher is not known yet. Only a cnn can have bfloat16, so its type is stored.
+    # The teacher is treated as a cnn. With "auto", an mlp always has float32, so this cannot hide a change.
     kinds: list[Model] = [options.model, "cnn"] if options.teacher else [options.model]
     return [pick_precision(options.precision, kind, device) for kind in kinds]
 

@@ -13,7 +13,7 @@ ONE_CYCLE_RISE = 0.3  # fraction of the steps in which the rate rises; the defau
 def learning_rate(options: TrainOptions, step: int, total: int) -> float:
     """Return the learning rate of one training step.
 
-    The peak, the highest rate, is `options.learning_rate`. The schedules are:
+    The highest rate, called the peak, is `options.learning_rate`. The schedules are:
 
         constant   The rate is always the peak.
         cosine     The rate falls from the peak to 0.

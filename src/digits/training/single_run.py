@@ -61,10 +61,10 @@ class SingleRun:
     ) -> Iterator[Epoch]:
         """Train the network, and save it after each epoch.
 
-        A resumed run yields the epochs of its checkpoint again, without training.
+        A resumed run does not train finished epochs again, but yields them.
 
         Args:
-            splits: the training and validation images. Test images are not used.
+            splits: the images. Training does not use the test images.
             collection: the whole data set, for the description in the model file.
             progress: called with the State after each step.
             interrupts: records signals such as Ctrl-C. After a signal, training stops.

@@ -57,7 +57,7 @@ def begin(options: TrainOptions, train_set: Digits, world: World | None = None) 
 def new_network(options: TrainOptions, world: World, classes: int = CLASSES) -> Network:
     """Return a network with random weights.
 
-    The weights depend only on the options.
+    The same options give the same weights.
 
     Args:
         options: kind, sizes, dropout and view of the network, and the seed.
@@ -162,7 +162,7 @@ class State:
         steps = int(self.optimizer.memory["steps"])
         weight = 1 - min(self.options.ema, (1 + steps) / (10 + steps))
         self.average_weights.lerp_(self.weights, weight)
-        # Buffers are the statistics of batch normalisation.
+        # Buffers are numbers that are not trained, such as the statistics of batch normalisation.
         for average, current in zip(self.average.buffers(), self.model.buffers(), strict=True):
             if average.is_floating_point():
                 average.lerp_(current, weight)
@@ -176,7 +176,7 @@ class State:
         This is so in two cases:
 
         - All epochs are trained.
-        - The validation accuracy reached no new highest value for --patience epochs.
+        - The validation accuracy has not improved for --patience epochs.
         """
         if self.epoch >= self.options.epochs:
             return True
