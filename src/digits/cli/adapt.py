@@ -7,7 +7,11 @@ from digits.training.adapt_options import AdaptOptions
 
 
 def adapt(arguments: list[str]) -> int:
-    """Run `digits adapt` with the words after the command's name, and return the exit code."""
+    """Run `digits adapt` and return its exit code.
+
+    Args:
+        arguments: the words after `digits adapt`.
+    """
     options = parse(AdaptOptions, arguments, "digits adapt")
     import torch
 

@@ -17,7 +17,14 @@ SHOWN_SKIPPED = 5  # number of skipped pictures that are listed; the others are 
 
 
 def show_custom_digits(console: Console, custom: CustomDigits, folder: Path) -> None:
-    """Print the numbers of pictures in `folder`, and the pictures that could not be used."""
+    """Print the number of pictures of each digit.
+
+    Then print the reasons why some pictures were skipped.
+
+    Args:
+        console: where to print.
+        custom: the pictures.
+        folder: the folder that contains them."""
     counts = torch.bincount(custom.digits.labels, minlength=CLASSES).tolist()
     show_line(console, "yours", f"{len(custom.digits):,} pictures in {printable(str(folder))}")
     show_line(console, "", " · ".join(f"{n:,} of {digit}" for digit, n in enumerate(counts) if n))
@@ -31,7 +38,7 @@ def show_custom_digits(console: Console, custom: CustomDigits, folder: Path) -> 
 
 
 def show_adaptation(console: Console, found: Adaptation, folder: Path) -> None:
-    """Print the accuracies before and after the training, and the saved files.
+    """Print the accuracies before and after the training.
 
     Args:
         console: where to print.
@@ -66,21 +73,18 @@ def show_adaptation(console: Console, found: Adaptation, folder: Path) -> None:
 
 
 def _with_interval(side: Evaluation) -> str:
-    """Return an accuracy in percent with its 95 % confidence interval in brackets."""
+    """Return an accuracy and its 95 % confidence interval as text, in percent."""
     low, high = side.interval
     return f"{side.accuracy:7.2%} ({low:.1%} to {high:.1%})"
 
 
 def _changed_digits(custom: Change) -> str:
-    """Return, for each digit, how many held-out pictures were read right before and after.
-
-    The result is one line of text. Digits with equal numbers are left out.
-    """
+    """Return the changed numbers of correctly read pictures as one line of text."""
     pairs = zip(custom.before.per_class, custom.after.per_class, strict=True)
     words = [
         f"{digit} from {round(before.recall * before.support)} to {round(after.recall * after.support)}"
         f" of {before.support:,}"
         for digit, (before, after) in enumerate(pairs)
-        if before.recall != after.recall
+        if before.recall != after.recall  # digits without a change are left out
     ]
     return f"digit by digit: {', '.join(words)}" if words else "digit by digit: no change"

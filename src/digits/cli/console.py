@@ -15,46 +15,41 @@ ANNOUNCED = 1.0  # seconds of work after which one line is printed, if the outpu
 
 
 class PlainConsole(Console):
-    """A console that raises BrokenPipeError when its output was closed.
+    """A console with an exception for closed output.
 
-    For example, `digits ... | head` closes the output early. A console of the package rich would exit the
-    process instead.
+    For example, `digits ... | head` closes the output early. The console then raises BrokenPipeError.
     """
 
     def on_broken_pipe(self) -> None:
-        """Raise again the BrokenPipeError that rich has caught."""
-        raise
+        """Raise the current BrokenPipeError again."""
+        raise  # rich would exit the process here
 
 
 def make_console(*, quiet: bool = False) -> Console:
-    """Return a console that prints to standard output.
-
-    A character that the output's encoding cannot show is printed as a question mark.
+    """Return a console for standard output.
 
     Args:
         quiet: print nothing.
     """
     if hasattr(sys.stdout, "reconfigure"):
-        sys.stdout.reconfigure(errors="replace")
+        sys.stdout.reconfigure(errors="replace")  # print "?" for characters that the encoding lacks
     return PlainConsole(quiet=quiet, highlight=False, markup=False, emoji=False, soft_wrap=True)
 
 
 def show_line(console: Console, label: str, text: str) -> None:
-    """Print a line with `label` on the left and `text` from column 12 on."""
+    """Print `label`, spaces up to column 11, and `text`."""
     console.print(f"{label:<11}{text}")
 
 
 @contextlib.contextmanager
 def download_bar(console: Console) -> Iterator[Callable[[str, int, int | None], None]]:
-    """Show a progress bar for each downloaded file during a `with` block.
-
-    If the output is not a terminal, print one line per file instead.
+    """Show progress bars for downloads during a `with` block.
 
     Yields:
-        A function of three arguments: the file's name, the number of bytes received, and the total number
-        of bytes (None if it is unknown). Call it whenever bytes have been received.
+        A function to call whenever bytes have arrived. Its arguments:
+        the file's name, the number of bytes so far, the total number (None: unknown).
     """
-    if not console.is_terminal:
+    if not console.is_terminal:  # print one line per file
         named: set[str] = set()
 
         def announce(name: str, received: int, expected: int | None) -> None:
@@ -85,14 +80,12 @@ def download_bar(console: Console) -> Iterator[Callable[[str, int, int | None], 
 def counting_bar(console: Console, what: str, unit: str) -> Iterator[Callable[[int, int], None]]:
     """Show a progress bar during a `with` block.
 
-    If the output is not a terminal, print one line instead, and only if the work takes longer than a second.
-
     Args:
         console: where to print.
         what: text on the left of the bar, such as "training".
-        unit: the things that are counted, in the plural, such as "steps".
+        unit: plural name of the counted things, such as "steps".
     Yields:
-        A function to call with the number of things done and their total number.
+        A function to call with two numbers: how many are done, how many there are.
     """
     started, named = time.monotonic(), False
 
@@ -102,7 +95,7 @@ def counting_bar(console: Console, what: str, unit: str) -> Iterator[Callable[[i
             named = True
             show_line(console, what, f"{total:,} {unit}")
 
-    if not console.is_terminal:
+    if not console.is_terminal:  # print one line, and only if the work takes longer than ANNOUNCED
         yield announce
         return
     columns = (
@@ -117,7 +110,7 @@ def counting_bar(console: Console, what: str, unit: str) -> Iterator[Callable[[i
 
 @contextlib.contextmanager
 def epoch_bar(console: Console, steps: int) -> Iterator[Callable[[State], None] | None]:
-    """Show a progress bar for the steps of the current epoch during a `with` block.
+    """Show a progress bar for one epoch during a `with` block.
 
     Args:
         console: where to print.

@@ -1,4 +1,4 @@
-"""Describe the network and the training of a set of options, each in one line of text."""
+"""Describe training options in words: the network in one line, the training in another."""
 
 import dataclasses
 
@@ -14,7 +14,7 @@ VIEWS = {
 
 
 def describe_network(options: TrainOptions) -> str:
-    """Return the layers and the number of weights of the network that the options train.
+    """Describe the layers of a network in one line of text.
 
     For example: "784 -> 128 -> 64 -> 10 with ReLU, 109,386 weights".
     """
@@ -30,7 +30,7 @@ def describe_network(options: TrainOptions) -> str:
 
 
 def describe_training(options: TrainOptions) -> str:
-    """Return the training options as text, without those that are switched off.
+    """Describe the active training options in one line of text.
 
     For example: "SGD, learning rate 0.01 · batches of 64 · 25 epochs · one network · seed 0 · 1 thread".
     """
@@ -48,7 +48,7 @@ def describe_training(options: TrainOptions) -> str:
 
 
 def _regularisation(options: TrainOptions) -> list[str]:
-    """Return one text for each option; the text is empty if the option is off."""
+    """Return one text for each option, or an empty text if it is off."""
     strengths = dataclasses.asdict(options.augmentation)
     if not options.augmentation.elastic:
         del strengths["smoothness"]

@@ -9,7 +9,11 @@ from digits.evaluation.options import CompareOptions, EvaluateOptions
 
 
 def evaluate(arguments: list[str]) -> int:
-    """Run `digits evaluate` with the words after the command's name, and return the exit code."""
+    """Run `digits evaluate` and return its exit code.
+
+    Args:
+        arguments: the words after `digits evaluate`.
+    """
     options = parse(EvaluateOptions, arguments, "digits evaluate")
     import torch
 
@@ -37,7 +41,11 @@ def evaluate(arguments: list[str]) -> int:
 
 
 def compare(arguments: list[str]) -> int:
-    """Run `digits compare` with the words after the command's name, and return the exit code."""
+    """Run `digits compare` and return its exit code.
+
+    Args:
+        arguments: the words after `digits compare`.
+    """
     options = parse(CompareOptions, arguments, "digits compare")
     import torch
 

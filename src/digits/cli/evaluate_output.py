@@ -13,13 +13,13 @@ SIGNIFICANT = 0.05  # p-value below which a difference counts as significant; th
 def show_test(
     console: Console, test: Evaluation, undisputed: Evaluation | None, collection: Collection, what: str
 ) -> None:
-    """Print the test results of a network: first for all images, then for each class.
+    """Print the test results of a network.
 
     Args:
         console: where to print.
         test: the results on all test images.
-        undisputed: the results without the images whose labels people disagree about; None if there are none.
-        collection: the data, for the names of the classes.
+        undisputed: the results without the images with disputed labels. None: no such images.
+        collection: the data set; it has the names of the classes.
         what: name of the network.
     """
     low, high = test.interval
@@ -41,11 +41,11 @@ def show_test(
 
 
 def show_comparison(console: Console, found: Comparison, names: tuple[str, str]) -> None:
-    """Print the accuracy of two networks, their differences, and the result of McNemar's test.
+    """Print the accuracies of two networks and a significance test.
 
     Args:
         console: where to print.
-        found: numbers of images that both, one or none of the networks read right.
+        found: the counts of images by the networks that read them right.
         names: names of the first and the second network.
     """
     total = found.both + found.first + found.second + found.neither
@@ -58,10 +58,12 @@ def show_comparison(console: Console, found: Comparison, names: tuple[str, str])
 
 
 def significance(found: Comparison, verdict: str) -> str:
-    """Return the result of McNemar's test in one line of text.
+    """Return the result of a significance test in one line of text.
+
+    The test tells whether chance alone could explain the difference of two networks.
 
     Args:
-        found: numbers of images that both, one or none of two networks read right.
+        found: the counts of images by the networks that read them right.
         verdict: text for a significant difference, such as "the networks differ".
     """
     p = "p < 0.0001" if found.p_value < 0.0001 else f"p = {found.p_value:.4f}"

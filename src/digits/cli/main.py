@@ -1,4 +1,4 @@
-"""Run the command that is named on the command line, and print errors as short messages.
+"""Run one command of the command line, and print its errors as short messages.
 
 Exit codes:
 
@@ -79,7 +79,12 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def _dispatch(arguments: list[str]) -> int:
-    """Run the command that the first argument names, or show the help if there is none."""
+    """Run the command in the first argument, and return its exit code.
+
+    --version           print the version
+    a command's name    run this command
+    anything else       print the help, or an error for an unknown word
+    """
     if arguments[:1] == ["--version"]:
         print(f"digits {__version__}")
         return 0
@@ -92,8 +97,6 @@ def _dispatch(arguments: list[str]) -> int:
 
 
 def _discard_output() -> None:
-    """Redirect standard output to nowhere.
-
-    Python writes the rest of its output at exit. Without this, it would fail a second time.
-    """
+    """Redirect standard output to the null device."""
+    # Python writes the rest of its output at exit. Without this line, that would fail again.
     os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())

@@ -4,11 +4,11 @@ import sys
 
 
 def complain(what: object, code: int) -> int:
-    """Print an error message, and return the exit code `code`."""
+    """Print an error message to standard error, and return `code`."""
     print(f"digits: {what}", file=sys.stderr)
     return code
 
 
 def note(what: object) -> None:
-    """Print a message for the user that is not an error."""
+    """Print a note to standard error."""
     print(f"note: {what}", file=sys.stderr)

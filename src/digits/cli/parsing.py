@@ -1,4 +1,4 @@
-"""Convert command lines to objects with options. The package tyro does most of the work."""
+"""Convert command lines to option objects, with the package tyro."""
 
 import dataclasses
 from typing import Any, TypeVar, get_type_hints
@@ -27,17 +27,20 @@ def parse(kind: type[Parsed], arguments: list[str], prog: str) -> Parsed:
     Returns:
         An object of the class `kind`.
     Raises:
-        SystemExit: with --help (code 0), an unknown option or a value of the wrong type (code 2). The text
-            is already printed.
+        SystemExit: code 0 after --help; code 2 after a printed error message.
         OptionError: if a value is outside its range.
     """
     return tyro.cli(kind, args=arguments, prog=prog, config=CONFIG)
 
 
 def parse_first(arguments: list[str], prog: str) -> Any:
-    """Parse only the options in FIRST, and ignore all others; see `parse` for the arguments.
+    """Parse the options in FIRST, and ignore all others.
 
-    Returns an object whose attributes are `recipe`, `out`, `name` and `resume`.
+    Args:
+        arguments: the words after the command's name.
+        prog: name of the command, for error messages.
+    Returns:
+        An object with the attributes `recipe`, `out`, `name` and `resume`.
     """
     hints = get_type_hints(TrainOptions)
     fields = [(f.name, hints[f.name], f.default) for f in dataclasses.fields(TrainOptions) if f.name in FIRST]
@@ -53,7 +56,7 @@ def parse_train_options(arguments: list[str], prog: str, default: TrainOptions |
     Args:
         arguments: the words after the command's name.
         prog: name of the command, for help and error messages.
-        default: values of the options that are not given. Default: those of the recipe in `arguments`.
+        default: values of missing options. None: the values of the recipe in `arguments`.
     """
     default = default or find_recipe(parse_first(arguments, prog).recipe)
     about = f"{TrainOptions.__doc__}\n\nRecipes: {', '.join(RECIPES)}."

@@ -18,9 +18,12 @@ if TYPE_CHECKING:
 
 
 def predict(arguments: list[str]) -> int:
-    """Run `digits predict` with the words after the command's name.
+    """Run `digits predict` and return its exit code.
 
-    Returns the exit code: 0 if all pictures could be read, otherwise 1.
+    Args:
+        arguments: the words after `digits predict`.
+    Returns:
+        0 if all pictures could be read, otherwise 1.
     """
     options = parse(PredictOptions, arguments, "digits predict")
     # NumPy reads this variable when it is imported. One thread is best: on a busy machine, several threads
@@ -55,12 +58,12 @@ def predict(arguments: list[str]) -> int:
 def _explained(
     reader: "Reader", paths: Sequence[Path], target: Path, *, single: bool
 ) -> "Iterator[Reading | PhotoError]":
-    """Read one picture and save the drawing that explains its result.
+    """Read one picture, and draw how it was read.
 
     Args:
         reader: reads the picture.
-        paths: must contain exactly one picture.
-        target: the file to write.
+        paths: exactly one picture.
+        target: the file for the drawing.
         single: treat the picture as a single digit.
     Yields:
         The result, or the error if the picture cannot be read.

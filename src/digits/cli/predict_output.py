@@ -6,8 +6,8 @@
     notes.txt   error: it is no picture in a known format; save it as PNG or JPEG
 
 Each line shows one row of handwriting: the picture's name, the accepted digits, and all marks. A mark is a
-part of the picture that may be a digit. It is shown with its most likely digit and the probability of that
-digit. If the mark is not accepted as a digit, a question mark and the reason follow.
+candidate digit: a part of the picture that may be a digit. Each mark has its most likely digit and the
+probability of this digit. A mark that is not accepted has a question mark and a reason.
 """
 
 import json
@@ -24,11 +24,11 @@ TEXT = 5  # characters; smallest width of the column with the accepted digits
 
 
 def as_json(path: Path, answer: Reading | PhotoError) -> str:
-    """Return the result of one picture as a JSON object on one line.
+    """Return the result of one picture as one line of JSON.
 
     Args:
         path: the picture.
-        answer: its result, or the error if it could not be read.
+        answer: its result, or the error.
     """
     if isinstance(answer, PhotoError):
         return json.dumps({"path": str(path), "error": str(answer), "kind": answer.kind})
@@ -36,7 +36,7 @@ def as_json(path: Path, answer: Reading | PhotoError) -> str:
 
 
 def name_width(paths: Sequence[Path]) -> int:
-    """Return the width, in characters, of the column with the names of these pictures."""
+    """Return the width of the column of picture names, in characters."""
     lengths = (len(printable(str(path))) for path in paths)
     return max((length for length in lengths if length <= WIDEST_NAME), default=1)
 
@@ -46,9 +46,9 @@ def as_lines(path: Path, answer: Reading | PhotoError, *, names: int, columns: i
 
     Args:
         path: the picture.
-        answer: its result, or the error if it could not be read.
-        names: width of the column with the name, in characters.
-        columns: width of the terminal, in characters; longer lines are wrapped.
+        answer: its result, or the error.
+        names: width of the column of names, in characters.
+        columns: width of the terminal, in characters.
     """
     name, lines = printable(str(path)), []
     if len(name) > names:
@@ -60,10 +60,8 @@ def as_lines(path: Path, answer: Reading | PhotoError, *, names: int, columns: i
 
 
 def _without_name(message: str, path: str) -> str:
-    """Return an error message with "it" instead of the file's name `path`.
-
-    The name is printed at the start of the line already.
-    """
+    """Replace the picture's name in an error message by "it"."""
+    # The line starts with the name already.
     for start in ("", "could not read "):
         if message.startswith(start + path):
             return f"{start}it{message.removeprefix(start + path)}"
@@ -71,9 +69,10 @@ def _without_name(message: str, path: str) -> str:
 
 
 def _lines_of(path: Path, answer: Reading | PhotoError) -> Iterator[tuple[str, list[str]]]:
-    """Yield each line as its start and a list of parts.
+    """Yield the lines of a result.
 
-    A line that is too long is later wrapped between two parts.
+    Yields:
+        The start of the line, and the parts after it.
     """
     if isinstance(answer, PhotoError):
         yield "", [f"error: {printable(_without_name(str(answer), str(path)))}"]
@@ -87,10 +86,8 @@ def _lines_of(path: Path, answer: Reading | PhotoError) -> Iterator[tuple[str, l
 
 
 def percent(probability: float) -> str:
-    """Return a probability (0 to 1) as a short percentage.
-
-    Only exactly 0 and 1 become "0 %" and "100 %"; values near them become "<1 %" and ">99 %".
-    """
+    """Return a probability from 0 to 1 as a short percentage, such as ">99 %"."""
+    # Only exactly 0 and 1 become "0 %" and "100 %".
     if 0 < probability < 0.01:
         return "<1 %"
     if 0.99 < probability < 1:
@@ -99,7 +96,7 @@ def percent(probability: float) -> str:
 
 
 def _mark(digit: Digit) -> str:
-    """Return the text of one mark, such as "4 >99 %" or "5?  31 % unclear"."""
+    """Return the text of one mark, such as "5?  31 % unclear"."""
     if digit.reason == BLANK:
         return BLANK
     chance = percent(digit.probability)
@@ -107,10 +104,8 @@ def _mark(digit: Digit) -> str:
 
 
 def _wrapped(start: str, parts: Sequence[str], columns: int) -> str:
-    """Return one line of text, wrapped if it is longer than `columns` characters.
-
-    The following lines begin below the first part. A single part is wrapped between its words.
-    """
+    """Join the parts of a line, and wrap it at `columns` characters."""
+    # A single part is wrapped between its words.
     words = parts if len(parts) > 1 else parts[0].split(" ")
     between = "  " if len(parts) > 1 else " "
     lines = [start + words[0]]
@@ -118,5 +113,5 @@ def _wrapped(start: str, parts: Sequence[str], columns: int) -> str:
         if len(lines[-1]) + len(between) + len(word) <= max(columns, len(start) + 24):
             lines[-1] += between + word
         else:
-            lines.append(" " * len(start) + word)
+            lines.append(" " * len(start) + word)  # below the first part
     return "\n".join(lines)

@@ -22,7 +22,11 @@ class RecipesOptions:
 
 
 def recipes(arguments: list[str]) -> int:
-    """Run `digits recipes` with the words after the command's name, and return the exit code."""
+    """Run `digits recipes` and return its exit code.
+
+    Args:
+        arguments: the words after `digits recipes`.
+    """
     options = parse(RecipesOptions, arguments, "digits recipes")
     if options.json:
         print(json.dumps({name: _as_json(name) for name in RECIPES}, indent=2))
@@ -32,7 +36,7 @@ def recipes(arguments: list[str]) -> int:
 
 
 def _as_json(name: str) -> dict[str, object]:
-    """Return the purpose, the measured results and the options of the recipe `name`."""
+    """Return the recipe `name` as a JSON object."""
     figures = load_figures().get(name)
     return {
         "purpose": PURPOSES[name],
@@ -42,14 +46,14 @@ def _as_json(name: str) -> dict[str, object]:
 
 
 def _as_text(name: str) -> str:
-    """Return the text about the recipe `name`: its purpose, results, network and training."""
+    """Describe the recipe `name` in a few lines of text."""
     lines = [_results(name), describe_network(RECIPES[name]), describe_training(RECIPES[name])]
     wrapped = [textwrap.fill(line, WIDTH, initial_indent="  ", subsequent_indent="    ") for line in lines]
     return "\n".join([f"{name:<10}{PURPOSES[name]}", *wrapped, ""])
 
 
 def _results(name: str) -> str:
-    """Return the test accuracy and the training time of the recipe `name` as text."""
+    """Describe the measured results of the recipe `name` in one line of text."""
     figures = load_figures().get(name)
     if figures is None:
         return "not measured yet"

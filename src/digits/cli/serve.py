@@ -9,9 +9,12 @@ from digits.serving.options import ServeOptions
 
 
 def serve(arguments: list[str]) -> int:
-    """Run `digits serve` with the words after the command's name.
+    """Run `digits serve` until a signal stops the server.
 
-    Returns the exit code when a signal has stopped the server.
+    Args:
+        arguments: the words after `digits serve`.
+    Returns:
+        The exit code 0.
     """
     repeated = (*CONFIG, tyro.conf.UseAppendAction)  # `--model A --model B`
     options = tyro.cli(ServeOptions, args=arguments, prog="digits serve", config=repeated)

@@ -18,7 +18,11 @@ PROG = "digits train"
 
 
 def train(arguments: list[str]) -> int:
-    """Run `digits train` with the words after the command's name, and return the exit code."""
+    """Run `digits train` and return its exit code.
+
+    Args:
+        arguments: the words after `digits train`.
+    """
     options = train_options(arguments)
     import torch
 
@@ -49,7 +53,13 @@ def train(arguments: list[str]) -> int:
 def train_options(arguments: list[str]) -> TrainOptions:
     """Return the training options of a command line.
 
-    Options that are not given have the values of the recipe, or, with --resume, those of the old run.
+    Missing options have these values:
+
+        with --resume      the values of the old run
+        otherwise          the values of the recipe
+
+    Args:
+        arguments: the words after `digits train`.
     """
     first = parse_first(arguments, PROG)
     if not first.resume or {"-h", "--help"} & set(arguments):
@@ -61,7 +71,7 @@ def train_options(arguments: list[str]) -> TrainOptions:
 
 
 def _train_epochs(console: "Console", run: "Run", collection: "Collection", splits: "Splits") -> None:
-    """Train the network or the networks of a run, and print one line per epoch."""
+    """Train all networks of a run, and print one line per epoch."""
     from digits.cli import train_output
     from digits.cli.console import epoch_bar
     from digits.training.interrupts import Interrupts

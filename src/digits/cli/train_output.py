@@ -15,7 +15,7 @@ from digits.training.run import Run
 
 
 def show_data(console: Console, collection: Collection, splits: Splits) -> None:
-    """Print the origin of the data, and the numbers of training, validation and test images."""
+    """Print the origin of the data and the numbers of images."""
     for notice in collection.notices:
         console.print(f"note: {notice}\n")
     verified = ", SHA-256 as published" if collection.published else ""
@@ -34,7 +34,7 @@ def show_run(console: Console, run: Run) -> None:
 
 
 def show_notices(console: Console, run: Run) -> None:
-    """Print the messages about a run, for example that it was resumed."""
+    """Print the messages about the start of a run."""
     for notice in run.notices:
         console.print(f"note: {notice}")
     if run.resumed_at:
@@ -44,9 +44,9 @@ def show_notices(console: Console, run: Run) -> None:
 
 
 def show_header(console: Console, run: Run) -> None:
-    """Print the header of the table of epochs; in an ensemble, also the network's name."""
+    """Print the header of the table of epochs."""
     console.print()
-    if run.member:
+    if run.member:  # one network of an ensemble
         o = run.member.options
         show_line(console, run.member.folder.name, f"of {run.options.ensemble}, seed {o.seed}")
         console.print()
@@ -60,7 +60,7 @@ def show_epoch(console: Console, epoch: Epoch, best: bool) -> None:
     Args:
         console: where to print.
         epoch: losses, accuracies and times of the epoch.
-        best: the validation accuracy is the best so far; a star marks it.
+        best: print a star, because the validation accuracy is the best so far.
     """
     console.print(
         f"{epoch.number:5d}  {epoch.train_loss:8.4f}  {epoch.train_accuracy:8.2%}"
@@ -70,7 +70,7 @@ def show_epoch(console: Console, epoch: Epoch, best: bool) -> None:
 
 
 def show_result(console: Console, result: Result, collection: Collection) -> None:
-    """Print the test results and the files that the run has saved."""
+    """Print the test results and the names of the saved files."""
     seconds = sum(epoch.seconds for epoch in result.history)
     console.print(f"      * best validation accuracy; {seconds:.1f} s of training\n")
     best = result.best

@@ -13,7 +13,11 @@ PROG = "digits tune"
 
 
 def tune(arguments: list[str]) -> int:
-    """Run `digits tune` with the words after the command's name, and return the exit code."""
+    """Run `digits tune` and return its exit code.
+
+    Args:
+        arguments: the words after `digits tune`.
+    """
     options, start = tune_options(arguments)
     import torch
 
@@ -42,9 +46,12 @@ def tune(arguments: list[str]) -> int:
 
 
 def tune_options(arguments: list[str]) -> tuple[TuneOptions, TrainOptions]:
-    """Parse the words after `digits tune`.
+    """Parse the options of a search.
 
-    Returns the options of the search, and the training options from which it starts.
+    Args:
+        arguments: the words after `digits tune`.
+    Returns:
+        The options of the search, and the training options at its start.
     """
     options, rest = tyro.cli(TuneOptions, args=arguments, prog=PROG, config=CONFIG, return_unknown_args=True)
     return options, parse_train_options(rest, PROG)

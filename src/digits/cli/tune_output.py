@@ -17,7 +17,7 @@ NOTES = {"complete": "", "pruned": "pruned", "failed": "failed"}  # printed afte
 
 
 def show_study(console: Console, study: Study) -> None:
-    """Print the folder, the options and the limits of a search, and the table's header."""
+    """Print the options of a search and the header of its table."""
     o, start, done = study.options, study.start, len(study.trials)
     limits = [
         f"{o.budget} trials" if o.budget is not None else "",
@@ -34,8 +34,9 @@ def show_study(console: Console, study: Study) -> None:
 
 
 def show_trial(console: Console, study: Study, trial: Trial) -> None:
-    """Print the line of one trial in the table; a star marks the best so far."""
+    """Print the line of one trial in the table."""
     o = trial.options
+    # A star marks the best trial so far.
     star = "*" if study.best and study.best.number == trial.number else " "
     accuracy = f"{trial.accuracy:.2%}" if trial.accuracies else "-"
     epochs = f"{len(trial.accuracies)}/{o.epochs}"
@@ -49,7 +50,7 @@ def show_trial(console: Console, study: Study, trial: Trial) -> None:
 
 
 def show_report(console: Console, study: Study, report: Report) -> None:
-    """Print the best trials, the importances, and a command that trains with the best options."""
+    """Print the best trials, their options and a training command."""
     for notice in study.notices:
         console.print(f"note: {notice}")
     states = [trial.state for trial in report.trials]
@@ -69,7 +70,7 @@ def show_report(console: Console, study: Study, report: Report) -> None:
 
 
 def _show_best(console: Console, study: Study, report: Report) -> None:
-    """Print a table with one column per trial and one row per searched option."""
+    """Print a table: one column per trial, one row per searched option."""
     best = report.best[:SHOWN_BEST]
     console.print()
     console.print(f"{'best trials':<14}" + "".join(f"{f'#{t.number}':>11}" for t in best) + "   importance")
@@ -86,12 +87,10 @@ def _show_best(console: Console, study: Study, report: Report) -> None:
 def trial_bar(console: Console, study: Study) -> Iterator[Callable[[], None]]:
     """Show a progress bar for the trials during a `with` block.
 
-    If the output is not a terminal, there is no bar.
-
     Yields:
         A function to call after each trial.
     """
-    if not console.is_terminal:
+    if not console.is_terminal:  # show no bar
         yield lambda: None
         return
     columns = (TextColumn("{task.description}"), BarColumn(46), TimeElapsedColumn())
