@@ -6,8 +6,8 @@
     >>> model = digits.load(result.folder)                    # a torch.nn.Module
     >>> model.probabilities(images)                           # images: (B, 1, 28, 28), float in [0, 1]
 
-`dir(digits)` lists all public names. PyTorch and NumPy are imported when a name that needs them is first
-used. Therefore `import digits` takes only a few milliseconds.
+`dir(digits)` lists all public names. `import digits` takes only a few milliseconds: PyTorch and NumPy are
+imported later, at the first use of a name that needs them.
 """
 
 from importlib import import_module
@@ -73,11 +73,12 @@ def __dir__() -> list[str]:
 if not TYPE_CHECKING:  # Type checkers use the imports above. With this function they would accept any name.
 
     def __getattr__(name: str) -> object:
-        """Import the public name `name` when it is first used, and return its value (PEP 562).
+        """Import a public name at its first use (PEP 562).
 
-        If an optional package is missing, return a function that raises MissingPackageError when called.
-        The error is not raised at once, because tab completion reads all names without calling them.
-
+        Args:
+            name: a public name, such as "read".
+        Returns:
+            Its value. Without a needed package: a function that raises MissingPackageError.
         Raises:
             AttributeError: if there is no such public name.
         """
@@ -91,6 +92,7 @@ if not TYPE_CHECKING:  # Type checkers use the imports above. With this function
             if missing is None:
                 raise
 
+            # Raised only in a call, because tab completion reads all names.
             def unavailable(*_: object, **__: object) -> NoReturn:
                 raise missing
 

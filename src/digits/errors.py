@@ -1,4 +1,4 @@
-"""Define all errors that a user can cause or fix, as a tree of classes.
+"""Define the errors that a user can cause or fix.
 
     DigitsError
     ├── OptionError          an option has an invalid value
@@ -9,7 +9,7 @@
     ├── CheckpointError      a saved network or checkpoint is damaged or does not fit the options
     ├── RunError             the folder of a run or a search cannot be used
     ├── ServeError           the server cannot start
-    └── TrainingError        the loss became infinite or not a number
+    └── TrainingError        the loss or a weight became infinite or NaN (not a number)
 
 Each message says what happened, what was expected and what to do next. The command line catches DigitsError
 in `digits.cli.main` and prints the message. Any other exception is a bug, and Python prints its traceback.
@@ -35,10 +35,7 @@ class DataError(DigitsError):
 
 
 class DownloadError(DataError):
-    """A file could not be downloaded.
-
-    The message gives the reason for each address that was tried.
-    """
+    """A file could not be downloaded. The message gives the reason for each address."""
 
 
 class PhotoError(DataError):
@@ -46,8 +43,10 @@ class PhotoError(DataError):
 
     Args:
         message: text for the user.
-        kind: the reason. "format": the file is not a picture in a supported format. "limit": the picture is
-            too large. "damaged": its pixels cannot be decoded.
+        kind: the reason, one of:
+            "format": the file is not a picture in a supported format.
+            "limit": the picture is too large.
+            "damaged": its pixels cannot be decoded.
     """
 
     def __init__(self, message: str, kind: Literal["format", "limit", "damaged"]) -> None:
@@ -67,7 +66,7 @@ class RunError(DigitsError):
 
 
 class ServeError(DigitsError):
-    """The server cannot start, because its address is not available or an option forbids it."""
+    """The server cannot start. Its address is not available, or an option forbids it."""
 
 
 class TrainingError(DigitsError):

@@ -1,8 +1,8 @@
-"""List the optional packages, and make an error message for a missing one.
+"""List the optional packages, and make an error for a missing one.
 
-`pip install digits` installs only the packages that are needed to read pictures. Training, serving and tuning
-need more packages. An "extra" is a named list of such packages in pyproject.toml: the extra "train" is
-installed with `pip install 'digits[train]'`.
+`pip install digits` installs only the packages for reading pictures. Training, serving and tuning need more
+packages. An "extra" is a named list of such packages in pyproject.toml. For example,
+`pip install 'digits[train]'` installs the extra "train".
 """
 
 import importlib.util
@@ -25,14 +25,13 @@ EXTRAS = {  # name of the package in `import` -> the extra that installs it
 
 
 def missing_package(error: ModuleNotFoundError, what: str) -> MissingPackageError | None:
-    """Return an error that names the pip command for a missing optional package.
+    """Return an error with the pip command for a missing package.
 
     Args:
         error: the exception of the failed import.
         what: the command or function that needs the package, such as "digits tune".
     Returns:
-        An error to raise instead of `error`. None if the import failed for another reason, such as a damaged
-        package or a mistake in our own code.
+        The error to raise instead. None if no optional package is missing.
     """
     package = (error.name or "").partition(".")[0]
     if package not in EXTRAS or importlib.util.find_spec(package) is not None:

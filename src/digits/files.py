@@ -1,8 +1,7 @@
-"""Write files atomically, and lock them so that only one process uses them.
+"""Write files atomically, and lock them for one process.
 
-"Atomically" means: a file never has half of its content, not even if the process is killed or the disk is
-full. It has either its complete old content or its complete new content. When `atomic_write` has returned,
-the new content is on the disk and survives a power cut.
+"Atomically" means: a file always has its complete old content or its complete new content. This holds even if
+the process is killed or the disk is full. After `atomic_write`, the new content also survives a power cut.
 """
 
 import contextlib
@@ -22,15 +21,16 @@ TEMPORARY = ".part"  # suffix of unfinished files; if a process is killed, its u
 
 
 def atomic_write(path: Path, content: bytes, *, previous: Path | None = None) -> None:
-    """Write a file atomically: it always has its complete old or new content.
+    """Write a file atomically.
+
+    At every moment, the file has its complete old or its complete new content.
 
     Args:
         path: the file to write. Its folder must exist.
         content: the new content.
-        previous: a file in the same folder that gets the old content of `path`; None: do not keep it.
+        previous: file in the same folder for the old content. None: do not keep it.
     Raises:
-        OSError: if the disk is full or permission is missing. Its `filename` is `path`. Both files are then
-            still complete.
+        OSError: if the file cannot be written. Its `filename` is `path`.
     """
     try:
         _replace(path, content, previous)
@@ -58,10 +58,8 @@ def _replace(path: Path, content: bytes, previous: Path | None) -> None:
 
 
 def _keep(path: Path, previous: Path) -> None:
-    """Make `previous` a second name of the file `path`, so that `path` itself never disappears.
-
-    On a file system without hard links, rename `path` to `previous` instead.
-    """
+    """Make `previous` a second name of the file `path`."""
+    # A second name is better than renaming: the file `path` never disappears.
     link = previous.with_name(f".{previous.name}.{os.getpid()}{TEMPORARY}")
     link.unlink(missing_ok=True)
     try:
@@ -69,7 +67,7 @@ def _keep(path: Path, previous: Path) -> None:
     except OSError as error:
         if error.errno not in NO_HARD_LINKS:
             raise
-        os.replace(path, previous)
+        os.replace(path, previous)  # the file system has no hard links
     else:
         os.replace(link, previous)
     finally:
@@ -78,11 +76,8 @@ def _keep(path: Path, previous: Path) -> None:
 
 
 def _sync_folder(folder: Path) -> None:
-    """Make a renaming in `folder` survive a power cut: wait until it is on the disk.
-
-    On Windows this does nothing, because Windows cannot open folders and does not need it.
-    """
-    if os.name != "posix":
+    """Wait until the new file names in `folder` are on the disk."""
+    if os.name != "posix":  # Windows cannot open folders, and does not need this
         return
     handle = os.open(folder, os.O_RDONLY)
     try:
@@ -92,17 +87,20 @@ def _sync_folder(folder: Path) -> None:
 
 
 def printable(text: str) -> str:
-    """Return `text` with a question mark for each character that cannot be printed safely.
+    """Replace each unprintable character of a text by a question mark.
 
-    Such characters are line breaks, escape codes and bytes that could not be decoded.
+    Examples are line breaks, escape codes and undecodable bytes.
     """
     return "".join(c if c.isprintable() else "?" for c in text)
 
 
 def sweep(folder: Path) -> list[str]:
-    """Remove the unfinished files of killed processes from `folder`, and return their names.
+    """Delete the unfinished files of killed processes.
 
-    Hold the folder's lock during the call. Otherwise it may remove a file that another process is writing.
+    Args:
+        folder: a folder whose lock this process holds.
+    Returns:
+        The names of the deleted files.
     """
     stale = sorted(folder.glob(f".*{TEMPORARY}"))
     for path in stale:
@@ -112,18 +110,19 @@ def sweep(folder: Path) -> list[str]:
 
 @contextlib.contextmanager
 def locked(path: Path, what: str, *, timeout: float = 0.0) -> Iterator[None]:
-    """Hold a lock inside a `with` block, so that no other process can hold it.
+    """Hold a lock during a `with` block.
 
-    The operating system releases the lock when the process ends, even if the process is killed.
+    Only one process at a time can hold the lock.
 
     Args:
         path: the lock file; it is created if it does not exist.
-        what: the thing that is locked, such as "runs/classic-1", for error messages.
-        timeout: seconds to wait while another process holds the lock.
+        what: the locked thing for error messages, such as "runs/classic-1".
+        timeout: seconds to wait for another process.
     Raises:
-        RunError: if another process still holds the lock after that time, or the lock file cannot be
-            written. The message names the other process.
+        RunError: if the lock is still held after that time.
+        RunError: if the lock file cannot be written.
     """
+    # The operating system releases the lock at the end of the process, even if the process is killed.
     lock = filelock.FileLock(path, timeout=timeout)
     try:
         lock.acquire()

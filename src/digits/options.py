@@ -4,7 +4,7 @@ The command line, the Python API and the file `options.json` in a run's folder a
 The string under a field is its help text in `digits train --help`.
 
     TrainOptions(epochs=5)     the options of one run; raises OptionError if a value is invalid
-    to_json(), from_json()     save options as text, and read them again
+    to_json(), from_json()     convert options to text, and text to options
     differences()              compare the options of two runs
 """
 
@@ -73,12 +73,12 @@ class Augmentation:
 
     @property
     def warps(self) -> bool:
-        """True if rotation, scaling, shear, translation or elastic distortion is switched on."""
+        """True if a change that moves pixels is switched on."""
         return any((self.rotation, self.scaling, self.shear, self.translation, self.elastic))
 
     @property
     def changes(self) -> bool:
-        """True if at least one of the changes is switched on."""
+        """True if at least one change is switched on."""
         return self.warps or any((self.thickness, self.sharpness, self.erasing))
 
 
@@ -94,16 +94,18 @@ class TrainOptions:
     data: Path | None = None
     """Folder or file with the data (IDX, .npz, .csv). Default: $DIGITS_DATA, the cache, or a download."""
     unverified: bool = False
-    """Accept a data file with a wrong checksum if its size is the published one."""
+    """Accept data files with the right size and a wrong checksum."""
 
     split: Split = "random"
-    """How to choose validation images: at random within each class, or all images of some writers."""
+    """How to choose the validation images.
+    random: at random in each class.
+    writers: all images of some writers."""
     val_size: int | None = None
     """Number of validation images. Default: a sixth of the images (10,000 of MNIST's 60,000)."""
     test_size: int | None = None
     """Number of test images, only for data without a test set. Default: a fifth of the images."""
     split_seed: int = 0
-    """Random seed of the split. Runs with another --seed still use the same split."""
+    """Random seed of the split. The option --seed does not change the split."""
 
     synthetic: int = 0
     """Number of synthetic digits to add to MNIST's training images. They are drawn by a program."""
@@ -115,10 +117,12 @@ class TrainOptions:
     channels: tuple[int, int, int] = (32, 64, 128)
     """Number of channels in each of the cnn's three pairs of convolutions."""
     view: Views = "as-is"
-    """Input of the network. as-is: unchanged digits. upright: digits with their slant removed.
+    """Input of the network.
+    as-is: unchanged digits.
+    upright: digits with their slant removed.
     alternate: every second network of an ensemble gets upright digits."""
     dropout: float = 0.0
-    """Dropout probability of the hidden neurons (mlp) or of the inputs of the output layer (cnn)."""
+    """Dropout probability. mlp: of the hidden neurons. cnn: of the inputs of the output layer."""
     input_dropout: float = 0.0
     """Dropout probability of the input pixels, only for the mlp."""
     ensemble: int = 1
@@ -136,23 +140,23 @@ class TrainOptions:
     optimizer: Optimizer = "sgd"
     """Algorithm that updates the weights."""
     lr: float | None = None
-    """Learning rate, or the highest rate of a schedule. Default: 0.01 for sgd, 0.001 for the others."""
+    """Learning rate. With a schedule: the highest rate. Default: 0.01 for sgd, 0.001 for the others."""
     momentum: float = 0.0
     """Momentum of sgd and rmsprop, from 0 to below 1. 0: no momentum."""
     nesterov: bool = False
     """Use Nesterov momentum, only for sgd."""
     weight_decay: float = 0.0
-    """Strength of weight decay: an L2 penalty. In adamw it shrinks the weights directly. 0: no decay."""
+    """Strength of weight decay. 0: no decay. adamw shrinks the weights; the others add an L2 penalty."""
     schedule: Schedule = "constant"
     """How the learning rate changes during training. cosine: it falls. one-cycle: it rises, then falls."""
     warmup: float | None = None
-    """Fraction of the steps in which the learning rate rises. Default: 0.3 for one-cycle, otherwise 0."""
+    """Fraction of the steps with a rising learning rate. Default: 0.3 for one-cycle, otherwise 0."""
     clip: float = 0.0
     """Clip the gradient's L2 norm to this value. 0: no clipping."""
     label_smoothing: float = 0.0
-    """Label smoothing: fraction of each target that is spread evenly over all classes, from 0 to below 1."""
+    """Label smoothing, from 0 to below 1: this part of each target is shared equally by all classes."""
     ema: float = 0.0
-    """Decay per step of a moving average of the weights, which is validated and saved. 0: no average."""
+    """Validate and save a moving average of the weights. Decay per step, such as 0.999. 0: no average."""
     teacher: str | None = None
     """Distillation: learn also from the answers of this network.
     Give a run's folder, a model file or the name of a bundled network."""
@@ -161,9 +165,9 @@ class TrainOptions:
     temperature: float = 2.0
     """Distillation temperature. Higher values give the teacher's less likely classes more weight."""
     keep: Keep = "best"
-    """Epoch whose network is saved: the one with the best validation accuracy, or the last one."""
+    """Network to save. best: of the epoch with the best validation accuracy. last: of the last epoch."""
     patience: int = 0
-    """Stop after this many epochs without a better validation accuracy. 0: never stop early."""
+    """Stop after this many epochs without a new best validation accuracy. 0: never stop early."""
 
     seed: int = 0
     """Random seed. Two runs with the same seed on the same machine give identical weights."""
@@ -179,11 +183,11 @@ class TrainOptions:
     name: str | None = None
     """Name of this run's folder. Default: the recipe and the next free number, such as classic-1."""
     resume: bool = False
-    """Continue the run --name, or the newest unfinished run, exactly where it stopped."""
+    """Continue the run --name exactly where it stopped. Without --name: the newest unfinished run."""
     allow_inexact: bool = False
-    """Resume even if options, threads, versions or data changed. The final weights may then differ."""
+    """Allow --resume with other options, threads, versions or data. The final weights may then differ."""
     checkpoint_every: int = 0
-    """Number of steps between two checkpoints within an epoch. 0: a checkpoint only after each epoch."""
+    """Steps between two checkpoints. 0: save a checkpoint only after each epoch."""
     plots: bool = True
     """Save plots of the training and of the misread test images at the end."""
     augmentation: Augmentation = Augmentation()
@@ -220,7 +224,11 @@ class TrainOptions:
         check_name(self.recipe, "recipe")
 
     def _check_combinations(self) -> None:
-        """Raise OptionError if two options do not go together."""
+        """Check that the options fit together.
+
+        Raises:
+            OptionError: if two options do not work together.
+        """
         if self.momentum and self.optimizer not in ("sgd", "rmsprop"):
             raise OptionError(
                 f"--momentum works with sgd and rmsprop, not with {self.optimizer}; leave it out"
@@ -233,26 +241,28 @@ class TrainOptions:
             raise OptionError("--view alternate needs --ensemble 2 or more; a single network has one view")
 
     def view_of(self, number: int) -> View:
-        """Return the input, "as-is" or "upright", of network `number` in an ensemble.
+        """Return the input of one network in an ensemble.
 
         Args:
-            number: counted from 0; a single network is number 0.
+            number: number of the network, counted from 0.
+        Returns:
+            "as-is" or "upright"; see the option `view`.
         """
         return VIEWS[number % len(VIEWS)] if self.view == "alternate" else self.view
 
     @property
     def learning_rate(self) -> float:
-        """Learning rate above 0: the option `lr`, or the optimizer's default if `lr` is None."""
+        """Learning rate, above 0. If `lr` is None, it is the optimizer's default rate."""
         if self.lr is not None:
             return self.lr
         return SGD_RATE if self.optimizer == "sgd" else ADAPTIVE_RATE
 
 
 def check_name(name: str | None, option: str = "name") -> None:
-    """Check that a name can be the name of one folder.
+    """Check that a name is a valid folder name.
 
     Args:
-        name: the value of the option; None is always accepted.
+        name: the value of the option. None is valid.
         option: the option's name without dashes, for the message.
     Raises:
         OptionError: if the name is empty, "..", or contains a slash or a zero byte.
@@ -264,13 +274,20 @@ def check_name(name: str | None, option: str = "name") -> None:
 
 
 def _check_fraction(option: str, value: float | None) -> None:
-    """Raise OptionError if the value is not None and not from 0 to below 1."""
+    """Check that a value is from 0 to below 1.
+
+    Args:
+        option: name of the field, for the message.
+        value: the value that the user gave. None is valid.
+    Raises:
+        OptionError: if the value is outside this range.
+    """
     if value is not None and not 0 <= value < 1:  # this form is also true for NaN
         raise OptionError(f"--{option.replace('_', '-')} is {value}; expected a number from 0 to below 1")
 
 
 def at_least(option: str, value: float, least: int) -> None:
-    """Check that the value of an option is finite and at least `least`.
+    """Check that a value is not too small.
 
     Args:
         option: name of the field, such as "batch_size", for the message.
@@ -284,16 +301,17 @@ def at_least(option: str, value: float, least: int) -> None:
 
 
 def to_json(options: TrainOptions) -> str:
-    """Return the options as the text of a JSON object, with one line per option."""
+    """Return the options as JSON text, one option per line."""
     return json.dumps(dataclasses.asdict(options), indent=2, default=str) + "\n"
 
 
 def from_json(text: str) -> TrainOptions:
-    """Return the options from a text that `to_json` wrote.
+    """Convert JSON text to options.
 
+    Args:
+        text: the result of `to_json`.
     Raises:
-        OptionError: if the text is not JSON, or an entry is unknown, missing, of the wrong type or out of
-            its range. The message names these entries.
+        OptionError: if the text is not JSON, or an entry is wrong or missing.
     """
     try:
         values = json.loads(text)
@@ -306,10 +324,10 @@ Kind = TypeVar("Kind", TrainOptions, Augmentation)
 
 
 def _from_dict(kind: type[Kind], values: Any) -> Kind:
-    """Return an object of the class `kind`, made from the entries of a parsed JSON object.
+    """Convert a parsed JSON object to an object of the class `kind`.
 
     Raises:
-        OptionError: if `values` is not an object with exactly the fields of `kind`.
+        OptionError: if `values` does not have exactly the fields of `kind`.
     """
     names = {field.name for field in dataclasses.fields(kind)}
     if not isinstance(values, dict) or set(values) != names:
@@ -320,7 +338,7 @@ def _from_dict(kind: type[Kind], values: Any) -> Kind:
 
 
 def _value_from_json(name: str, hint: Any, value: Any) -> Any:
-    """Convert a JSON value to the type of its option, such as a string to a path.
+    """Convert a parsed JSON value to the type of its option.
 
     Args:
         name: name of the field.
@@ -347,12 +365,14 @@ def _value_from_json(name: str, hint: Any, value: Any) -> Any:
 
 
 def differences(old: TrainOptions, new: TrainOptions, ignore: frozenset[str]) -> list[str]:
-    """Return one text for each option that differs, such as "--lr 0.01 is now 0.1".
+    """Describe the changed options.
 
     Args:
         old: the options before.
         new: the options now.
-        ignore: names of fields that are not compared.
+        ignore: names of fields to skip.
+    Returns:
+        One text for each changed option, such as "--lr 0.01 is now 0.1".
     """
     before, after = flat(old), flat(new)
     return [
@@ -363,6 +383,10 @@ def differences(old: TrainOptions, new: TrainOptions, ignore: frozenset[str]) ->
 
 
 def flat(options: TrainOptions) -> dict[str, Any]:
-    """Return a dictionary from option names to values, including the augmentation options."""
+    """Return all options in one flat dictionary.
+
+    Returns:
+        Name of the option -> value. Each augmentation option is a separate entry.
+    """
     values = {field.name: getattr(options, field.name) for field in dataclasses.fields(options)}
     return {**dataclasses.asdict(values.pop("augmentation")), **values}

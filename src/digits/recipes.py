@@ -1,8 +1,8 @@
 """Define the recipes: named sets of options for `digits train --recipe NAME`.
 
 Other options on the command line replace the values of the recipe. To add a recipe, add an entry to
-`_RECIPES`. `digits recipes` lists all recipes with their measured results. The command `make docs` copies
-these results from benchmarks/results into recipes.json.
+`_RECIPES`. `digits recipes` lists all recipes with their measured results. These results are in recipes.json;
+`make docs` copies them from benchmarks/results.
 """
 
 import dataclasses
@@ -145,6 +145,10 @@ def find_recipe(name: str) -> TrainOptions:
 
 
 def load_figures() -> dict[str, Figures]:
-    """Return the measured results by recipe name, without the recipes that were not measured."""
+    """Read the measured results of the recipes.
+
+    Returns:
+        Recipe name -> results, only for measured recipes.
+    """
     content = json.loads(FIGURES_FILE.read_text())
     return {name: Figures(**values) for name, values in content.items()}

@@ -1,4 +1,4 @@
-"""Make random generators whose numbers depend only on a seed and a purpose."""
+"""Make random generators, one for each seed and purpose."""
 
 import hashlib
 
@@ -6,18 +6,16 @@ import torch
 
 
 def generator(seed: int, purpose: str, *numbers: int) -> torch.Generator:
-    """Return a new random generator for a seed, a purpose and optional numbers.
+    """Return a new random generator for one purpose.
 
-    Equal arguments give generators with equal random numbers. Different arguments give generators with
-    independent random numbers.
+    Equal arguments give equal random numbers. Different arguments give independent ones.
 
         >>> generator(0, "order", 3)  # for the order of the training images in epoch 3
 
     Args:
         seed: the user's seed, any whole number.
         purpose: a word for what the random numbers are used for.
-        numbers: further numbers that distinguish the generators of one purpose, such as the epoch.
-
+        numbers: more numbers to tell generators apart, such as the epoch.
     Returns:
         A generator on the CPU.
     """

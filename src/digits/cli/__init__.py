@@ -1,1 +1,1 @@
-"""The command line `digits`: a module for each command parses the options, calls the package and prints."""
+"""The command line `digits`, with one module for each command."""

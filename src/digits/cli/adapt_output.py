@@ -79,7 +79,7 @@ def _with_interval(side: Evaluation) -> str:
 
 
 def _changed_digits(custom: Change) -> str:
-    """Return the changed numbers of correctly read pictures as one line of text."""
+    """Return one line of text: right answers for each digit, before and after."""
     pairs = zip(custom.before.per_class, custom.after.per_class, strict=True)
     words = [
         f"{digit} from {round(before.recall * before.support)} to {round(after.recall * after.support)}"

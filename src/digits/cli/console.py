@@ -15,9 +15,9 @@ ANNOUNCED = 1.0  # seconds of work after which one line is printed, if the outpu
 
 
 class PlainConsole(Console):
-    """A console with an exception for closed output.
+    """A console that reports a closed output as BrokenPipeError.
 
-    For example, `digits ... | head` closes the output early. The console then raises BrokenPipeError.
+    For example, `head` closes the output early in `digits ... | head`.
     """
 
     def on_broken_pipe(self) -> None:
@@ -37,7 +37,7 @@ def make_console(*, quiet: bool = False) -> Console:
 
 
 def show_line(console: Console, label: str, text: str) -> None:
-    """Print `label`, spaces up to column 11, and `text`."""
+    """Print a label on the left, and a text from column 12 on."""
     console.print(f"{label:<11}{text}")
 
 

@@ -45,7 +45,7 @@ def show_comparison(console: Console, found: Comparison, names: tuple[str, str])
 
     Args:
         console: where to print.
-        found: the counts of images by the networks that read them right.
+        found: numbers of images that both, one or none of the networks read right.
         names: names of the first and the second network.
     """
     total = found.both + found.first + found.second + found.neither
@@ -60,10 +60,10 @@ def show_comparison(console: Console, found: Comparison, names: tuple[str, str])
 def significance(found: Comparison, verdict: str) -> str:
     """Return the result of a significance test in one line of text.
 
-    The test tells whether chance alone could explain the difference of two networks.
+    The test asks: can the difference between two networks be chance?
 
     Args:
-        found: the counts of images by the networks that read them right.
+        found: numbers of images that both, one or none of the networks read right.
         verdict: text for a significant difference, such as "the networks differ".
     """
     p = "p < 0.0001" if found.p_value < 0.0001 else f"p = {found.p_value:.4f}"

@@ -52,7 +52,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Run one command and return its exit code.
 
     Args:
-        arguments: the words after `digits`. Default: those of the process.
+        arguments: the words after `digits`. Default: `sys.argv[1:]`.
+    Returns:
+        The exit code; see the list above.
     """
     arguments = list(sys.argv[1:] if arguments is None else arguments)
     try:

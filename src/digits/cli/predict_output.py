@@ -48,7 +48,7 @@ def as_lines(path: Path, answer: Reading | PhotoError, *, names: int, columns: i
         path: the picture.
         answer: its result, or the error.
         names: width of the column of names, in characters.
-        columns: width of the terminal, in characters.
+        columns: width of the terminal, in characters; longer lines are wrapped.
     """
     name, lines = printable(str(path)), []
     if len(name) > names:

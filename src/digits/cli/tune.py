@@ -51,7 +51,7 @@ def tune_options(arguments: list[str]) -> tuple[TuneOptions, TrainOptions]:
     Args:
         arguments: the words after `digits tune`.
     Returns:
-        The options of the search, and the training options at its start.
+        The options of the search, and the training options from which it starts.
     """
     options, rest = tyro.cli(TuneOptions, args=arguments, prog=PROG, config=CONFIG, return_unknown_args=True)
     return options, parse_train_options(rest, PROG)

@@ -15,7 +15,7 @@ class EvaluateOptions:
     data: Path | None = None
     """Folder or file with the data. Default: $DIGITS_DATA, the cache, or a download."""
     unverified: bool = False
-    """Accept data files of the published size even if their checksum differs from the published one."""
+    """Accept data files with the right size and a wrong checksum."""
     json: bool = False
     """Print one JSON object instead of a table."""
     threads: int = 1
@@ -36,7 +36,7 @@ class CompareOptions:
     data: Path | None = None
     """Folder or file with the data. Default: $DIGITS_DATA, the cache, or a download."""
     unverified: bool = False
-    """Accept data files of the published size even if their checksum differs from the published one."""
+    """Accept data files with the right size and a wrong checksum."""
     json: bool = False
     """Print one JSON object instead of a table."""
     threads: int = 1

@@ -16,15 +16,15 @@ class PredictOptions:
     images: tuple[Path, ...]
     """Pictures, or folders of pictures: JPEG, PNG, WebP, GIF, TIFF, BMP, AVIF; HEIC with pillow-heif."""
     json: bool = False
-    """Print one JSON object per picture, with a box, a probability and a reason for each mark."""
+    """Print one JSON object per picture. It lists all candidate digits, accepted or not."""
     single: bool = False
-    """Each picture holds at most one digit; print exactly one mark for each picture."""
+    """Read each picture as a single digit, and print one result per picture."""
     model: str = "cnn"
     """Name of a bundled network (cnn, mlp), the folder of a training run, or a model file."""
     threshold: float = THRESHOLD
     """Accept a digit with at least this probability, 0 to 1. Digits inside a number need less."""
     explain: Path | None = None
-    """Draw the steps from the picture to the answer into this PNG file; only for a single picture."""
+    """PNG file for a drawing of the steps from the picture to the answer. Only for a single picture."""
 
     def __post_init__(self) -> None:
         if not self.images:

@@ -20,11 +20,12 @@ class ServeOptions:
     port: int = 8000
     """Port to listen on, 0 to 65535; 0 chooses a free port."""
     allowed_host: tuple[str, ...] = ()
-    """Another name of this server, NAME or NAME:PORT, that requests may use, such as a proxy's name."""
+    """Another host name of this server, such as the name of a proxy: NAME or NAME:PORT."""
     workers: int = 1
     """Number of processes that answer requests; each one loads all networks into memory."""
     corrections: Path | None = None
-    """Folder for corrected images. Default: digits/corrections in the user's data folder."""
+    """Folder for the images that users correct on the page.
+    Default: digits/corrections in the user's data folder."""
     open: bool = False
     """Open the page in the browser."""
 

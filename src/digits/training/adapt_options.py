@@ -18,9 +18,9 @@ class AdaptOptions:
     model: str = "cnn"
     """Network to start from: a run's folder, a model file, or the name of a bundled network, cnn or mlp."""
     data: Path | None = None
-    """Folder or file with MNIST, part of which is used for training too. Default: as for digits train."""
+    """Folder or file with MNIST. Part of it is used for training too. Default: as for digits train."""
     unverified: bool = False
-    """Accept data files of the published size even if their checksum differs from the published one."""
+    """Accept data files with the right size and a wrong checksum."""
     seed: int = 0
     """Random seed. Two calls with the same seed on the same machine give identical weights."""
     threads: int = 1
@@ -28,7 +28,7 @@ class AdaptOptions:
     json: bool = False
     """Print the results as one JSON object instead of a table."""
     out: Path = Path("runs")
-    """Folder in which the new network's folder is created."""
+    """Folder that will contain the new network's folder."""
     name: str | None = None
     """Name of the new network's folder. Default: adapt and the next free number, such as adapt-1."""
 

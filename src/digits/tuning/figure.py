@@ -1,8 +1,8 @@
 """Draw the figure of a search: accuracy by trial, accuracy by epoch, and importance of the options.
 
-The accuracy axes are logarithmic in the error rate, so that small differences near 100 % are visible. In this
-module a "height" is a position on such an axis: -log10(1 - accuracy). An accuracy of 0.9 has the height 1,
-0.99 has the height 2.
+The accuracy axes are logarithmic in the error rate. This makes small differences near 100 % visible. A
+"height" is a position on such an axis: -log10(1 - accuracy). An accuracy of 0.9 has the height 1. An accuracy
+of 0.99 has the height 2.
 """
 
 import math
@@ -38,16 +38,15 @@ ROW_HEIGHT = 40  # pixels; height of one importance bar with the space around it
 
 
 def tuning_figure(trials: Sequence[Trial], importances: Mapping[str, float]) -> Figure:
-    """Draw the accuracy by trial, the accuracy by epoch and the importances of the options.
+    """Draw the accuracies of all trials and the importances of the options.
 
     Args:
-        trials: all finished trials. At least one must be complete. Trials without a finished epoch are left
-            out.
-        importances: share of each option, from 0 to 1, sum 1; if it is empty, its part is left out.
+        trials: all finished trials; at least one must be complete.
+        importances: option -> share, from 0 to 1, sum 1. Empty: draw no importances.
     Returns:
         A Matplotlib figure.
     """
-    tried = [trial for trial in trials if trial.accuracies]
+    tried = [trial for trial in trials if trial.accuracies]  # trials with at least one finished epoch
     best = min((t for t in tried if t.state == "complete"), key=lambda t: (-t.accuracy, t.number))
     title = f"{percent(best.accuracy)} of the validation images read right"
     pruned = " Grey: trials stopped early." if any(t.state != "complete" for t in tried) else ""
@@ -62,14 +61,16 @@ def tuning_figure(trials: Sequence[Trial], importances: Mapping[str, float]) -> 
 
 
 def _accuracy_panel(figure: Figure, canvas: Axes, top: float, name: str, trials: Sequence[Trial]) -> Axes:
-    """Add axes whose y values are heights and whose tick labels are accuracies in percent.
+    """Add axes for accuracies to the figure.
 
     Args:
         figure: the figure to add the axes to.
-        canvas: the axes that cover the whole figure, for the title.
+        canvas: the axes of the whole figure, for the title.
         top: distance from the top of the figure in pixels.
         name: title of the panel.
-        trials: the trials whose accuracies must fit.
+        trials: the trials; all their accuracies fit on the axes.
+    Returns:
+        Axes with heights as y values and percent as tick labels.
     """
     panel = add_panel(figure, canvas, top, 360, name)
     ends = [_height(accuracy) for trial in trials for accuracy in trial.accuracies]
@@ -82,16 +83,20 @@ def _accuracy_panel(figure: Figure, canvas: Axes, top: float, name: str, trials:
 
 
 def _height(accuracy: float) -> float:
-    """Return the height of an accuracy (0 to 1): 1 for 0.9, 2 for 0.99, at most 4."""
+    """Return the height of an accuracy, such as 2 for 0.99; at most 4."""
     return -math.log10(max(1 - accuracy, BEST_ERROR))
 
 
 def _accuracy_ticks(low: float, high: float) -> list[float]:
-    """Return the heights of the ticks: round accuracies between the heights `low` and `high`.
+    """Choose the ticks of an accuracy axis.
 
-    Ticks are at least a tenth of the axis apart. If only one round accuracy fits, the ticks are at about five
-    accuracies with equal distances.
+    Args:
+        low: height at the lower end of the axis.
+        high: height at the upper end of the axis.
+    Returns:
+        The heights of the ticks.
     """
+    # Take round accuracies that are more than a tenth of the axis apart.
     ticks: list[float] = []
     for accuracy in reversed(ACCURACIES):  # from the highest, because good trials are there
         height = _height(accuracy)
@@ -99,12 +104,13 @@ def _accuracy_ticks(low: float, high: float) -> list[float]:
             ticks.append(height)
     if len(ticks) > 1:
         return ticks
+    # Only one fits, or none. Take about five accuracies with equal distances.
     even = MaxNLocator(5).tick_values(1 - 10**-low, 1 - 10**-high)
     return [_height(accuracy) for accuracy in even if low <= _height(accuracy) <= high]
 
 
 def _trial_by_trial(panel: Axes, trials: Sequence[Trial], best: Trial) -> None:
-    """Draw a point for each trial, and a line for the best complete trial so far."""
+    """Draw one point per trial, and a line for the best accuracy so far."""
     for whole, marker, colour in ((False, "x", GREY), (True, "o", BLUE)):
         these = [trial for trial in trials if (trial.state == "complete") == whole]
         heights = [_height(trial.accuracy) for trial in these]
@@ -125,7 +131,7 @@ def _trial_by_trial(panel: Axes, trials: Sequence[Trial], best: Trial) -> None:
 
 
 def _epoch_by_epoch(panel: Axes, trials: Sequence[Trial], best: Trial) -> None:
-    """Draw one line per trial: the best blue, complete ones pale blue, others grey."""
+    """Draw the accuracy by epoch, one line per trial."""
     for trial in sorted(trials, key=lambda t: (t is best, t.state == "complete")):
         colour = BLUE if trial is best else PALE_BLUE if trial.state == "complete" else GREY
         look: dict[str, Any] = {
@@ -146,22 +152,22 @@ def _epoch_by_epoch(panel: Axes, trials: Sequence[Trial], best: Trial) -> None:
 
 
 def _ring(panel: Axes, x: float, best: Trial) -> None:
-    """Draw a ring around the best trial, whose x value is `x`."""
+    """Draw a ring around the best trial at the x value `x`."""
     look: dict[str, Any] = {"markersize": 11, "markerfacecolor": "none", "markeredgewidth": 1.5}
     panel.plot(x, _height(best.accuracy), "o", color=BLUE, clip_on=False, **look)
 
 
 def _set_limits(panel: Axes, first: float, last: float) -> None:
-    """Show the x values from `first` to `last`, with a margin on both sides."""
+    """Set the x axis from `first` to `last`, with small margins."""
     room = 0.02 * (last - first) or 0.5
     panel.set_xlim(first - room, last + room)
 
 
 def _importance_bars(canvas: Axes, top: float, importances: Mapping[str, float]) -> None:
-    """Draw one bar for the importance of each option, largest first.
+    """Draw one bar for each option, the most important first.
 
     Args:
-        canvas: the axes that cover the whole figure, in pixels.
+        canvas: the axes of the whole figure; their unit is pixels.
         top: distance from the top of the figure in pixels.
         importances: option -> share, from 0 to 1.
     """

@@ -1,8 +1,8 @@
-"""Run one trial of a search: propose options, train with them, and stop early if the trial is bad.
+"""Run one trial of a search.
 
-make_sampler()   Optuna's algorithm that proposes options from the results of earlier trials
-propose()        the options of one trial
-train_trial()    the validation accuracy with these options
+make_sampler()    make the sampler: it proposes options from the results of earlier trials
+propose()         propose the options of one trial
+train_trial()     train with these options, and return the validation accuracy
 """
 
 from collections.abc import Callable, Sequence
@@ -25,14 +25,13 @@ SEED_STEP = 1_000_003  # a large prime, so that searches with different seeds ha
 
 
 class Stopped(Exception):  # noqa: N818  # not an error: the user asked for it
-    """A training was ended because the user stopped the search."""
+    """The user stopped the search during a training."""
 
 
 def make_sampler(seed: int, number: int) -> optuna.samplers.BaseSampler:
-    """Return the sampler that proposes the options of one trial.
+    """Make the sampler for one trial.
 
-    Its random numbers depend only on the arguments. Therefore an interrupted search continues exactly like
-    one that was not interrupted.
+    A sampler proposes options. Equal arguments give equal random numbers.
 
     Args:
         seed: seed of the search.
@@ -40,19 +39,20 @@ def make_sampler(seed: int, number: int) -> optuna.samplers.BaseSampler:
     Returns:
         Optuna's TPE sampler (tree-structured Parzen estimator).
     """
+    # A new sampler for each trial: so an interrupted search continues as if it had not been interrupted.
     seed = (SEED_STEP * seed + number) % 2**32
     return optuna.samplers.TPESampler(n_startup_trials=STARTUP, constant_liar=True, seed=seed)
 
 
 def propose(trial: optuna.Trial, start: TrainOptions, groups: Sequence[Group]) -> TrainOptions:
-    """Let Optuna choose the options of one trial.
+    """Propose the options of one trial.
 
     Args:
-        trial: Optuna's record of the trial; the chosen values are stored in it.
+        trial: Optuna's record of the trial; it stores the proposed values.
         start: the options from which the search started.
         groups: groups of options to vary.
     Returns:
-        `start` with the chosen values.
+        `start` with the proposed values.
     """
     if "optimizer" in groups:
         trial.suggest_categorical("optimizer", space.OPTIMIZERS)
@@ -72,19 +72,20 @@ def train_trial(
     teacher: Network | Ensemble | None,
     stop: Callable[[], bool],
 ) -> float:
-    """Train a network with the options of a trial, and return its validation accuracy.
+    """Train one network, and return its validation accuracy.
 
     Args:
-        trial: Optuna's record of the trial; it gets the validation accuracy after each epoch.
+        trial: Optuna's record of the trial; it stores the accuracy after each epoch.
         options: the training options.
         train_set: training images and labels.
         val_set: validation images and labels.
-        teacher: the network to distil from; None: no distillation.
-        stop: called after each training step; if it returns True, the training ends.
+        teacher: the network to distil from. None: no distillation.
+        stop: called after each step; returns True to end the training.
     Returns:
-        Validation accuracy, from 0 to 1, of the network that `digits train` would save.
+        Validation accuracy from 0 to 1; see `kept_accuracy`.
     Raises:
-        optuna.TrialPruned: if the pruner stops the trial, or the loss is infinite or NaN.
+        optuna.TrialPruned: if the pruner stops the trial.
+        optuna.TrialPruned: if the loss becomes infinite or NaN.
         Stopped: if `stop` returned True.
     """
 

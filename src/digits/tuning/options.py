@@ -26,7 +26,7 @@ class TuneOptions:
     """Total number of trials, including pruned trials and trials of earlier calls.
     Default: 50, or no limit if --minutes is given."""
     minutes: float | None = None
-    """Stop starting trials after this many minutes; running trials finish. Default: no limit."""
+    """Start no trial after this many minutes; running trials finish. Default: no limit."""
     pruner: Pruner = "median"
     """Rule that stops bad trials early.
     median: stop if the accuracy is below the median of earlier trials at the same epoch.
@@ -53,5 +53,5 @@ class TuneOptions:
 
     @property
     def budget(self) -> int | None:
-        """Total number of trials to finish; None if only --minutes limits the search."""
+        """Highest total number of trials; None without such a limit."""
         return TRIALS if self.trials is None and self.minutes is None else self.trials

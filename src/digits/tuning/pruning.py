@@ -1,4 +1,4 @@
-"""Choose Optuna's rule that stops ("prunes") bad trials early."""
+"""Make the pruner of a search. A pruner stops bad trials early."""
 
 import optuna
 
@@ -10,7 +10,7 @@ REDUCTION = 3  # successive halving continues the best third of the trials; Li e
 
 
 def make_pruner(name: Pruner, epochs: int) -> optuna.pruners.BasePruner:
-    """Return Optuna's pruner for an option value.
+    """Return the pruner for the option --pruner.
 
     Args:
         name: "median", "halving" or "none".

@@ -32,12 +32,14 @@ class Report:
 
 
 def write_report(report: Report, start: TrainOptions, groups: Sequence[Group]) -> None:
-    """Write trials.csv, study.json and, if `report.picture` is set, tune.png.
+    """Write the report to trials.csv, study.json and tune.png.
+
+    Without `report.picture`, tune.png is not written.
 
     Args:
         report: the results to write.
         start: the training options from which the search started.
-        groups: the groups of options that it searches.
+        groups: the searched groups of options.
     Raises:
         RunError: if a file cannot be written.
     """
@@ -58,7 +60,7 @@ def write_report(report: Report, start: TrainOptions, groups: Sequence[Group]) -
 
 
 def _table(report: Report, start: TrainOptions, groups: Sequence[Group]) -> str:
-    """Return the text of trials.csv: one line per trial, with its searched options."""
+    """Return the text of trials.csv, one line per trial."""
     table = io.StringIO()
     rows = csv.writer(table, lineterminator="\n")
     names = space.settings(start, groups)

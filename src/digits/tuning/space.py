@@ -1,12 +1,16 @@
 """Define the search space, and convert training options to points in it and back.
 
-A "point" is a dictionary of the values that Optuna can choose. Its entries are called coordinates. Most of
-them are options, such as "batch_size". Two options are converted: `hidden` becomes "hidden1" and "hidden2".
-`lr` becomes "lr_factor", the learning rate divided by the optimizer's default rate.
+A "point" is a dictionary of values that Optuna can choose. Its entries are called coordinates. Most of them
+are options, such as "batch_size". Two options are different:
 
-    ranges()        the coordinates to search, with their lowest and highest values
-    point()         options -> point
-    options_at()    point -> options
+    hidden    two coordinates: "hidden1" and "hidden2"
+    lr        "lr_factor": the learning rate, divided by the optimizer's default rate
+
+The main functions:
+
+    ranges()        return the range of each coordinate
+    point()         convert options to a point
+    options_at()    convert a point to options
 """
 
 import dataclasses
@@ -55,7 +59,9 @@ UNNEEDED = ("recipe", "out", "name", "plots")  # options that the command does n
 
 
 def groups(start: TrainOptions, asked: Sequence[Group]) -> tuple[Group, ...]:
-    """Return the groups to search: those in `asked`, without "hidden" if the network is a cnn.
+    """Return the groups of options to search.
+
+    The group "hidden" is left out for a cnn.
 
     Args:
         start: the options from which the search starts.
@@ -65,16 +71,15 @@ def groups(start: TrainOptions, asked: Sequence[Group]) -> tuple[Group, ...]:
 
 
 def ranges(start: TrainOptions, asked: Sequence[Group]) -> dict[str, Range]:
-    """Return the range of each coordinate to search.
+    """Return the ranges of the searched coordinates.
 
-    A range is widened if the value in `start` lies outside it. The optimizer has no range, because it is not
-    a number.
+    Each range also contains the value in `start`. The optimizer has no range.
 
     Args:
         start: the options from which the search starts.
         asked: the groups that the user named.
     Returns:
-        Coordinate name -> its range.
+        Name of the coordinate -> its range.
     """
     here = point(start)
     return {
@@ -85,7 +90,11 @@ def ranges(start: TrainOptions, asked: Sequence[Group]) -> dict[str, Range]:
 
 
 def point(options: TrainOptions) -> dict[str, Any]:
-    """Convert options to a point: a dictionary from coordinate names to values."""
+    """Convert options to a point.
+
+    Returns:
+        Name of the coordinate -> value.
+    """
     return {
         "hidden1": options.hidden[0],
         "hidden2": options.hidden[1],
@@ -101,17 +110,16 @@ def options_at(start: TrainOptions, where: Mapping[str, Any]) -> TrainOptions:
     """Convert a point to options.
 
     Args:
-        start: the options for everything that is not in the point.
-        where: coordinate name -> value; some coordinates may be missing.
+        start: the options that replace missing coordinates.
+        where: name of the coordinate -> value.
     Returns:
-        The options. Fractions from the point are rounded to four significant digits. The momentum is 0 if the
-        optimizer has none.
+        The options. Fractions from the point are rounded to four significant digits.
     """
     p = point(start) | {name: _short(v) if isinstance(v, float) else v for name, v in where.items()}
     lr = start.lr
     if {"lr_factor", "optimizer"} & where.keys():
         lr = _short(p["lr_factor"] * _usual_rate(p["optimizer"]))
-    momentum = p["momentum"] if p["optimizer"] in WITH_MOMENTUM else 0.0
+    momentum = p["momentum"] if p["optimizer"] in WITH_MOMENTUM else 0.0  # the optimizer has none
     return dataclasses.replace(
         start,
         hidden=(p["hidden1"], p["hidden2"]),
@@ -127,13 +135,13 @@ def options_at(start: TrainOptions, where: Mapping[str, Any]) -> TrainOptions:
 
 
 def settings(options: TrainOptions, asked: Sequence[Group]) -> dict[str, Any]:
-    """Return the values of the searched options, for a table.
+    """Return the values of the searched options.
 
     Args:
         options: the options of a trial.
         asked: the groups that are searched.
     Returns:
-        Option name -> value. The learning rate has the name "lr" and is not divided by the default.
+        Name of the option -> value. "lr" is the learning rate itself.
     """
     values = point(options) | {"lr_factor": options.learning_rate}
     varied = [*(["optimizer"] if "optimizer" in asked else []), *ranges(options, asked)]
@@ -141,14 +149,14 @@ def settings(options: TrainOptions, asked: Sequence[Group]) -> dict[str, Any]:
 
 
 def label(name: str) -> str:
-    """Return the name of a coordinate for tables: "lr" for "lr_factor", otherwise the same name."""
+    """Return the name of a coordinate in tables."""
     return "lr" if name == "lr_factor" else name
 
 
 def train_command(options: TrainOptions) -> str:
-    """Return the shortest command `digits train ...` that trains a network with these options.
+    """Return a short command that trains with these options.
 
-    The run's folder gets its default name.
+    The command contains only the options that differ from the recipe.
     """
     words = ["digits", "train"]
     if options.recipe != TrainOptions.recipe:
@@ -161,7 +169,7 @@ def train_command(options: TrainOptions) -> str:
 
 
 def _words(name: str, value: object) -> list[str]:
-    """Return the words that set an option on the command line, such as ["--lr", "0.1"]."""
+    """Return an option as words of a command line, such as ["--lr", "0.1"]."""
     if isinstance(value, bool):
         return [f"--{'' if value else 'no-'}{name}"]
     return [f"--{name}", *(map(str, value) if isinstance(value, tuple) else [str(value)])]
@@ -173,5 +181,5 @@ def _usual_rate(optimizer: str) -> float:
 
 
 def _short(value: float) -> float:
-    """Round to four significant digits, which is precise enough and easy to type."""
+    """Round a number to four significant digits."""
     return float(f"{value:.4g}")

@@ -1,8 +1,7 @@
 """Open the storage in which a search keeps its trials.
 
-The storage is a journal file or a database. A journal is a text file to which each change is appended as one
-line. The database may be any that SQLAlchemy supports. Several processes can use one storage at the same
-time. Errors of the storage are raised as RunError or OptionError.
+The storage is a journal file or a database that SQLAlchemy supports. A journal is a text file: each change
+adds one line at its end. Several processes can use one storage at the same time.
 """
 
 import contextlib
@@ -33,11 +32,13 @@ def open_storage(url: str | None, folder: Path) -> Iterator[optuna.storages.Base
     """Open the storage for a `with` block.
 
     Args:
-        url: URL of a database; None: the file journal.log in `folder`.
+        url: URL of a database. None: the file journal.log in `folder`.
         folder: folder of the search.
+    Yields:
+        Optuna's storage.
     Raises:
-        OptionError: if the URL is invalid or the database's driver is not installed.
-        RunError: if the storage cannot be read or written, when it is opened or later in the `with` block.
+        OptionError: if the URL is invalid or the driver is not installed.
+        RunError: if reading or writing fails, also later in the block.
     """
     if url is None:
         yield JournalStorage(Journal(folder / "journal.log"))
@@ -52,32 +53,33 @@ def open_storage(url: str | None, folder: Path) -> Iterator[optuna.storages.Base
 
 
 def proposal_lock(url: str | None, folder: Path) -> Path:
-    """Return the lock file that a worker holds while it proposes and starts a trial.
+    """Return the path of the lock file for starting a trial.
 
-    For SQLite the lock file is beside the database, so that all searches in this file share it: without the
-    lock, two processes could start the same SQLite trial. Database servers prevent this themselves. Their
-    lock file is in the search's folder, like the one of a journal.
+    A worker holds this lock while it proposes and starts a trial.
 
     Args:
-        url: URL of a database; None: a journal.
+        url: URL of a database. None: a journal.
         folder: folder of the search.
+    Returns:
+        For SQLite, a file beside the database; otherwise a file in `folder`.
     """
+    # Without the lock, two processes could start the same SQLite trial, even in different folders.
     database = sqlalchemy.make_url(url).database if url and url.startswith("sqlite") else None
     return Path(database).with_name(f".{Path(database).name}.turn") if database else folder / ".turn"
 
 
 class Journal(JournalFileBackend):
-    """Optuna's journal file with two improvements for killed processes and full disks.
+    """A journal file that survives killed processes and full disks.
 
-    1. If a process is killed, its lock is released at once. With Optuna's own lock, all other processes wait
-       for half a minute.
-    2. An incomplete last line, left by a full disk or a power cut, is removed before the next write.
-       Otherwise the next line would be joined to it, and Optuna could not read the file any more.
+    It differs from Optuna's journal in two points:
+
+        1. The lock of a killed process is released at once.
+        2. The next write first removes an incomplete last line.
 
     Args:
         path: the journal file; it is created if it does not exist.
     Raises:
-        RunError: by all methods, if the file cannot be read or written, or is damaged.
+        RunError: in all methods, if the file is damaged or not usable.
     """
 
     def __init__(self, path: Path) -> None:
@@ -87,21 +89,31 @@ class Journal(JournalFileBackend):
             super().__init__(str(path), cast(Any, self.lock))  # Optuna only calls acquire() and release()
 
     def read_logs(self, log_number_from: int) -> Generator[dict[str, Any], None, None]:
-        """Yield the entries from number `log_number_from` on, without an incomplete last line."""
+        """Yield the complete entries of the journal.
+
+        Args:
+            log_number_from: number of the first entry, counted from 0.
+        """
         with self._errors():
             yield from super().read_logs(log_number_from)
 
     def append_logs(self, logs: list[dict[str, Any]]) -> None:
-        """Remove an incomplete last line, append entries, and wait until they are on the disk."""
+        """Append entries to the file, and wait until they are on the disk.
+
+        Args:
+            logs: the entries, one dictionary for each line.
+        """
         with self._errors(), self.lock:  # the same process may acquire this lock twice
             content = self.path.read_bytes()
-            if content and not content.endswith(b"\n"):
+            if content and not content.endswith(
+                b"\n"
+            ):  # a full disk or a power cut has cut off the last line
                 os.truncate(self.path, content.rfind(b"\n") + 1)
             super().append_logs(logs)
 
     @contextlib.contextmanager
     def _errors(self) -> Iterator[None]:
-        """Raise errors of the file inside a `with` block as RunError."""
+        """Convert file errors in a `with` block to RunError."""
         try:
             yield
         except OSError as error:
@@ -116,9 +128,7 @@ class Journal(JournalFileBackend):
 
 
 def _connect(url: str) -> optuna.storages.RDBStorage:
-    """Connect to the database at `url`, and create Optuna's tables if they are missing.
-
-    If this fails, try again up to four times, because another process may be creating the tables.
+    """Connect to a database, and create missing tables.
 
     Raises:
         OptionError: if the URL is invalid or the driver is not installed.
@@ -145,7 +155,7 @@ def _connect(url: str) -> optuna.storages.RDBStorage:
 
 
 def _with_driver(url: str) -> str:
-    """Return the URL, with the driver psycopg 3 for PostgreSQL if it is installed."""
+    """Add the name of an installed PostgreSQL driver to the URL."""
     scheme, separator, rest = url.partition("://")
     if scheme in ("postgresql", "postgres") and importlib.util.find_spec("psycopg"):
         scheme = "postgresql+psycopg"
@@ -153,7 +163,7 @@ def _with_driver(url: str) -> str:
 
 
 def _missing_driver(url: str) -> str:
-    """Return the error message for a database whose driver is not installed."""
+    """Return the error message for a missing database driver."""
     kind = url.partition(":")[0]
     postgres = kind.startswith("postgres")
     how = "install it with: pip install 'digits[postgresql]'" if postgres else f"install a driver for {kind}"
@@ -162,10 +172,7 @@ def _missing_driver(url: str) -> str:
 
 @contextlib.contextmanager
 def _database_errors(url: str) -> Iterator[None]:
-    """Raise errors of the database inside a `with` block as RunError with a short message.
-
-    The message contains the URL without its password.
-    """
+    """Convert database errors in a `with` block to RunError."""
     try:
         yield
     except (sqlalchemy.exc.SQLAlchemyError, StorageInternalError) as error:

@@ -1,14 +1,14 @@
 """Search for training options with a better validation accuracy.
 
-Optuna proposes options from the results of earlier trials. Each trial trains one network with the proposed
-options and measures its validation accuracy. A study is a search together with its stored trials.
+Each trial trains one network and measures its validation accuracy. The package Optuna proposes the options of
+a trial from the results of earlier trials. A study is a search together with its stored trials.
 
-    open_study()      open or create a Study; its trials are in a journal file or a database
-    Study.search()    run trials; yields each Trial when it has ended
-    Study.report()    return a Report with the best trials; write trials.csv, study.json and tune.png
+    open_study()      open or create a study
+    Study.search()    run trials
+    Study.report()    write the results to files
 
-The search never sees the test images. All trials use the same seed and the same training and validation
-images, so they differ only in the searched options.
+All trials use the same seed, training images and validation images. They differ only in the searched options.
+The search never uses the test images.
 """
 
 import contextlib
@@ -68,19 +68,20 @@ def tune(
     Args:
         start: training options from which the search starts. Default: those of the recipe "classic".
         search: groups of options to search; the other options keep their values.
-        trials: total number of trials, including those of earlier calls. Default: 50, or no limit if
-            `minutes` is given.
-        minutes: stop starting trials after this many minutes; running trials finish. Default: no limit.
-        pruner: "median" or "halving" stop bad trials early; "none" stops no trial.
-        workers: number of processes. With more than one, call `tune` under `if __name__ == "__main__"`.
+        trials: total number of trials, including earlier calls.
+            Default: 50, or no limit if `minutes` is given.
+        minutes: start no trial after this many minutes. Default: no limit.
+        pruner: rule that stops bad trials early: "median", "halving" or "none".
+        workers: number of processes; above 1, call `tune` under `if __name__ == "__main__"`.
         storage: URL of a database for the trials. Default: the file journal.log in the study's folder.
         out: folder that contains the study's folder.
         name: name of the study and of its folder. Default: "tune-" and the recipe.
     Returns:
-        The report. Its files trials.csv, study.json and tune.png are in the study's folder.
+        The results. They are also in trials.csv, study.json and tune.png.
     Raises:
         OptionError: if an option has an invalid value.
-        RunError: if the study was started with other options, or its files cannot be written.
+        RunError: if the study was started with other options.
+        RunError: if a file cannot be written.
     """
     start = start or TrainOptions()
     options = TuneOptions(tuple(search), trials, minutes, pruner, workers, storage, Path(out), name)
@@ -95,19 +96,21 @@ def tune(
 def open_study(
     options: TuneOptions, start: TrainOptions, train_set: Digits, val_set: Digits
 ) -> Iterator["Study"]:
-    """Open a study for a `with` block, or create it if it does not exist.
+    """Open a study for a `with` block.
 
-    Several processes can open the same study at the same time.
+    A missing study is created. Several processes can open one study together.
 
     Args:
-        options: options of the search; `out`, `name` and `storage` decide which study is opened.
+        options: options of the search, with the folder and name of the study.
         start: training options from which the search starts.
         train_set: training images and labels.
         val_set: validation images and labels.
+    Yields:
+        The study.
     Raises:
-        OptionError: if an option has no effect on a search, or `storage` is invalid.
-        RunError: if the study was started with other training options or other images, or its folder or
-            storage cannot be used.
+        OptionError: if an option has no effect on a search, or is invalid.
+        RunError: if the study was started with other options or images.
+        RunError: if the folder or the storage cannot be used.
     """
     for name in UNUSED:
         if getattr(start, name) != getattr(TrainOptions, name):
@@ -164,10 +167,12 @@ class Study:
         self._shown = {trial.number for trial in self._finished()}
 
     def check_start(self) -> None:
-        """Store the starting options in a new study, or check those of an old study.
+        """Check that the study has the same start as before.
+
+        A new study stores its starting options and images.
 
         Raises:
-            RunError: if the study was started with other training options or other images.
+            RunError: if the study was started with other options or images.
         """
         known, images = self.optuna_study.user_attrs, self._train_set.sha256() + self._val_set.sha256()
         if "start" not in known:
@@ -185,7 +190,7 @@ class Study:
             )
 
     def _load_teacher(self) -> Network | Ensemble | None:
-        """Return the network that all trials distil from; None without the option `teacher`."""
+        """Load the teacher network; return None without --teacher."""
         if self.start.teacher is None:
             return None
         teacher, notices = load_teacher(self.start.teacher, self.start.dataset, self._val_set.sha256())
@@ -193,7 +198,13 @@ class Study:
         return teacher
 
     def settings(self, options: TrainOptions) -> dict[str, Any]:
-        """Return the values of the searched options in `options`, by option name."""
+        """Return the values of the searched options.
+
+        Args:
+            options: the options of a trial.
+        Returns:
+            Name of the option -> value.
+        """
         return space.settings(options, self.groups)
 
     @property
@@ -203,7 +214,7 @@ class Study:
 
     @property
     def best(self) -> Trial | None:
-        """The complete trial with the highest validation accuracy, or None if no trial is complete."""
+        """The best complete trial; None if no trial is complete."""
         return next(iter(by_rank(self.trials)), None)
 
     def _finished(self) -> list[FrozenTrial]:
@@ -211,12 +222,14 @@ class Study:
         return self.optuna_study.get_trials(deepcopy=False, states=tuple(FINISHED))
 
     def search(self, stop: Callable[[], bool] = lambda: False) -> Iterator[Trial]:
-        """Run trials until the limits `trials` or `minutes` are reached.
+        """Run the trials of the search.
+
+        The search ends at its limits `trials` and `minutes`.
 
         Args:
-            stop: returns True if the user wants to stop. Running trials then end at once, as failed.
+            stop: returns True if the user wants to stop. Running trials then fail.
         Yields:
-            Each trial when it has ended, including trials of other workers.
+            Each finished trial, including trials of other workers.
         Raises:
             RunError: if all worker processes failed.
         """
@@ -230,10 +243,12 @@ class Study:
         yield from self._fresh()
 
     def work(self, deadline: float, stop: Callable[[], bool]) -> Iterator[None]:
-        """Run trials in this process, one after another, until the limits are reached.
+        """Run trials in this process, one after another.
+
+        The search ends at its limits `trials` and `deadline`.
 
         Args:
-            deadline: time in seconds since 1970, as of `time.time()`, after which no trial starts.
+            deadline: start no trial after this time, in seconds since 1970.
             stop: returns True if the user wants to stop.
         Yields:
             None after each trial.
@@ -261,12 +276,12 @@ class Study:
     def _try(
         self, trial: optuna.Trial, worker: str, let_others: Callable[[], None], stop: Callable[[], bool]
     ) -> float:
-        """Run one trial: propose options, release the proposal lock, and train.
+        """Propose the options of one trial, and train with them.
 
         Args:
             trial: Optuna's record of the trial.
             worker: name of this worker, stored with the trial.
-            let_others: releases the proposal lock, so that other workers can propose their trials.
+            let_others: called before the training; releases the proposal lock.
             stop: returns True if the user wants to stop.
         Returns:
             Validation accuracy, from 0 to 1.
@@ -277,8 +292,9 @@ class Study:
         return train_trial(trial, options, self._train_set, self._val_set, self._teacher, stop)
 
     def _wanted(self, deadline: float) -> bool:
-        """Return True if the limits allow another trial. Running trials count, failed ones do not."""
+        """Return True if the limits allow another trial."""
         budget = math.inf if self.options.budget is None else self.options.budget
+        # Running trials count, failed ones do not.
         used = self._count((TrialState.COMPLETE, TrialState.PRUNED, TrialState.RUNNING))
         return time.time() < deadline and used < budget
 
@@ -287,18 +303,18 @@ class Study:
         return len(self.optuna_study.get_trials(deepcopy=False, states=states))
 
     def _fresh(self) -> Iterator[Trial]:
-        """Yield the trials that have ended since the last call of this method."""
+        """Yield the trials that ended since the last call."""
         for found in self._finished():
             if found.number not in self._shown:
                 self._shown.add(found.number)
                 yield to_trial(found, self.start)
 
     def close_abandoned(self) -> None:
-        """Mark running trials as failed if their worker on this machine has died.
+        """Mark the trials of dead workers as failed.
 
-        Hold the proposal lock during the call. Trials of other machines are left to Optuna. It marks them as
-        failed when their heartbeats (see `storage.HEARTBEAT`) stop.
+        This includes only workers on this machine. The caller holds the proposal lock.
         """
+        # Optuna marks the trials of other machines when their heartbeats stop; see `storage.HEARTBEAT`.
         for trial in self.optuna_study.get_trials(deepcopy=False, states=(TrialState.RUNNING,)):
             worker = trial.user_attrs.get("worker")
             if has_died(worker) if worker else self._never_started(trial):
@@ -307,14 +323,14 @@ class Study:
         sweep_locks(self.folder)
 
     def _never_started(self, trial: FrozenTrial) -> bool:
-        """Return True if the worker of a running trial died before it stored its name."""
+        """Return True if a worker died before it stored its name."""
         if self.options.storage is None or self.options.storage.startswith("sqlite"):
             return True  # a living worker would hold the proposal lock, but this worker holds it
         begun = trial.datetime_start
         return begun is None or time.time() - begun.timestamp() > START_TIMEOUT
 
     def _search_in_processes(self, deadline: float, stop: Callable[[], bool]) -> Iterator[Trial]:
-        """Run trials in worker processes; yield each trial when it has ended.
+        """Run trials in worker processes, and yield each finished trial.
 
         Raises:
             RunError: if all worker processes failed.
@@ -334,7 +350,9 @@ class Study:
             )
 
     def report(self) -> Report:
-        """Return the results so far, and write them to trials.csv, study.json and tune.png.
+        """Return the results, and write them to files.
+
+        The files are trials.csv, study.json and tune.png.
 
         Raises:
             RunError: if a file cannot be written.
@@ -349,12 +367,15 @@ class Study:
         return report
 
     def _importances(self) -> dict[str, float]:
-        """Return the importance of each searched option, as shares that sum to 1.
+        """Compute the importance of each searched option.
 
-        Compare the best quarter of the complete trials with all complete trials. An option is important if
-        its values are distributed differently in the two groups. The method is PED-ANOVA.
+        Returns:
+            Name of the option -> share, from 0 to 1, sum 1.
+
         Source: Watanabe et al. 2023, arXiv 2304.10255.
         """
+        # PED-ANOVA compares the best quarter of the complete trials with all of them. An option is important
+        # if its values are distributed differently in the two groups.
         evaluator = optuna.importance.PedAnovaImportanceEvaluator(target_quantile=TOP)
         found = optuna.importance.get_param_importances(self.optuna_study, evaluator=evaluator)
         return {space.label(name): share for name, share in found.items()}
@@ -362,10 +383,8 @@ class Study:
 
 @contextlib.contextmanager
 def _closed_by_others() -> Iterator[None]:
-    """Ignore the error of ending a trial that another process has already marked as failed.
-
-    This happens, for example, if this machine was asleep and its heartbeats stopped.
-    """
+    """Ignore the error for a trial that another process has ended."""
+    # For example, this machine was asleep, and its heartbeats stopped.
     try:
         yield
     except optuna.exceptions.UpdateFinishedTrialError:
@@ -376,7 +395,14 @@ def _closed_by_others() -> Iterator[None]:
 
 
 def _work(options: TuneOptions, start: TrainOptions, deadline: float, stop: Callable[[], bool]) -> None:
-    """Run trials of a study in a worker process; see `Study.work` for the arguments."""
+    """Open the study in a worker process, and run trials.
+
+    Args:
+        options: options of the search.
+        start: training options from which the search starts.
+        deadline: start no trial after this time, in seconds since 1970.
+        stop: returns True if the user wants to stop.
+    """
     torch.set_num_threads(start.threads)
     try:
         _, splits = run.load_splits(start)

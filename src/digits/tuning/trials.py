@@ -36,17 +36,16 @@ class Trial:
 
     @property
     def accuracy(self) -> float:
-        """Validation accuracy of the saved network, 0 to 1; 0 if no epoch was finished."""
+        """Validation accuracy of the trial, from 0 to 1; see `kept_accuracy`."""
         return kept_accuracy(self.accuracies, self.options)
 
 
 def kept_accuracy(accuracies: Sequence[float], options: TrainOptions) -> float:
-    """Return the validation accuracy of the network that `digits train` would save.
+    """Return the validation accuracy of the saved network.
 
     Args:
         accuracies: validation accuracy after each epoch, from 0 to 1.
-        options: the training options. With `keep="last"` the network of the last epoch is saved, otherwise
-            the best one.
+        options: the training options; `keep` selects the saved network.
     Returns:
         An accuracy from 0 to 1; 0 if `accuracies` is empty.
     """
@@ -58,7 +57,7 @@ def to_trial(found: FrozenTrial, start: TrainOptions) -> Trial:
 
     Args:
         found: Optuna's record; its state is a key of FINISHED.
-        start: the options from which the search started; they have the values that were not searched.
+        start: the options from which the search started.
     """
     begun, ended = found.datetime_start, found.datetime_complete
     return Trial(
@@ -72,6 +71,6 @@ def to_trial(found: FrozenTrial, start: TrainOptions) -> Trial:
 
 
 def by_rank(trials: Sequence[Trial]) -> list[Trial]:
-    """Return the complete trials, highest accuracy first; equal ones are sorted by number."""
+    """Return the complete trials, the most accurate first."""
     complete = [trial for trial in trials if trial.state == "complete"]
     return sorted(complete, key=lambda trial: (-trial.accuracy, trial.number))

@@ -1,8 +1,8 @@
 """Start the worker processes of a search, and find out which workers have died.
 
-A worker is a process that runs trials. Each worker holds a lock on a file. The operating system releases this
-lock at once when the worker ends, even if it is killed. So a free lock file means that its worker has died.
-Optuna alone would notice a dead worker only after minutes with a database, and never with a journal file.
+A worker is a process that runs trials. Each worker holds a lock on its own file. It deletes this file at its
+normal end. The operating system releases the lock of a killed worker at once, but the file remains. So a file
+with a free lock means that its worker was killed.
 """
 
 import contextlib
@@ -26,12 +26,12 @@ POLL = 0.2  # seconds between two checks whether the worker processes have ended
 
 @contextlib.contextmanager
 def worker_lock(folder: Path) -> Iterator[str]:
-    """Hold a new lock file inside a `with` block, and yield the worker's name.
+    """Hold a new lock file during a `with` block.
 
     Args:
         folder: folder of the search.
     Yields:
-        The name "MACHINE:PATH", with the path of the lock file.
+        The worker's name "MACHINE:PATH"; PATH is the lock file.
     """
     path = folder.resolve() / f"{PREFIX}{secrets.token_hex(4)}"
     try:
@@ -42,7 +42,7 @@ def worker_lock(folder: Path) -> Iterator[str]:
 
 
 def lock_file(worker: str) -> Path:
-    """Return the path of the lock file of a worker with the name "MACHINE:PATH"."""
+    """Return the lock file of the worker "MACHINE:PATH"."""
     return Path(worker.partition(":")[2])
 
 
@@ -59,10 +59,14 @@ def has_died(worker: str) -> bool:
 
 
 def sweep_locks(folder: Path) -> None:
-    """Remove the lock files of killed workers from `folder`.
+    """Delete the lock files of killed workers.
 
-    No worker may start there during the call: its new lock file is free for a moment and would be removed.
+    No worker may start during the call.
+
+    Args:
+        folder: folder of the search.
     """
+    # The lock file of a starting worker is free for a moment, so it would be deleted too.
     for path in folder.glob(f"{PREFIX}*"):
         if _is_free(path):
             path.unlink(missing_ok=True)
@@ -78,12 +82,12 @@ def _is_free(path: Path) -> bool:
 
 
 class WorkerProcesses:
-    """A number of processes that all call the same function.
+    """A group of processes with the same task.
 
     Args:
-        target: the function. It is called as `target(*arguments, stop)` and must return soon after `stop()`
-            returns True.
-        arguments: its arguments; they must be picklable.
+        target: the function that each process calls: `target(*arguments, stop)`.
+            It must return soon after `stop()` returns True.
+        arguments: arguments of the function; they must be picklable.
         count: number of processes.
     """
 
@@ -97,13 +101,14 @@ class WorkerProcesses:
         ]
 
     def run(self, stop: Callable[[], bool]) -> Iterator[None]:
-        """Start the processes, and yield every POLL seconds while one of them is running.
+        """Run the processes until all of them have ended.
 
-        When `stop` returns True, or the caller closes the iterator, the processes are told to end. The
-        iterator itself ends after all processes have ended.
+        Closing the iterator stops the processes too.
 
         Args:
             stop: returns True if the user wants to stop.
+        Yields:
+            None, every POLL seconds.
         """
         for process in self._processes:
             process.start()
@@ -112,37 +117,37 @@ class WorkerProcesses:
                 time.sleep(POLL)
                 yield
         finally:
-            self._end.close()
+            self._end.close()  # tells the processes to stop
             for process in self._processes:
                 process.join()
 
     def failures(self) -> list[str]:
-        """Return one text per failed process: the signal that killed it, or its exit code."""
+        """Return the reason why each failed process ended.
+
+        Returns:
+            The name of a signal, such as "SIGKILL", or the exit code.
+        """
         codes = [process.exitcode for process in self._processes if process.exitcode]
         return [signal.Signals(-code).name if code < 0 else f"exit code {code}" for code in codes]
 
 
 def _start(target: Callable[..., None], arguments: tuple[Any, ...], end: Connection) -> None:
-    """Call the target in a worker process.
-
-    Ctrl-C and SIGTERM are ignored, because the parent process reacts to them and then stops the workers.
+    """Call the target function in a worker process.
 
     Args:
         target: the function to call.
-        arguments: its arguments.
-        end: the worker's end of the pipe; when the other end is closed, the target is told to stop.
+        arguments: arguments of the function.
+        end: the worker's end of the pipe; closing the other end stops the worker.
     """
+    # The parent process handles Ctrl-C and SIGTERM, and then stops the workers.
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, signal.SIG_IGN)
     target(*arguments, lambda: _is_closed(end))
 
 
 def _is_closed(end: Connection) -> bool:
-    """Return True if the other end of the pipe was closed.
-
-    Nothing is ever sent through this pipe, so `poll` returns True only for this reason.
-    """
+    """Return True if the other end of the pipe was closed."""
     try:
-        return end.poll()
+        return end.poll()  # True only for a closed end, because nothing is sent through this pipe
     except OSError:  # Windows raises this error when the pipe is closed
         return True
