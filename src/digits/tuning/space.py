@@ -119,7 +119,7 @@ def options_at(start: TrainOptions, where: Mapping[str, Any]) -> TrainOptions:
     lr = start.lr
     if {"lr_factor", "optimizer"} & where.keys():
         lr = _short(p["lr_factor"] * _usual_rate(p["optimizer"]))
-    momentum = p["momentum"] if p["optimizer"] in WITH_MOMENTUM else 0.0  # the optimizer has none
+    momentum = p["momentum"] if p["optimizer"] in WITH_MOMENTUM else 0.0  # adam and adamw have no momentum
     return dataclasses.replace(
         start,
         hidden=(p["hidden1"], p["hidden2"]),

@@ -105,9 +105,8 @@ class Journal(JournalFileBackend):
         """
         with self._errors(), self.lock:  # the same process may acquire this lock twice
             content = self.path.read_bytes()
-            if content and not content.endswith(
-                b"\n"
-            ):  # a full disk or a power cut has cut off the last line
+            # A full disk or a power cut can leave an incomplete last line. Another line would be joined to it.
+            if content and not content.endswith(b"\n"):
                 os.truncate(self.path, content.rfind(b"\n") + 1)
             super().append_logs(logs)
 
