@@ -105,7 +105,7 @@ class Journal(JournalFileBackend):
         """
         with self._errors(), self.lock:  # the same process may acquire this lock twice
             content = self.path.read_bytes()
-            # A full disk or a power cut can leave an incomplete last line. Another line would be joined to it.
+            # A full disk or a power cut can leave an incomplete last line. The next line would join it.
             if content and not content.endswith(b"\n"):
                 os.truncate(self.path, content.rfind(b"\n") + 1)
             super().append_logs(logs)
