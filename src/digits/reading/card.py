@@ -57,10 +57,10 @@ def cut_out_card(card: Component, picture: Picture) -> Picture:
 
 
 def moved_to_picture(found: PictureMarks, card: Component, picture: Picture) -> PictureMarks | None:
-    """Convert the box of a digit on a card to the whole picture.
+    """Convert a mark on a card to pixels of the whole picture.
 
     Args:
-        found: The only mark (candidate digit) of the card.
+        found: The card's marks (candidate digits); exactly one.
         card: Component that is the card.
         picture: The whole picture.
 

@@ -78,7 +78,7 @@ NumberedDigit: TypeAlias = tuple[int, Digit]  # counted from 1 in reading order
 
 
 def explain(reading: Reading, path: Path) -> None:
-    """Draw the steps from a picture to its answer into a PNG file.
+    """Draw the steps of a reading into a PNG file.
 
     Args:
         reading: Answer that was made with `explain=True`.
@@ -96,7 +96,7 @@ def explain(reading: Reading, path: Path) -> None:
 
 
 def explain_figure(reading: Reading) -> Figure:
-    """Draw the steps from a picture to its answer as a figure.
+    """Draw the steps of a reading as a figure.
 
     Args:
         reading: Answer that was made with `explain=True`.
@@ -211,7 +211,15 @@ def _area_of(digit: Digit, reading: Reading, area: Area) -> Area:
 
 
 def _draw_frame(canvas: Axes, number: int, digit: Digit, area: Area, size: float) -> None:
-    """Draw a frame and a number around a mark; `size` is in points."""
+    """Draw a numbered frame around a mark.
+
+    Args:
+        canvas: Axes of the figure.
+        number: Number of the mark.
+        digit: Answer for the mark.
+        area: Box of the mark in the figure.
+        size: Font size of the number in points.
+    """
     x, y, width, height = area
     colour = BLUE if digit.accepted else VERMILLION
     style = "solid" if digit.accepted else "dashed"

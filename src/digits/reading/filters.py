@@ -34,7 +34,7 @@ def skewness(values: Array) -> float:
         values: float32 of any shape.
 
     Returns:
-        Positive if the most extreme values are large, negative if small; 0 if all are equal.
+        Positive if the largest values are the most extreme, negative if the smallest are. 0 if all are equal.
     """
     # The third moment about the median, divided by the cube of the standard deviation.
     deviation = values - quantile(np.sort(values, axis=None), 0.5)

@@ -77,7 +77,7 @@ def find(
 
 
 def _ready_made(image: Array, picture: Picture, *, explain: bool) -> PictureMarks:
-    """Return the only mark of a picture that is already in MNIST's form.
+    """Create the mark of a picture that already has MNIST's form.
 
     Args:
         image: float32 (28, 28) in [0, 1].
@@ -120,7 +120,7 @@ def _writing(ink: Ink, *, single: bool) -> list[Component]:
 
 
 def _digit_on_card(components: list[Component], picture: Picture, *, explain: bool) -> PictureMarks | None:
-    """Find the only digit on a card (a small sheet on something darker).
+    """Find the digit on a card: a small sheet on something darker.
 
     Args:
         components: Components that were chosen as the only digit.
@@ -145,7 +145,7 @@ def _single_row(page: ScaledPage) -> list[list[Candidate]]:
 
 
 def _mark(digit: Candidate, row: int, page: ScaledPage, picture: Picture) -> Mark:
-    """Create the mark of a digit that was found on the scaled page.
+    """Create the mark of a digit on the scaled page.
 
     Args:
         digit: The digit with its box on the scaled page.

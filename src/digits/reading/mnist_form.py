@@ -206,7 +206,14 @@ def centre_of_mass(ink: Array) -> tuple[float, float]:
 
 
 def _centred(boxed: Array) -> Array:
-    """Place an image of at most (20, 20) in one of (28, 28), centred by mass."""
+    """Place an image in the middle of 28 x 28 pixels, by its mass.
+
+    Args:
+        boxed: float32 (H, W), both sides at most 20.
+
+    Returns:
+        float32 (28, 28), black around the image.
+    """
     y, x = centre_of_mass(boxed)
     top = min(max(round((SIDE - 1) / 2 - y + 0.0), 0), SIDE - boxed.shape[0])
     left = min(max(round((SIDE - 1) / 2 - x + 0.0), 0), SIDE - boxed.shape[1])

@@ -96,7 +96,7 @@ def is_edge(c: Component, shape: tuple[int, ...]) -> bool:
         shape: (H, W) of the picture in pixels.
 
     Returns:
-        True for an edge; always False in a picture of at most TINY x TINY pixels.
+        True for an edge. Always False in a picture of at most TINY x TINY pixels.
     """
     height, width = shape
     if max(shape) <= TINY:

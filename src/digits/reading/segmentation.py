@@ -63,7 +63,7 @@ def segment(page: ScaledPage, classify: Classify | None) -> list[list[Candidate]
 
 
 def _one_digit(character: Component, candidates: Candidates) -> Candidate | None:
-    """Return the only character of a page if it surely is one digit.
+    """Check if the only character of a page is one digit.
 
     Args:
         character: The only character of the page.
