@@ -37,7 +37,7 @@ def main() -> None:
         trial = Path(folder) / "trial.npz"
         model_file.save_model(trial, model.state_dict(), architecture, kept, half=True)
         half, _ = model_file.load_model(trial)
-    collection = loading.load(meta["data"]["dataset"])
+    collection = loading.load_data(meta["data"]["dataset"])
     changed, farthest = 0, 0.0
     for part in (collection.train, collection.test):
         if part is not None:

@@ -49,7 +49,7 @@ DRAWN, OTHERS, VALIDATION = 12_000, 60_000, 5_000
 
 def sets(seed: int) -> Splits:
     """Return the training and validation sets: MNIST's images, synthetic digits and non-digits (label 10)."""
-    splits = split(loading.load("mnist"), seed=0)
+    splits = split(loading.load_data("mnist"), seed=0)
     train = splits.train
     digits, labels = train.images.numpy(), train.labels.numpy()
     parts = [

@@ -66,7 +66,7 @@ def mnist_folder() -> Path:
 @pytest.fixture(scope="session")
 def mnist(mnist_folder: Path) -> Collection:
     """The full MNIST, read once; tests leave it as it is."""
-    return loading.load("mnist", mnist_folder)
+    return loading.load_data("mnist", mnist_folder)
 
 
 @pytest.fixture(scope="session")
@@ -92,7 +92,7 @@ def sample_file(tmp_path_factory: pytest.TempPathFactory, request: pytest.Fixtur
 @pytest.fixture(scope="session")
 def sample(sample_file: Path) -> dataset.Digits:
     """5,000 genuine MNIST digits, the first 500 training images of each class, sorted by class."""
-    return loading.load("mnist", sample_file).train
+    return loading.load_data("mnist", sample_file).train
 
 
 @pytest.fixture

@@ -157,3 +157,24 @@ def test_nothing_loaded_is_executed() -> None:
     for path in SOURCE.rglob("*.py"):
         text = path.read_text().replace(".eval()", "").replace("model.eval(", "")
         assert not [word for word in banned if word in text], path.name
+
+
+VERBS = {"adapt", "compare", "evaluate", "serve", "train", "tune"}  # a command, and what it calls in Python
+
+
+def test_a_name_means_one_thing() -> None:
+    """No two modules define a public function, class or constant of the same name, commands apart."""
+    homes: dict[str, set[str]] = {}
+    for module, path in MODULES.items():
+        for node in ast.parse(path.read_text()).body:
+            if isinstance(node, ast.FunctionDef | ast.ClassDef):
+                names = [node.name]
+            elif isinstance(node, ast.Assign):
+                targets = [child for target in node.targets for child in ast.walk(target)]
+                names = [child.id for child in targets if isinstance(child, ast.Name)]
+            else:
+                names = []
+            for name in names:
+                homes.setdefault(name, set()).add(module)
+    shared = {name: found for name, found in homes.items() if len(found) > 1 and name[0] != "_"}
+    assert not {name: found for name, found in shared.items() if name not in VERBS}

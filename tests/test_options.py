@@ -100,7 +100,7 @@ counts = st.integers(1, 10**9)
 rates = st.floats(1e-12, 1e12)
 folder_names = st.text(min_size=1).filter(lambda n: n != ".." and Path(n).name == n and "\0" not in n)
 rules = st.one_of(
-    st.fixed_dictionaries({"optimizer": st.sampled_from(get_args(options.Optimizer))}),
+    st.fixed_dictionaries({"optimizer": st.sampled_from(get_args(options.OptimizerName))}),
     st.fixed_dictionaries(
         {"optimizer": st.sampled_from(["sgd", "rmsprop"]), "momentum": st.floats(0, 1, exclude_max=True)}
     ),

@@ -20,7 +20,7 @@ from digits.version import __version__
 
 if TYPE_CHECKING:
     from digits.data.batches import Batches
-    from digits.data.loading import load as load_data
+    from digits.data.loading import load_data
     from digits.data.splits import split
     from digits.evaluation.saved_models import compare, evaluate
     from digits.networks.model_file import load
@@ -56,7 +56,7 @@ _SOURCES = {  # public name -> the module that defines it, and its name in that 
     "compare": ("digits.evaluation.saved_models", "compare"),
     "evaluate": ("digits.evaluation.saved_models", "evaluate"),
     "load": ("digits.networks.model_file", "load"),
-    "load_data": ("digits.data.loading", "load"),
+    "load_data": ("digits.data.loading", "load_data"),
     "read": ("digits.reading.reader", "read"),
     "run": ("digits.training.run", "run"),
     "split": ("digits.data.splits", "split"),

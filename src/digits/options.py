@@ -18,7 +18,7 @@ from digits.errors import OptionError
 
 Dataset = Literal["mnist", "fashion-mnist", "kmnist"]
 Split = Literal["random", "writers"]
-Optimizer = Literal["sgd", "adam", "adamw", "rmsprop"]
+OptimizerName = Literal["sgd", "adam", "adamw", "rmsprop"]
 Schedule = Literal["constant", "cosine", "one-cycle"]
 Device = Literal["auto", "cpu", "cuda", "mps"]
 Precision = Literal["auto", "float32", "bfloat16"]
@@ -137,7 +137,7 @@ class TrainOptions:
     drop_last: bool = False
     """Skip the last batch of an epoch if it has fewer images than the others."""
 
-    optimizer: Optimizer = "sgd"
+    optimizer: OptimizerName = "sgd"
     """Algorithm that updates the weights."""
     lr: float | None = None
     """Learning rate. With a schedule: the highest rate. Default: 0.01 for sgd, 0.001 for the others."""

@@ -164,7 +164,7 @@ def test_a_long_name_has_a_line_of_its_own() -> None:
 )
 def test_certainty_is_claimed_only_where_it_is(probability: float, words: str) -> None:
     """0 and 100 % are for 0 and 1."""
-    assert predict_output.percent(probability) == words
+    assert predict_output.short_percent(probability) == words
 
 
 def test_json_is_an_object_a_line(objects: Objects, tmp_path: Path) -> None:

@@ -19,17 +19,17 @@ from torch import Tensor
 
 from digits.data.augmentation import (
     AFFINE,
-    EDGE,
     ERASED_AREA,
     ERASED_ASPECT,
     KEPT,
     RECTANGLE,
+    SHARPNESS,
     UNIFORM,
     WEIGHT,
     affine_matrices,
     augment,
     distort,
-    draw,
+    draw_numbers,
     elastic_modes,
     erase,
     thicken,
@@ -163,7 +163,7 @@ def slow_distort(image: Array, how: Augmentation, draws: Array) -> Array:
             displacement[axis] += how.elastic * number * mode
     image = slow_thicken(image, how.thickness * draws[WEIGHT])
     image = slow_sharpen(
-        slow_warp(image, matrix, displacement), (1 + how.sharpness) ** ((draws[EDGE] + 1) / 2)
+        slow_warp(image, matrix, displacement), (1 + how.sharpness) ** ((draws[SHARPNESS] + 1) / 2)
     )
     return slow_erase(image, how.erasing, draws[RECTANGLE])
 
@@ -171,7 +171,7 @@ def slow_distort(image: Array, how: Augmentation, draws: Array) -> Array:
 @pytest.mark.parametrize("how", [*ALONE, EVERYTHING], ids=str)
 def test_equals_the_slow_version(images: Tensor, how: Augmentation) -> None:
     """Alone and together, the transformations do what SciPy does, to 1e-5 before sharpening."""
-    draws = draw(len(images), how, seeded())
+    draws = draw_numbers(len(images), how, seeded())
     fast = distort(images, how, draws)
     for image, row, result in zip(images, draws.double().numpy(), fast, strict=True):
         slow = slow_distort(image[0].double().numpy(), how, row)
@@ -402,13 +402,13 @@ def test_strengths_do_not_change_what_is_drawn(images: Tensor) -> None:
         if not how.elastic:
             after.add(generator.get_state().numpy().tobytes())
     assert len(after) == 1
-    plain, elastic = (draw(64, how, seeded()) for how in (Augmentation(), EVERYTHING))
+    plain, elastic = (draw_numbers(64, how, seeded()) for how in (Augmentation(), EVERYTHING))
     assert torch.equal(plain, elastic[:, :UNIFORM])
 
 
 def test_draws_are_even_and_normal() -> None:
     """Numbers are uniform from -1 to 1, those of elastic distortion are normal, and all are independent."""
-    draws = draw(4000, EVERYTHING, seeded())
+    draws = draw_numbers(4000, EVERYTHING, seeded())
     even, normal = draws[:, :UNIFORM], draws[:, UNIFORM:]
     assert even.abs().max().item() <= 1
     assert even.std(0).sub(1 / math.sqrt(3)).abs().max().item() < 0.02
@@ -418,7 +418,7 @@ def test_draws_are_even_and_normal() -> None:
 
 def test_processes_can_share_a_batch(images: Tensor) -> None:
     """Two processes that draw for the whole batch and change every other image do the work of one."""
-    draws = draw(len(images), EVERYTHING, seeded())
+    draws = draw_numbers(len(images), EVERYTHING, seeded())
     whole = distort(images, EVERYTHING, draws)
     for rank in (0, 1):
         share = distort(images[rank::2], EVERYTHING, draws[rank::2])

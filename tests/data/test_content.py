@@ -151,7 +151,7 @@ def test_bombs_are_refused(tmp_path: Path) -> None:
 
 def test_a_csv_that_unpacks_too_far_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """A CSV file has no header that states its size, so decompression itself stops at the limit."""
-    monkeypatch.setattr(content_module, "SMALL", 100_000)
+    monkeypatch.setattr(content_module, "ALWAYS_ALLOWED", 100_000)
     row = b"7," + b"0," * 783 + b"0\n"
     with pytest.raises(
         DataError, match=r"contains more than 2\d\d,\d{3} bytes, the limit for a file of its size"

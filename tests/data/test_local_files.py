@@ -10,7 +10,7 @@ import pytest
 from support.data_sets import same, write_csv, write_npz
 from support.made_up import FOUR_FILES, MakeFolder, made_up
 
-from digits.data.loading import load
+from digits.data.loading import load_data
 from digits.errors import DataError
 
 FASHION = Path("/usr/share/datasets/fashion-mnist")  # Debian's package dataset-fashion-mnist
@@ -30,7 +30,7 @@ def test_layouts(tiny_folder: Path, tmp_path: Path, below: str, dotted: bool, pa
         target.with_name(target.name + ".gz" * packed).write_bytes(
             gzip.compress(content) if packed else content
         )
-    found, plain = load("mnist", place), load("mnist", tiny_folder)
+    found, plain = load_data("mnist", place), load_data("mnist", tiny_folder)
     assert found.test is not None
     assert plain.test is not None
     assert same(found.train, plain.train)
@@ -48,21 +48,21 @@ def test_one_root_for_several_sets(
     mnist, other = make_folder(train=20, name="a"), make_folder(train=30, name="b")
     shutil.copytree(mnist, tmp_path / "root/MNIST/raw")
     shutil.copytree(other, tmp_path / "root" / folder)
-    assert len(load("mnist", tmp_path / "root").train) == 20
-    assert len(load(dataset, tmp_path / "root").train) == 30
+    assert len(load_data("mnist", tmp_path / "root").train) == 20
+    assert len(load_data(dataset, tmp_path / "root").train) == 30
 
 
 def test_images_are_what_was_written(tiny_folder: Path) -> None:
     """What is read is what was written, pixel by pixel, label by label."""
     images, labels = made_up(300, seed=1)
-    found = load("mnist", tiny_folder).train
+    found = load_data("mnist", tiny_folder).train
     np.testing.assert_array_equal(found.images.numpy(), images)
     np.testing.assert_array_equal(found.labels.numpy(), labels)
 
 
 def test_own_data_are_called_so(tiny_folder: Path) -> None:
     """Data that are not the published set have a notice that figures on them cannot be compared."""
-    found = load("mnist", tiny_folder)
+    found = load_data("mnist", tiny_folder)
     assert not found.published
     assert found.notices == (
         f"{tiny_folder} is not the published data set: results on it cannot be compared with published ones.",
@@ -73,22 +73,22 @@ def test_missing_file_is_named(tiny_folder: Path) -> None:
     """A folder with three of the four files is refused with the name of the fourth."""
     (tiny_folder / FOUR_FILES[3]).unlink()
     with pytest.raises(DataError, match=f"{tiny_folder} does not contain {FOUR_FILES[3]}; expected"):
-        load("mnist", tiny_folder)
+        load_data("mnist", tiny_folder)
 
 
 def test_empty_folder_is_refused_with_what_was_expected(tmp_path: Path) -> None:
     """A folder without data that was named with --data is an error; no other place is tried."""
     with pytest.raises(DataError, match=f"no mnist data in {tmp_path}; expected train-images-idx3-ubyte"):
-        load("mnist", tmp_path)
+        load_data("mnist", tmp_path)
 
 
 def test_missing_folder_and_foreign_file(tmp_path: Path) -> None:
     """A missing folder and a file of an unknown kind are refused by name."""
     with pytest.raises(DataError, match="nowhere is neither a folder nor a file"):
-        load("mnist", tmp_path / "nowhere")
+        load_data("mnist", tmp_path / "nowhere")
     (tmp_path / "digits.txt").write_text("7")
     with pytest.raises(DataError, match=r"digits\.txt is not a known type of data file"):
-        load("mnist", tmp_path / "digits.txt")
+        load_data("mnist", tmp_path / "digits.txt")
 
 
 def test_npz_in_keras_layout(tmp_path: Path) -> None:
@@ -96,7 +96,7 @@ def test_npz_in_keras_layout(tmp_path: Path) -> None:
     (x, y), (x2, y2) = made_up(50, seed=3), made_up(20, seed=4)
     write_npz(tmp_path / "mnist.npz", x_train=x, y_train=y, x_test=x2, y_test=y2)
     for place in (tmp_path, tmp_path / "mnist.npz"):
-        found = load("mnist", place)
+        found = load_data("mnist", place)
         assert found.test is not None
         np.testing.assert_array_equal(found.train.images.numpy(), x)
         np.testing.assert_array_equal(found.test.labels.numpy(), y2)
@@ -107,7 +107,7 @@ def test_npz_without_parts(tmp_path: Path) -> None:
     """An archive of x and y has no test set of its own."""
     x, y = made_up(50, seed=3)
     write_npz(tmp_path / "own.npz", x=x, y=y)
-    found = load("mnist", tmp_path / "own.npz")
+    found = load_data("mnist", tmp_path / "own.npz")
     assert len(found.train) == 50
     assert found.test is None
 
@@ -117,7 +117,7 @@ def test_npz_of_a_test_set_only_is_refused(tmp_path: Path) -> None:
     x, y = made_up(50, seed=3)
     write_npz(tmp_path / "test.npz", x_test=x, y_test=y)
     with pytest.raises(DataError, match="contains only a test set"):
-        load("mnist", tmp_path)
+        load_data("mnist", tmp_path)
 
 
 def test_several_npz_in_one_folder_are_not_guessed_at(tmp_path: Path) -> None:
@@ -126,8 +126,8 @@ def test_several_npz_in_one_folder_are_not_guessed_at(tmp_path: Path) -> None:
     write_npz(tmp_path / "a.npz", x=x, y=y)
     write_npz(tmp_path / "b.npz", x=x, y=y)
     with pytest.raises(DataError, match=r"contains a\.npz, b\.npz; expected one \.npz"):
-        load("mnist", tmp_path)
-    assert len(load("mnist", tmp_path / "b.npz").train) == 50
+        load_data("mnist", tmp_path)
+    assert len(load_data("mnist", tmp_path / "b.npz").train) == 50
 
 
 @pytest.mark.parametrize("names", [("mnist_train.csv", "mnist_test.csv"), ("a.csv.gz", "Test.csv.gz")])
@@ -136,7 +136,7 @@ def test_csv_pair(names: tuple[str, str], tmp_path: Path) -> None:
     (x, y), (x2, y2) = made_up(30, seed=3), made_up(20, seed=4)
     write_csv(tmp_path / names[0], x, y)
     write_csv(tmp_path / names[1], x2, y2)
-    found = load("mnist", tmp_path)
+    found = load_data("mnist", tmp_path)
     assert found.test is not None
     np.testing.assert_array_equal(found.train.images.numpy(), x)
     np.testing.assert_array_equal(found.test.images.numpy(), x2)
@@ -148,7 +148,7 @@ def test_single_csv(name: str, tmp_path: Path) -> None:
     """A CSV file named with --data holds the training images, whatever its name, and there is no test set."""
     x, y = made_up(30, seed=3)
     write_csv(tmp_path / name, x, y)
-    found = load("mnist", tmp_path / name)
+    found = load_data("mnist", tmp_path / name)
     np.testing.assert_array_equal(found.train.images.numpy(), x)
     np.testing.assert_array_equal(found.train.labels.numpy(), y)
     assert found.test is None
@@ -160,13 +160,13 @@ def test_tables_that_leave_a_doubt_are_refused(names: list[str], tmp_path: Path)
     for name in names:
         write_csv(tmp_path / name, *made_up(10, seed=3))
     with pytest.raises(DataError, match=f"contains {', '.join(names)}; expected one"):
-        load("mnist", tmp_path)
+        load_data("mnist", tmp_path)
 
 
 @needs_fashion
 def test_fashion_mnist_is_recognised() -> None:
     """Debian's copy of Fashion-MNIST is the published one, and brings its class names."""
-    found = load("fashion-mnist", FASHION)
+    found = load_data("fashion-mnist", FASHION)
     assert found.published
     assert found.classes[0] == "T-shirt/top"
     assert found.classes[9] == "Ankle boot"
@@ -176,14 +176,14 @@ def test_fashion_mnist_is_recognised() -> None:
 def test_fashion_mnist_is_not_taken_for_mnist() -> None:
     """Fashion-MNIST has MNIST's names and sizes; asked for as MNIST it is refused, with the option to add."""
     with pytest.raises(DataError, match="contains fashion-mnist, not mnist; add --dataset fashion-mnist"):
-        load("mnist", FASHION)
+        load_data("mnist", FASHION)
     with pytest.raises(DataError, match="contains fashion-mnist, not kmnist"):
-        load("kmnist", FASHION, unverified=True)
+        load_data("kmnist", FASHION, unverified=True)
 
 
 def test_sets_without_checksums_are_taken_as_they_are(tiny_folder: Path) -> None:
     """KMNIST cannot be verified, because no digests of its content were published; a notice says so."""
-    found = load("kmnist", tiny_folder)
+    found = load_data("kmnist", tiny_folder)
     assert not found.published
     assert found.notices == (
         f"No checksums of kmnist's content were published: {tiny_folder} cannot be verified.",

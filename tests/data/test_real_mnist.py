@@ -26,7 +26,7 @@ from digits.data.download import fetch
 from digits.data.formats.csv import read_csv
 from digits.data.formats.idx import idx_sha256, read_idx
 from digits.data.formats.npz import read_npz
-from digits.data.loading import load
+from digits.data.loading import load_data
 from digits.data.splits import split
 from digits.errors import DataError
 
@@ -134,7 +134,7 @@ def test_mnist_is_recognised_in_an_npz(mnist: Collection, tmp_path: Path) -> Non
     arrays = {"x_train": mnist.train.images, "x_test": mnist.test.images}
     labels = {"y_train": mnist.train.labels.byte(), "y_test": mnist.test.labels.byte()}
     write_npz(tmp_path / "mnist.npz", **{k: v.numpy() for k, v in {**arrays, **labels}.items()})
-    found = load("mnist", tmp_path / "mnist.npz")
+    found = load_data("mnist", tmp_path / "mnist.npz")
     assert found.published
     assert found.notices == ()
 
@@ -182,7 +182,7 @@ def test_damage_in_torchvisions_folder_is_detected(raw_mnist: Path, tmp_path: Pa
     place = tmp_path / "MNIST" / "raw"
     copy_with_damage(raw_mnist, place, name)
     with pytest.raises(DataError, match="has as many images as mnist but another SHA-256") as caught:
-        load("mnist", tmp_path)
+        load_data("mnist", tmp_path)
     assert str(place) in str(caught.value)
     assert [each for each in FOUR_FILES if f"{each} (expected" in str(caught.value)] == [name]
     assert "--unverified" in str(caught.value)
@@ -191,7 +191,7 @@ def test_damage_in_torchvisions_folder_is_detected(raw_mnist: Path, tmp_path: Pa
 def test_damage_can_be_accepted(raw_mnist: Path, tmp_path: Path) -> None:
     """With --unverified the damaged files are read, with a notice that they are not the published ones."""
     copy_with_damage(raw_mnist, tmp_path / "copy", FOUR_FILES[0])
-    found = load("mnist", tmp_path / "copy", unverified=True)
+    found = load_data("mnist", tmp_path / "copy", unverified=True)
     assert not found.published
     assert "is not the published data set" in found.notices[0]
 
@@ -206,7 +206,7 @@ def test_damage_in_the_cache_is_detected(
     monkeypatch.setitem(catalogue.DATASETS, "mnist", without_mirrors(catalogue.DATASETS["mnist"]))
     write_csv(tmp_path / "stand-in.csv", *made_up(30, seed=3))
     monkeypatch.setattr("digits.data.sample.fetch_sample", lambda folder, **_: tmp_path / "stand-in.csv")
-    found = load("mnist")
+    found = load_data("mnist")
     assert not found.published
     assert len(found.train) == 30
     assert f"{name} could not be downloaded" in found.notices[0]
@@ -217,7 +217,7 @@ def test_sound_cache_is_used_without_a_network(raw_mnist: Path, monkeypatch: pyt
     folder = Path(os.environ["DIGITS_CACHE"]) / "mnist"
     shutil.copytree(raw_mnist, folder)
     monkeypatch.setitem(catalogue.DATASETS, "mnist", without_mirrors(catalogue.DATASETS["mnist"]))
-    found = load("mnist")
+    found = load_data("mnist")
     assert found.published
     assert found.origin == f"cache at {folder}"
 

@@ -11,7 +11,7 @@ from scipy import ndimage
 from digits.data import digit_styles
 from digits.data.digit_styles import STYLES, Style
 from digits.data.pen import render
-from digits.data.synthetic import SHARES, curve, draw, handwritten, synthetic_digits
+from digits.data.synthetic import SHARES, curve, draw_digit, handwritten, synthetic_digits
 from digits.mnist import BOX
 from digits.options import TrainOptions
 from digits.reading.components import extent
@@ -107,7 +107,7 @@ def test_most_are_of_the_digits_that_mnist_lacks() -> None:
 def test_no_two_drawn_digits_are_alike() -> None:
     """Drawn a hundred times, a digit is different each time."""
     numbers = np.random.default_rng(0)
-    assert len({draw(1, numbers).tobytes() for _ in range(100)}) == 100
+    assert len({draw_digit(1, numbers).tobytes() for _ in range(100)}) == 100
 
 
 def slow_curve(points: npt.NDArray[np.float64], steps: int) -> npt.NDArray[np.float64]:

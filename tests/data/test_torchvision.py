@@ -11,7 +11,7 @@ import pytest
 import torch
 from support.made_up import MakeFolder
 
-from digits.data.loading import load
+from digits.data.loading import load_data
 
 
 @pytest.fixture(scope="module")
@@ -45,7 +45,7 @@ def items(digits: Any) -> tuple[torch.Tensor, list[int]]:
 
 def test_items_equal_torchvisions(torchvision: ModuleType, torchvision_folder: Path) -> None:
     """Our items are those of torchvision.datasets.MNIST with ToTensor, bit for bit."""
-    found = load("mnist", torchvision_folder)
+    found = load_data("mnist", torchvision_folder)
     to_tensor = torchvision.transforms.ToTensor()
     for ours, train in ((found.train, True), (found.test, False)):
         theirs = torchvision.datasets.MNIST(torchvision_folder, train=train, transform=to_tensor)
@@ -68,7 +68,7 @@ def test_torchvisions_transforms_work_on_digits(
 ) -> None:
     """Old and new transforms give the same tensors on our Digits as on torchvision's own dataset."""
     transform = TRANSFORMS[name](torchvision.transforms)
-    ours = load("mnist", torchvision_folder).train
+    ours = load_data("mnist", torchvision_folder).train
     plain = items(ours)[0]
     ours.transform = transform
     after_to_tensor = torchvision.transforms.Compose([torchvision.transforms.ToTensor(), transform])

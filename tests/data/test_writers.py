@@ -14,7 +14,7 @@ from support.data_sets import forbid_downloads, numbered, numbers
 from digits.data import catalogue
 from digits.data.collection import Collection
 from digits.data.formats import idx
-from digits.data.loading import load
+from digits.data.loading import load_data
 from digits.data.splits import split
 from digits.data.writers import load_writers
 from digits.errors import DataError
@@ -102,4 +102,4 @@ def test_damaged_table_is_refused(mnist: Collection, writer_table: Path, tmp_pat
 def test_writers_of_other_data_are_not_known(tiny_folder: Path) -> None:
     """Writers are known for the published MNIST only; for other data that is an error."""
     with pytest.raises(DataError, match=f"the writers of files in {tiny_folder} are not known"):
-        load_writers(load("mnist", tiny_folder))
+        load_writers(load_data("mnist", tiny_folder))

@@ -36,7 +36,7 @@ def trained_on(test_sha256: str, **changes: Any) -> dict[str, Any]:
 
 def test_evaluate_and_compare_use_the_test_images(tiny_folder: Path, tmp_path: Path) -> None:
     """Accuracy and counts are those of both networks' logits for the data's test images."""
-    test = loading.load("mnist", tiny_folder).test
+    test = loading.load_data("mnist", tiny_folder).test
     assert test is not None
     paths = [tmp_path / "a.npz", tmp_path / "b.npz"]
     networks = [save(path, seed, trained_on(test.sha256())) for seed, path in enumerate(paths)]
@@ -78,10 +78,10 @@ def test_a_network_of_unknown_data_is_refused(
 
 def test_training_images_are_not_used_for_a_test(tiny_folder: Path, tmp_path: Path) -> None:
     """If the data has no test set, only the network's own held-out images are accepted."""
-    collection = loading.load("mnist", tiny_folder)
+    collection = loading.load_data("mnist", tiny_folder)
     file = tmp_path / "images.npz"
     np.savez(file, images=collection.train.images.numpy(), labels=collection.train.labels.numpy())
-    alone = loading.load("mnist", file)
+    alone = loading.load_data("mnist", file)
     assert alone.test is None
     save(tmp_path / "a.npz", 0, trained_on(split(alone, seed=0).test.sha256()))
     assert digits.evaluate(tmp_path / "a.npz", file).same_images
@@ -95,7 +95,7 @@ def test_training_images_are_not_used_for_a_test(tiny_folder: Path, tmp_path: Pa
 
 def test_disputed_images_are_known_for_the_published_mnist_only(tiny_folder: Path) -> None:
     """Without the disputed images, the published test set of MNIST has 15 images fewer."""
-    made_up = loading.load("mnist", tiny_folder)
+    made_up = loading.load_data("mnist", tiny_folder)
     test = Digits(torch.zeros(10_000, 28, 28, dtype=torch.uint8), torch.zeros(10_000, dtype=torch.int64))
     logits = torch.zeros(10_000, 10)
     published = dataclasses.replace(made_up, test=test, published=True)

@@ -148,7 +148,7 @@ def test_files_that_would_answer_nonsense_are_refused(
     meta: dict[str, Any] = {"architecture": KINDS["mlp"], "classes": list("0123456789")}
     for name, value in changes.items():
         (tensors if name in tensors else meta)[name] = value
-    path.write_bytes(file_format.pack("model", meta, tensors))
+    path.write_bytes(file_format.pack_arrays("model", meta, tensors))
     with pytest.raises(CheckpointError, match=message):
         Classifier.load(path)
 

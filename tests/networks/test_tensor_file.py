@@ -18,7 +18,7 @@ from hypothesis.extra import numpy as arrays
 from support.network_files import weights
 
 from digits.errors import CheckpointError
-from digits.networks.tensor_file import load_tensors, pack, previous, save_tensors
+from digits.networks.tensor_file import load_tensors, pack_tensors, previous, save_tensors
 
 finite_numbers = st.sampled_from([np.float32, np.float64]).flatmap(
     lambda dtype: arrays.arrays(
@@ -83,8 +83,8 @@ def test_transposed_tensors_are_saved_by_value(tmp_path: Path) -> None:
 
 def test_same_content_makes_the_same_bytes() -> None:
     """The bytes depend only on the content: not on the time or the order of the meta data."""
-    first = pack("model", {"a": 1, "b": 2}, weights())
-    assert pack("model", {"b": 2, "a": 1}, weights()) == first
+    first = pack_tensors("model", {"a": 1, "b": 2}, weights())
+    assert pack_tensors("model", {"b": 2, "a": 1}, weights()) == first
     with zipfile.ZipFile(io.BytesIO(first)) as archive:
         assert {entry.date_time for entry in archive.infolist()} == {(1980, 1, 1, 0, 0, 0)}
 

@@ -3,7 +3,7 @@
 import numpy as np
 from support.strokefont import shaded, sheet
 
-from digits.reading.contrast import ink_is_lighter
+from digits.reading.light_ink import ink_is_lighter
 
 
 def test_polarity_follows_the_ink() -> None:

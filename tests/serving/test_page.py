@@ -22,8 +22,9 @@ from support.strokefont import FONT, sheet
 from digits.data import pen
 from digits.networks.numpy_inference import Classifier
 from digits.networks.numpy_layers import Upright
+from digits.reading.acceptance import NUMBER_PROBABILITY
 from digits.reading.options import THRESHOLD
-from digits.reading.reader import NUMBER_PROBABILITY, Reader
+from digits.reading.reader import Reader
 from digits.serving.app import application
 from digits.serving.options import ServeOptions
 from digits.serving.page_files import page_files

@@ -80,7 +80,7 @@ def small_mnist(sample: Digits, tmp_path_factory: pytest.TempPathFactory) -> Pat
 @pytest.fixture(scope="module")
 def collection(small_mnist: Path) -> Collection:
     """These images as a data set."""
-    return loading.load("mnist", small_mnist)
+    return loading.load_data("mnist", small_mnist)
 
 
 @pytest.fixture(scope="module")

@@ -29,7 +29,9 @@ def adapt(arguments: list[str]) -> int:
         custom = load_custom_digits(options.folder, progress)
     adapt_output.show_custom_digits(console, custom, options.folder)
     with download_bar(console) as fetching:
-        collection = loading.load("mnist", options.data, unverified=options.unverified, progress=fetching)
+        collection = loading.load_data(
+            "mnist", options.data, unverified=options.unverified, progress=fetching
+        )
     with counting_bar(console, "training", "steps") as progress:
         found = adapt_network(options, start, custom, collection, progress)
     folder = save_adaptation(found, options)

@@ -5,8 +5,8 @@ import dataclasses
 from digits.mnist import CLASSES, SIDE
 from digits.options import TrainOptions
 
-OPTIMIZERS = {"sgd": "SGD", "adam": "Adam", "adamw": "AdamW", "rmsprop": "RMSprop"}
-VIEWS = {
+OPTIMIZER_LABELS = {"sgd": "SGD", "adam": "Adam", "adamw": "AdamW", "rmsprop": "RMSprop"}
+VIEW_LABELS = {
     "as-is": "",
     "upright": "upright digits",
     "alternate": "upright digits for every second network",
@@ -35,7 +35,7 @@ def describe_training(options: TrainOptions) -> str:
     For example: "SGD, learning rate 0.01 · batches of 64 · 25 epochs · one network · seed 0 · 1 thread".
     """
     parts = [
-        f"{OPTIMIZERS[options.optimizer]}, learning rate {options.learning_rate:g}",
+        f"{OPTIMIZER_LABELS[options.optimizer]}, learning rate {options.learning_rate:g}",
         *_regularisation(options),
         f"batches of {options.batch_size}",
         f"{options.epochs} epoch{'s' * (options.epochs > 1)}",
@@ -66,6 +66,6 @@ def _regularisation(options: TrainOptions) -> list[str]:
         f"distilled from {options.teacher} ({strength})" if options.teacher else "",
         f"patience {options.patience}" if options.patience else "",
         f"{options.synthetic:,} synthetic digits" if options.synthetic else "",
-        VIEWS[options.view],
+        VIEW_LABELS[options.view],
         *(f"{name} {value:g}" for name, value in strengths.items() if value),
     ]

@@ -85,7 +85,7 @@ def _lines_of(path: Path, answer: Reading | PhotoError) -> Iterator[tuple[str, l
         yield f"{text:<{TEXT}}  ", [_mark(digit) for digit in marks]
 
 
-def percent(probability: float) -> str:
+def short_percent(probability: float) -> str:
     """Return a probability from 0 to 1 as a short percentage, such as ">99 %"."""
     # Only exactly 0 and 1 become "0 %" and "100 %".
     if 0 < probability < 0.01:
@@ -99,7 +99,7 @@ def _mark(digit: Digit) -> str:
     """Return the text of one mark, such as "5?  31 % unclear"."""
     if digit.reason == BLANK:
         return BLANK
-    chance = percent(digit.probability)
+    chance = short_percent(digit.probability)
     return f"{digit.digit} {chance:>5}" if digit.accepted else f"{digit.digit}? {chance:>4} {digit.reason}"
 
 

@@ -10,7 +10,7 @@ from digits.cli.parsing import parse
 from digits.options import to_json
 from digits.recipes import PURPOSES, RECIPES, load_figures
 
-WIDTH = 98  # characters; longer lines of the list are wrapped
+TEXT_WIDTH = 98  # characters; longer lines of the list are wrapped
 
 
 @dataclass(frozen=True)
@@ -48,7 +48,9 @@ def _as_json(name: str) -> dict[str, object]:
 def _as_text(name: str) -> str:
     """Describe the recipe `name` in a few lines of text."""
     lines = [_results(name), describe_network(RECIPES[name]), describe_training(RECIPES[name])]
-    wrapped = [textwrap.fill(line, WIDTH, initial_indent="  ", subsequent_indent="    ") for line in lines]
+    wrapped = [
+        textwrap.fill(line, TEXT_WIDTH, initial_indent="  ", subsequent_indent="    ") for line in lines
+    ]
     return "\n".join([f"{name:<10}{PURPOSES[name]}", *wrapped, ""])
 
 

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from digits.data.splits import Splits
     from digits.training.run import Run
 
-PROG = "digits train"
+TRAIN_COMMAND = "digits train"
 
 
 def train(arguments: list[str]) -> int:
@@ -61,13 +61,13 @@ def train_options(arguments: list[str]) -> TrainOptions:
     Args:
         arguments: the words after `digits train`.
     """
-    first = parse_first(arguments, PROG)
+    first = parse_first(arguments, TRAIN_COMMAND)
     if not first.resume or {"-h", "--help"} & set(arguments):
-        return parse_train_options(arguments, PROG)
+        return parse_train_options(arguments, TRAIN_COMMAND)
     from digits.training.run_folder import find_unfinished
 
     stored = find_unfinished(first.out, first.name)
-    return parse_train_options(arguments, PROG, dataclasses.replace(stored, allow_inexact=False))
+    return parse_train_options(arguments, TRAIN_COMMAND, dataclasses.replace(stored, allow_inexact=False))
 
 
 def _train_epochs(console: "Console", run: "Run", collection: "Collection", splits: "Splits") -> None:

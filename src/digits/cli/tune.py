@@ -9,7 +9,7 @@ from digits.cli.parsing import CONFIG, parse_train_options
 from digits.options import TrainOptions
 from digits.tuning.options import TuneOptions
 
-PROG = "digits tune"
+TUNE_COMMAND = "digits tune"
 
 
 def tune(arguments: list[str]) -> int:
@@ -53,5 +53,7 @@ def tune_options(arguments: list[str]) -> tuple[TuneOptions, TrainOptions]:
     Returns:
         The options of the search, and the training options from which it starts.
     """
-    options, rest = tyro.cli(TuneOptions, args=arguments, prog=PROG, config=CONFIG, return_unknown_args=True)
-    return options, parse_train_options(rest, PROG)
+    options, rest = tyro.cli(
+        TuneOptions, args=arguments, prog=TUNE_COMMAND, config=CONFIG, return_unknown_args=True
+    )
+    return options, parse_train_options(rest, TUNE_COMMAND)

@@ -7,7 +7,7 @@ from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
 
 from digits.cli.console import show_line
-from digits.cli.describe import OPTIMIZERS
+from digits.cli.describe import OPTIMIZER_LABELS
 from digits.tuning.report import Report
 from digits.tuning.study import Study
 from digits.tuning.trials import Trial
@@ -43,7 +43,7 @@ def show_trial(console: Console, study: Study, trial: Trial) -> None:
     layers = o.hidden if o.model == "mlp" else o.channels
     console.print(
         f"{trial.number:5d}  {accuracy:>9}{star}  {epochs:>7}  {trial.seconds:6.1f} s"
-        f"  {'-'.join(map(str, layers)):>10}  {OPTIMIZERS[o.optimizer]:>9}  {o.learning_rate:8.4g}"
+        f"  {'-'.join(map(str, layers)):>10}  {OPTIMIZER_LABELS[o.optimizer]:>9}  {o.learning_rate:8.4g}"
         f"  {f'{o.momentum:.4g}' if o.momentum else '-':>8}  {o.batch_size:5d}"
         f"  {trial.note or NOTES[trial.state]}".rstrip()
     )

@@ -1,7 +1,7 @@
 """Change the images of a batch at random, similar to other people's handwriting.
 
 `augment` consists of two steps:
-    1. `draw` returns random numbers for the batch.
+    1. `draw_numbers` returns random numbers for the batch.
     2. `distort` uses them to change the images. This step has no randomness.
 
 `distort` makes these changes, one after another:
@@ -26,10 +26,10 @@ from digits.errors import DataError
 from digits.mnist import SIDE
 from digits.options import Augmentation
 
-# Columns of the random numbers that `draw` returns. AFFINE is for rotation, scaling, shear and translation,
-# WEIGHT for the thickness, RECTANGLE for erasing, EDGE for the sharpness. These 14 numbers are uniform.
-# Normal numbers for elastic distortion follow.
-AFFINE, WEIGHT, RECTANGLE, EDGE = slice(0, 6), 6, slice(7, 13), 13
+# Columns of the random numbers that `draw_numbers` returns. AFFINE is for rotation, scaling, shear and
+# translation, WEIGHT for the thickness, RECTANGLE for erasing, SHARPNESS for the sharpness.
+# These 14 numbers are uniform. Normal numbers for elastic distortion follow.
+AFFINE, WEIGHT, RECTANGLE, SHARPNESS = slice(0, 6), 6, slice(7, 13), 13
 UNIFORM = 14  # number of uniform random numbers for each image
 # Grey value that sharpening does not change. It is below 0.5, because thin strokes in MNIST are mostly grey.
 SOFT = 0.4
@@ -54,10 +54,10 @@ def augment(images: Tensor, augmentation: Augmentation, generator: torch.Generat
     Raises:
         DataError: if the images have another type or shape.
     """
-    return distort(images, augmentation, draw(len(images), augmentation, generator))
+    return distort(images, augmentation, draw_numbers(len(images), augmentation, generator))
 
 
-def draw(count: int, augmentation: Augmentation, generator: torch.Generator) -> Tensor:
+def draw_numbers(count: int, augmentation: Augmentation, generator: torch.Generator) -> Tensor:
     """Return the random numbers for `distort`.
 
     Args:
@@ -85,7 +85,7 @@ def distort(images: Tensor, augmentation: Augmentation, draws: Tensor) -> Tensor
     Args:
         images: float32 or float64 (B, 1, 28, 28) in [0, 1].
         augmentation: Strength of each change; 0 turns it off.
-        draws: Random numbers from `draw`, one row for each image.
+        draws: Random numbers from `draw_numbers`, one row for each image.
     Returns:
         Changed images of the same type and shape; `images` itself if all strengths are 0.
     Raises:
@@ -102,7 +102,7 @@ def distort(images: Tensor, augmentation: Augmentation, draws: Tensor) -> Tensor
     if augmentation.warps:
         images = warp(images, _positions(augmentation, draws))
     if augmentation.sharpness:
-        images = sharpen(images, (1 + augmentation.sharpness) ** ((draws[:, EDGE] + 1) / 2))
+        images = sharpen(images, (1 + augmentation.sharpness) ** ((draws[:, SHARPNESS] + 1) / 2))
     if augmentation.erasing:
         images = erase(images, *_rectangles(augmentation.erasing, (draws[:, RECTANGLE] + 1) / 2))
     return images
@@ -131,7 +131,7 @@ def _positions(augmentation: Augmentation, draws: Tensor) -> Tensor:
 
     Args:
         augmentation: Strengths of the changes.
-        draws: (B, N), random numbers from `draw`.
+        draws: (B, N), random numbers from `draw_numbers`.
     Returns:
         (B, 2, 28, 28), x and y in the old image. The image reaches from -1 to 1.
     """

@@ -33,7 +33,7 @@ class Timeouts:
 
 DEFAULT_TIMEOUTS = Timeouts()
 ATTEMPTS = 5  # maximum number of requests to one mirror for one file
-CHUNK = 1 << 16  # bytes read at a time
+DOWNLOAD_CHUNK = 1 << 16  # bytes read at a time
 PROGRESS_INTERVAL = 0.2  # seconds; minimum time between two calls of a progress function
 
 
@@ -196,7 +196,7 @@ class _Download:
         with request(url, offset, timeout=seconds, local=self.local) as (body, position, total):
             if total is not None and total > self.file.largest_download:
                 raise RequestError(_too_long(self.file, total))
-            while data := body.read1(CHUNK):
+            while data := body.read1(DOWNLOAD_CHUNK):
                 if position == 0 and not GZIP.startswith(data[: len(GZIP)]):
                     raise RequestError(f"not a gzip file; it starts with {data[:16]!r}")
                 yield position, data, total

@@ -13,7 +13,7 @@ from digits.errors import DataError, DownloadError
 from digits.options import Dataset
 
 
-def load(
+def load_data(
     dataset: Dataset = "mnist",
     data: Path | str | None = None,
     *,
@@ -65,7 +65,7 @@ def _from_argument(dataset: Dataset, place: Path, unverified: bool) -> Collectio
     Raises:
         DataError: if `place` does not have the data set.
     """
-    found = local_files.read(dataset, place, unverified)
+    found = local_files.read_local_files(dataset, place, unverified)
     if found is None:
         raise DataError(f"no {dataset} data in {place}; expected {local_files.expected_files(dataset)}")
     return found
@@ -78,7 +78,7 @@ def _from_variable(dataset: Dataset, folder: Path, unverified: bool) -> Collecti
         The data set, or None if the folder does not have it.
     """
     try:
-        found = local_files.read(dataset, folder, unverified)
+        found = local_files.read_local_files(dataset, folder, unverified)
     except local_files.OtherDatasetError:  # no error, because the variable is the same for all data sets
         return None
     return found and dataclasses.replace(found, origin=f"{found.origin} (from $DIGITS_DATA)")

@@ -31,7 +31,7 @@ def folders_in_variable() -> list[Path]:
     return [Path(folder) for folder in os.environ.get("DIGITS_DATA", "").split(os.pathsep) if folder]
 
 
-def read(dataset: Dataset, place: Path, unverified: bool) -> Collection | None:
+def read_local_files(dataset: Dataset, place: Path, unverified: bool) -> Collection | None:
     """Read a data set from a folder or a file.
 
     In a folder these files are searched:

@@ -23,7 +23,9 @@ PEN = 2.4
 # px; distance over which a stroke changes from ink to paper. With this value half of the pixels with ink are
 # grey, as in MNIST.
 EDGE = 1.0
-MARGIN = (SIDE - BOX) // 2 - 1  # px; a digit can be moved this far without losing ink at the image's edge
+IMAGE_MARGIN = (
+    SIDE - BOX
+) // 2 - 1  # px; a digit can be moved this far without losing ink at the image's edge
 # Two pen strokes belong to one digit if they overlap horizontally by at least this part of the narrower one.
 SHARED_WIDTH = 0.3
 MAX_COORDINATE = 1e6  # largest allowed absolute value of x and y; no screen has as many pixels
@@ -53,7 +55,7 @@ def render(strokes: Sequence[Points], *, pen: float = PEN) -> Array:
     ink = _ink([(line - (low + high) / 2) * scale for line in lines], pen)
     total, place = float(ink.sum()), np.arange(SIDE)
     rows, columns = ink.sum(axis=1), ink.sum(axis=0)
-    # Moving by MARGIN at most keeps all ink inside the image.
+    # Moving by IMAGE_MARGIN at most keeps all ink inside the image.
     down, right = (_whole_move((SIDE - 1) / 2 - float(line @ place) / total) for line in (rows, columns))
     return _moved(ink, down, right).astype(np.float32)
 
@@ -98,8 +100,8 @@ def _squared_distance(line: Points) -> npt.NDArray[np.float64]:
 
 
 def _whole_move(move: float) -> int:
-    """Round a move to whole pixels from -MARGIN to MARGIN."""
-    return min(max(math.floor(move + 0.5), -MARGIN), MARGIN)
+    """Round a move to whole pixels from -IMAGE_MARGIN to IMAGE_MARGIN."""
+    return min(max(math.floor(move + 0.5), -IMAGE_MARGIN), IMAGE_MARGIN)
 
 
 def _moved(ink: npt.NDArray[np.float64], down: int, right: int) -> npt.NDArray[np.float64]:

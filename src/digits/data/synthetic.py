@@ -19,7 +19,7 @@ from digits.mnist import CLASSES, SIDE
 # Ranges (lowest, highest) of uniform random numbers:
 PEN_WIDTHS = (1.5, 4.0)  # px; width of the pen. 95 % of MNIST's training images are in this range
 LEAN = (-0.25, 0.4)  # shear: px to the right for each px upwards. Most people's writing leans to the right
-WIDTH = (0.75, 1.35)  # factor for the width of the digit; its logarithm is uniform
+STRETCH = (0.75, 1.35)  # factor for the width of the digit; its logarithm is uniform
 TURN = 8.0  # degrees; largest rotation in either direction
 JITTER = 0.02  # standard deviation of the random move of a point, as a fraction of the digit's height
 ANGULAR = 0.15  # probability that the points are joined by straight lines, as if drawn with a mouse
@@ -41,12 +41,12 @@ def synthetic_digits(count: int, seed: int) -> tuple[npt.NDArray[np.uint8], npt.
     rng = np.random.default_rng([seed, 1])
     rest = (1 - sum(SHARES.values())) / (CLASSES - len(SHARES))
     labels = rng.choice(CLASSES, count, p=[SHARES.get(digit, rest) for digit in range(CLASSES)])
-    images = [draw(int(label), rng) for label in labels]
+    images = [draw_digit(int(label), rng) for label in labels]
     stacked = np.stack(images) if images else np.zeros((0, SIDE, SIDE), np.uint8)
     return stacked, labels.astype(np.int64)
 
 
-def draw(digit: int, rng: Generator) -> npt.NDArray[np.uint8]:
+def draw_digit(digit: int, rng: Generator) -> npt.NDArray[np.uint8]:
     """Draw one digit in a random style.
 
     Args:
@@ -70,7 +70,7 @@ def handwritten(path: Path, rng: Generator) -> list[Points]:
     Returns:
         The pen strokes, each float64 (N, 2) as x and y.
     """
-    lean, width = rng.uniform(*LEAN), math.exp(rng.uniform(*np.log(WIDTH)))
+    lean, width = rng.uniform(*LEAN), math.exp(rng.uniform(*np.log(STRETCH)))
     turn = math.radians(rng.uniform(-TURN, TURN))
     rotation = np.array([[math.cos(turn), math.sin(turn)], [-math.sin(turn), math.cos(turn)]])
     transform = np.array([[width, 0.0], [-lean, 1.0]]) @ rotation  # (2, 2); new points = points @ transform

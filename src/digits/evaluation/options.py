@@ -6,16 +6,16 @@ from pathlib import Path
 from digits.options import at_least
 
 
-@dataclass(frozen=True)
-class EvaluateOptions:
-    """Test a saved network on images that were not used to train it."""
+@dataclass(frozen=True, kw_only=True)
+class TestOptions:
+    """Options that both commands have."""
 
-    model: str
-    """Folder of a run, a model file, or the name of a bundled network: cnn, mlp."""
+    __test__ = False  # pytest would take the class for a test
+
     data: Path | None = None
     """Folder or file with the data. Default: $DIGITS_DATA, the cache, or a download."""
     unverified: bool = False
-    """Accept data files with the right size and a wrong checksum."""
+    """Accept data files of the published size even if their checksum differs from the published one."""
     json: bool = False
     """Print one JSON object instead of a table."""
     threads: int = 1
@@ -26,21 +26,18 @@ class EvaluateOptions:
 
 
 @dataclass(frozen=True)
-class CompareOptions:
+class EvaluateOptions(TestOptions):
+    """Test a saved network on images that were not used to train it."""
+
+    model: str
+    """Folder of a run, a model file, or the name of a bundled network: cnn, mlp."""
+
+
+@dataclass(frozen=True)
+class CompareOptions(TestOptions):
     """Compare two saved networks on the same test images. Say whether the difference may be chance."""
 
     first: str
     """Folder of a run, a model file, or the name of a bundled network: cnn, mlp."""
     second: str
     """The other network: folder of a run, a model file, or cnn or mlp."""
-    data: Path | None = None
-    """Folder or file with the data. Default: $DIGITS_DATA, the cache, or a download."""
-    unverified: bool = False
-    """Accept data files with the right size and a wrong checksum."""
-    json: bool = False
-    """Print one JSON object instead of a table."""
-    threads: int = 1
-    """Number of processor threads."""
-
-    def __post_init__(self) -> None:
-        at_least("threads", self.threads, 1)

@@ -173,7 +173,7 @@ def _predictions(
             f"{path} was trained on the data set {trained_on['dataset'][:80]!r}, which is unknown; "
             f"expected one of {', '.join(catalogue.DATASETS)}"
         )
-    collection = loading.load(
+    collection = loading.load_data(
         trained_on["dataset"], Path(folder) if folder else None, unverified=unverified, progress=progress
     )
     # The data are divided in the same way as before the training, so the test images are the same.

@@ -4,7 +4,8 @@ A file is a NumPy archive (.npz), which is a zip archive of arrays. `numpy.load`
 named arrays, and an entry "meta" with JSON text, stored as an array of bytes. The comment at the end of the
 zip archive is the SHA-256 checksum of all bytes before it, so that every change is noticed.
 
-A file may be damaged or malicious. Reading never executes code from the file. `read` checks, in this order:
+A file may be damaged or malicious. Reading never executes code from the file.
+`read_arrays` checks, in this order:
 
 1. the size of the file,
 2. the checksum,
@@ -34,12 +35,18 @@ MAX_FILE_BYTES = 256 * 2**20  # bytes; a checkpoint of the default network has 1
 MAX_META_BYTES = 2 * 2**20  # bytes; enough for 10,000 epochs, and parsed within a second
 MAX_ENTRIES = 1000  # arrays in an archive; limits the time and memory that zipfile needs to list them
 DIRECTORY_ENTRY = b"PK\1\2"  # first bytes of each entry in a zip archive's list: APPNOTE.TXT, section 4.3.12
-DTYPES = ("<f2", "<f4", "<f8", "<i8", "|u1")  # allowed in a file: float16, float32, float64, int64, uint8
+FILE_DTYPES = (
+    "<f2",
+    "<f4",
+    "<f8",
+    "<i8",
+    "|u1",
+)  # allowed in a file: float16, float32, float64, int64, uint8
 DIGEST_LABEL = b"sha256="  # first bytes of the zip archive's comment
 COMMENT_BYTES = len(DIGEST_LABEL) + 64  # bytes of the comment: the label and 64 hexadecimal digits
 
 
-def pack(kind: FileKind, meta: dict[str, Any], arrays: Mapping[str, NDArray[Any]]) -> bytes:
+def pack_arrays(kind: FileKind, meta: dict[str, Any], arrays: Mapping[str, NDArray[Any]]) -> bytes:
     """Return arrays and meta data as the bytes of a file.
 
     Equal arguments give equal bytes.
@@ -66,7 +73,7 @@ def pack(kind: FileKind, meta: dict[str, Any], arrays: Mapping[str, NDArray[Any]
     return body + DIGEST_LABEL + hashlib.sha256(body).hexdigest().encode()
 
 
-def read(path: Path, kind: FileKind) -> tuple[dict[str, Any], dict[str, NDArray[Any]]]:
+def read_arrays(path: Path, kind: FileKind) -> tuple[dict[str, Any], dict[str, NDArray[Any]]]:
     """Read a file and check its content.
 
     Args:
@@ -196,7 +203,7 @@ def _array(name: str, data: bytes) -> NDArray[Any]:
         array = parse_npy(data)
     except ValueError as error:
         raise CheckpointError(f"has an entry {brief(name)} that cannot be read: {error}") from None
-    if array.dtype.str not in DTYPES or not array.flags.c_contiguous:
+    if array.dtype.str not in FILE_DTYPES or not array.flags.c_contiguous:
         raise CheckpointError(
             f"has an entry {brief(name)} of type {array.dtype.str}; "
             "expected float16, float32, float64, int64 or uint8 in C order"

@@ -64,7 +64,7 @@ class Classifier:
             CheckpointError: if the file is missing, damaged or incomplete.
         """
         path = model_path(str(name))
-        meta, tensors = file_format.read(path, "model")
+        meta, tensors = file_format.read_arrays(path, "model")
         try:
             return _classifier(meta, {name: _as_float32(array) for name, array in tensors.items()})
         except CheckpointError as error:

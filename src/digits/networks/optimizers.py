@@ -12,7 +12,7 @@ import math
 import torch
 from torch import Tensor
 
-from digits.options import Optimizer as Rule
+from digits.options import OptimizerName as Rule
 
 # A running average keeps this fraction of its old value at each step.
 BETA1 = 0.9  # Adam: average of the gradients; Kingma and Ba 2015, "Adam", algorithm 1

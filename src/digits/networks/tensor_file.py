@@ -33,7 +33,7 @@ def save_tensors(
     Raises:
         CheckpointError: if the file is too large or cannot be written.
     """
-    content = pack(kind, meta, tensors)
+    content = pack_tensors(kind, meta, tensors)
     if len(content) > MAX_FILE_BYTES:
         raise CheckpointError(
             f"{path} would have {len(content):,} bytes; expected at most {MAX_FILE_BYTES:,}: "
@@ -61,11 +61,11 @@ def load_tensors(path: Path, kind: FileKind) -> tuple[dict[str, Any], dict[str, 
     Raises:
         CheckpointError: if the file is missing, damaged or of another kind.
     """
-    meta, arrays = file_format.read(path, kind)
+    meta, arrays = file_format.read_arrays(path, kind)
     return meta, {name: torch.from_numpy(array.copy()) for name, array in arrays.items()}
 
 
-def pack(kind: FileKind, meta: dict[str, Any], tensors: dict[str, Tensor]) -> bytes:
+def pack_tensors(kind: FileKind, meta: dict[str, Any], tensors: dict[str, Tensor]) -> bytes:
     """Return tensors and meta data as the bytes of a file.
 
     Equal arguments give equal bytes.
@@ -77,7 +77,7 @@ def pack(kind: FileKind, meta: dict[str, Any], tensors: dict[str, Tensor]) -> by
         CheckpointError: if the meta data are too long.
     """
     arrays = {name: tensor.detach().cpu().contiguous().numpy() for name, tensor in tensors.items()}
-    return file_format.pack(kind, meta, arrays)
+    return file_format.pack_arrays(kind, meta, arrays)
 
 
 def previous(path: Path) -> Path:

@@ -19,7 +19,7 @@ from digits.reading.marks import PictureMarks
 
 SHORTER_SIDE = (32, 0.3)  # px, and share of the longer side; the shorter side is at least this
 SOLID = 0.6  # smallest share of its box that is ink
-MAX_STROKE_WIDTH = 0.3  # of MNIST's box of 20 pixels; a mark with wider strokes is a block, not writing
+CARD_STROKE_WIDTH = 0.3  # of MNIST's box of 20 pixels; a mark with wider strokes is a block, not writing
 MIN_DIGIT_SIZE = 0.2  # of the card's longer side; smallest size of a digit
 
 
@@ -70,7 +70,7 @@ def moved_to_picture(found: PictureMarks, card: Component, picture: Picture) -> 
     (mark,) = found.marks
     x, y, width, height = mark.box
     # A mark that is blank, a solid block, or small on the card is not writing.
-    block = stroke_width(mark.image) > MAX_STROKE_WIDTH * BOX
+    block = stroke_width(mark.image) > CARD_STROKE_WIDTH * BOX
     if mark.blank or block or max(width, height) < MIN_DIGIT_SIZE * card.size:
         return None
     high, wide = picture.pixels.shape[0] / picture.height, picture.pixels.shape[1] / picture.width

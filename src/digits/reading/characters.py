@@ -9,8 +9,8 @@ from collections.abc import Sequence
 
 from digits.reading.components import Component, gap, union
 
-MIN_SIZE, MIN_HEIGHT = 0.35, 0.3  # of a character; 0.25 read fewer cheques: docs/log.md, 2026-11-26
-SMALL = 0.3  # a smaller component is a speck, a dot, or a bit of a digit
+MIN_SIZE, MIN_CHARACTER_HEIGHT = 0.35, 0.3  # of a character; 0.25 read fewer cheques: docs/log.md, 2026-11-26
+CRUMB_SIZE = 0.3  # a smaller component is a speck, a dot, or a bit of a digit
 MIN_CRUMB = 0.1  # a smaller component is never joined
 SHARED_COLUMNS = 0.5  # of the narrower component's width; at least this part lies above the other one
 MAX_GAP = 0.2  # between two components, one above the other
@@ -31,7 +31,7 @@ def characters_of(components: Sequence[Component], character_height: float) -> l
     return [
         c
         for c in characters
-        if c.size >= MIN_SIZE * character_height and c.height >= MIN_HEIGHT * character_height
+        if c.size >= MIN_SIZE * character_height and c.height >= MIN_CHARACTER_HEIGHT * character_height
     ]
 
 
@@ -58,7 +58,7 @@ def _belong_together(small: Component, large: Component, character_height: float
         large: The component with more ink.
         character_height: Median height of the components in pixels.
     """
-    if min(small.size, large.size) < SMALL * character_height:
+    if min(small.size, large.size) < CRUMB_SIZE * character_height:
         # A tiny component is joined only if the boxes touch.
         crumb = min(small.size, large.size) >= MIN_CRUMB * character_height
         return gap(small, large) == 0 and crumb and small.bottom < large.bottom

@@ -18,25 +18,17 @@ from digits.reading.filters import (
     Array,
     border_mean,
     closing,
-    fitted_plane,
     quantile,
-    skewness,
     smooth,
     with_margin,
 )
 from digits.reading.ink import INK_THRESHOLD, ink_levels
+from digits.reading.light_ink import DETAIL_WINDOW, ink_is_lighter
 
 OVERVIEW_SIDE = (128, 256)  # px, limits of the overview's longer side: docs/log.md, 2026-11-26
 OVERVIEW_SCALE = 4  # the overview is smaller by this factor, if that is within the limits
 DARKEST_PAPER = 32  # of 255; noise on darker paper would look like ink (chosen by eye)
-DETAIL_WINDOW = 9  # px of the overview; a pixel minus the mean of this window is fine detail: writing
 
-# Limits that decide whether the ink is lighter than the paper, chosen on the development pictures.
-BOLD = (0.35, 0.65)  # share of bright pixels; in this range the area does not show which is ink
-BORDER_DIFFERENCE = 0.15  # smallest difference of bright shares (border, whole picture) to trust the border
-CLEAR_SKEW = 2.0  # from this skewness on no other evidence is needed
-UNCLEAR_SKEW = 0.5  # below this skewness of the picture the fine detail decides, if there is any
-DETAIL_SIDE = 64  # px; fine detail is used only if the shorter side of the overview is at least this
 
 # Limits of the window whose closing fills all strokes, chosen on the development pictures.
 PAPER_WINDOW = 0.6  # side of the first window, in shorter sides of the overview
@@ -104,32 +96,6 @@ def _overview(pixels: Pixels) -> Pixels:
         return pixels
     smaller = (max(1, round(width / scale)), max(1, round(height / scale)))
     return np.asarray(Image.fromarray(pixels).resize(smaller, Image.Resampling.BOX))
-
-
-def ink_is_lighter(overview: Pixels) -> bool:
-    """Check if the ink is lighter than the paper.
-
-    Ink covers less area than paper. So the rarer brightness is the ink.
-
-    Args:
-        overview: Small grey copy of the picture, uint8 (H, W).
-    """
-    # The rare brightness is the longer tail of the distribution; the skewness is positive for a bright tail.
-    grey = overview.astype(np.float32)
-    skew = skewness(grey - fitted_plane(grey))
-    bright = grey > (grey.min() + grey.max()) / 2
-    share, border = float(bright.mean()), border_mean(bright)
-    bold = BOLD[0] < share < BOLD[1] and abs(border - share) > BORDER_DIFFERENCE
-    detail_skew = 0.0
-    # Uneven light can have more effect on the skewness of the picture than thin strokes have.
-    if (bold or abs(skew) < CLEAR_SKEW) and min(grey.shape) >= DETAIL_SIDE:
-        detail_skew = skewness(grey - smooth(grey, DETAIL_WINDOW))
-    if abs(detail_skew) > CLEAR_SKEW:
-        return detail_skew > 0
-    # If ink covers about half of the picture, the border decides, because it is mostly paper.
-    if bold:
-        return border < share
-    return (detail_skew if detail_skew and abs(skew) < UNCLEAR_SKEW else skew) > 0
 
 
 def _paper_brightness(small: Pixels, size: tuple[int, int]) -> Pixels:

@@ -15,7 +15,7 @@ from digits.reading.decoding import Pixels
 Array: TypeAlias = npt.NDArray[np.float32]
 Mask: TypeAlias = npt.NDArray[np.bool_]
 HISTOGRAM_BINS = 128  # number of bins for Otsu's threshold, which is exact to 1/128 of the largest value
-SMALL = 1e-9  # avoids division by zero where an image is constant
+NEARLY_ZERO = 1e-9  # avoids division by zero where an image is constant
 
 
 def border_mean(values: npt.NDArray[Any]) -> float:
@@ -41,7 +41,7 @@ def skewness(values: Array) -> float:
     square = deviation * deviation
     variance = float(square.mean()) - float(deviation.mean()) ** 2
     third = float((square * deviation).mean())
-    return third / float(max(variance, 0.0) ** 1.5 + SMALL)
+    return third / float(max(variance, 0.0) ** 1.5 + NEARLY_ZERO)
 
 
 def quantile(ordered: Array, share: float) -> float:
@@ -70,8 +70,8 @@ def fitted_plane(grey: Array) -> Array:
     y = np.arange(height, dtype=np.float32) - np.float32((height - 1) / 2)
     x = np.arange(width, dtype=np.float32) - np.float32((width - 1) / 2)
     rows = grey.mean(1)
-    slope_y = float(rows @ y) / max(float(y @ y), SMALL)
-    slope_x = float(grey.mean(0) @ x) / max(float(x @ x), SMALL)
+    slope_y = float(rows @ y) / max(float(y @ y), NEARLY_ZERO)
+    slope_x = float(grey.mean(0) @ x) / max(float(x @ x), NEARLY_ZERO)
     return np.asarray((rows.mean() + slope_y * y)[:, None] + slope_x * x, dtype=np.float32)
 
 

@@ -145,7 +145,7 @@ def scaled(ink: Array, scale: float) -> Array:
         new = _resampling(ink.shape[0], height).T @ ink @ _resampling(ink.shape[1], width)
     else:
         new = np.asarray(Image.fromarray(ink).resize((width, height), Image.Resampling.BICUBIC))
-    return np.clip(new, 0, 1)
+    return np.asarray(np.clip(new, 0, 1))
 
 
 @functools.lru_cache(maxsize=512)  # at most 10 MB

@@ -17,7 +17,7 @@ from digits.reading.placement import enters_from_outside, is_edge, is_outline
 REMOVED_MARGIN = 0.01  # of the longer side; this margin of a component is removed too: its soft edge
 FRINGE = 3  # margins; ink that is nearer to a removed component is a remainder of it
 MOSTLY = 0.5  # a component lies within an area if more than this share of its pixels does
-SMALLEST_WRITING = 0.1  # of the picture's shorter side; a smaller component is not writing
+SMALLEST_STROKE = 0.1  # of the picture's shorter side; a smaller component is not writing
 
 
 def without_page_edges(contrast: Array) -> Ink:
@@ -67,7 +67,7 @@ def _ink_without(contrast: Array, removed: Sequence[Component]) -> Ink | None:
     left = without_noise(connected_components(ink.mask), rim.shape)
     fringe = running(np.maximum, rim, FRINGE * margin)
     writing = [c.size for c in left if not is_edge(c, rim.shape) and not _lies_within(c, fringe)]
-    return ink if max(writing, default=0) >= SMALLEST_WRITING * min(rim.shape) else None
+    return ink if max(writing, default=0) >= SMALLEST_STROKE * min(rim.shape) else None
 
 
 def _lies_within(c: Component, area: Mask) -> bool:

@@ -10,7 +10,7 @@ from digits.reading.filters import Array, running
 from digits.reading.ink import INK_THRESHOLD, Ink, stroke_width
 
 CHARACTER_HEIGHT = 80  # px; height of a character after scaling, four times the height of MNIST's box
-MIN_STROKE_WIDTH = 4.0  # px after scaling, 1 px in MNIST's box; thinner strokes would break
+SCALED_STROKE_WIDTH = 4.0  # px after scaling, 1 px in MNIST's box; thinner strokes would break
 LARGEST_COMPONENT = 4  # heights of a character; largest size of a component (chosen by eye)
 MAX_SCALE = 0.75  # a page is scaled only if the factor is at most this
 
@@ -64,7 +64,7 @@ def _with_thick_strokes(strength: Array, writing: Component, scale: float) -> Ar
     Returns:
         float32 (H, W), not scaled yet.
     """
-    reach = 1 + round(MIN_STROKE_WIDTH / scale / 2)
+    reach = 1 + round(SCALED_STROKE_WIDTH / scale / 2)
     top, left = max(writing.top - reach, 0), max(writing.left - reach, 0)
     around = np.s_[top : writing.bottom + reach, left : writing.right + reach]
     inside = np.s_[writing.top - top : writing.bottom - top, writing.left - left : writing.right - left]
@@ -73,8 +73,8 @@ def _with_thick_strokes(strength: Array, writing: Component, scale: float) -> Ar
     mask[inside] = writing.mask
     piece = piece * running(np.maximum, mask, 3)
     width = stroke_width(piece[inside])
-    if width * scale < MIN_STROKE_WIDTH:
-        piece = running(np.maximum, piece, 1 + 2 * round((MIN_STROKE_WIDTH / scale - width) / 2))
+    if width * scale < SCALED_STROKE_WIDTH:
+        piece = running(np.maximum, piece, 1 + 2 * round((SCALED_STROKE_WIDTH / scale - width) / 2))
     result = np.zeros_like(strength)
     result[around] = piece
     return result

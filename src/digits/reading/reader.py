@@ -13,7 +13,6 @@ The networks run in NumPy; PyTorch is not needed.
 """
 
 import time
-from collections import defaultdict
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 
@@ -27,15 +26,12 @@ from digits.mnist import CLASSES, DIGITS, SIDE
 from digits.networks.bundled import REJECTION
 from digits.networks.numpy_inference import Classifier
 from digits.networks.numpy_layers import Array
+from digits.reading.acceptance import accepted_marks
 from digits.reading.find_digits import find
 from digits.reading.image_files import PictureLimits, Source, open_picture
 from digits.reading.marks import Box, Mark, PictureMarks, Probabilities
 from digits.reading.options import THRESHOLD
 from digits.reading.results import Reading, to_digit
-
-# Limits that decide whether a row of marks is a number, chosen on the development pictures: docs/photos.md.
-NUMBER_SHARE = 1 / 3  # a row is a number if at least this share of its marks reaches the threshold
-NUMBER_PROBABILITY = 0.1  # smallest probability of being any digit, for marks of a number; dots have less
 
 BATCH_PICTURES = 256  # largest number of pictures whose marks are classified in one batch
 BATCH_SECONDS = 0.2  # s; after this time a batch is classified even if it is not full
@@ -232,34 +228,9 @@ class Reader:
 
     def _reading(self, found: PictureMarks, probabilities: Probabilities) -> Reading:
         """Build the answer for N marks from their probabilities (N, 10)."""
-        accepted = self._accepted(found.marks, probabilities)
+        accepted = accepted_marks(found.marks, probabilities, self.threshold)
         digits = tuple(map(to_digit, found.marks, probabilities, accepted))
         return Reading(digits, found.width, found.height, found.steps, found.light_ink)
-
-    def _accepted(self, marks: Sequence[Mark], probabilities: Probabilities) -> list[bool]:
-        """Decide which marks are accepted as digits.
-
-        Args:
-            marks: N marks of one picture.
-            probabilities: Their probabilities (N, 10).
-
-        Returns:
-            N booleans, True for an accepted mark.
-        """
-        # A mark is accepted if its highest probability is at least `threshold`. In a row that is a number, it
-        # only needs to be any digit with NUMBER_PROBABILITY: without one digit the number would be wrong.
-        sure = [
-            not mark.blank and bool(p.max() >= self.threshold)
-            for mark, p in zip(marks, probabilities, strict=True)
-        ]
-        rows: dict[int, list[bool]] = defaultdict(list)
-        for mark, is_sure in zip(marks, sure, strict=True):
-            rows[mark.row].append(is_sure)
-        number = {row: len(s) > 1 and sum(s) >= NUMBER_SHARE * len(s) for row, s in rows.items()}
-        return [
-            is_sure or (number[mark.row] and bool(p.sum() >= NUMBER_PROBABILITY))
-            for mark, p, is_sure in zip(marks, probabilities, sure, strict=True)
-        ]
 
 
 def read(source: Source, *, model: str | Path = "cnn", single: bool = False) -> Reading:

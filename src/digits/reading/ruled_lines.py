@@ -17,11 +17,11 @@ from digits.reading.ink import Ink, ink_from_contrast
 MAX_LINES = 60  # largest number of lines in one direction; paper has fewer
 MAX_SLOPE = 0.06  # rows per column; a ruled line slopes at most 3.4 degrees
 MAX_SLOPE_STEPS = 20  # largest number of upward slopes tried, and of downward slopes
-LINE_THICKNESS = 0.012  # of the picture's longer side; largest thickness of a line
+RULE_THICKNESS = 0.012  # of the picture's longer side; largest thickness of a line
 STRIP_THICKNESS = (0.06, 5)  # of the height, and px; for several digits the smaller of both is allowed
 LINE_TOLERANCE = 1.5  # px; a run on a line begins at most this far above or below it
 RUNS_ON_LINE = 0.5  # of the picture's width; a line has at least this number of runs
-LINE_LENGTH = 0.85  # of the picture's width; smallest distance from the first run of a line to its last
+RULE_LENGTH = 0.85  # of the picture's width; smallest distance from the first run of a line to its last
 LINES_FOR_PAPER = 3  # this many parallel lines belong to the paper, whatever the writing is
 SOFT_EDGE_WINDOW = 5  # px; ink within this square around a pixel of a line is removed too: its soft edge
 KEPT_WINDOW = 3  # px; but ink within this square around a pixel of a stroke is kept
@@ -82,7 +82,7 @@ def _find_lines(mask: Mask, *, vertical: bool, several: bool = False) -> Mask:
     """
     height, width = mask.shape
     starts, columns, lengths = _column_runs(mask)
-    thickest = max(3, round(LINE_THICKNESS * max(height, width)))
+    thickest = max(3, round(RULE_THICKNESS * max(height, width)))
     if several:
         thickest = max(thickest, min(STRIP_THICKNESS[1], round(STRIP_THICKNESS[0] * height)))
     lines = _lines_through(starts, columns, lengths <= thickest, width)
@@ -133,7 +133,7 @@ def _lines_through(
         near = np.abs(starts - np.rint(slope * (columns - width / 2)) - row) <= LINE_TOLERANCE
         found.append(np.flatnonzero(left & near))
         left &= ~near
-    return [line for line in found if np.ptp(columns[line]) >= LINE_LENGTH * width]
+    return [line for line in found if np.ptp(columns[line]) >= RULE_LENGTH * width]
 
 
 def _line_with_most_runs(

@@ -34,7 +34,7 @@ LONG_LINE = 1.3  # largest length of a line, in sizes of the group
 
 # A component on the border may be a part of the digit: docs/log.md, 2026-11-26, "a digit cut out".
 CUT_OFF_GAP = 0.1  # largest gap to the group, in sizes of the group
-SHARED_COLUMNS = 0.4  # smallest width that both share, in widths of the narrower: one is above the other
+STACKED_COLUMNS = 0.4  # smallest width that both share, in widths of the narrower: one is above the other
 JOINED_GAP = 0.03  # in sizes of the group; a component within this distance almost touches it
 
 
@@ -130,7 +130,7 @@ def _is_cut_off_part(c: Component, group: Component) -> bool:
         return False
     # It belongs to the group if it lies above or below the group, or almost touches it.
     shared = min(c.right, group.right) - max(c.left, group.left)
-    if shared >= SHARED_COLUMNS * min(c.width, group.width):
+    if shared >= STACKED_COLUMNS * min(c.width, group.width):
         return True
     both = union([c, group])
     window = 1 + 2 * math.ceil(JOINED_GAP * group.size)

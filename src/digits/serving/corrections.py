@@ -20,7 +20,8 @@ from PIL import Image
 
 from digits.errors import DataError
 from digits.files import atomic_write
-from digits.serving.limits import MAX_CORRECTIONS
+
+MAX_CORRECTIONS = 10_000  # largest number of images in the folder of corrections; about 400 bytes each
 
 
 def default_folder() -> Path:

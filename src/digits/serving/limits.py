@@ -13,13 +13,6 @@ MAX_CONNECTIONS = 1_000  # largest number of connections that are open at the sa
 PICTURE_LIMITS = PictureLimits(file_bytes=MAX_BODY, pixels=25_000_000, side=20_000)  # largest picture
 MAX_STROKES = 1_000  # largest number of pen strokes in a drawing
 MAX_POINTS = 10_000  # largest number of points in a drawing, all strokes together
-MAX_COORDINATE = 1_000_000  # largest absolute value of a coordinate; the same limit as in digits.data.pen
-MAX_CORRECTIONS = 10_000  # largest number of images in the folder of corrections; about 400 bytes each
 
 RECEIVE_SECONDS = 10.0  # s; longest time from the first byte of a request to its last one
 SEND_SECONDS = 20.0  # s; longest time in which a client accepts no byte of its answer
-IDLE_SECONDS = 15  # s; longest pause between two requests of a connection
-STOP_SECONDS = 4  # s; time to answer the running requests after the signal to stop
-
-MAX_JOBS = 64  # largest number of jobs in the reading queue; at 400 pictures a second they take 0.16 s
-ANSWER_SECONDS = 10.0  # s; longest time for a job in the queue; after it the answer is "busy"

@@ -11,9 +11,10 @@ import numpy.typing as npt
 from pydantic import BaseModel, BeforeValidator, ConfigDict, FailFast, Field, ValidationError, field_validator
 from pydantic_core import from_json
 
+from digits.data.pen import MAX_COORDINATE
 from digits.mnist import SIDE
 from digits.serving.error_answers import RefusedError
-from digits.serving.limits import MAX_COORDINATE, MAX_POINTS, MAX_STROKES
+from digits.serving.limits import MAX_POINTS, MAX_STROKES
 
 JSON, BYTES = "application/json", "application/octet-stream"
 PICTURE_TYPES = tuple(
@@ -38,8 +39,8 @@ Row = Annotated[list[Brightness], Field(min_length=SIDE, max_length=SIDE), FailF
 Image = Annotated[list[Row], Field(min_length=SIDE, max_length=SIDE), FailFast()]
 Coordinate = Annotated[float, Field(ge=-MAX_COORDINATE, le=MAX_COORDINATE)]
 Point = Annotated[list[Coordinate], Field(min_length=2, max_length=2)]
-Stroke = Annotated[list[Point], FailFast()]
-Strokes = Annotated[list[Stroke], Field(max_length=MAX_STROKES), FailFast()]
+StrokeBody = Annotated[list[Point], FailFast()]
+Strokes = Annotated[list[StrokeBody], Field(max_length=MAX_STROKES), FailFast()]
 Label = Annotated[int, Field(ge=0, le=9), BeforeValidator(whole_number)]
 
 

@@ -20,8 +20,11 @@ from uvicorn.supervisors import Multiprocess
 from digits.errors import ServeError
 from digits.serving.app import application
 from digits.serving.http_protocol import DeadlineProtocol
-from digits.serving.limits import IDLE_SECONDS, MAX_CONNECTIONS, STOP_SECONDS
+from digits.serving.limits import MAX_CONNECTIONS
 from digits.serving.options import LOOPBACK, ServeOptions
+
+IDLE_SECONDS = 15  # s; longest pause between two requests of a connection
+STOP_SECONDS = 4  # s; time to answer the running requests after the signal to stop
 
 BACKLOG = 1_024  # largest number of new connections that the system keeps until the server accepts them
 OTHER_FILES = 200  # open files besides the connections: libraries, sockets, corrections; a generous estimate

@@ -75,7 +75,7 @@ def adapt(
         Path(folder), model, Path(data) if data else None, unverified, seed=seed, out=Path(out), name=name
     )
     start, custom = load_start(model), load_custom_digits(Path(folder))
-    collection = loading.load("mnist", options.data, unverified=unverified)
+    collection = loading.load_data("mnist", options.data, unverified=unverified)
     found = adapt_network(options, start, custom, collection)
     saved_in = save_adaptation(found, options)
     return AdaptResult(saved_in, found.custom, found.validation, found.test, found.notices, custom.skipped)

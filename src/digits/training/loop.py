@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterator
 import torch
 from torch import Tensor, nn
 
-from digits.data.augmentation import distort, draw
+from digits.data.augmentation import distort, draw_numbers
 from digits.data.batches import Batches
 from digits.data.dataset import Digits
 from digits.errors import OptionError
@@ -91,7 +91,7 @@ def train(
                 draws = generator(options.seed, "augment", state.epoch, state.step)
                 # Each process draws the numbers for the whole batch and uses its share. So the result does
                 # not depend on the number of processes.
-                numbers = draw(size, augmentation, draws)
+                numbers = draw_numbers(size, augmentation, draws)
                 images = distort(images, augmentation, world.share(numbers))
             state.draw_dropout(size, world)
             targets = smoothed(one_hot.index_select(0, labels), options.label_smoothing)  # (B, classes)

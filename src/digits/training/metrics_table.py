@@ -8,7 +8,7 @@ from pathlib import Path
 from digits import files
 from digits.evaluation.epoch import Epoch
 
-COLUMNS = ("epoch", "train_loss", "train_accuracy", "val_loss", "val_accuracy", "seconds")
+METRICS_COLUMNS = ("epoch", "train_loss", "train_accuracy", "val_loss", "val_accuracy", "seconds")
 
 
 def write_table(folder: Path, history: Sequence[Epoch]) -> None:
@@ -18,11 +18,11 @@ def write_table(folder: Path, history: Sequence[Epoch]) -> None:
 
     Args:
         folder: an existing metrics.csv in it is replaced.
-        history: one row for each Epoch; the columns are COLUMNS.
+        history: one row for each Epoch; the columns are METRICS_COLUMNS.
     """
     buffer = io.StringIO()
     table = csv.writer(buffer, lineterminator="\n")
-    table.writerow(COLUMNS)
+    table.writerow(METRICS_COLUMNS)
     for epoch in history:
         figures = (epoch.train_loss, epoch.train_accuracy, epoch.val_loss, epoch.val_accuracy)
         table.writerow([epoch.number, *(f"{x:.6f}" for x in figures), f"{epoch.seconds:.3f}"])

@@ -3,8 +3,6 @@
 Calibration makes the network's probabilities match how often it is correct.
 """
 
-import dataclasses
-import json
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,7 +10,6 @@ from typing import Any
 
 import torch
 
-from digits import files
 from digits.data.collection import Collection
 from digits.data.dataset import Digits
 from digits.data.splits import Splits
@@ -25,6 +22,7 @@ from digits.networks.ensemble import Ensemble
 from digits.networks.model_file import load_model, save_model
 from digits.networks.network import Network
 from digits.options import TrainOptions
+from digits.training.summary import save_summary
 
 
 @dataclass(frozen=True)
@@ -73,23 +71,18 @@ def finish(
     pictures = (
         _save_figures(folder, model, logits, splits.test, collection, test, history) if options.plots else ()
     )
-    summary = {
-        "members": members,
-        "test": test.to_json(),
-        "undisputed": undisputed and undisputed.to_json(),
-        "best": dataclasses.asdict(best),
-        "epochs": len(history),
-        "temperature": float(model.temperature),
-        "training_seconds": sum(epoch.seconds for epoch in history),
-        "network": meta["architecture"],
-        "data": meta["data"],
-        "notices": [*collection.notices, *notices],
-        "versions": meta["versions"],
-        "threads": options.threads,
-    }
-    text = json.dumps(summary, indent=2, allow_nan=False) + "\n"
-    # Written last: a folder with summary.json holds a finished run.
-    files.atomic_write(folder / "summary.json", text.encode())
+    save_summary(
+        folder,
+        meta,
+        members=members,
+        test=test,
+        undisputed=undisputed,
+        best=best,
+        history=history,
+        temperature=float(model.temperature),
+        notices=[*collection.notices, *notices],
+        threads=options.threads,
+    )
     return Result(folder, test, undisputed, best, tuple(history), pictures, members)
 
 

@@ -78,7 +78,9 @@ def load_splits(options: TrainOptions, progress: Progress | None = None) -> tupl
     Raises:
         DataError: if the data are missing, damaged or too few.
     """
-    collection = loading.load(options.dataset, options.data, unverified=options.unverified, progress=progress)
+    collection = loading.load_data(
+        options.dataset, options.data, unverified=options.unverified, progress=progress
+    )
     writers = load_writers(collection, options.data, progress) if options.split == "writers" else None
     splits = split(
         collection,

@@ -24,7 +24,7 @@ STARTUP = 10  # number of random trials before the sampler uses earlier results;
 SEED_STEP = 1_000_003  # a large prime, so that searches with different seeds have different sampler seeds
 
 
-class Stopped(Exception):  # noqa: N818  # not an error: the user asked for it
+class SearchStopped(Exception):  # noqa: N818  # not an error: the user asked for it
     """The user stopped the search during a training."""
 
 
@@ -92,7 +92,7 @@ def train_trial(
     def after_step(state: State) -> None:
         if stop():
             trial.set_user_attr("note", "stopped")
-            raise Stopped
+            raise SearchStopped
 
     accuracies: list[float] = []
     try:

@@ -18,7 +18,7 @@ import shlex
 from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple, get_args
 
-from digits.options import ADAPTIVE_RATE, SGD_RATE, Augmentation, Optimizer, TrainOptions, flat
+from digits.options import ADAPTIVE_RATE, SGD_RATE, Augmentation, OptimizerName, TrainOptions, flat
 from digits.recipes import find_recipe
 from digits.tuning.options import Group
 
@@ -53,7 +53,7 @@ SPACE: dict[Group, dict[str, Range]] = {
         "erasing": Range(0, 0.5),
     },
 }
-OPTIMIZERS: tuple[str, ...] = get_args(Optimizer)  # values that a search tries
+OPTIMIZERS: tuple[str, ...] = get_args(OptimizerName)  # values that a search tries
 WITH_MOMENTUM = ("sgd", "rmsprop")  # optimizers that have the option --momentum
 UNNEEDED = ("recipe", "out", "name", "plots")  # options that the command does not need; see `train_command`
 
@@ -145,10 +145,10 @@ def settings(options: TrainOptions, asked: Sequence[Group]) -> dict[str, Any]:
     """
     values = point(options) | {"lr_factor": options.learning_rate}
     varied = [*(["optimizer"] if "optimizer" in asked else []), *ranges(options, asked)]
-    return {label(name): values[name] for name in varied}
+    return {option_label(name): values[name] for name in varied}
 
 
-def label(name: str) -> str:
+def option_label(name: str) -> str:
     """Return the name of a coordinate in tables."""
     return "lr" if name == "lr_factor" else name
 

@@ -34,7 +34,7 @@ from digits.training import run
 from digits.training.resume import WITHOUT_EFFECT
 from digits.training.teacher import load_teacher
 from digits.tuning import space
-from digits.tuning.objective import Stopped, make_sampler, propose, train_trial
+from digits.tuning.objective import SearchStopped, make_sampler, propose, train_trial
 from digits.tuning.options import Group, Pruner, TuneOptions
 from digits.tuning.pruning import make_pruner
 from digits.tuning.report import Report, write_report
@@ -269,7 +269,7 @@ class Study:
                     started = (*FINISHED, TrialState.RUNNING)
                     self.optuna_study.sampler = make_sampler(self.start.seed, self._count(started))
                     one = functools.partial(self._try, worker=worker, let_others=turn.close, stop=stop)
-                    with contextlib.suppress(Stopped), _closed_by_others():
+                    with contextlib.suppress(SearchStopped), _closed_by_others():
                         self.optuna_study.optimize(one, n_trials=1)
                 yield
 
@@ -378,7 +378,7 @@ class Study:
         # if its values are distributed differently in the two groups.
         evaluator = optuna.importance.PedAnovaImportanceEvaluator(target_quantile=TOP)
         found = optuna.importance.get_param_importances(self.optuna_study, evaluator=evaluator)
-        return {space.label(name): share for name, share in found.items()}
+        return {space.option_label(name): share for name, share in found.items()}
 
 
 @contextlib.contextmanager

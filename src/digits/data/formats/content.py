@@ -14,7 +14,9 @@ from typing import BinaryIO
 from digits.errors import DataError
 
 CHUNK = 1 << 18  # bytes read or decompressed at a time; larger pieces do not fit into the processor's cache
-SMALL = 64 << 20  # bytes of content that are always allowed, for any file (MNIST's images have 45 MiB)
+ALWAYS_ALLOWED = (
+    64 << 20
+)  # bytes of content that are always allowed, for any file (MNIST's images have 45 MiB)
 RATIO = 100  # larger content is allowed up to 100 times the size of the file (MNIST: 5 times)
 LARGEST = 2 << 30  # bytes; never more content than this (EMNIST, the largest similar data set, has 0.6 GB)
 GZIP = b"\x1f\x8b"  # first two bytes of every gzip file (RFC 1952, section 2.3.1)
@@ -97,7 +99,7 @@ def content_limit(path: Path) -> int:
     Args:
         path: The file. The limit depends on its size on disk.
     Returns:
-        RATIO times the size on disk, but at least SMALL and at most LARGEST bytes.
+        RATIO times the size on disk, but at least ALWAYS_ALLOWED and at most LARGEST bytes.
     Raises:
         DataError: if `path` does not exist or is not a regular file.
     """
@@ -105,7 +107,7 @@ def content_limit(path: Path) -> int:
         if not path.is_file():  # reading a pipe could wait for ever, and /dev/zero never ends
             found = "is not a file" if path.exists() else "does not exist"
             raise DataError(f"{path} {found}; expected a file of images or labels")
-        return min(LARGEST, max(SMALL, RATIO * path.stat().st_size))
+        return min(LARGEST, max(ALWAYS_ALLOWED, RATIO * path.stat().st_size))
 
 
 def check_claim(path: Path, size: int, limit: int) -> None:

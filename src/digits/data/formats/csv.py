@@ -15,14 +15,14 @@ from digits.data.formats.content import CHUNK, content_limit, read_content
 from digits.errors import DataError
 from digits.mnist import CLASSES, SIDE
 
-COLUMNS = SIDE * SIDE + 1  # columns of a file: the pixels of an image and its label
+CSV_COLUMNS = SIDE * SIDE + 1  # columns of a file: the pixels of an image and its label
 LONGEST_LINE = 4 * CHUNK  # bytes; a longer line is an error (a row of MNIST has 2,000 to 4,000 bytes)
 PIXEL_VALUES = frozenset(range(256))  # a set, because `7.0 in range(256)` is slow
 LABEL_NAMES = {"label", "labels", "class", "target", "digit", "y"}  # column names, compared in lower case
 BYTE_ORDER_MARK = b"\xef\xbb\xbf"  # Windows programs write these bytes at the start of UTF-8 text
-BLANK = b"\r\n "  # characters of blank lines at the end of a file
+LINE_ENDS = b"\r\n "  # characters of blank lines at the end of a file
 
-Table = npt.NDArray[np.uint8]  # all cells of a file, (rows, COLUMNS)
+Table = npt.NDArray[np.uint8]  # all cells of a file, (rows, CSV_COLUMNS)
 
 
 def read_csv(path: Path, label_column: Literal["first", "last"] | None = None) -> LabelledImages:
@@ -72,7 +72,7 @@ def _line_blocks(path: Path) -> Generator[list[str], None, None]:
     with contextlib.closing(read_content(path, content_limit(path))) as chunks:
         for chunk in chunks:
             rest = rest + chunk if rest else chunk.removeprefix(BYTE_ORDER_MARK)
-            complete = rest.rstrip(BLANK).rfind(b"\n") + 1  # bytes before the last line that is not blank
+            complete = rest.rstrip(LINE_ENDS).rfind(b"\n") + 1  # bytes before the last line that is not blank
             if complete:
                 yield _lines(rest[: complete - 1])
             rest = rest[complete:]
@@ -80,7 +80,7 @@ def _line_blocks(path: Path) -> Generator[list[str], None, None]:
                 raise DataError(
                     f"{path}: contains a line longer than {LONGEST_LINE:,} bytes; expected a CSV file"
                 )
-    if rest := rest.rstrip(BLANK):
+    if rest := rest.rstrip(LINE_ENDS):
         yield _lines(rest)
 
 
@@ -95,7 +95,7 @@ def _cells(line: str, separator: str) -> list[str]:
     try:
         return next(csv.reader([line], delimiter=separator), [])
     except csv.Error:  # the line contains a carriage return, or a cell is too long
-        return [line]  # one cell, so that the check of COLUMNS reports this line
+        return [line]  # one cell, so that the check of CSV_COLUMNS reports this line
 
 
 def _header(cells: list[str]) -> list[str]:
@@ -103,7 +103,7 @@ def _header(cells: list[str]) -> list[str]:
     # A header has a known name for the labels, or no numbers.
     names = [cell.strip().casefold() for cell in cells]
     is_header = bool(LABEL_NAMES.intersection(names)) or all(_number(name) is None for name in names)
-    return names if is_header and len(names) == COLUMNS else []
+    return names if is_header and len(names) == CSV_COLUMNS else []
 
 
 def _number(cell: str) -> float | None:
@@ -123,7 +123,7 @@ def _read_rows(path: Path, blocks: Iterator[list[str]], separator: str, first_li
         separator: Character between cells.
         first_line: Line number of the first row, for error messages.
     Returns:
-        uint8 (rows, COLUMNS).
+        uint8 (rows, CSV_COLUMNS).
     Raises:
         DataError: if there are no rows, or a row is wrong.
     """
@@ -133,12 +133,14 @@ def _read_rows(path: Path, blocks: Iterator[list[str]], separator: str, first_li
             table += _parse_rows(path, lines, separator, line).tobytes()
             line += len(lines)
     if not table:
-        raise DataError(f"{path}: has no rows; expected rows of {COLUMNS} columns (784 pixels and a label)")
-    return np.frombuffer(table, np.uint8).reshape(-1, COLUMNS)
+        raise DataError(
+            f"{path}: has no rows; expected rows of {CSV_COLUMNS} columns (784 pixels and a label)"
+        )
+    return np.frombuffer(table, np.uint8).reshape(-1, CSV_COLUMNS)
 
 
 def _parse_rows(path: Path, lines: list[str], separator: str, first_line: int) -> Table:
-    """Parse lines into uint8 (len(lines), COLUMNS).
+    """Parse lines into uint8 (len(lines), CSV_COLUMNS).
 
     Args:
         path: The file, for error messages.
@@ -154,7 +156,7 @@ def _parse_rows(path: Path, lines: list[str], separator: str, first_line: int) -
             with np.errstate(invalid="ignore"):
                 pixels = cells.astype(np.uint8)
             # They are equal only if every cell is a whole number from 0 to 255.
-            if pixels.shape == (len(lines), COLUMNS) and np.array_equal(pixels, cells):
+            if pixels.shape == (len(lines), CSV_COLUMNS) and np.array_equal(pixels, cells):
                 return pixels
     raise _first_error(path, lines, separator, first_line)
 
@@ -164,9 +166,9 @@ def _first_error(path: Path, lines: list[str], separator: str, first_line: int) 
     # This search is slow, so it runs only after the fast parser has failed.
     for number, line in enumerate(lines, first_line):
         cells = _cells(line, separator)
-        if len(cells) != COLUMNS:
+        if len(cells) != CSV_COLUMNS:
             return DataError(
-                f"{path}, line {number}: {len(cells)} columns, expected {COLUMNS} (784 pixels and a label)"
+                f"{path}, line {number}: {len(cells)} columns, expected {CSV_COLUMNS}: 784 pixels, a label"
             )
         for column, cell in enumerate(cells, 1):
             if _number(cell) not in PIXEL_VALUES:
@@ -185,14 +187,14 @@ def _label_column(
 
     Args:
         path: The file, for the error message.
-        table: uint8 (rows, COLUMNS).
+        table: uint8 (rows, CSV_COLUMNS).
         header: Column names in lower case; empty without a header.
         chosen: Position that the caller gave, or None.
     Raises:
         DataError: if no column or several columns fit.
     """
     # The three rules are listed in `read_csv`. The third one works because corner pixels are usually all 0.
-    first, last = 0, COLUMNS - 1
+    first, last = 0, CSV_COLUMNS - 1
     if chosen is not None:
         return first if chosen == "first" else last
     named = [index for index, name in enumerate(header) if name in LABEL_NAMES]

@@ -27,7 +27,7 @@ from digits.data.formats.npy import MOST_DIMENSIONS
 from digits.errors import DataError
 
 # Types that can be read here. MNIST's files have unsigned bytes, QMNIST's tables have 32-bit integers.
-DTYPES: dict[int, np.dtype[Any]] = {0x08: np.dtype(">u1"), 0x0C: np.dtype(">i4")}
+IDX_DTYPES: dict[int, np.dtype[Any]] = {0x08: np.dtype(">u1"), 0x0C: np.dtype(">i4")}
 TYPE_NAMES = {  # all types of the format, for error messages
     0x08: "unsigned byte",
     0x09: "signed byte",
@@ -88,7 +88,7 @@ def idx_sha256(array: npt.NDArray[np.uint8] | npt.NDArray[np.int32]) -> str:
         64 lower-case hexadecimal digits.
     """
     big_endian = array.dtype.newbyteorder(">")
-    code = next(code for code, dtype in DTYPES.items() if dtype == big_endian)
+    code = next(code for code, dtype in IDX_DTYPES.items() if dtype == big_endian)
     digest = hashlib.sha256(struct.pack(f">HBB{array.ndim}I", 0, code, array.ndim, *array.shape))
     digest.update(np.ascontiguousarray(array, big_endian).reshape(-1).data)
     return digest.hexdigest()
@@ -120,14 +120,14 @@ def _parse_type(path: Path, content: bytes | bytearray) -> tuple[np.dtype[Any], 
             " expected two zero bytes, the type and the number of dimensions"
         )
     code, dimensions = content[2], content[3]
-    if code not in DTYPES:
+    if code not in IDX_DTYPES:
         raise DataError(
             f"{path}: IDX type 0x{code:02X} ({TYPE_NAMES.get(code, 'unknown')}),"
             " expected 0x08 (unsigned byte) or 0x0C (int)"
         )
     if not 1 <= dimensions <= MOST_DIMENSIONS:
         raise DataError(f"{path}: {dimensions} dimensions, expected 1 to {MOST_DIMENSIONS}")
-    return DTYPES[code], dimensions
+    return IDX_DTYPES[code], dimensions
 
 
 def _parse_shape(path: Path, content: bytes | bytearray, dimensions: int) -> tuple[int, ...]:

@@ -31,7 +31,7 @@ from digits.figure_style import (
 
 # Colours of the cells with mistakes, from the rarest mistake to the most frequent one.
 MISTAKE_COLOURS = LinearSegmentedColormap.from_list("mistakes", [PALE_GREY, "#fbd9bd", "#f0a06a", VERMILLION])
-ROW_HEIGHT = 66  # px; height of a row of the table
+CELL_HEIGHT = 66  # px; height of a row of the table
 HEADER_HEIGHT = 64  # px; height of the line with the class names above the table
 SLANTED_HEADER_HEIGHT = 130  # px; the same for long names, which are rotated by 45 degrees
 
@@ -56,7 +56,7 @@ def confusion_figure(evaluation: Evaluation, class_names: Sequence[str]) -> Figu
     left = MARGIN + 20 + max(longest, len("precision") * DIGIT_WIDTH * TEXT_SIZE * PX_PER_POINT)
     column = (WIDTH - MARGIN - left) / (len(counts) + 1)
     header = SLANTED_HEADER_HEIGHT if longest > column else HEADER_HEIGHT
-    body = ROW_HEIGHT * (len(counts) + 1)
+    body = CELL_HEIGHT * (len(counts) + 1)
     figure, canvas, top = open_sheet(title, text, header + body + 70)
     top += header
     _write_class_names(canvas, class_names, left, top, column, slanted=longest > column)
@@ -65,9 +65,14 @@ def confusion_figure(evaluation: Evaluation, class_names: Sequence[str]) -> Figu
         recall = percent_number(figures.recall, 1) if figures.support else "–"
         precision = percent_number(figures.precision, 1) if counts[:, i].any() else "–"
         end = left + (len(counts) + 0.5) * column
-        write(canvas, end, top + (i + 0.5) * ROW_HEIGHT, recall, SMALL_SIZE, ha="center")
+        write(canvas, end, top + (i + 0.5) * CELL_HEIGHT, recall, SMALL_SIZE, ha="center")
         write(
-            canvas, left + (i + 0.5) * column, top + body - ROW_HEIGHT / 2, precision, SMALL_SIZE, ha="center"
+            canvas,
+            left + (i + 0.5) * column,
+            top + body - CELL_HEIGHT / 2,
+            precision,
+            SMALL_SIZE,
+            ha="center",
         )
     note = (
         "Recall (%): of the images of a class, the share read as it. "
@@ -109,7 +114,7 @@ def _write_class_names(
         x, y = left + (i + 0.5) * column, top - 14
         write(canvas, x, y, name, ha="left" if slanted else "center", va="baseline", **slant)
     for i, name in enumerate([*class_names, "precision"]):
-        write(canvas, left - 12, top + (i + 0.5) * ROW_HEIGHT, name, ha="right")
+        write(canvas, left - 12, top + (i + 0.5) * CELL_HEIGHT, name, ha="right")
     write(canvas, left - 12, top - 10, "read as →\ntrue ↓", SMALL_SIZE, color=GREY, ha="right", va="bottom")
 
 
@@ -125,10 +130,10 @@ def _draw_cells(canvas: Axes, counts: npt.NDArray[Any], left: float, top: float,
     most = max(1, (counts - np.diag(np.diag(counts))).max())
     size = min(SMALL_SIZE, 0.9 * column / (len(str(counts.max())) * DIGIT_WIDTH * PX_PER_POINT))
     for (truth, guess), count in np.ndenumerate(counts):
-        x, y, right, share = left + guess * column, top + truth * ROW_HEIGHT, truth == guess, count / most
+        x, y, right, share = left + guess * column, top + truth * CELL_HEIGHT, truth == guess, count / most
         # Correct predictions are grey. In the other cells, more mistakes give a darker colour.
         colour = LIGHT_GREY if right else MISTAKE_COLOURS(share)
-        canvas.add_patch(Rectangle((x + 2, y + 2), column - 4, ROW_HEIGHT - 4, color=colour, linewidth=0))
+        canvas.add_patch(Rectangle((x + 2, y + 2), column - 4, CELL_HEIGHT - 4, color=colour, linewidth=0))
         if count:
             style = {"color": GREY} if right else {"weight": "bold"}
-            write(canvas, x + column / 2, y + ROW_HEIGHT / 2, str(count), size, ha="center", **style)
+            write(canvas, x + column / 2, y + CELL_HEIGHT / 2, str(count), size, ha="center", **style)

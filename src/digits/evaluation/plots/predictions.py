@@ -30,7 +30,7 @@ from digits.figure_style import (
 from digits.mnist import SIDE
 
 MAX_PREDICTIONS = 24  # images in the figure
-BAR_HEIGHT = 32  # px; height of a bar and the space around it
+PROBABILITY_BAR_HEIGHT = 32  # px; height of a bar and the space around it
 BARS = 3  # number of bars below each image
 
 
@@ -54,7 +54,7 @@ def predictions_figure(images: Tensor, labels: Tensor, logits: Tensor, class_nam
     title = f"{right} of these {len(shown)} test images read right"
     text = "The most probable classes. Bold on blue: the true class. Orange: a wrong prediction."
     width = enlarged * SIDE
-    pitch = width + 8 + BARS * BAR_HEIGHT + ROW_GAP
+    pitch = width + 8 + BARS * PROBABILITY_BAR_HEIGHT + ROW_GAP
     figure, canvas, top = open_sheet(title, text, pitch * math.ceil(len(shown) / columns) - ROW_GAP)
     for (x, y), i in zip(grid(len(shown), columns, width, pitch, top), shown, strict=True):
         wrong = chances[i].argmax() != labels[i]
@@ -87,10 +87,14 @@ def _draw_bars(
         ranked[-1] = truth
     for row, answer in enumerate(ranked):
         colour = PALE_BLUE if answer == truth else PALE_VERMILLION if row == 0 else LIGHT_GREY
-        top, middle = y + row * BAR_HEIGHT, y + (row + 0.5) * BAR_HEIGHT
-        canvas.add_patch(Rectangle((x, top + 2), width, BAR_HEIGHT - 4, color=PALE_GREY, linewidth=0))
+        top, middle = y + row * PROBABILITY_BAR_HEIGHT, y + (row + 0.5) * PROBABILITY_BAR_HEIGHT
         canvas.add_patch(
-            Rectangle((x, top + 2), width * chances[answer], BAR_HEIGHT - 4, color=colour, linewidth=0)
+            Rectangle((x, top + 2), width, PROBABILITY_BAR_HEIGHT - 4, color=PALE_GREY, linewidth=0)
+        )
+        canvas.add_patch(
+            Rectangle(
+                (x, top + 2), width * chances[answer], PROBABILITY_BAR_HEIGHT - 4, color=colour, linewidth=0
+            )
         )
         weight = "bold" if answer == truth else "normal"
         write(canvas, x + 6, middle, class_names[answer], SMALL_SIZE, weight=weight)
