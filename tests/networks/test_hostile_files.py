@@ -252,6 +252,7 @@ for name in sys.argv[1:]:
 """
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(not Path("/proc/self/clear_refs").exists(), reason="measures memory by Linux's /proc")
 def test_bombs_are_refused_in_a_second_and_300_mb(tmp_path: Path) -> None:
     """Files that claim huge sizes are refused within 1 s of processor time and 300 MB of memory."""

@@ -24,10 +24,9 @@ def data(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return trainer.write_data(tmp_path_factory.mktemp("data") / "data.npz")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
-    ("url", "workers"),
-    [("journal", 2), *(pytest.param(name, 3, marks=pytest.mark.slow) for name in STORAGES)],
-    indirect=["url"],
+    ("url", "workers"), [("journal", 2), *((name, 3) for name in STORAGES)], indirect=["url"]
 )
 def test_a_killed_worker_costs_its_trial_only(
     tmp_path: Path, data: Path, url: str | None, workers: int
@@ -42,11 +41,8 @@ def test_a_killed_search_goes_on(tmp_path: Path, data: Path, url: str | None) ->
     assert searches.kill_search(tmp_path, data, url, "all-killed") == []
 
 
-@pytest.mark.parametrize(
-    "url",
-    ["sqlite", *(pytest.param(s, marks=pytest.mark.slow) for s in ("journal", "postgresql"))],
-    indirect=True,
-)
+@pytest.mark.slow
+@pytest.mark.parametrize("url", STORAGES, indirect=True)
 def test_two_searches_start_at_the_same_moment(tmp_path: Path, data: Path, url: str | None) -> None:
     """H2: two searches on an empty storage do not crash, and they share the budget."""
     assert searches.start_together(tmp_path, data, url, "together") == []

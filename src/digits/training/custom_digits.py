@@ -24,7 +24,7 @@ EXPECTED = "expected a folder for each digit with pictures in it, such as my_dig
 
 # A 28 x 28 picture that keeps these limits is already in MNIST's form and is used without changes. MNIST's
 # own images are within these limits.
-BRIGHTEST = 128  # of 255; the brightest pixel must be at least this bright
+CUSTOM_PEAK = 128  # of 255; the brightest pixel must be at least this bright
 SIZE_ERROR = 2  # px; the longer side of the digit may differ this much from MNIST's 20 pixels
 CUSTOM_OFF_CENTRE = (
     1.01  # px; limit for the distance from centre of mass to centre. MNIST rounds to whole pixels
@@ -128,4 +128,4 @@ def _has_mnist_form(pixels: npt.NDArray[np.uint8]) -> bool:
     # The larger of two distances in pixels from the centre of mass to the image centre: vertical, horizontal.
     away = np.abs(np.subtract(centre_of_mass(pixels.astype(np.float32)), (SIDE - 1) / 2)).max()
     size = max(bottom - top, right - left)
-    return bool(pixels.max() >= BRIGHTEST and abs(size - BOX) <= SIZE_ERROR and away <= CUSTOM_OFF_CENTRE)
+    return bool(pixels.max() >= CUSTOM_PEAK and abs(size - BOX) <= SIZE_ERROR and away <= CUSTOM_OFF_CENTRE)
