@@ -291,9 +291,8 @@ SURROUNDINGS = {
 }
 
 
-@pytest.mark.parametrize(
-    "name", ["all", *(pytest.param(name, marks=pytest.mark.slow) for name in SURROUNDINGS)]
-)
+@pytest.mark.slow
+@pytest.mark.parametrize("name", ["all", *SURROUNDINGS])
 def test_it_works_in_odd_surroundings(name: str, tiny_folder: Path, tmp_path: Path) -> None:
     """Warnings as errors, an ASCII terminal, no home folder, twenty columns: training and test succeed."""
     chosen = SURROUNDINGS.values() if name == "all" else [SURROUNDINGS[name]]

@@ -109,7 +109,12 @@ def test_hostile_mirror_is_refused_in_time(server: Server, tmp_path: Path, kind:
     assert left_in(tmp_path) <= {PARTIAL}
 
 
-@pytest.mark.parametrize("kind", HOSTILE)
+WITHOUT_WAITS = [
+    pytest.param(kind, marks=pytest.mark.slow) if kind == "trickle" else kind for kind in HOSTILE
+]
+
+
+@pytest.mark.parametrize("kind", WITHOUT_WAITS)
 def test_next_mirror_is_taken_after_a_hostile_one(server: Server, tmp_path: Path, kind: str) -> None:
     """D3: whatever the first mirror does, the second one's file arrives whole and nothing else is left."""
     bad = server.route("/bad", HOSTILE[kind][0])

@@ -56,7 +56,12 @@ def _closed(connection: socket.socket, seconds: float) -> bool:
     return True
 
 
-@pytest.mark.parametrize("part", ["nothing", "half a head", "half a body", "after an answer"])
+SLOW_PARTS = [
+    pytest.param(part, marks=pytest.mark.slow) for part in ("nothing", "half a head", "after an answer")
+]
+
+
+@pytest.mark.parametrize("part", ["half a body", *SLOW_PARTS])
 def test_slow_senders_lose_their_place(hasty: int, part: str) -> None:
     """100 connections that send nothing more are closed, and others are answered meanwhile."""
     start = {
@@ -95,6 +100,7 @@ def test_a_trickle_is_cut_off(hasty: int) -> None:
             assert status(connection.recv(1000)) == 408
 
 
+@pytest.mark.slow
 def test_slow_readers_lose_their_place(hasty: int) -> None:
     """A client that requests megabytes and reads nothing is disconnected."""
     with socket.socket() as connection:

@@ -228,7 +228,12 @@ def scribbles() -> list[Strokes]:
     return [*(written(str(d)) for d in range(10)), *shaken, written("4072", height=90), *nonsense, *odd]
 
 
-@pytest.mark.parametrize("name", ["cnn", "mlp", "my-mlp", "my-cnn", "my-upright", "my-ensemble"])
+SLOW_NETWORKS = [
+    pytest.param(name, marks=pytest.mark.slow) for name in ("mlp", "my-mlp", "my-cnn", "my-ensemble")
+]
+
+
+@pytest.mark.parametrize("name", ["cnn", "my-upright", *SLOW_NETWORKS])
 def test_the_page_computes_what_python_computes(opened: Open, uncertain_site: Site, name: str) -> None:
     """With rejection, every network finds the same groups, images, reasons and probabilities as Python."""
     page = opened(uncertain_site.address)
@@ -295,7 +300,12 @@ def test_an_answer_is_there_before_the_next_picture_of_the_screen(opened: Open) 
     [
         ("desktop", DESKTOP, written("4", height=260, x=190)),
         ("phone", PHONE, written("4", height=200, x=100, y=40)),
-        ("dark", {**DESKTOP, "color_scheme": "dark"}, written("4", height=260, x=190)),
+        pytest.param(
+            "dark",
+            {**DESKTOP, "color_scheme": "dark"},
+            written("4", height=260, x=190),
+            marks=pytest.mark.slow,
+        ),
     ],
     ids=lambda value: value if isinstance(value, str) else "",
 )
@@ -632,6 +642,7 @@ def test_a_photo_that_is_turned_has_its_boxes_where_the_digits_are(opened: Open)
     assert box["width"] / box["height"] == pytest.approx(500 / 300, rel=0.02)
 
 
+@pytest.mark.slow
 def test_a_large_photo_is_made_smaller_before_it_is_sent(opened: Open) -> None:
     """An uncompressed picture is larger than the server accepts; its digits are read."""
     content = saved(sheet("83", size=(1500, 1100), height=400, mode="RGB", colour="white"), "BMP")

@@ -130,6 +130,7 @@ def test_adapt_returns_the_figures_of_the_file(
     assert sorted(path.name for path in adapted.folder.iterdir()) == ["adapt.json", "model.npz"]
 
 
+@pytest.mark.slow
 def test_fine_tuning_learns_the_habit_and_forgets_little(sample: Digits, tmp_path: Path) -> None:
     """Once fine-tuned, the network reads new fours of that writer, and MNIST's digits nearly as before."""
     custom = custom_digits.load_custom_digits(write_folder(tmp_path / "my_digits", odd_digits(6, seed=1)))
