@@ -14,7 +14,7 @@ from pathlib import Path
 import httpx
 import pytest
 from support.hostile import saved
-from support.served import Served, overloaded, served
+from support.served import Served, served
 from support.strokefont import sheet
 
 import digits
@@ -108,7 +108,7 @@ def test_what_is_in_flight_is_answered_before_the_end() -> None:
                 break
         start = time.monotonic()
         assert running.stop() == 0
-        assert time.monotonic() - start < 5 or overloaded()
+        assert time.monotonic() - start < 5
         for thread in asking:
             thread.join()
     assert answers == [200] * 4
@@ -138,7 +138,7 @@ def test_workers_share_a_port_and_their_counters() -> None:
                 assert time.monotonic() < deadline
         start = time.monotonic()
         assert running.stop() == 0
-        assert time.monotonic() - start < 6 or overloaded()
+        assert time.monotonic() - start < 6
 
 
 def test_many_requests_at_once_are_answered_without_growing(running: Served) -> None:

@@ -5,10 +5,10 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor, nn
 
-from digits.networks.network import Network
+from digits.networks.network import LogitModule, Network
 
 
-class Ensemble(nn.Module):
+class Ensemble(LogitModule):
     """A group of networks that works like a single network.
 
     Its class probabilities are the mean of its members' class probabilities.
@@ -38,16 +38,3 @@ class Ensemble(nn.Module):
         logs = torch.stack([member(images).log_softmax(dim=1) for member in self.members])  # (N, B, classes)
         mean = logs.logsumexp(dim=0) - torch.tensor(len(self.members), device=logs.device).log()
         return mean / self.temperature
-
-    @torch.inference_mode()
-    def probabilities(self, images: Tensor) -> Tensor:
-        """Compute the class probabilities of images.
-
-        Args:
-            images: float (B, 1, 28, 28) in [0, 1], white ink on black.
-
-        Returns:
-            float (B, classes); each row sums to 1.
-        """
-        probabilities: Tensor = self(images).softmax(dim=1)
-        return probabilities

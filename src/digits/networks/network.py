@@ -10,7 +10,24 @@ from digits.networks.upright import upright
 from digits.options import View
 
 
-class Network(nn.Module, ABC):
+class LogitModule(nn.Module):
+    """A module that computes logits, with the probabilities that follow from them."""
+
+    @torch.inference_mode()
+    def probabilities(self, images: Tensor) -> Tensor:
+        """Compute the class probabilities of images.
+
+        Args:
+            images: float (B, 1, 28, 28) in [0, 1], white ink on black.
+
+        Returns:
+            float (B, classes); each row sums to 1.
+        """
+        probabilities: Tensor = self(images).softmax(dim=1)
+        return probabilities
+
+
+class Network(LogitModule, ABC):
     """A network that maps images to logits.
 
     Its input is float32 (B, 1, 28, 28) in [0, 1]; its output is (B, classes).
@@ -58,16 +75,3 @@ class Network(nn.Module, ABC):
         Returns:
             float (neurons, height, width).
         """
-
-    @torch.inference_mode()
-    def probabilities(self, images: Tensor) -> Tensor:
-        """Compute the class probabilities of images.
-
-        Args:
-            images: float (B, 1, 28, 28) in [0, 1], white ink on black.
-
-        Returns:
-            float (B, classes); each row sums to 1.
-        """
-        probabilities: Tensor = self(images).softmax(dim=1)
-        return probabilities
