@@ -176,7 +176,7 @@ def test_json_is_an_object_a_line(objects: Objects, tmp_path: Path) -> None:
     (tmp_path / "b.png").write_bytes(b"no picture")
     sheet("3").save(tmp_path / "c.png")
     first, second, third = objects(*(tmp_path / f"{name}.png" for name in "abc"), code=1)
-    assert list(first) == ["path", "text", "digits"]
+    assert list(first) == ["path", "text", "digits", "notes"]
     assert first["text"] == "147\n20"
     for digit in first["digits"]:
         assert list(digit) == ["digit", "probability", "accepted", "reason", "box"]
@@ -186,6 +186,20 @@ def test_json_is_an_object_a_line(objects: Objects, tmp_path: Path) -> None:
     assert set(second) == {"path", "error", "kind"}
     assert second["kind"] == "format"
     assert (third["path"], third["text"]) == (str(tmp_path / "c.png"), "3")
+
+
+def test_notes_are_printed_after_the_line(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """What was not read is said on standard error with the picture's name, and in the JSON."""
+    path = tmp_path / "pages.tif"
+    sheet("3").save(path, save_all=True, append_images=[sheet("4")])
+    assert main(["predict", str(path)]) == 0
+    printed = capsys.readouterr()
+    assert " 3 " in printed.out
+    assert printed.err.startswith(f"note: {path}: only the first page was read")
+    assert main(["predict", "--json", str(path)]) == 0
+    printed = capsys.readouterr()
+    assert json.loads(printed.out)["notes"][0].startswith("only the first page was read")
+    assert printed.err == ""
 
 
 def test_single_lists_one_mark_of_anything(objects: Objects, tmp_path: Path) -> None:

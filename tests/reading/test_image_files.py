@@ -16,6 +16,7 @@ from support.strokefont import sheet
 from digits.errors import DataError, PhotoError
 from digits.reading.find_digits import find
 from digits.reading.image_files import PictureLimits, files_in, open_picture
+from digits.reading.reader import Reader
 
 HOSTILE = hostile_pictures()
 
@@ -279,3 +280,25 @@ def test_sixteen_bits_of_either_byte_order_are_the_same() -> None:
     little, big = Image.fromarray(grain), Image.frombytes("I;16B", (40, 40), grain.astype(">u2").tobytes())
     assert np.array_equal(open_picture(little).pixels, open_picture(big).pixels)
     assert np.ptp(open_picture(big).pixels) <= 1
+
+
+@pytest.mark.parametrize("format_", ["TIFF", "GIF", "WEBP", "PNG"])
+def test_further_pages_are_named_in_a_note(format_: str) -> None:
+    """Of several pages the first is read, blank or not, and a note says so; one page has no note."""
+    pages = saved(Image.new("L", (90, 120), 255), format_, save_all=True, append_images=[PLAIN.copy()])
+    reading = Reader.load("mlp").read(pages)
+    (note,) = reading.notes
+    assert ("page" if format_ == "TIFF" else "frame") in note
+    assert (reading.text, reading.to_json()["notes"]) == ("", [note])
+    assert Reader.load("mlp").read(pages, single=True).notes == (note,)
+    assert Reader.load("mlp").read(saved(PLAIN, format_)).notes == ()
+
+
+def test_only_the_first_frame_needs_a_note() -> None:
+    """A Pillow image at its second frame was chosen by the caller; the depth map of a photo is no page."""
+    pages = Image.open(io.BytesIO(saved(PLAIN.copy(), "TIFF", save_all=True, append_images=[PLAIN.copy()])))
+    pages.seek(1)
+    assert open_picture(pages).notes == ()
+    photo = saved(PLAIN, "MPO", save_all=True, append_images=[PLAIN.copy()])
+    assert Image.open(io.BytesIO(photo)).format == "MPO"
+    assert open_picture(photo).notes == ()

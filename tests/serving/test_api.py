@@ -47,7 +47,11 @@ def test_a_parameter_chooses_network_detail_and_a_single_digit(client: httpx.Cli
     seen = np.frombuffer(base64.b64decode(mark["image"]), np.uint8).reshape(28, 28)
     assert np.abs(seen / 255 - wanted.digits[0].image).max() < 0.01
     blank = saved(Image.new("L", (60, 60), 255), "PNG")
-    assert client.post("/api/predict", content=blank, headers=PNG).json() == {"text": "", "digits": []}
+    assert client.post("/api/predict", content=blank, headers=PNG).json() == {
+        "text": "",
+        "digits": [],
+        "notes": [],
+    }
     (mark,) = client.post("/api/predict?single=true", content=blank, headers=PNG).json()["digits"]
     assert (mark["accepted"], mark["reason"]) == (False, "blank")
 
@@ -59,7 +63,7 @@ def test_strokes_and_arrays_are_read(client: httpx.Client, reader: Reader) -> No
     image = reader.read_strokes([np.array(s) for s in STROKES]).digits[0].image
     answer = client.post("/api/predict", json={"image": image.tolist()})
     assert answer.json() == reader.read_image(image).to_json()
-    assert client.post("/api/predict", json={"strokes": []}).json() == {"text": "", "digits": []}
+    assert client.post("/api/predict", json={"strokes": []}).json() == {"text": "", "digits": [], "notes": []}
 
 
 def test_ten_thousand_points_are_read_quickly(client: httpx.Client, running: Served) -> None:

@@ -7,7 +7,7 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from digits.cli.messages import complain
+from digits.cli.messages import complain, note
 from digits.cli.parsing import parse
 from digits.errors import OptionError, PhotoError
 from digits.reading.options import PredictOptions
@@ -50,6 +50,9 @@ def predict(arguments: list[str]) -> int:
         else:
             line = predict_output.as_lines(path, answer, names=names, columns=columns)
         print(line, flush=True)
+        if not options.json:  # the JSON has the notes
+            for sentence in predict_output.notes(path, answer):
+                note(sentence)
     if failed and len(paths) > 1:
         return complain(f"{failed:,} of {len(paths):,} pictures could not be read", 1)
     return int(failed > 0)

@@ -59,6 +59,12 @@ def as_lines(path: Path, answer: Reading | PhotoError, *, names: int, columns: i
     return "\n".join(lines)
 
 
+def notes(path: Path, answer: Reading | PhotoError) -> list[str]:
+    """Return the notes about one picture, each with the picture's name."""
+    sentences = () if isinstance(answer, PhotoError) else answer.notes
+    return [printable(f"{path}: {sentence}") for sentence in sentences]
+
+
 def _without_name(message: str, path: str) -> str:
     """Replace the picture's name in an error message by "it"."""
     # The line starts with the name already.

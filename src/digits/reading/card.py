@@ -78,7 +78,8 @@ def moved_to_picture(found: PictureMarks, card: Component, picture: Picture) -> 
     steps = {name: _step_in_picture(step, card, picture) for name, step in found.steps.items()}
     if steps:
         steps["picture"] = picture.pixels
-    return PictureMarks(picture.width, picture.height, (replace(mark, box=box),), found.light_ink, steps)
+    marks = (replace(mark, box=box),)
+    return PictureMarks(picture.width, picture.height, marks, found.light_ink, steps, picture.notes)
 
 
 def _step_in_picture(step: npt.NDArray[np.uint8], card: Component, picture: Picture) -> npt.NDArray[np.uint8]:

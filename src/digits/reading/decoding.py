@@ -31,11 +31,13 @@ class Picture:
         pixels: uint8, (H, W) grey or (H, W, 3) RGB.
         width: Width of the upright original in pixels, at least W.
         height: Height of the upright original in pixels, at least H.
+        notes: Sentences for the user about what was not read, or how the picture was treated.
     """
 
     pixels: Pixels
     width: int
     height: int
+    notes: tuple[str, ...] = ()
 
 
 def decode(image: Image.Image, *, may_change: bool) -> Picture:
@@ -49,6 +51,7 @@ def decode(image: Image.Image, *, may_change: bool) -> Picture:
         The upright, opaque picture, made smaller if it is large.
     """
     width, height = image.size
+    notes = _notes(image)
     if may_change:
         image.draft("RGB", (WORKING_SIDE, WORKING_SIDE))
     turn = _orientation(image)
@@ -61,7 +64,19 @@ def decode(image: Image.Image, *, may_change: bool) -> Picture:
         image = image.transpose(turn)
     if turn in _SIDEWAYS:
         width, height = height, width
-    return Picture(_grey_if_colourless(np.asarray(image)), width, height)
+    return Picture(_grey_if_colourless(np.asarray(image)), width, height, notes)
+
+
+def _notes(image: Image.Image) -> tuple[str, ...]:
+    """Return a sentence about the pages that are not read; none if there are none."""
+    # The further pictures of an MPO file are previews and depth maps, which a phone adds to a photo.
+    # Whoever gives a Pillow image at another frame than the first has chosen that frame.
+    if image.format == "MPO" or not getattr(image, "is_animated", False) or image.tell() > 0:
+        return ()
+    kind = "page" if image.format == "TIFF" else "frame"
+    return (
+        f"only the first {kind} was read, but the file has more; save each {kind} as a picture of its own",
+    )
 
 
 def _orientation(image: Image.Image) -> Image.Transpose | None:

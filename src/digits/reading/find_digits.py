@@ -73,7 +73,7 @@ def find(
     steps = {}
     if explain:
         steps = {"picture": picture.pixels, "ink": _grey(page_ink.strength), "strokes": _grey(page.strength)}
-    return PictureMarks(picture.width, picture.height, tuple(marks), light_ink, steps)
+    return PictureMarks(picture.width, picture.height, tuple(marks), light_ink, steps, picture.notes)
 
 
 def _ready_made(image: Array, picture: Picture, *, explain: bool) -> PictureMarks:
@@ -87,7 +87,7 @@ def _ready_made(image: Array, picture: Picture, *, explain: bool) -> PictureMark
     top, bottom, left, right = extent(picture.pixels > 0)
     mark = Mark(image, (left, top, right - left, bottom - top))
     steps = {"picture": picture.pixels} if explain else {}
-    return PictureMarks(SIDE, SIDE, (mark,), light_ink=True, steps=steps)
+    return PictureMarks(SIDE, SIDE, (mark,), light_ink=True, steps=steps, notes=picture.notes)
 
 
 def _ink_of_page(contrast: Array, *, single: bool) -> tuple[Ink, Ink]:

@@ -41,6 +41,7 @@ class PictureMarks:
         marks: The marks.
         light_ink: True if the ink is lighter than the paper.
         steps: Pictures of the steps by name, uint8 (H, W) or (H, W, 3); empty without `explain`.
+        notes: Sentences for the user about what was not read, or how the picture was treated.
     """
 
     width: int
@@ -48,3 +49,4 @@ class PictureMarks:
     marks: tuple[Mark, ...]
     light_ink: bool
     steps: dict[str, npt.NDArray[np.uint8]] = field(default_factory=dict)
+    notes: tuple[str, ...] = ()

@@ -230,7 +230,7 @@ class Reader:
         """Build the answer for N marks from their probabilities (N, 10)."""
         accepted = accepted_marks(found.marks, probabilities, self.threshold)
         digits = tuple(map(to_digit, found.marks, probabilities, accepted))
-        return Reading(digits, found.width, found.height, found.steps, found.light_ink)
+        return Reading(digits, found.width, found.height, found.steps, found.light_ink, found.notes)
 
 
 def read(source: Source, *, model: str | Path = "cnn", single: bool = False) -> Reading:

@@ -63,6 +63,8 @@ class Reading:
     """Pictures of the steps, uint8 (H, W) or (H, W, 3), by name; empty unless read with `explain=True`."""
     light_ink: bool = False
     """True if the ink is lighter than the paper."""
+    notes: tuple[str, ...] = ()
+    """Sentences for the user about what was not read, or how the picture was treated."""
 
     @property
     def text(self) -> str:
@@ -74,8 +76,9 @@ class Reading:
         return "\n".join(rows[row] for row in sorted(rows))
 
     def to_json(self) -> dict[str, Any]:
-        """Return the text and the list of digits as a dict for JSON."""
-        return {"text": self.text, "digits": [digit.to_json() for digit in self.digits]}
+        """Return the text, the list of digits and the notes as a dict for JSON."""
+        digits = [digit.to_json() for digit in self.digits]
+        return {"text": self.text, "digits": digits, "notes": list(self.notes)}
 
 
 def to_digit(mark: Mark, probabilities: Probabilities, accepted: bool) -> Digit:

@@ -42,6 +42,10 @@ class Answer(BaseModel):
 
     text: Annotated[str, Field(description="the accepted digits; each line of writing is one line")]
     digits: list[DigitAnswer]
+    notes: Annotated[
+        list[str],
+        Field(description="sentences about what was not read, or how the picture was treated; mostly none"),
+    ]
     width: Annotated[
         int | None, Field(description="width of the picture in pixels; only with ?detail=true")
     ] = None
@@ -118,7 +122,7 @@ def detailed_json(reading: Reading) -> dict[str, Any]:
     The server sends this form for ?detail=true.
     """
     digits = [_digit_json(digit) for digit in reading.digits]
-    return {"text": reading.text, "digits": digits, "width": reading.width, "height": reading.height}
+    return {**reading.to_json(), "digits": digits, "width": reading.width, "height": reading.height}
 
 
 def _digit_json(digit: Digit) -> dict[str, Any]:
