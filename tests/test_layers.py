@@ -178,3 +178,15 @@ def test_a_name_means_one_thing() -> None:
                 homes.setdefault(name, set()).add(module)
     shared = {name: found for name, found in homes.items() if len(found) > 1 and name[0] != "_"}
     assert not {name: found for name, found in shared.items() if name not in VERBS}
+
+
+def test_json_never_holds_nan() -> None:
+    """Every JSON text is written with allow_nan=False: NaN and Infinity are not JSON."""
+    missing = [
+        f"{path.name}:{node.lineno}"
+        for path in MODULES.values()
+        for node in ast.walk(parsed(path))
+        if isinstance(node, ast.Call) and ast.unparse(node.func) in ("json.dumps", "json.dump")
+        if "allow_nan=False" not in map(ast.unparse, node.keywords)
+    ]
+    assert missing == []

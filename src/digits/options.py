@@ -302,7 +302,7 @@ def at_least(option: str, value: float, least: int) -> None:
 
 def to_json(options: TrainOptions) -> str:
     """Return the options as JSON text, one option per line."""
-    return json.dumps(dataclasses.asdict(options), indent=2, default=str) + "\n"
+    return json.dumps(dataclasses.asdict(options), indent=2, allow_nan=False, default=str) + "\n"
 
 
 def from_json(text: str) -> TrainOptions:

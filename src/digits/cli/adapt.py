@@ -36,7 +36,9 @@ def adapt(arguments: list[str]) -> int:
         found = adapt_network(options, start, custom, collection, progress)
     folder = save_adaptation(found, options)
     if options.json:
-        print(json.dumps({"folder": str(folder), "skipped": custom.skipped, **found.to_json()}))
+        print(
+            json.dumps({"folder": str(folder), "skipped": custom.skipped, **found.to_json()}, allow_nan=False)
+        )
     else:
         adapt_output.show_adaptation(console, found, folder)
     return 0

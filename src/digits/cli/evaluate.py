@@ -34,7 +34,7 @@ def evaluate(arguments: list[str]) -> int:
     if options.json:
         about = {"model": str(found.model), "data": found.collection.origin}
         undisputed = found.undisputed and found.undisputed.to_json()
-        print(json.dumps({**about, **found.test.to_json(), "undisputed": undisputed}))
+        print(json.dumps({**about, **found.test.to_json(), "undisputed": undisputed}, allow_nan=False))
     else:
         show_test(console, found.test, found.undisputed, found.collection, str(found.model))
     return 0
@@ -63,7 +63,7 @@ def compare(arguments: list[str]) -> int:
     if options.json:
         about = {"first_model": names[0], "second_model": names[1], "data": found.collection.origin}
         counts = dataclasses.asdict(found.comparison)
-        print(json.dumps({**about, **counts, "p_value": found.p_value}))
+        print(json.dumps({**about, **counts, "p_value": found.p_value}, allow_nan=False))
     else:
         show_comparison(console, found.comparison, names)
     return 0

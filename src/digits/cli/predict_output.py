@@ -31,8 +31,8 @@ def as_json(path: Path, answer: Reading | PhotoError) -> str:
         answer: its result, or the error.
     """
     if isinstance(answer, PhotoError):
-        return json.dumps({"path": str(path), "error": str(answer), "kind": answer.kind})
-    return json.dumps({"path": str(path), **answer.to_json()})
+        return json.dumps({"path": str(path), "error": str(answer), "kind": answer.kind}, allow_nan=False)
+    return json.dumps({"path": str(path), **answer.to_json()}, allow_nan=False)
 
 
 def name_width(paths: Sequence[Path]) -> int:

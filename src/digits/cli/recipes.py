@@ -29,7 +29,7 @@ def recipes(arguments: list[str]) -> int:
     """
     options = parse(RecipesOptions, arguments, "digits recipes")
     if options.json:
-        print(json.dumps({name: _as_json(name) for name in RECIPES}, indent=2))
+        print(json.dumps({name: _as_json(name) for name in RECIPES}, indent=2, allow_nan=False))
     else:
         print("\n".join(map(_as_text, RECIPES)), end="")
     return 0

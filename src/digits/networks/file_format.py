@@ -11,17 +11,19 @@ A file may be damaged or malicious. Reading never executes code from the file.
 2. the checksum,
 3. the list of entries in the archive,
 4. the header of each array, which must fit the number of its bytes,
-5. all numbers, which must be finite.
+5. all numbers, which must be finite,
+6. in a model file, all texts, which must be printable: a terminal would obey control characters in them.
 """
 
+import contextlib
 import hashlib
 import io
 import json
 import struct
 import zipfile
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, NoReturn
 
 import numpy as np
 from numpy.typing import NDArray
@@ -114,6 +116,8 @@ def _unpack(content: bytes, kind: FileKind) -> tuple[dict[str, Any], dict[str, N
     meta = _meta(members.pop("meta", b""))
     if meta.get("kind") != kind or meta.get("format") != FORMAT:
         raise CheckpointError(f"is a {brief(meta.get('kind'))} file of format {brief(meta.get('format'))}")
+    if kind == "model":  # a checkpoint has the user's own paths, with whatever characters they have
+        _require_printable(meta)
     return meta, {name: _finite(name, data) for name, data in members.items()}
 
 
@@ -165,12 +169,38 @@ def _meta(data: bytes) -> dict[str, Any]:
             f"instead of uint8 and at most {MAX_META_BYTES:,}"
         )
     try:
-        meta = json.loads(array.tobytes())
+        meta = json.loads(array.tobytes(), parse_constant=_refuse_constant)
     except (ValueError, RecursionError):
         meta = None
     if not isinstance(meta, dict):
         raise CheckpointError("has meta data that are not a JSON object")
     return meta
+
+
+def _refuse_constant(name: str) -> NoReturn:
+    """Refuse NaN and Infinity, which Python reads although they are not JSON.
+
+    Raises:
+        ValueError: always.
+    """
+    raise ValueError(f"{name} is not JSON")
+
+
+def _require_printable(meta: dict[str, Any]) -> None:
+    """Check that the texts in the meta data have no control characters.
+
+    Raises:
+        CheckpointError: if a text is not printable.
+    """
+    waiting: list[Any] = [meta]
+    while waiting:
+        value = waiting.pop()
+        if isinstance(value, dict):
+            waiting += [*value, *value.values()]
+        elif isinstance(value, list):
+            waiting += value
+        elif isinstance(value, str) and not value.isprintable():
+            raise CheckpointError(f"has a text with control characters, {brief(value)}")
 
 
 def _finite(name: str, data: bytes) -> NDArray[Any]:
@@ -214,3 +244,12 @@ def _array(name: str, data: bytes) -> NDArray[Any]:
 def brief(what: object) -> str:
     """Return the first 80 characters of `repr(what)`."""
     return repr(what)[:80]
+
+
+@contextlib.contextmanager
+def errors_named(what: object) -> Iterator[None]:
+    """Put `what`, such as the path of a file, before the message of a CheckpointError in a `with` block."""
+    try:
+        yield
+    except CheckpointError as error:
+        raise CheckpointError(f"{what} {error}") from None

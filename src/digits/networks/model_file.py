@@ -19,8 +19,10 @@ from digits.networks.architecture import Architecture, read_architecture
 from digits.networks.bundled import model_path
 from digits.networks.cnn import CNN
 from digits.networks.ensemble import Ensemble
+from digits.networks.file_format import errors_named
 from digits.networks.mlp import MLP
 from digits.networks.network import Network
+from digits.networks.numpy_inference import classifier_of
 from digits.networks.tensor_file import check_fit, load_tensors, save_tensors
 from digits.version import __version__
 
@@ -56,15 +58,15 @@ def load_model(path: Path) -> tuple[Network | Ensemble, dict[str, Any]]:
         CheckpointError: if the file is missing, damaged or of another kind.
     """
     meta, tensors = load_tensors(path, "model")
-    try:
+    tensors = {name: t.float() if t.dtype == torch.float16 else t for name, t in tensors.items()}
+    with errors_named(path):
         # Tensors on the "meta" device have a shape but no memory. So a malicious description of a huge
         # network uses no memory before `check_fit` refuses it.
         with torch.device("meta"):
             network = build_network(meta.get("architecture"))
-    except CheckpointError as error:
-        raise CheckpointError(f"{path} {error}") from None
-    tensors = {name: t.float() if t.dtype == torch.float16 else t for name, t in tensors.items()}
-    check_fit(tensors, network.state_dict(), str(path))
+        check_fit(tensors, network.state_dict())
+        # The numbers are checked where the same file is loaded without PyTorch.
+        classifier_of(meta, {name: tensor.numpy() for name, tensor in tensors.items()})
     network.load_state_dict(tensors, assign=True)
     network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]  # torch's stub lacks it
     return network.eval(), meta

@@ -5,6 +5,7 @@ from abc import ABC, abstractmethod
 import torch
 from torch import Tensor, nn
 
+from digits.errors import TrainingError
 from digits.mnist import MNIST_MEAN, MNIST_STD
 from digits.networks.upright import upright
 from digits.options import View
@@ -22,8 +23,17 @@ class LogitModule(nn.Module):
 
         Returns:
             float (B, classes); each row sums to 1.
+
+        Raises:
+            DataError: if the images have another shape or range.
+            TrainingError: if a probability is not finite.
         """
         probabilities: Tensor = self(images).softmax(dim=1)
+        if not probabilities.isfinite().all():  # a file with such weights is not loaded; see numpy_inference
+            raise TrainingError(
+                "the network's answers are not finite numbers, because its weights have become too large: "
+                "train again with a lower learning rate"
+            )
         return probabilities
 
 

@@ -9,7 +9,7 @@ convolution includes the batch normalisation after it, the first layer includes 
 the last layer includes the temperature.
 """
 
-import math
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, TypeAlias, TypeVar
@@ -22,7 +22,7 @@ from digits.mnist import PIXELS, SIDE
 from digits.networks import file_format
 from digits.networks.architecture import Architecture, read_architecture
 from digits.networks.bundled import model_path
-from digits.networks.file_format import brief
+from digits.networks.file_format import brief, errors_named
 from digits.networks.numpy_layers import (
     Array,
     Convolution,
@@ -39,6 +39,10 @@ Tensors: TypeAlias = dict[str, npt.NDArray[Any]]
 IMAGES_AT_A_TIME = 32  # images; with more, the output of a layer does not fit into the processor's cache
 BATCH_NORM_EPSILON = 1e-5  # added to the variance; the default of torch.nn.BatchNorm2d
 LEAST_PROBABILITY = 1e-38  # about the smallest float32; avoids the logarithm of 0, which is infinite
+# Generous limits. Below them no result overflows float32, whose largest number is 3.4e38, in whatever order
+# PyTorch, NumPy or the page compute it: 7e7 (weights that fit into a file) * 1e12 * 1e18 is 7e37.
+MAX_NUMBER = 1e12  # size of a number in a file; 15 in the bundled networks
+MAX_OUTPUT = 1e18  # size of a layer's output for any image in [0, 1]; below 2e8 for the bundled networks
 
 
 @dataclass(frozen=True)
@@ -65,10 +69,8 @@ class Classifier:
         """
         path = model_path(str(name))
         meta, tensors = file_format.read_arrays(path, "model")
-        try:
-            return _classifier(meta, {name: _as_float32(array) for name, array in tensors.items()})
-        except CheckpointError as error:
-            raise CheckpointError(f"{path} {error}") from None
+        with errors_named(path):
+            return classifier_of(meta, tensors)
 
     def logits(self, images: Array) -> Array:
         """Compute the logits of images.
@@ -121,22 +123,24 @@ class Classifier:
         return np.asarray(np.log(np.maximum(mean, LEAST_PROBABILITY)) / self.temperature, dtype=np.float32)
 
 
-def _classifier(meta: dict[str, Any], tensors: Tensors) -> Classifier:
-    """Make a classifier from the content of a model file.
+def classifier_of(meta: dict[str, Any], arrays: Mapping[str, npt.NDArray[Any]]) -> Classifier:
+    """Make a classifier from the content of a model file, and check that it can compute.
 
     Args:
         meta: the file's meta data.
-        tensors: the file's tensors by name; empty afterwards.
+        arrays: the file's arrays by name.
 
     Raises:
-        CheckpointError: if the tensors do not fit the architecture.
+        CheckpointError: if the arrays do not fit the architecture, or their numbers are so large that an
+            answer could be infinite or NaN.
     """
+    tensors: Tensors = {name: _as_float32(array) for name, array in arrays.items()}
     found = read_architecture(meta.get("architecture"))
     if isinstance(found, tuple):
         members = tuple(
             _layers(each, _NetworkTensors(tensors, f"members.{i}.")) for i, each in enumerate(found)
         )
-        temperature = _positive(_NetworkTensors(tensors, "").take("temperature"))
+        temperature = _divisor(_NetworkTensors(tensors, ""), "temperature")
     else:
         members, temperature = (_layers(found, _NetworkTensors(tensors, "")),), 1.0
     if tensors:
@@ -146,12 +150,35 @@ def _classifier(meta: dict[str, Any], tensors: Tensors) -> Classifier:
         raise CheckpointError("holds an ensemble whose members have different numbers of classes")
     known = classes.pop()
     names = meta.get("classes", [""] * known)
-    if not isinstance(names, list) or len(names) != known or known == 0:
+    named = isinstance(names, list) and all(isinstance(name, str) for name in names)
+    if not named or len(names) != known or known == 0:
         raise CheckpointError(
             f"has {known} classes, but the names {brief(names)}; "
             "expected at least one class, and one name per class"
         )
+    largest = max(map(_largest_output, members))
+    if not largest <= MAX_OUTPUT:
+        raise CheckpointError(
+            f"has weights so large that its results may overflow: up to {largest:.0e}, expected at most "
+            f"{MAX_OUTPUT:.0e}; train the network again with a lower learning rate"
+        )
     return Classifier(members, temperature, known, meta)
+
+
+def _largest_output(layers: Layers) -> float:
+    """Return a limit for the results of all layers, for any image with pixels in [0, 1].
+
+    Args:
+        layers: the layers of a single network, first to last.
+    """
+    largest, limits = 1.0, np.ones(1)  # limits: of the size of each input channel of the next layer
+    for layer in layers:
+        if isinstance(layer, Dense | Convolution):
+            weights = layer.weights if isinstance(layer, Dense) else layer.kernels
+            sizes = np.abs(weights).reshape(-1, len(limits), len(layer.bias)).sum(axis=0, dtype=np.float64)
+            limits = limits @ sizes + np.abs(layer.bias)  # (outputs,): |w x + b| <= |w| |x| + |b|
+            largest = max(largest, float(limits.max(initial=0)))
+    return largest  # pooling, means and deslanting make no number larger
 
 
 def _as_float32(array: npt.NDArray[Any]) -> npt.NDArray[Any]:
@@ -183,17 +210,18 @@ class _NetworkTensors:
             A float32 array; only "num_batches_tracked" may be int64.
 
         Raises:
-            CheckpointError: if the tensor is missing, has another shape, or is not finite.
+            CheckpointError: if the tensor is missing, has another shape, or has a number above MAX_NUMBER.
         """
         name = self.prefix + name
         if name not in self.tensors:
             raise CheckpointError(f"has no tensor {brief(name)}; it belongs to another network")
-        # The tensors that remain at the end belong to no layer; `_classifier` refuses them.
+        # The tensors that remain at the end belong to no layer; `classifier_of` refuses them.
         array = self.tensors.pop(name)
         counts = name.endswith("num_batches_tracked")
-        if not counts and (array.dtype != np.float32 or not np.isfinite(array).all()):
+        if not counts and (array.dtype != np.float32 or not np.abs(array).max(initial=0) <= MAX_NUMBER):
             raise CheckpointError(
-                f"has a tensor {brief(name)} with numbers that are not finite or not floating-point"
+                f"has a tensor {brief(name)} with numbers that are not finite or not floating-point, "
+                f"or above {MAX_NUMBER:.0e}"
             )
         fits = len(array.shape) == len(shape) and all(
             want in (-1, got) for want, got in zip(shape, array.shape, strict=True)
@@ -269,7 +297,7 @@ def _output(tensors: _NetworkTensors, inputs: int) -> Dense:
         tensors: the tensors of the network.
         inputs: number of inputs.
     """
-    layer, temperature = _dense(tensors, "output", inputs, -1), _positive(tensors.take("temperature"))
+    layer, temperature = _dense(tensors, "output", inputs, -1), _divisor(tensors, "temperature")
     return Dense(layer.weights / temperature, layer.bias / temperature, relu=False)
 
 
@@ -327,27 +355,27 @@ def _with_normalisation(tensors: _NetworkTensors, layer: FirstLayer) -> FirstLay
     """
     # w ((x - mean) / std) + b = (w / std) x + (b - (w / std) mean). This also holds for a convolution without
     # padding, such as the first one.
-    mean, std = float(tensors.take("mean")), _positive(tensors.take("std"))
+    mean, std = float(tensors.take("mean")), _divisor(tensors, "std")
     name = "kernels" if isinstance(layer, Convolution) else "weights"
     weights = getattr(layer, name) / np.float64(std)
     bias = layer.bias - mean * weights.reshape(-1, len(layer.bias)).sum(axis=0)
     return replace(layer, bias=bias.astype(np.float32), **{name: weights.astype(np.float32)})
 
 
-def _positive(number: Array) -> float:
-    """Check that a number is above 0.
+def _divisor(tensors: _NetworkTensors, name: str) -> float:
+    """Take a number by which others are divided: a standard deviation or a temperature.
 
     Args:
-        number: standard deviation or temperature, an array of shape ().
-
-    Returns:
-        The number as a float.
+        tensors: the tensors of the network.
+        name: name of a tensor of shape ().
 
     Raises:
-        CheckpointError: if it is 0, negative or infinite.
+        CheckpointError: if it is below 1 / MAX_NUMBER or above MAX_NUMBER.
     """
-    if not 0 < number < math.inf:
+    number = float(tensors.take(name))
+    if not number >= 1 / MAX_NUMBER:
         raise CheckpointError(
-            f"has a standard deviation or temperature of {number}; expected a number above 0"
+            f"has a standard deviation or temperature of {number} in {brief(tensors.prefix + name)}; "
+            f"expected a number of at least {1 / MAX_NUMBER:g}"
         )
-    return float(number)
+    return number

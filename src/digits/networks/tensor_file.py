@@ -88,13 +88,12 @@ def previous(path: Path) -> Path:
     return path.with_name(f"{path.stem}.prev{path.suffix}")
 
 
-def check_fit(tensors: dict[str, Tensor], expected: dict[str, Tensor], what: str) -> None:
+def check_fit(tensors: dict[str, Tensor], expected: dict[str, Tensor]) -> None:
     """Check that tensors have the expected names, shapes and dtypes.
 
     Args:
         tensors: the tensors to check, by name.
         expected: tensors with the expected names, shapes and dtypes.
-        what: start of the error message, such as the file's path.
 
     Raises:
         CheckpointError: if a name, shape or dtype differs.
@@ -102,11 +101,11 @@ def check_fit(tensors: dict[str, Tensor], expected: dict[str, Tensor], what: str
     odd = sorted(set(tensors) ^ set(expected))
     if odd:
         verb = "has no" if odd[0] in expected else "has an unknown"
-        raise CheckpointError(f"{what} {verb} tensor {brief(odd[0])}; it belongs to another network")
+        raise CheckpointError(f"{verb} tensor {brief(odd[0])}; it belongs to another network")
     for name, tensor in expected.items():
         got = tensors[name]
         if got.shape != tensor.shape or got.dtype != tensor.dtype:
             raise CheckpointError(
-                f"{what} has a tensor {name!r} of {got.dtype} and shape {tuple(got.shape)}; "
+                f"has a tensor {name!r} of {got.dtype} and shape {tuple(got.shape)}; "
                 f"expected {tensor.dtype} and {tuple(tensor.shape)}"
             )

@@ -26,7 +26,7 @@ def network_bytes(classifier: Classifier) -> bytes:
     numbers: list[Array] = []
     members = [[_describe(layer, numbers) for layer in layers] for layers in classifier.members]
     header = {"classes": classifier.classes, "temperature": classifier.temperature, "members": members}
-    text = json.dumps(header).encode()
+    text = json.dumps(header, allow_nan=False).encode()
     text += b" " * (-(4 + len(text)) % 4)  # spaces, since a Float32Array must start at a multiple of 4 bytes
     return struct.pack("<I", len(text)) + text + b"".join(part.astype("<f4").tobytes() for part in numbers)
 

@@ -59,7 +59,7 @@ def error_body(message: str, kind: str) -> bytes:
     Returns:
         {"error": message, "kind": kind} as bytes.
     """
-    return json.dumps({"error": message, "kind": kind}).encode()
+    return json.dumps({"error": message, "kind": kind}, allow_nan=False).encode()
 
 
 def add_error_answers(app: FastAPI) -> None:

@@ -13,6 +13,7 @@ from torch import Tensor, nn
 
 from digits.errors import CheckpointError, TrainingError
 from digits.evaluation.epoch import Epoch
+from digits.networks.file_format import errors_named
 from digits.networks.tensor_file import check_fit, save_tensors
 from digits.options import TrainOptions, to_json
 from digits.training.distributed import World
@@ -108,7 +109,8 @@ def restore_state(
         **_with_prefix("average/", weights if state.average else {}),
         "totals": state.totals,
     }
-    check_fit(tensors, expected, "the checkpoint")
+    with errors_named("the checkpoint"):
+        check_fit(tensors, expected)
     state.model.load_state_dict(_without_prefix("model/", tensors))
     if state.average:
         state.average.load_state_dict(_without_prefix("average/", tensors))

@@ -160,7 +160,7 @@ def _list_changes(meta: dict[str, Any], options: TrainOptions, present: dict[str
     Returns:
         Texts such as "threads 1 is now 2".
     """
-    stored = from_json(json.dumps(meta.get("options")))
+    stored = from_json(json.dumps(meta.get("options"), allow_nan=False))
     # With a constant learning rate, more epochs do not change the earlier steps. With a schedule they do.
     ignored = WITHOUT_EFFECT | ({"epochs"} if options.schedule == "constant" else set())
     before = meta.get("circumstances", {})
