@@ -2,13 +2,14 @@
 
 import asyncio
 import base64
+import io
 import re
 from pathlib import Path
 
 import httpx
 import numpy as np
 import pytest
-from PIL import Image
+from PIL import ExifTags, Image
 from support.hostile import DAMAGED, FORMAT, LIMIT, READ, Hostile, hostile_pictures, saved
 from support.served import Served, asked, host_header, overloaded, raw, request_bytes, status
 from support.strokefont import FONT, sheet
@@ -64,6 +65,48 @@ def test_strokes_and_arrays_are_read(client: httpx.Client, reader: Reader) -> No
     answer = client.post("/api/predict", json={"image": image.tolist()})
     assert answer.json() == reader.read_image(image).to_json()
     assert client.post("/api/predict", json={"strokes": []}).json() == {"text": "", "digits": [], "notes": []}
+
+
+def test_a_single_drawing_is_one_digit(client: httpx.Client) -> None:
+    """?single=true puts all strokes into one mark; a drawing without points is one blank mark."""
+    beside = [[[0, 0], [0, 100]], [[90, 0], [90, 100]]]
+    answer = client.post("/api/predict", json={"strokes": beside}).json()
+    assert [mark["box"] for mark in answer["digits"]] == [[0, 0, 1, 100], [90, 0, 1, 100]]
+    answer = client.post("/api/predict?single=true", json={"strokes": beside}).json()
+    assert [mark["box"] for mark in answer["digits"]] == [[0, 0, 90, 100]]
+    for nothing in (b'{"strokes": []}', b'{"strokes": [[]]}'):
+        as_json = {"content-type": "application/json"}
+        answer = client.post("/api/predict?single=true", content=nothing, headers=as_json).json()
+        (mark,) = answer["digits"]
+        assert (mark["accepted"], mark["reason"]) == (False, "blank")
+
+
+@pytest.mark.parametrize("format_", ["TIFF", "PNG"])
+def test_a_preview_is_the_upright_picture(client: httpx.Client, format_: str) -> None:
+    """/api/preview gives the picture as PNG, turned upright and at most 1600 pixels wide and high."""
+    turned = Image.new("RGB", (2000, 500), "white")
+    turned.paste("blue", (0, 0, 1000, 500))
+    exif = Image.Exif()
+    exif[ExifTags.Base.Orientation] = 6  # the left side is shown at the top
+    buffer = io.BytesIO()
+    turned.save(buffer, format_, exif=exif)
+    answer = client.post("/api/preview", content=buffer.getvalue())
+    assert (answer.status_code, answer.headers["content-type"]) == (200, "image/png")
+    with Image.open(io.BytesIO(answer.content)) as shown:
+        assert (shown.format, shown.size) == ("PNG", (400, 1600))
+        assert [shown.getpixel((200, y)) for y in (100, 1500)] == [(0, 0, 255), (255, 255, 255)]
+
+
+def test_a_preview_has_the_limits_of_a_picture(client: httpx.Client) -> None:
+    """What cannot be read has no preview, for the same reasons; JSON is no picture."""
+    large = saved(Image.new("1", (5001, 5000)), "PNG")
+    for content, kind, code in (
+        (b"no picture", "image/tiff", 415),
+        (large, "image/png", 413),
+        (b'{"strokes": []}', "application/json", 415),
+    ):
+        answer = client.post("/api/preview", content=content, headers={"content-type": kind})
+        assert answer.status_code == code
 
 
 def test_ten_thousand_points_are_read_quickly(client: httpx.Client, running: Served) -> None:

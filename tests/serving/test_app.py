@@ -11,6 +11,7 @@ from support.served import asked
 from support.strokefont import FONT
 
 import digits
+from digits.errors import OptionError
 from digits.reading.reader import Reader
 from digits.serving.api import describe
 from digits.serving.app import application, load_readers
@@ -25,7 +26,7 @@ def test_a_bug_is_noted_without_telling_the_client(caplog: pytest.LogCaptureFixt
     """An unexpected error is logged and answered with status 500."""
 
     class Broken(Reader):
-        def read_strokes(self, *_: Any) -> Any:
+        def read_strokes(self, *_: Any, **__: Any) -> Any:
             raise ZeroDivisionError("secret\n/usr/lib")
 
     app = application(ServeOptions(), 80, readers={"broken": Broken(reader.classifier)})
@@ -43,6 +44,28 @@ def test_ones_own_networks_come_first_under_their_names(tmp_path: Path) -> None:
     found = load_readers([str(tmp_path / "my run é"), str(tmp_path / "cnn")])
     assert list(found) == ["my_run__", "cnn", "cnn-2", "mlp"]
     assert describe("my_run__", found["my_run__"].classifier).architecture == "mlp"
+
+
+def test_names_that_look_like_numbered_ones_do_not_hang(tmp_path: Path) -> None:
+    """A network may be called as the number of another one would make it; every name is given once."""
+    source = Path(digits.__file__).parent / "weights" / "mlp.npz"
+    paths = [tmp_path / str(i) / name for i, name in enumerate(("cnn-2", "cnn", "cnn-3", "cnn", "rejection"))]
+    for path in paths:
+        path.mkdir(parents=True)
+        (path / "model.npz").write_bytes(source.read_bytes())
+    found = load_readers(map(str, paths))
+    assert list(found) == ["cnn-2", "cnn", "cnn-3", "cnn-4", "rejection-2", "cnn-5", "mlp"]
+
+
+def test_the_threshold_decides_what_is_accepted() -> None:
+    """--threshold 1 accepts nothing, --threshold 0 everything with ink; /api/model tells it to the page."""
+    with pytest.raises(OptionError, match="--threshold is 2; expected a number from 0 to 1"):
+        ServeOptions(threshold=2)
+    for threshold, accepted in ((1.0, False), (0.0, True)):
+        app = application(ServeOptions(threshold=threshold), 80)
+        answer = asyncio.run(asked(app, "POST", "/api/predict", json={"strokes": STROKES}))
+        assert [digit["accepted"] for digit in answer.json()["digits"]] == [accepted]
+        assert asyncio.run(asked(app, "GET", "/api/model")).json()["threshold"] == threshold
 
 
 def test_a_busy_server_says_when_to_try_again() -> None:

@@ -30,4 +30,4 @@ def test_schemathesis_finds_nothing(running: Served, examples: str, seed: int, t
         [*command, *options], env=environment, cwd=tmp_path, capture_output=True, text=True, timeout=1200
     )
     assert done.returncode == 0, done.stdout[-5000:] + done.stderr[-2000:]
-    assert "6 selected / 6 total" in done.stdout
+    assert "7 selected / 7 total" in done.stdout

@@ -54,6 +54,7 @@ def decode(image: Image.Image, *, may_change: bool) -> Picture:
     notes = _notes(image)
     if may_change:
         image.draft("RGB", (WORKING_SIDE, WORKING_SIDE))
+    image.load()  # Pillow turns a TIFF upright itself while it loads, and then removes the orientation
     turn = _orientation(image)
     image = _opaque(_eight_bits(image))
     if max(image.size) > WORKING_SIDE:

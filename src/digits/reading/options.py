@@ -29,7 +29,12 @@ class PredictOptions:
     def __post_init__(self) -> None:
         if not self.images:
             raise OptionError("no picture is named; expected at least one: digits predict photo.jpg")
-        if not 0 <= self.threshold <= 1:
-            raise OptionError(f"--threshold is {self.threshold}; expected a number from 0 to 1")
+        check_threshold(self.threshold)
         if self.explain is not None and self.explain.suffix.lower() != ".png":
             raise OptionError(f"--explain is {self.explain}; expected a PNG file, such as explained.png")
+
+
+def check_threshold(threshold: float) -> None:
+    """Raise OptionError if the smallest probability of an accepted digit is not from 0 to 1."""
+    if not 0 <= threshold <= 1:
+        raise OptionError(f"--threshold is {threshold}; expected a number from 0 to 1")

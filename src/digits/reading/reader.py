@@ -144,14 +144,16 @@ class Reader:
                 waiting, since = [], time.monotonic()
         yield from self._answers(waiting)
 
-    def read_strokes(self, strokes: Sequence[npt.ArrayLike]) -> Reading:
+    def read_strokes(self, strokes: Sequence[npt.ArrayLike], *, single: bool = False) -> Reading:
         """Read digits that were drawn on a screen.
 
         Args:
             strokes: Paths of the pen, each (N, 2) with columns x, y; y points down.
+            single: True if all strokes belong to one digit.
 
         Returns:
-            The answer. Its boxes, width and height have the unit of the strokes.
+            The answer, with exactly one mark if `single`. Its boxes, width and height have the unit of the
+            strokes.
 
         Raises:
             PhotoError: if a shape is wrong, or a coordinate is not finite or above a million.
@@ -160,8 +162,8 @@ class Reader:
             points = [pen.as_points(stroke) for stroke in strokes]
         except (TypeError, ValueError) as error:
             raise PhotoError(f"{error}; expected strokes of [x, y] pairs", kind="format") from error
-        groups = [[points[i] for i in numbers] for numbers in pen.characters(points)]
-        marks = tuple(Mark(pen.render(group), _box_around(group)) for group in groups)
+        characters = [list(range(len(points)))] if single else pen.characters(points)
+        marks = tuple(_drawn_mark([points[i] for i in numbers]) for numbers in characters)
         width, height = (max((0, *(mark.box[i] + mark.box[i + 2] for mark in marks))) for i in (0, 1))
         return self._read_marks(PictureMarks(width, height, marks, light_ink=False))
 
@@ -257,6 +259,13 @@ def read(source: Source, *, model: str | Path = "cnn", single: bool = False) -> 
 
 
 _READERS: dict[str | Path, Reader] = {}
+
+
+def _drawn_mark(strokes: Sequence[Points]) -> Mark:
+    """Draw the strokes of one digit; without points the mark is blank."""
+    if not any(len(stroke) for stroke in strokes):
+        return Mark(pen.render([]), (0, 0, 1, 1), blank=True)
+    return Mark(pen.render(strokes), _box_around(strokes))
 
 
 def _box_around(strokes: Sequence[Points]) -> Box:

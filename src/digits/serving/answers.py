@@ -80,6 +80,7 @@ class Models(BaseModel):
     """The networks that can read pictures; the first one is the default."""
 
     models: list[NetworkAnswer]
+    threshold: Annotated[float, Field(ge=0, le=1, description="smallest probability of an accepted digit")]
     rejection: Annotated[bool, Field(description="whether a second network rejects marks that are no digit")]
 
 

@@ -29,9 +29,12 @@ from digits.serving.answers import (
 from digits.serving.browser_network import count_parameters
 from digits.serving.corrections import Corrections
 from digits.serving.error_answers import RefusedError, log
+from digits.serving.limits import PICTURE_LIMITS
+from digits.serving.preview import preview
 from digits.serving.prometheus import Metrics
 from digits.serving.reading_queue import ReadingQueue
 from digits.serving.request_bodies import (
+    BINARY_SCHEMA,
     BYTES,
     DRAWINGS,
     JSON,
@@ -64,7 +67,7 @@ class Api:
             body: one of the following:
                 - JSON of the form `StrokesBody` or `ImageBody`,
                 - the bytes of a picture file.
-            single: whether the picture holds one digit at most; ignored for JSON.
+            single: whether the picture or drawing holds one digit at most.
 
         Returns:
             The marks found, each with its most probable digit.
@@ -75,19 +78,13 @@ class Api:
             BusyError: if too many requests wait, or this one waited too long.
         """
         if name not in self.readers:
-            raise RefusedError(404, "model", "there is no network with this name; /api/model lists the names")
+            raise RefusedError(404, "model", "there is no network with this name; api/model lists the names")
         reader = self.readers[name]
         if content_type == JSON:
-            reading = await self.queue.do(lambda: read_drawing(reader, body))
-        elif content_type.startswith("image/") or content_type in (BYTES, ""):
-            reading = await self.queue.read(reader, body, single=single)
+            reading = await self.queue.do(lambda: read_drawing(reader, body, single=single))
         else:
-            raise RefusedError(
-                415,
-                "type",
-                "the Content-Type is unknown; send a picture's bytes as image/..., or strokes as "
-                "application/json",
-            )
+            check_picture_type(content_type, "or strokes as application/json")
+            reading = await self.queue.read(reader, body, single=single)
         for digit in reading.digits:
             self.metrics.marks.labels(name, str(digit.digit), str(digit.accepted).lower()).inc()
         return reading
@@ -116,6 +113,24 @@ class Api:
         self.metrics.corrected.labels(str(label)).inc()
         return SavedCorrection(kept=name)
 
+    async def preview(self, content_type: str, body: bytes) -> bytes:
+        """Convert a picture to PNG.
+
+        Args:
+            content_type: the body's type, from the function `content_type`.
+            body: the bytes of a picture file.
+
+        Returns:
+            The bytes of a PNG file, from the function `preview`.
+
+        Raises:
+            RefusedError: if the body's type is not that of a picture.
+            PhotoError: if the picture cannot be read.
+            BusyError: if too many requests wait, or this one waited too long.
+        """
+        check_picture_type(content_type, "as it is")
+        return await self.queue.do(lambda: preview(body, PICTURE_LIMITS))
+
     def models(self) -> Models:
         """List all networks, the default one first.
 
@@ -124,15 +139,32 @@ class Api:
         """
         models = [describe(name, reader.classifier) for name, reader in self.readers.items()]
         rejection = any(reader.rejection is not None for reader in self.readers.values())
-        return Models(models=models, rejection=rejection)
+        threshold = next(iter(self.readers.values())).threshold
+        return Models(models=models, threshold=threshold, rejection=rejection)
 
 
-def read_drawing(reader: Reader, body: bytes) -> Reading:
+def check_picture_type(content_type: str, advice: str) -> None:
+    """Check that a body can be a picture.
+
+    Args:
+        content_type: the body's type, from the function `content_type`.
+        advice: end of the error's sentence.
+
+    Raises:
+        RefusedError: if the type is not that of a picture or of any bytes.
+    """
+    if not (content_type.startswith("image/") or content_type in (BYTES, "")):
+        message = f"the Content-Type is unknown; send a picture's bytes as image/..., {advice}"
+        raise RefusedError(415, "type", message)
+
+
+def read_drawing(reader: Reader, body: bytes, *, single: bool) -> Reading:
     """Read the digits in a drawing.
 
     Args:
         reader: reader to use.
         body: JSON of the form `StrokesBody` or `ImageBody`.
+        single: whether all strokes belong to one digit.
 
     Returns:
         The marks found, each with its most probable digit.
@@ -142,7 +174,7 @@ def read_drawing(reader: Reader, body: bytes) -> Reading:
     """
     drawing = parse_body(body, *DRAWINGS)
     if isinstance(drawing, StrokesBody):
-        return reader.read_strokes(drawing.strokes)
+        return reader.read_strokes(drawing.strokes, single=single)
     return reader.read_image(drawing.pixels())
 
 
@@ -212,13 +244,29 @@ def api_routes(api: Api) -> APIRouter:
     async def predict(
         request: Request,
         model: Annotated[str, Query(description="name of the network that reads")] = default,
-        single: Annotated[bool, Query(description="whether the picture holds one digit at most")] = False,
+        single: Annotated[
+            bool, Query(description="whether the picture or drawing holds one digit at most")
+        ] = False,
         detail: Annotated[
             bool, Query(description="whether the answer has row, probabilities and image of every mark")
         ] = False,
     ) -> Response:
         reading = await api.predict(model, content_type(request), await request.body(), single=single)
         return JSONResponse(detailed_json(reading) if detail else reading.to_json())
+
+    @router.post(
+        "/api/preview",
+        responses={
+            200: {"content": {"image/png": {"schema": BINARY_SCHEMA}}},
+            **error_responses(411, 413, 415, 422, 503),
+        },
+        response_class=Response,
+        openapi_extra=body_schema(binary=(*PICTURE_TYPES, BYTES)),
+        summary="Convert a picture to PNG, upright and at most 1600 pixels wide and high",
+    )
+    async def preview_png(request: Request) -> Response:
+        png = await api.preview(content_type(request), await request.body())
+        return Response(png, media_type="image/png")
 
     @router.post(
         "/api/corrections",

@@ -1,6 +1,7 @@
 """Build the HTTP application of `digits serve`.
 
     POST /api/predict           read the digits in a picture, a drawing or an image
+    POST /api/preview           get a picture as PNG, for a browser that cannot show its format
     POST /api/corrections       save an image with its correct digit
     GET  /api/model             list the networks
     GET  /api/network/NAME      get the weights of one network; the page computes with them
@@ -13,6 +14,7 @@ Every request first passes `request_checks`, which checks its Host, its Origin a
 word}; see `error_answers`.
 """
 
+import itertools
 import re
 from collections.abc import AsyncIterator, Iterable, Mapping
 from contextlib import asynccontextmanager
@@ -21,13 +23,14 @@ from pathlib import Path
 from fastapi import FastAPI
 
 from digits.networks.bundled import BUNDLED, REJECTION
+from digits.reading.options import THRESHOLD
 from digits.reading.reader import Reader
 from digits.serving.api import Api, api_routes
 from digits.serving.corrections import Corrections, default_folder
 from digits.serving.error_answers import add_error_answers
 from digits.serving.limits import PICTURE_LIMITS
 from digits.serving.options import ServeOptions
-from digits.serving.page_files import file_routes, network_files, page_files
+from digits.serving.page_files import file_routes, network_files, page_files, slash_route
 from digits.serving.prometheus import Metrics
 from digits.serving.reading_queue import ReadingQueue
 from digits.serving.request_checks import AllowedHosts, RequestChecks
@@ -53,7 +56,7 @@ def application(
         CheckpointError: if the file of a network is missing or damaged.
         OptionError: if a network does not have the classes 0 to 9.
     """
-    readers = readers or load_readers(options.model)
+    readers = readers or load_readers(options.model, options.threshold)
     queue = ReadingQueue(PICTURE_LIMITS)
     metrics = Metrics(several_processes=options.workers > 1)
     corrections = Corrections(options.corrections or default_folder())
@@ -68,6 +71,7 @@ def application(
         title="digits",
         summary="Reads handwritten digits",
         version="1",  # of the API
+        servers=[{"url": "."}],  # the folder of openapi.json, so that the addresses hold behind a proxy, too
         docs_url=None,  # no HTML documentation: FastAPI's page loads scripts from other sites
         redoc_url=None,
         lifespan=lifespan,
@@ -76,19 +80,23 @@ def application(
     add_error_answers(app)
     app.include_router(api_routes(Api(readers, queue, metrics, corrections)))
     app.include_router(file_routes({**page_files(), **network_files(readers)}))
+    if options.root_path:
+        app.include_router(slash_route(options.root_path))
 
     def count(path: str, method: str, status: int, seconds: float) -> None:
         metrics.count_answer(path, method, status, seconds)
         metrics.waiting.set(queue.waiting)
 
-    return RequestChecks(app, AllowedHosts(host_names(options, port)), count)
+    hosts = AllowedHosts(host_names(options, port))
+    return RequestChecks(app, hosts, count, root_path=options.root_path)
 
 
-def load_readers(models: Iterable[str]) -> dict[str, Reader]:
+def load_readers(models: Iterable[str], threshold: float = THRESHOLD) -> dict[str, Reader]:
     """Load the user's networks, then the bundled ones.
 
     Args:
         models: folders of runs, model files or names of bundled networks.
+        threshold: a mark with at least this probability is accepted, in [0, 1].
 
     Returns:
         Name of a network -> its reader. The name is safe in a URL.
@@ -99,12 +107,13 @@ def load_readers(models: Iterable[str]) -> dict[str, Reader]:
     """
     readers: dict[str, Reader] = {}
     for model in (*models, *(name for name in sorted(BUNDLED) if name not in models)):
-        reader = Reader.load(model)
+        reader = Reader.load(model, threshold=threshold)
         file_name = Path(model).resolve().name.removesuffix(".npz")
         name = wanted = re.sub(r"[^\w.-]", "_", file_name, flags=re.ASCII)
-        # If two networks have the same name, the second one gets a number.
+        # If two networks have the same name, the second one gets the first free number.
+        numbers = itertools.count(2)
         while name in readers or name == REJECTION:
-            name = f"{wanted}-{len(readers)}"
+            name = f"{wanted}-{next(numbers)}"
         readers[name] = reader
     return readers
 

@@ -28,7 +28,7 @@ PICTURE_ERRORS = {  # PhotoError.kind -> HTTP status and sentence
     "damaged": (400, "the picture is damaged: its pixels cannot be decoded; send another copy"),
 }
 ADDRESS_ERRORS = {  # HTTP status -> sentence, for requests that match no route
-    404: "there is nothing at this address; /openapi.json lists all addresses of the API",
+    404: "there is nothing at this address; openapi.json lists all addresses of the API",
     405: "this address does not accept this method; the Allow header lists the accepted ones",
 }
 
@@ -84,7 +84,7 @@ async def error_answer(_: Request, error: Exception) -> Response:
             return _answer(status, error.kind, message)
         case RequestValidationError():
             return _answer(
-                422, "parameter", "a parameter of the address has a wrong type; /openapi.json lists the types"
+                422, "parameter", "a parameter of the address has a wrong type; openapi.json lists the types"
             )
         case HTTPException():
             message = ADDRESS_ERRORS.get(error.status_code, "this request cannot be answered")

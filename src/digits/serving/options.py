@@ -1,12 +1,15 @@
 """Define the options of `digits serve`."""
 
+import re
 from dataclasses import dataclass
 from pathlib import Path
 
 from digits.errors import OptionError
 from digits.options import at_least
+from digits.reading.options import THRESHOLD, check_threshold
 
 LOOPBACK = ("127.0.0.1", "::1", "localhost")  # addresses that only programs on this machine can reach
+ROOT_PATH = re.compile(r"(/[\w.~-]+)*", re.ASCII)  # such as "/user/ada/digits", or nothing
 
 
 @dataclass(frozen=True)
@@ -23,6 +26,11 @@ class ServeOptions:
     """Another host name of this server, such as the name of a proxy: NAME or NAME:PORT."""
     workers: int = 1
     """Number of processes that answer requests; each one loads all networks into memory."""
+    threshold: float = THRESHOLD
+    """Accept a digit with at least this probability, 0 to 1, as in `digits predict`."""
+    root_path: str = ""
+    """Path under which a proxy serves this server, such as /digits. Needed only if the proxy does not remove
+    the path from the requests that it hands over."""
     corrections: Path | None = None
     """Folder for the images that users correct on the page.
     Default: digits/corrections in the user's data folder."""
@@ -31,6 +39,11 @@ class ServeOptions:
 
     def __post_init__(self) -> None:
         at_least("workers", self.workers, 1)
+        check_threshold(self.threshold)
+        if not ROOT_PATH.fullmatch(self.root_path):
+            raise OptionError(
+                f"--root-path is {self.root_path}; expected a path such as /digits, without a last slash"
+            )
         if not 0 <= self.port < 2**16:
             raise OptionError(f"--port is {self.port}; expected a whole number from 0 to 65535")
         if self.host not in LOOPBACK and not self.allowed_host:

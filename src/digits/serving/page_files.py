@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from fastapi import APIRouter, HTTPException, Request, Response
+from fastapi.responses import RedirectResponse
 
 from digits.networks.bundled import REJECTION
 from digits.networks.numpy_inference import Classifier
@@ -113,5 +114,21 @@ def file_routes(files: Mapping[str, MemoryFile]) -> APIRouter:
     )
     async def network(request: Request, name: str) -> Response:
         return answer(request, f"/api/network/{name}")
+
+    return router
+
+
+def slash_route(root_path: str) -> APIRouter:
+    """Return the route that leads from the page's address without a slash at its end to the page.
+
+    Args:
+        root_path: path under which a proxy serves the page, such as "/digits".
+    """
+    router = APIRouter()
+
+    @router.get(root_path, include_in_schema=False)
+    async def add_slash() -> Response:
+        # The page's addresses are relative to a folder. The name alone is relative to the folder above.
+        return RedirectResponse(f"{root_path.rpartition('/')[2]}/")
 
     return router

@@ -17,7 +17,7 @@ from prometheus_client import (
 from prometheus_client.multiprocess import MultiProcessCollector
 
 SECONDS = (0.002, 0.005, 0.01, 0.02, 0.03, 0.06, 0.1, 0.25, 0.5, 1, 2.5, 10)  # s; bounds of the bins
-ROUTES = re.compile(r"/api/(?:predict|corrections|model|network|health)\b|/static\b")
+ROUTES = re.compile(r"/api/(?:predict|preview|corrections|model|network|health)\b|/static\b")
 METHODS = ("GET", "HEAD", "POST")  # HTTP methods with their own counters; all others are counted as "other"
 
 

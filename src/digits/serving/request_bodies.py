@@ -154,5 +154,6 @@ def body_schema(*models: type[Body], binary: tuple[str, ...] = ()) -> dict[str, 
     """
     schemas = [model.model_json_schema() for model in models]
     content: dict[str, Any] = {kind: {"schema": BINARY_SCHEMA} for kind in binary}
-    content[JSON] = {"schema": {"oneOf": schemas} if len(schemas) > 1 else schemas[0]}
+    if schemas:
+        content[JSON] = {"schema": {"oneOf": schemas} if len(schemas) > 1 else schemas[0]}
     return {"requestBody": {"required": True, "content": content}}

@@ -54,7 +54,12 @@ class RequestChecks:
     """
 
     def __init__(
-        self, app: Application, hosts: AllowedHosts, count: Callable[[str, str, int, float], None]
+        self,
+        app: Application,
+        hosts: AllowedHosts,
+        count: Callable[[str, str, int, float], None],
+        *,
+        root_path: str = "",
     ) -> None:
         """Put the checks around an application.
 
@@ -62,8 +67,9 @@ class RequestChecks:
             app: the ASGI application that answers the accepted requests.
             hosts: accepted Host headers.
             count: called as count(path, method, status, seconds) after each answer.
+            root_path: removed from the start of a request's path, such as "/digits"; "" if there is none.
         """
-        self.app, self.hosts, self.count = app, hosts, count
+        self.app, self.hosts, self.count, self.root_path = app, hosts, count, root_path
         self.held_bytes = 0  # sum of all bodies that are in memory now
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -76,6 +82,9 @@ class RequestChecks:
         """
         if scope["type"] != "http":  # it is "lifespan": the server starts or stops
             return await self.app(scope, receive, send)
+        # A proxy may remove the root path or not, and a program on this machine does not use it.
+        if scope["path"].startswith(f"{self.root_path}/"):
+            scope["path"] = scope["path"][len(self.root_path) :]
         # The status stays 0 if the client closes the connection before an answer.
         status, size, start = 0, 0, time.perf_counter()
 
