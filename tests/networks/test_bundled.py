@@ -6,14 +6,20 @@ from pathlib import Path
 
 import pytest
 import torch
+from PIL import Image
+from support.saved_network import saved
 
 import digits
+from digits.cli.main import main
 from digits.data.collection import Collection
 from digits.evaluation import disputed_labels, metrics
 from digits.evaluation.logits import compute_logits
-from digits.networks.bundled import BUNDLED, model_path
+from digits.networks.bundled import BUNDLED, REJECTION, as_argument, model_path
 from digits.networks.model_file import load_model
 from digits.networks.tensor_file import load_tensors
+from digits.serving.app import load_readers
+from digits.training.adapting import load_start
+from digits.training.teacher import load_teacher
 
 ROOT = Path(__file__).parents[2]
 CARD = (ROOT / "MODEL_CARD.md").read_text()
@@ -61,9 +67,6 @@ def test_a_bundled_network_reaches_its_cards_figures(name: str, mnist: Collectio
 
 def test_evaluate_takes_a_bundled_name(mnist_folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
     """`digits evaluate cnn` gives the accuracy on the model card."""
-
-    from digits.cli.main import main
-
     assert main(["evaluate", "cnn", "--data", str(mnist_folder), "--json"]) == 0
     captured = capsys.readouterr()
     assert captured.err == ""
@@ -78,6 +81,53 @@ def test_a_bundled_network_reads_right_after_installation() -> None:
         probabilities = digits.load(name).probabilities(image)
         assert probabilities.argmax().item() == 1
         assert probabilities.sum().item() == pytest.approx(1)
+
+
+@pytest.mark.parametrize("name", [*BUNDLED, REJECTION])
+@pytest.mark.parametrize("kind", ["folder", "file", "run"])
+def test_a_file_or_folder_of_the_same_name_changes_nothing(
+    name: str, kind: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    """A bundled name means the bundled network, whatever lies in the current folder; ./NAME is the other."""
+    expected = model_path(name)
+    monkeypatch.chdir(tmp_path)
+    if kind == "file":
+        Path(name).write_bytes(b"something else")
+    else:
+        Path(name).mkdir()
+    if kind == "run":
+        saved("mlp", Path(name))
+        assert (
+            model_path(f"./{name}")
+            == model_path(f"{name}/")
+            == model_path(Path(name))
+            == Path(name, "model.npz")
+        )
+        assert digits.load(as_argument(Path(name))).state_dict()["hidden1.weight"].shape == (20, 784)
+    assert model_path(name) == model_path(name) == expected
+    notes = [
+        f"note: {name} is the bundled network; {Path(name).absolute()} is not used: write ./{name} for it"
+    ]
+    assert caplog.messages == (notes if name in BUNDLED else [])
+
+
+@pytest.mark.parametrize("name", BUNDLED)
+def test_every_command_takes_the_bundled_network(
+    name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Folders named like the bundled networks stop no command that uses these, also by default."""
+    monkeypatch.chdir(tmp_path)
+    for folder in (*BUNDLED, REJECTION):
+        Path(folder).mkdir()
+    Image.new("L", (28, 28)).save("black.png")
+    assert main(["predict", "black.png"]) == main(["predict", "black.png", "--model", name]) == 0
+    assert load_start(name).meta["data"]["dataset"] == "mnist"
+    assert load_teacher(name, "mnist", "")[0].training is False
+    assert list(load_readers(())) == sorted(BUNDLED)
+    for place in ("evaluate", name, "--data", "nowhere"), ("compare", name, name, "--data", "nowhere"):
+        capsys.readouterr()
+        assert main(list(place)) == 1
+        assert "nowhere" in capsys.readouterr().err  # the network was loaded before the data
 
 
 def test_the_cards_commands_exist() -> None:

@@ -10,6 +10,7 @@ from digits.cli.evaluate_output import significance
 from digits.evaluation.metrics import Evaluation
 from digits.files import printable
 from digits.mnist import CLASSES
+from digits.networks.bundled import as_argument
 from digits.training.adaptation import Adaptation, Change
 from digits.training.custom_digits import CustomDigits
 
@@ -69,7 +70,7 @@ def show_adaptation(console: Console, found: Adaptation, folder: Path) -> None:
     show_line(console, "saved in", str(folder))
     show_line(console, "", f"model.npz       the network, after {found.seconds:.1f} s of training")
     show_line(console, "", "adapt.json      these results and more")
-    console.print(f"\n  digits predict --model {folder} photo.jpg")
+    console.print(f"\n  digits predict --model {as_argument(folder)} photo.jpg")
 
 
 def _with_interval(side: Evaluation) -> str:

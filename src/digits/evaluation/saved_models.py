@@ -158,7 +158,7 @@ def _predictions(
         folder: folder or file with the data set; None: see `digits.load_data`.
         unverified, progress: see `evaluate`.
     """
-    path = model_path(str(name))
+    path = model_path(name)
     model, meta = load_model(path)
     trained_on = meta.get("data")
     known = {"dataset": str, "split_seed": int, "test_sha256": str}

@@ -41,7 +41,7 @@ def load(name: str | Path) -> Network | Ensemble:
     Raises:
         CheckpointError: if the file is missing or damaged.
     """
-    return load_model(model_path(str(name)))[0]
+    return load_model(model_path(name))[0]
 
 
 def load_model(path: Path) -> tuple[Network | Ensemble, dict[str, Any]]:

@@ -67,7 +67,7 @@ class Classifier:
         Raises:
             CheckpointError: if the file is missing, damaged or incomplete.
         """
-        path = model_path(str(name))
+        path = model_path(name)
         meta, tensors = file_format.read_arrays(path, "model")
         with errors_named(path):
             return classifier_of(meta, tensors)

@@ -109,7 +109,7 @@ def load_readers(models: Iterable[str], threshold: float = THRESHOLD) -> dict[st
     for model in (*models, *(name for name in sorted(BUNDLED) if name not in models)):
         reader = Reader.load(model, threshold=threshold)
         file_name = Path(model).resolve().name.removesuffix(".npz")
-        name = wanted = re.sub(r"[^\w.-]", "_", file_name, flags=re.ASCII)
+        name = wanted = model if model in BUNDLED else re.sub(r"[^\w.-]", "_", file_name, flags=re.ASCII)
         # If two networks have the same name, the second one gets the first free number.
         numbers = itertools.count(2)
         while name in readers or name == REJECTION:
