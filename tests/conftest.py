@@ -99,10 +99,10 @@ def sample(sample_file: Path) -> dataset.Digits:
 def make_folder(tmp_path: Path) -> MakeFolder:
     """Write MNIST's four files with made-up images: make_folder(train=300, test=100, name="tiny")."""
 
-    def make(train: int = 300, test: int = 100, name: str = "tiny") -> Path:
+    def make(train: int = 300, test: int = 100, name: str = "tiny", seed: int = 1) -> Path:
         folder = tmp_path / name
         folder.mkdir()
-        parts = (*made_up(train, seed=1), *made_up(test, seed=2))
+        parts = (*made_up(train, seed), *made_up(test, seed + 1))
         for file, array in zip(FOUR_FILES, parts, strict=True):
             write_idx(folder / file, array)
         return folder

@@ -1,12 +1,15 @@
 """`digits.evaluate` and `digits.compare` on saved networks and made-up data."""
 
 import dataclasses
+import json
+import shutil
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 import torch
+from support.made_up import MakeFolder
 
 import digits
 from digits.data import loading
@@ -103,3 +106,85 @@ def test_disputed_images_are_known_for_the_published_mnist_only(tiny_folder: Pat
     assert found is not None
     assert found.total == 10_000 - len(DISPUTED)
     assert undisputed_test(dataclasses.replace(published, published=False), logits, test) is None
+
+
+@pytest.fixture
+def undivided(make_folder: MakeFolder, tmp_path: Path) -> tuple[Path, Path]:
+    """One file of 400 images without a test set, and a folder in which 100 of them are the test set."""
+    folder = make_folder()
+    whole = loading.load_data("mnist", folder)
+    assert whole.test is not None
+    file = tmp_path / "whole.npz"
+    both = [
+        torch.cat([getattr(part, name) for part in (whole.train, whole.test)])
+        for name in ("images", "labels")
+    ]
+    np.savez(file, x=both[0].numpy(), y=both[1].numpy())
+    return file, folder
+
+
+def trained(file: Path, out: Path, **options: Any) -> Path:
+    """Train for an epoch, and return the folder of the run."""
+    return digits.run(digits.TrainOptions(data=file, out=out, epochs=1, plots=False, **options)).folder
+
+
+def test_a_run_is_tested_on_the_part_that_it_held_out(undivided: tuple[Path, Path], tmp_path: Path) -> None:
+    """Without a place, with its place, or with the same content at another: always the images of the run."""
+    file, _ = undivided
+    for options in ({}, {"split_seed": 3, "test_size": 90, "val_size": 70}):
+        run = trained(file, tmp_path / "runs", **options)
+        claimed = json.loads((run / "summary.json").read_text())["test"]
+        moved, model = tmp_path / "elsewhere.npz", tmp_path / "alone.npz"
+        shutil.copy(file, moved)
+        shutil.copy(run / "model.npz", model)
+        for found in (digits.evaluate(run), digits.evaluate(run, str(file)), digits.evaluate(model, moved)):
+            assert found.same_images
+            assert found.test.to_json() == claimed
+
+
+def test_a_test_set_that_the_network_has_seen_is_refused(
+    undivided: tuple[Path, Path], tmp_path: Path
+) -> None:
+    """A test set that was part of the training data is refused, also without the folder of the run."""
+    file, folder = undivided
+    run = trained(file, tmp_path / "runs")
+    model = tmp_path / "alone.npz"
+    shutil.copy(run / "model.npz", model)
+    seen = r"was trained on about \d+ of the 100 test images"
+    for name in (run, model):
+        with pytest.raises(DataError, match=seen):
+            digits.evaluate(name, folder)
+        with pytest.raises(DataError, match=seen):
+            digits.compare(name, name, folder)
+    other = tmp_path / "other.npz"
+    save(other, 0, trained_on(loading.load_data("mnist", folder).test.sha256()))  # type: ignore[union-attr]
+    with pytest.raises(DataError, match=seen):
+        digits.compare(other, run, folder)
+
+
+def test_a_test_set_that_the_network_has_not_seen_is_accepted(
+    undivided: tuple[Path, Path], make_folder: MakeFolder, tmp_path: Path
+) -> None:
+    """Images of other people are a fair test, and the result says that they are not those of the run."""
+    file, _ = undivided
+    run = trained(file, tmp_path / "runs")
+    fresh = make_folder(seed=7, name="fresh")
+    assert not digits.evaluate(run, fresh).same_images
+
+
+def test_without_a_record_of_the_images_a_foreign_test_set_is_refused(
+    undivided: tuple[Path, Path], tmp_path: Path
+) -> None:
+    """A file of an earlier version only says that its data had no test set."""
+    _, folder = undivided
+    save(tmp_path / "old.npz", 0, trained_on("", own_test_set=False))
+    with pytest.raises(DataError, match="without a separate test set"):
+        digits.evaluate(tmp_path / "old.npz", folder)
+
+
+def test_networks_of_different_data_sets_are_not_compared(tmp_path: Path) -> None:
+    """The message names both data sets."""
+    save(tmp_path / "a.npz", 0, trained_on(""))
+    save(tmp_path / "b.npz", 0, trained_on("", dataset="kmnist"))
+    with pytest.raises(DataError, match="different data sets: kmnist, mnist"):
+        digits.compare(tmp_path / "a.npz", tmp_path / "b.npz")

@@ -14,6 +14,7 @@ Make batches from a data set
     collection        a data set before it is split
     dataset           images with labels, as a PyTorch Dataset
     splits            training, validation and test images
+    sketch            recognise images that a network has seen
     batches           the batches of each epoch
     augmentation      random changes to the images of a batch
 

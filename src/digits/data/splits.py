@@ -2,6 +2,7 @@
 
 import dataclasses
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -75,6 +76,36 @@ def split(
     else:
         rest, held_out = _stratified(train.labels, size, draws, "--val-size")
     return Splits(train.at(rest), train.at(held_out), test)
+
+
+def split_again(collection: Collection, before: dict[str, Any]) -> Splits:
+    """Split a data set in the same way as for the training of a network.
+
+    If the data set is the same as then, the parts are the same too; compare their SHA-256 to know.
+
+    Args:
+        collection: The loaded data set.
+        before: The entry "data" in the meta data of a model file. Missing and impossible numbers are replaced
+            by the defaults of `split`.
+    Returns:
+        Training, validation and test images.
+    Raises:
+        DataError: if the data set has too few images.
+    """
+
+    whole = len(collection.train)
+    test_size = None if collection.test else _number(before, "test_size", whole - 2)
+    rest = whole if collection.test else whole - (test_size or max(whole // TEST_SHARE, 1))
+    val_size, seed = _number(before, "val_images", rest - 1), before.get("split_seed")
+    return split(
+        collection, val_size=val_size, test_size=test_size, seed=seed if isinstance(seed, int) else 0
+    )
+
+
+def _number(values: dict[str, Any], name: str, highest: int) -> int | None:
+    """Return an entry if it is a whole number from 1 to `highest`, otherwise None."""
+    value = values.get(name)
+    return value if isinstance(value, int) and 1 <= value <= highest else None
 
 
 def join(splits: Splits, images: npt.NDArray[np.uint8], labels: npt.NDArray[np.int64]) -> Splits:

@@ -13,7 +13,7 @@ class TestOptions:
     __test__ = False  # pytest would take the class for a test
 
     data: Path | None = None
-    """Folder or file with the data. Default: $DIGITS_DATA, the cache, or a download."""
+    """Folder or file with the data. Default: that of the run, $DIGITS_DATA, the cache, or a download."""
     unverified: bool = False
     """Accept data files of the published size even if their checksum differs from the published one."""
     json: bool = False

@@ -6,19 +6,23 @@ how its data set was divided, so that the same images are found again.
 
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import torch
 
-from digits.data import catalogue, loading, splits
+from digits.data import catalogue, loading
 from digits.data.collection import Collection
 from digits.data.dataset import Digits
 from digits.data.download import Progress
 from digits.errors import CheckpointError, DataError
 from digits.evaluation import comparison, disputed_labels, logits, metrics
 from digits.evaluation.comparison import Comparison
+from digits.evaluation.held_out import data_of_run, held_out
 from digits.evaluation.metrics import Evaluation
 from digits.networks.bundled import model_path
+from digits.networks.ensemble import Ensemble
 from digits.networks.model_file import load_model
+from digits.networks.network import Network
 
 
 @dataclass(frozen=True)
@@ -68,7 +72,8 @@ def evaluate(
 
     Args:
         model: a bundled network ("cnn" or "mlp"), the folder of a run, or a model file.
-        data: folder or file with the data set. None: see `digits.load_data`.
+        data: folder or file with the data set. None: the data of the run, if the model is in its folder;
+            otherwise see `digits.load_data`.
         unverified: accept data files of the published size even if their checksum differs.
         progress: function that is called during a download.
 
@@ -79,11 +84,11 @@ def evaluate(
         CheckpointError: if the model file cannot be used.
         DataError: if the data are missing, or are perhaps training images.
     """
-    found = _predictions(model, data, unverified, progress)
+    collection, (found,) = _predictions((model,), data, unverified, progress)
     return ModelEvaluation(
         metrics.evaluate_logits(found.logits, found.test.labels),
-        undisputed_test(found.collection, found.logits, found.test),
-        found.collection,
+        undisputed_test(collection, found.logits, found.test),
+        collection,
         found.model,
         found.same_images,
     )
@@ -110,15 +115,16 @@ def compare(
 
     Raises:
         CheckpointError: if a model file cannot be used.
-        DataError: if the test images are missing or differ.
+        DataError: if the data are missing, or are perhaps training images of one of the networks, or if the
+            networks have different test images.
     """
-    a, b = (_predictions(model, data, unverified, progress) for model in (first, second))
+    collection, (a, b) = _predictions((first, second), data, unverified, progress)
     if a.test.sha256() != b.test.sha256():
         raise DataError(
             f"{first} and {second} have different test images; "
             "compare networks that were trained on the same data with the same --split-seed"
         )
-    return ModelComparison(comparison.compare_logits(a.logits, b.logits, a.test.labels), a.collection)
+    return ModelComparison(comparison.compare_logits(a.logits, b.logits, a.test.labels), collection)
 
 
 def undisputed_test(collection: Collection, logits: torch.Tensor, test: Digits) -> Evaluation | None:
@@ -143,23 +149,53 @@ class _Predictions:
 
     logits: torch.Tensor  # float (N, classes)
     test: Digits  # the N test images and their labels
-    collection: Collection  # the data set that the images come from
     model: Path  # the model file
     same_images: bool  # see `ModelEvaluation`
 
 
 def _predictions(
-    name: str | Path, folder: str | Path | None, unverified: bool, progress: Progress | None
-) -> _Predictions:
-    """Compute the logits of a saved network for its test images.
+    names: tuple[str | Path, ...], place: str | Path | None, unverified: bool, progress: Progress | None
+) -> tuple[Collection, list[_Predictions]]:
+    """Compute the logits of saved networks for their test images in one data set.
 
     Args:
-        name: the network; see `model` in `evaluate`.
-        folder: folder or file with the data set; None: see `digits.load_data`.
+        names: the networks; see `model` in `evaluate`.
+        place: folder or file with the data set; None: that of a network's run, or see `digits.load_data`.
         unverified, progress: see `evaluate`.
+
+    Returns:
+        The data set, and the logits of each network.
     """
-    path = model_path(name)
-    model, meta = load_model(path)
+    paths = [model_path(name) for name in names]
+    networks = [(path, *_load(path)) for path in paths]
+    datasets = {meta["data"]["dataset"] for _, _, meta in networks}
+    if len(datasets) > 1:
+        raise DataError(
+            f"{names[0]} and {names[1]} were trained on different data sets: {', '.join(sorted(datasets))}; "
+            "compare networks that were trained on the same one"
+        )
+    data = place or next(filter(None, map(data_of_run, paths)), None)
+    collection = loading.load_data(datasets.pop(), data, unverified=unverified, progress=progress)
+    found = []
+    for path, network, meta in networks:
+        test, same = held_out(collection, meta, str(path))
+        found.append(_Predictions(logits.compute_logits(network, test), test, path, same))
+    return collection, found
+
+
+def _load(path: Path) -> tuple[Network | Ensemble, dict[str, Any]]:
+    """Load a network that was trained on a known data set.
+
+    Args:
+        path: the model file.
+
+    Returns:
+        The network, and the meta data of its file.
+
+    Raises:
+        CheckpointError: if the file does not record the data, or the data set is unknown.
+    """
+    network, meta = load_model(path)
     trained_on = meta.get("data")
     known = {"dataset": str, "split_seed": int, "test_sha256": str}
     if not isinstance(trained_on, dict) or not all(
@@ -173,16 +209,4 @@ def _predictions(
             f"{path} was trained on the data set {trained_on['dataset'][:80]!r}, which is unknown; "
             f"expected one of {', '.join(catalogue.DATASETS)}"
         )
-    collection = loading.load_data(
-        trained_on["dataset"], Path(folder) if folder else None, unverified=unverified, progress=progress
-    )
-    # The data are divided in the same way as before the training, so the test images are the same.
-    size = None if collection.test else trained_on.get("test_size")
-    test = splits.split(collection, test_size=size, seed=trained_on["split_seed"]).test
-    same = test.sha256() == trained_on["test_sha256"]
-    if collection.test is None and not same:
-        raise DataError(
-            f"{collection.origin} has no separate test set, and the model may have been trained on its "
-            "images; use --data to give the data that the model was trained on"
-        )
-    return _Predictions(logits.compute_logits(model, test), test, collection, path, same)
+    return network, meta

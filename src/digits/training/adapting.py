@@ -9,6 +9,7 @@ Custom digits are pictures of digits that the user provides. To fine-tune a netw
     save_adaptation     save the new network and the results
 """
 
+import functools
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -19,12 +20,13 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from digits.data import loading, synthetic
+from digits.data import loading, sketch, synthetic
 from digits.data.collection import Collection
 from digits.data.dataset import Digits
-from digits.data.splits import Splits, join, split
+from digits.data.splits import Splits, join, split_again
 from digits.errors import OptionError
 from digits.evaluation import calibration, comparison, metrics
+from digits.evaluation.held_out import reason_to_doubt, seen_images
 from digits.evaluation.logits import compute_logits
 from digits.mnist import DIGITS
 from digits.networks.bundled import model_path
@@ -167,7 +169,9 @@ def adapt_network(
     temperature = float(tuned.temperature)  # The logits above were computed before it was fitted.
     return Adaptation(
         tuned,
-        start.meta | {"versions": versions(), "adapted": _describe_digits(options, custom)},
+        start.meta
+        | {"versions": versions(), "adapted": _describe_digits(options, custom)}
+        | {"seen": _seen(start.meta, splits, custom, same_split=not notices)},
         _compare(network, held_out, custom_logits / temperature),
         len(parts),
         _compare(network, splits.val, val_logits / temperature),
@@ -211,25 +215,26 @@ def splits_as_trained(collection: Collection, meta: dict[str, Any]) -> tuple[Spl
 
     Returns:
         splits: training, validation and test images.
-        notices: a sentence if the network may have been trained on validation images; otherwise empty.
+        notices: a sentence if the network may have been trained on these validation or test images.
     """
     data = meta.get("data")
     data = data if isinstance(data, dict) else {}
-    size, seed = (data.get(name) for name in ("val_images", "split_seed"))
     made = data.get("synthetic_images", data.get("drawn_images"))  # The bundled files use the second name.
-    size = size if isinstance(size, int) and 0 < size <= len(collection.train) // 2 else None
-    seed = seed if isinstance(seed, int) else 0
-    splits = split(collection, val_size=size, seed=seed)
+    splits = split_again(collection, data)
+    parts = ["validation"] if splits.val.sha256() != data.get("val_sha256") else []
+    if splits.test.sha256() != data.get("test_sha256") and reason_to_doubt(collection, splits.test, meta):
+        parts.append("test")
     notices = []
-    if splits.val.sha256() != data.get("val_sha256"):
+    if parts:
         notices.append(
-            "The network may have been trained on some of these validation images: "
+            f"The network may have been trained on some of these {' and '.join(parts)} images: "
             "its figures before fine-tuning are optimistic."
         )
     if isinstance(made, int) and made > 0:
         share = made * len(splits.train) // max(data.get("train_images") or 1, 1)
+        seed = data.get("split_seed")
         replayed = min(share, fine_tuning.STEPS * fine_tuning.BATCH)  # Fine-tuning cannot use more images.
-        splits = join(splits, *synthetic.synthetic_digits(replayed, seed))
+        splits = join(splits, *synthetic.synthetic_digits(replayed, seed if isinstance(seed, int) else 0))
     return splits, notices
 
 
@@ -254,6 +259,25 @@ def _compare(network: Network, digits: Digits, after: Tensor) -> Change:
         metrics.evaluate_logits(after, digits.labels),
         comparison.compare_logits(before, after, digits.labels),
     )
+
+
+def _seen(meta: dict[str, Any], splits: Splits, custom: CustomDigits, same_split: bool) -> str | None:
+    """Describe the images that a network has seen before and during its fine-tuning.
+
+    Args:
+        meta: meta data of the network before fine-tuning.
+        splits: MNIST.
+        custom: the custom digits.
+        same_split: True if `splits` are those of the network's first training.
+
+    Returns:
+        A sketch as text; None if its first training is unknown.
+    """
+    before, now = sketch.from_text(meta.get("seen")), sketch.from_text(seen_images(splits))
+    if before is None and not same_split:
+        return None
+    parts = (part for part in (before, now, sketch.sketch(custom.digits.images)) if part is not None)
+    return sketch.to_text(functools.reduce(sketch.merge, parts))
 
 
 def _describe_digits(options: AdaptOptions, custom: CustomDigits) -> dict[str, Any]:

@@ -29,7 +29,7 @@ from digits.training.run_folder import open_folder
 from digits.training.single_run import SingleRun
 from digits.training.state import State
 
-COPIED = ("classes", "data")  # meta data that are the same in all members; the ensemble's file has them too
+COPIED = ("classes", "data", "seen")  # meta data that are the same in all members, and in the ensemble's file
 
 
 class EnsembleRun:

@@ -14,6 +14,7 @@ from digits import files
 from digits.data.collection import Collection
 from digits.data.splits import Splits
 from digits.evaluation.epoch import Epoch
+from digits.evaluation.held_out import seen_images
 from digits.networks.ensemble import Ensemble
 from digits.networks.model_file import save_model, versions
 from digits.networks.network import Network
@@ -87,8 +88,10 @@ class SingleRun:
         description = describe_data(collection, splits, options)
         teacher = self._load_teacher(description)
         self._history = state.history
+        about: dict[str, Any] = {"classes": list(collection.classes), "data": description}
         if world.first:
-            self._write_start(state, collection, description)
+            about["seen"] = seen_images(splits)
+            self._write_start(state, about)
         yield from list(state.history)
 
         def after_step(state: State) -> None:
@@ -116,7 +119,7 @@ class SingleRun:
                 if world.first:
                     write_table(self.folder, state.history)
                     if state.best is epoch:
-                        self._write_model(state, collection, description)
+                        self._write_model(state, about)
                     record(epoch)
                 yield epoch
         if interrupts and interrupts.number:
@@ -167,23 +170,27 @@ class SingleRun:
         self.notices += notices
         return teacher
 
-    def _write_start(self, state: State, collection: Collection, description: dict[str, Any]) -> None:
+    def _write_start(self, state: State, about: dict[str, Any]) -> None:
         """Write options.json, and update the other files before training."""
         files.atomic_write(self.folder / "options.json", to_json(self.options).encode())
         if not state.finished:  # A finished run that is resumed with more --epochs is unfinished again.
             (self.folder / "summary.json").unlink(missing_ok=True)
         if state.history:  # The process may have been killed after the checkpoint, before these two files.
             write_table(self.folder, state.history)
-            self._write_model(state, collection, description)
+            self._write_model(state, about)
 
-    def _write_model(self, state: State, collection: Collection, description: dict[str, Any]) -> None:
-        """Write the weights of the best epoch to model.npz."""
+    def _write_model(self, state: State, about: dict[str, Any]) -> None:
+        """Write the weights of the best epoch to model.npz.
+
+        Args:
+            state: has the weights.
+            about: meta data of the model file that do not change during the training.
+        """
         best = state.best or state.history[-1]
         meta = {
             "epoch": best.number,
             "val_accuracy": best.val_accuracy,
-            "classes": list(collection.classes),
-            "data": description,
+            **about,
             "versions": versions(),
         }
         save_model(self.folder / "model.npz", state.best_weights, architecture(self.options), meta)
