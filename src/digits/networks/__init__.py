@@ -5,6 +5,7 @@ Networks in PyTorch:
     mlp, cnn          the two kinds of network
     ensemble          several networks whose probabilities are averaged
     upright           removes the slant of digits
+    image_check       checks the shape and range of images, for PyTorch and NumPy
     dropout           sets random neurons to zero during training
 
 Learning:

@@ -35,6 +35,9 @@ class Ensemble(LogitModule):
             float (B, classes).
         """
         # The logarithms of the mean probabilities serve as logits: their softmax is the mean again.
-        logs = torch.stack([member(images).log_softmax(dim=1) for member in self.members])  # (N, B, classes)
+        # `forward`, because the call of the ensemble has checked the images.
+        logs = torch.stack(
+            [member.forward(images).log_softmax(1) for member in self.members]
+        )  # (N, B, classes)
         mean = logs.logsumexp(dim=0) - torch.tensor(len(self.members), device=logs.device).log()
         return mean / self.temperature

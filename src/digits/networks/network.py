@@ -6,13 +6,22 @@ import torch
 from torch import Tensor, nn
 
 from digits.errors import TrainingError
-from digits.mnist import MNIST_MEAN, MNIST_STD
+from digits.mnist import MNIST_MEAN, MNIST_STD, SIDE
+from digits.networks.image_check import check_images
 from digits.networks.upright import upright
 from digits.options import View
 
 
 class LogitModule(nn.Module):
-    """A module that computes logits, with the probabilities that follow from them."""
+    """A module that computes logits, with the probabilities that follow from them.
+
+    In evaluation mode, a call checks the shape and the range of the images. In training mode it does not, to
+    save time: the training loop makes its images itself.
+    """
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.register_forward_pre_hook(_check_call, with_kwargs=True)
 
     @torch.inference_mode()
     def probabilities(self, images: Tensor) -> Tensor:
@@ -35,6 +44,18 @@ class LogitModule(nn.Module):
                 "train again with a lower learning rate"
             )
         return probabilities
+
+
+def _check_call(module: nn.Module, arguments: tuple[Tensor, ...], named: dict[str, Tensor]) -> None:
+    """Check the images of a call `module(images)` in evaluation mode.
+
+    Raises:
+        DataError: if the images have another shape or range.
+    """
+    if not module.training:
+        images = (*arguments, *named.values())[0].detach()
+        low, high = map(float, images.aminmax()) if images.numel() else (0.0, 0.0)
+        check_images(tuple(images.shape), (1, SIDE, SIDE), low, high)
 
 
 class Network(LogitModule, ABC):

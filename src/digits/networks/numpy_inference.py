@@ -23,6 +23,7 @@ from digits.networks import file_format
 from digits.networks.architecture import Architecture, read_architecture
 from digits.networks.bundled import model_path
 from digits.networks.file_format import brief, errors_named
+from digits.networks.image_check import check_images
 from digits.networks.numpy_layers import (
     Array,
     Convolution,
@@ -84,11 +85,10 @@ class Classifier:
             float32 (N, classes).
 
         Raises:
-            ValueError: if the images have another shape.
+            DataError: if the images have another shape or range.
         """
         images = np.asarray(images, np.float32)
-        if images.shape[1:] != (SIDE, SIDE):
-            raise ValueError(f"images are {images.shape}; expected (N, {SIDE}, {SIDE})")
+        check_images(images.shape, (SIDE, SIDE), images.min(initial=0), images.max(initial=0))
         starts = range(0, len(images), IMAGES_AT_A_TIME)
         parts = [self._logits(images[i : i + IMAGES_AT_A_TIME, ..., None]) for i in starts]
         return np.concatenate(parts) if parts else np.zeros((0, self.classes), np.float32)
@@ -103,7 +103,7 @@ class Classifier:
             float32 (N, classes); each row sums to 1.
 
         Raises:
-            ValueError: if the images have another shape.
+            DataError: if the images have another shape or range.
         """
         return softmax(self.logits(images))
 

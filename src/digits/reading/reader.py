@@ -182,8 +182,9 @@ class Reader:
         seen = np.asarray(image, np.float32)
         if seen.shape != (SIDE, SIDE) or not (float(seen.min()) >= 0 and float(seen.max()) <= 1):
             raise PhotoError(
-                f"the image has shape {seen.shape} or wrong values; "
-                "expected (28, 28) of numbers from 0 to 1; use `read` for other pictures",
+                f"the image has shape {seen.shape} and values from {seen.min(initial=0):g} to "
+                f"{seen.max(initial=0):g}; expected (28, 28) of numbers from 0 to 1; "
+                "use `read` for other pictures",
                 kind="format",
             )
         mark = Mark(seen, (0, 0, SIDE, SIDE), blank=not seen.any())

