@@ -1,7 +1,9 @@
 """The page in a real Chromium: drawing, reading, photos, corrections, keys, and agreement with Python."""
 
+import base64
 import io
 import itertools
+import json
 import re
 import shutil
 import zipfile
@@ -28,6 +30,7 @@ from digits.reading.reader import Reader
 from digits.serving.app import application
 from digits.serving.options import ServeOptions
 from digits.serving.page_files import page_files
+from digits.serving.request_checks import Application, Receive, Scope, Send
 
 if TYPE_CHECKING:
     from playwright.sync_api import Browser, FilePayload, Page
@@ -201,9 +204,9 @@ def keep(page: "Page", name: str) -> None:
 # ------------------------------------------------------------------------------------------- agreement
 
 IN_PAGE = """async ([name, drawings, withRejection]) => {
-  const { characters, render } = await import("/static/drawing.js");
-  const { Network, answer, judge } = await import("/static/network.js");
-  const load = async (which) => new Network(await (await fetch(`/api/network/${which}`)).arrayBuffer());
+  const { characters, render } = await import("./static/drawing.js");
+  const { Network, answer, judge } = await import("./static/network.js");
+  const load = async (which) => new Network(await (await fetch(`api/network/${which}`)).arrayBuffer());
   const network = await load(name), rejection = withRejection ? await load("rejection") : null;
   return drawings.map((strokes) => judge(characters(strokes).map((numbers) => {
     const image = render(numbers.map((i) => strokes[i]));
@@ -277,9 +280,9 @@ def test_an_answer_is_there_before_the_next_picture_of_the_screen(opened: Open) 
         pytest.skip("needs a machine that is less busy")
     page = opened()
     code = """async (strokes) => {
-      const { render } = await import("/static/drawing.js");
-      const { Network } = await import("/static/network.js");
-      const network = new Network(await (await fetch("/api/network/cnn")).arrayBuffer());
+      const { render } = await import("./static/drawing.js");
+      const { Network } = await import("./static/network.js");
+      const network = new Network(await (await fetch("api/network/cnn")).arrayBuffer());
       const image = render(strokes);
       const times = [];
       for (let i = 0; i < 40; i++) {
@@ -453,6 +456,7 @@ def test_the_keyboard_does_everything(opened: Open) -> None:
     text(page, "–")
     page.keyboard.press("Control+z")
     text(page, "1")
+    page.keyboard.press("7")
     page.keyboard.press("7")
     page.wait_for_function("() => document.getElementById('kept').textContent.startsWith('Saved as a 7')")
     page.focus("#networks input")
@@ -676,6 +680,122 @@ def test_what_is_no_photo_is_said(opened: Open) -> None:
     text(page, "4")
 
 
+def _said(page: "Page", words: str) -> None:
+    """Wait until the sentence of the answer contains these words."""
+    page.wait_for_function(
+        "words => document.getElementById('sentence').textContent.includes(words)", arg=words
+    )
+
+
+def answer_once(page: "Page", address: str, answer: dict[str, Any]) -> None:
+    """Answer the next request to an address instead of the server."""
+    page.route(address, lambda route: route.fulfill(**answer), times=1)
+
+
+PROXY_PAGE = "<!doctype html><title>Sorry</title><p>Sign in"
+UNUSABLE: dict[str, tuple[str, dict[str, Any]]] = {  # what answers instead of the server -> sentence, answer
+    "a login page": ("perhaps a proxy or a login page", {"body": PROXY_PAGE, "content_type": "text/html"}),
+    "no page": ("perhaps a proxy", {"status": 404, "body": PROXY_PAGE, "content_type": "text/html"}),
+    "no server": ("cannot be reached", {"status": 502, "body": PROXY_PAGE, "content_type": "text/html"}),
+    "a small limit": ("too large for a proxy", {"status": 413, "body": "", "content_type": "text/html"}),
+    "busy": ("try again in 7 seconds", {"status": 503, "headers": {"Retry-After": "7"}, "body": "{}"}),
+    "a full hour": ("try again in 60 minutes", {"status": 429, "headers": {"Retry-After": "3600"}}),
+    "another JSON": ("not understood", {"json": {"text": "7", "digits": [{}]}}),
+    "null": ("perhaps a proxy", {"json": None}),
+    "half an answer": ("perhaps a proxy", {"body": '{"text": ', "content_type": "application/json"}),
+    "the server": ("could not be read: send it again.", {"status": 400, "json": {"error": "send it again"}}),
+}
+
+
+def test_an_answer_that_is_not_the_servers_is_a_sentence(opened: Open) -> None:
+    """Whatever answers for a photo, the page says so, the drawing stays, and the next photo is read."""
+    page = opened(quiet=False)
+    draw(page, written("4"))
+    text(page, "4")
+    for words, answer in UNUSABLE.values():
+        answer_once(page, "**/api/predict?*", answer)
+        page.set_input_files("#file", _photo())
+        _said(page, words)
+        text(page, "4")
+    page.route("**/api/predict?*", lambda route: route.abort(), times=1)
+    page.set_input_files("#file", _photo())
+    _said(page, "the server does not answer")
+    page.set_input_files("#file", _photo())
+    text(page, "3141")
+
+
+@pytest.mark.slow
+def test_waiting_for_an_answer_ends(browser: "Browser", running: Served) -> None:
+    """A photo without an answer is given up after a minute; networks that do not come, too."""
+    context = browser.new_context()
+    page = context.new_page()
+    page.clock.install()
+    page.goto(running.address)
+    page.wait_for_selector("body[data-ready]")
+    page.route("**/api/**", lambda route: None)
+    page.set_input_files("#file", _photo())
+    _said(page, "Reading the photo")
+    page.clock.fast_forward(61_000)
+    _said(page, "no answer within 60 seconds")
+    page.reload()
+    page.clock.fast_forward(61_000)
+    page.wait_for_function("() => document.getElementById('ready').textContent.includes('within 60 seconds')")
+    context.close()
+
+
+def test_the_latest_photo_or_stroke_is_answered(opened: Open) -> None:
+    """An earlier photo never replaces a later one or a drawing; Escape cancels it and leaves the drawing."""
+    page = opened()
+    held: list[Any] = []
+
+    def slow_photo() -> None:
+        page.route("**/api/predict?*", lambda route: held.append(route), times=1)
+        page.set_input_files("#file", _photo("27"))
+        page.wait_for_function("() => document.getElementById('clear').textContent.startsWith('Cancel')")
+
+    def answer_late() -> None:
+        digit = {"box": [1, 1, 9, 9], "row": 0, "image": "A" * 1044 + "AA=="}
+        held.pop().fulfill(json={"text": "2", "width": 10, "height": 10, "digits": [digit]})
+        page.wait_for_timeout(100)
+
+    draw(page, written("4"))
+    text(page, "4")
+    slow_photo()
+    page.keyboard.press("Escape")
+    _said(page, "cancelled")
+    answer_late()
+    text(page, "4")
+    slow_photo()
+    draw(page, written("7", x=300))
+    text(page, "47")
+    answer_late()
+    text(page, "47")
+    assert "sure" in page.inner_text("#sentence")
+    slow_photo()
+    page.set_input_files("#file", _photo("83"))
+    text(page, "83")
+    answer_late()
+    text(page, "83")
+
+
+def test_a_photo_that_the_browser_cannot_show(opened: Open) -> None:
+    """The server's picture of a TIFF is shown; if it sends none, the boxes stand on empty paper."""
+    content = saved(sheet("52", size=(500, 300), height=120), "TIFF")
+    tiff: FilePayload = {"name": "p.tiff", "mimeType": "image/tiff", "buffer": content}
+    shown = saved(sheet("52", size=(250, 150), height=60), "PNG")
+    page = opened(quiet=False)  # the browser notes the 500 on its console
+    for answer, width in (({"body": shown, "content_type": "image/png"}, 250), ({"status": 500}, 600)):
+        answer_once(page, "**/api/preview", answer)
+        page.set_input_files("#file", tiff)
+        page.wait_for_function(
+            "width => document.getElementById('picture').naturalWidth === width", arg=width
+        )
+        text(page, "52")
+        box = page.locator("#boxes").bounding_box()
+        assert box is not None
+        assert box["width"] / box["height"] == pytest.approx(500 / 300, rel=0.02)
+
+
 # ------------------------------------------------------------------------------- corrections, no network
 
 
@@ -704,7 +824,8 @@ def test_without_the_network_drawing_goes_on(opened: Open, corrections_folder: P
     page.wait_for_selector(".mlp")
     text(page, "8")
     page.keyboard.press("3")
-    page.wait_for_selector("#kept button")
+    page.keyboard.press("3")
+    page.wait_for_function("() => document.getElementById('kept').textContent.startsWith('Saved as a 3')")
     assert page.inner_text("#kept button") == "Download 1 as .zip"
     with page.expect_download() as downloading:
         page.click("#kept button")
@@ -722,6 +843,130 @@ def test_without_the_network_drawing_goes_on(opened: Open, corrections_folder: P
     page.wait_for_function("() => localStorage.getItem('digits-corrections') === '[]'")
     (new,) = set(corrections_folder.glob("3/*.png")) - before
     assert np.array_equal(np.asarray(Image.open(new)), image)
+
+
+def test_a_stray_digit_key_saves_nothing(opened: Open, corrections_folder: Path) -> None:
+    """A digit key asks. Escape, another stroke and a key that is held say no; the same key again says yes."""
+    page = opened()
+    draw(page, written("4", height=210, x=200))
+    text(page, "4")
+    before = set(corrections_folder.glob("*/*.png"))
+    sent: list[str] = []
+    page.on("request", lambda request: sent.append(request.url))
+    page.keyboard.press("8")
+    assert page.inner_text("#kept").startswith("Save this as a 8?")
+    page.keyboard.press("Escape")
+    assert page.inner_text("#kept") == ""
+    page.keyboard.down("8")
+    page.keyboard.down("8")  # without a release between them, as a held key repeats itself
+    page.keyboard.up("8")
+    page.keyboard.press("6")
+    assert page.inner_text("#kept").startswith("Save this as a 6?")
+    draw(page, written("7", height=210, x=350))
+    text(page, "47")
+    assert page.inner_text("#kept") == ""
+    assert not sent
+    page.keyboard.press("8")
+    page.locator("#kept button").click()
+    page.wait_for_function("() => document.getElementById('kept').textContent.startsWith('Saved as a 8')")
+    (new,) = set(corrections_folder.glob("*/*.png")) - before
+    assert new.parent.name == "8"
+
+
+QUEUE = """(waiting) => {
+  localStorage.setItem("digits-corrections", typeof waiting === "string" ? waiting : JSON.stringify(waiting));
+  dispatchEvent(new Event("online"));
+}"""
+
+
+def test_a_damaged_correction_holds_up_no_other(opened: Open, corrections_folder: Path) -> None:
+    """What cannot be sent is set aside and counted; the others are sent; "Delete" forgets the first."""
+    page = opened(quiet=False)  # the browser notes the 422 on its console
+    image = base64.b64encode(bytes(783) + b"x").decode()
+    refused, good = ({"image": image, "label": label} for label in (2, 3))
+    damaged = [
+        None,
+        7,
+        {},
+        {"image": "?", "label": 3},
+        {"image": image[8:], "label": 3},
+        {**good, "label": 10},
+    ]
+
+    def from_server(route: Any) -> None:
+        if route.request.post_data_json["label"] == 2:
+            route.fulfill(status=422, json={"error": "label: expected a digit", "kind": "json"})
+        else:
+            route.continue_()
+
+    page.route("**/api/corrections", from_server)
+    page.evaluate(QUEUE, [*damaged, refused, good])
+    page.wait_for_function("() => document.getElementById('kept').textContent.startsWith('7 corrections')")
+    page.evaluate(QUEUE, "no JSON")
+    page.wait_for_function("() => document.getElementById('kept').textContent.startsWith('8 corrections')")
+    page.unroute("**/api/corrections")
+    assert page.evaluate("localStorage.getItem('digits-corrections')") == "[]"
+    assert len(list(corrections_folder.glob("3/*.png"))) >= 1
+    page.locator("#kept button").click()
+    assert page.inner_text("#kept") == ""
+    assert page.evaluate("localStorage.getItem('digits-corrections-aside')") == "[]"
+
+
+def test_a_correction_is_saved_only_if_the_server_says_so(opened: Open) -> None:
+    """A login page that answers 200 has saved nothing: the correction waits in the browser."""
+    page = opened()
+    draw(page, written("4", height=190, x=200))
+    text(page, "4")
+    answer_once(page, "**/api/corrections", {"body": PROXY_PAGE, "content_type": "text/html"})
+    page.locator("#labels button").nth(9).click()
+    page.wait_for_function("() => document.getElementById('kept').textContent.includes('in this browser')")
+    assert len(json.loads(page.evaluate("localStorage.getItem('digits-corrections')"))) == 1
+
+
+# ------------------------------------------------------------------------------------------- other addresses
+
+PREFIX = "/user/x/proxy/8000"
+
+
+@pytest.fixture(scope="module")
+def proxied_address(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """The address of the page behind a proxy that serves it under PREFIX, and nothing at other addresses."""
+
+    def proxied(port: int) -> Application:
+        app = application(ServeOptions(corrections=tmp_path_factory.mktemp("corrections")), port)
+
+        async def proxy(scope: Scope, receive: Receive, send: Send) -> None:
+            path = scope.get("path", "")
+            stripped = path.removeprefix(PREFIX) if path.startswith(PREFIX) else "/not/here"
+            await app({**scope, "path": stripped, "raw_path": stripped.encode()}, receive, send)
+
+        return proxy
+
+    with served_in_thread(proxied) as port:
+        yield f"http://127.0.0.1:{port}{PREFIX}/"
+
+
+def test_the_page_works_under_a_prefix(opened: Open, proxied_address: str) -> None:
+    """Behind a proxy such as JupyterHub's, the page draws, reads a photo and saves a correction."""
+    page = opened(proxied_address)
+    assert page.evaluate("getComputedStyle(document.getElementById('sheet')).position") == "relative"
+    draw(page, written("4"))
+    text(page, "4")
+    page.set_input_files("#file", _photo())
+    text(page, "3141")
+    page.locator("#labels button").nth(9).click()
+    page.wait_for_function("() => document.getElementById('kept').textContent.includes('on the server')")
+
+
+def test_no_address_in_the_page_begins_at_the_root() -> None:
+    """Every address in HTML, JavaScript and CSS is relative to the page."""
+    at_root = re.compile(
+        r"""(?:href|src|srcset|action|data|poster)\s*=\s*["']?/|url\(\s*["']?/|["'`]/[\w.]"""
+    )
+    assert at_root.search('<a href="/static/x">')
+    assert at_root.search("fetch(`/api/x`)")
+    for address, file in page_files().items():
+        assert not at_root.search(file.content.decode()), address
 
 
 def test_the_page_says_when_the_server_has_gone(browser: "Browser", running: Served) -> None:

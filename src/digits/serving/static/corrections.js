@@ -1,46 +1,92 @@
 // Corrections ("That was wrong: it is a 7"): images with the correct digit, for training.
-// They are sent to the server. If it does not answer, they stay in this browser and are sent later.
-// An image is an array of 784 numbers in [0, 1].
+// Each is stored in this browser first, then sent to the server. If the server does not answer, they are sent
+// later. One that is damaged, or that the server refuses, is set aside, so that the others are still sent.
 
-const PLACE = "digits-corrections"; // key in localStorage
-const MOST = 500; // largest number of corrections in the browser; each needs about a kilobyte
+import { pack, unpack } from "./images.js";
+import { askJson, ServerError } from "./server.js";
 
-/** Save an image under the digit `label`; returns where it was saved: "server" or "browser". */
+const PLACE = "digits-corrections"; // key in localStorage: JSON, [{ image: Base64 text, label }]
+const ASIDE = "digits-corrections-aside"; // key in localStorage: what cannot be sent, as JSON of any form
+const MOST = 500; // largest number of corrections in each of the two places; each needs about a kilobyte
+const REFUSED = 422; // HTTP status with which the server refuses the values of one correction
+
+/** Save an image under the digit `label`; returns where it was saved: "server", "browser" or "nowhere". */
 export async function correct(image, label) {
-  const kept = waiting().filter((each) => each.image !== pack(image));
+  const correction = { image: pack(image), label }, kept = waiting().filter((each) => each.image !== correction.image);
+  const fits = save(PLACE, [...kept.slice(1 - MOST), correction]);
   try {
-    await send(image, label);
-    save(kept);
+    await send(correction);
+    remove(correction);
     return "server";
   } catch {
-    save([...kept.slice(1 - MOST), { image: pack(image), label }]);
-    return "browser";
+    return fits ? "browser" : "nowhere"; // the storage is full or switched off
   }
 }
 
 /** Return the corrections in this browser that were not sent yet: [{ image: Base64 text, label }]. */
 export function waiting() {
-  try {
-    const kept = JSON.parse(localStorage.getItem(PLACE) ?? "[]");
-    return Array.isArray(kept) ? kept : [];
-  } catch {
-    return []; // storage is switched off, or its content is not JSON
-  }
+  const kept = stored(PLACE), good = kept.filter(sound);
+  if (good.length < kept.length) setAside(good, kept.filter((each) => !sound(each)));
+  return good;
+}
+
+/** Return how many corrections were set aside because they cannot be sent. */
+export function aside() {
+  return stored(ASIDE).length;
 }
 
 /** Send the corrections in this browser to the server; returns how many were sent. */
 export async function flush() {
   let sent = 0;
-  for (const { image, label } of waiting()) {
+  for (const each of waiting()) {
     try {
-      await send(unpack(image), label);
-    } catch {
-      break;
+      await send(each);
+      sent += 1;
+      remove(each);
+    } catch (error) {
+      if (error.status !== REFUSED) break;
+      setAside(without(each), [each]);
     }
-    sent += 1;
-    save(waiting().filter((each) => each.image !== image));
   }
   return sent;
+}
+
+/** Delete what was set aside. */
+export function forget() {
+  save(ASIDE, []);
+}
+
+function remove(correction) {
+  save(PLACE, without(correction));
+}
+
+/** Return the waiting corrections without one. The same image with another label is another correction. */
+function without({ image, label }) {
+  return waiting().filter((each) => each.image !== image || each.label !== label);
+}
+
+function setAside(kept, bad) {
+  if (save(ASIDE, [...stored(ASIDE), ...bad].slice(-MOST))) save(PLACE, kept);
+}
+
+/** Return whether a stored value is a correction. */
+function sound(each) {
+  try {
+    return unpack(each.image) && Number.isInteger(each.label) && each.label >= 0 && each.label <= 9;
+  } catch {
+    return false;
+  }
+}
+
+/** Return the array that is stored under a key. Anything else there counts as one damaged correction. */
+function stored(key) {
+  let text = null;
+  try {
+    text = localStorage.getItem(key);
+    const found = JSON.parse(text ?? "[]");
+    if (Array.isArray(found)) return found;
+  } catch {} // storage is switched off, or its content is not JSON
+  return text === null ? [] : [text];
 }
 
 /** Return the corrections in this browser as a .zip file for `digits adapt`: a PNG file 7/NAME.png for each. */
@@ -53,32 +99,26 @@ export async function archive() {
   return new Blob(zipped(files), { type: "application/zip" });
 }
 
-/** Send a correction to the server. Throws an Error if the server does not accept it. */
-async function send(image, label) {
+/** Send a correction to the server. Throws a ServerError if the server does not confirm that it is saved. */
+async function send({ image: packed, label }) {
+  const image = unpack(packed);
   const rows = Array.from({ length: 28 }, (_, r) => Array.from(image.subarray(28 * r, 28 * r + 28), (v) => Math.round(v * 1e4) / 1e4));
-  const answer = await fetch("/api/corrections", {
+  const answer = await askJson("api/corrections", {
     method: "POST",
     headers: { "Content-Type": "application/json" },
     body: JSON.stringify({ image: rows, label }),
   });
-  if (!answer.ok) throw new Error(answer.status);
+  if (typeof answer.kept !== "string") throw new ServerError("the server did not confirm the correction");
 }
 
-/** Save corrections, as `waiting` returns them, in this browser. */
-function save(kept) {
+/** Store an array under a key; returns whether there was place for it. */
+function save(key, kept) {
   try {
-    localStorage.setItem(PLACE, JSON.stringify(kept));
-  } catch {} // storage is full or switched off, so the correction is lost
-}
-
-/** Convert an image to Base64 text of 784 bytes; `unpack` is the inverse. */
-function pack(image) {
-  return btoa(String.fromCharCode(...Array.from(image, (value) => Math.round(255 * value))));
-}
-
-/** Convert Base64 text of 784 bytes to an image. */
-export function unpack(text) {
-  return Float32Array.from(atob(text), (letter) => letter.charCodeAt(0) / 255);
+    localStorage.setItem(key, JSON.stringify(kept));
+    return true;
+  } catch {
+    return false; // storage is full or switched off
+  }
 }
 
 /** Return an image as the bytes of a PNG file. */

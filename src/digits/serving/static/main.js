@@ -2,15 +2,15 @@
 // The server finds the digits in a photo. Everything else is computed in the browser.
 // A mark is ink that may be a digit. An image is an array of 784 numbers in [0, 1].
 
-import { bounds, characters, render } from "/static/drawing.js";
-import { Network, answer, judge } from "/static/network.js";
-import { Paper } from "/static/paper.js";
-import { View, percent } from "/static/view.js";
-import { archive, correct, flush, unpack, waiting } from "/static/corrections.js";
+import { archive, aside, correct, flush, forget, waiting } from "./corrections.js";
+import { bounds, characters, render } from "./drawing.js";
+import { Network, answer, judge } from "./network.js";
+import { Paper } from "./paper.js";
+import { blank, find, viewable } from "./photos.js";
+import { ServerError, askBlob, askJson, reason } from "./server.js";
+import { View, percent } from "./view.js";
 
 const QUIET = 700; // ms; pause after the last change before screen readers announce the answer
-const UPLOAD = 4_500_000; // bytes; larger photos are made smaller here, since the server accepts 5 million
-const LONGEST = 2400; // px; longer side of a photo after it was made smaller
 
 const $ = (id) => document.getElementById(id);
 const paper = new Paper($("paper"));
@@ -19,7 +19,7 @@ const view = new View({
   name: $("neuron-name"), said: $("neuron-said"), weights: $("weights"), strongest: $("strongest"),
 });
 const loaded = new Map(); // name -> Network
-let about = []; // descriptions of all networks, from /api/model
+let about = []; // descriptions of all networks, from api/model
 let rejection = null; // the network that tells digits from other marks, or null
 let name = ""; // name of the network in use
 // The marks on the paper or photo: { image, box, digit, probability, probabilities, accepted, reason, label }.
@@ -27,6 +27,9 @@ let name = ""; // name of the network in use
 let marks = [];
 let chosen = 0; // index of the mark whose details are shown
 let photo = null; // URL of the photo that is shown
+let reading = null; // AbortController of the photo that is being read
+let notice = ""; // sentence that is shown instead of the answer until the next change
+let asked = null; // digit whose key was pressed once; pressed again, it corrects the answer
 
 // Reading ---------------------------------------------------------------------------------------------
 
@@ -66,6 +69,7 @@ let took = 0; // ms; time for the last answer, mean per mark
 
 /** Show the answer for all marks and the details of the chosen one. */
 function show() {
+  dropQuestion();
   const mark = marks[chosen], seen = mark?.result?.seen ?? mark?.image;
   showText();
   showChips();
@@ -75,7 +79,8 @@ function show() {
   showTags();
   view.show(seen ?? null, mark?.result ?? null);
   $("undo").disabled = photo !== null || paper.past.length === 0;
-  $("clear").disabled = paper.empty && photo === null;
+  $("clear").disabled = paper.empty && photo === null && !reading;
+  $("clear").firstChild.textContent = reading ? "Cancel" : "Clear";
   $("hint").style.opacity = paper.empty && photo === null ? 1 : 0;
   for (const button of $("labels").children) {
     button.disabled = !mark;
@@ -100,7 +105,8 @@ function showText() {
   text.classList.toggle("long", marks.length > 6);
   if (!marks.length) text.textContent = "–";
   const sentence = $("sentence"), mark = marks[chosen];
-  sentence.replaceChildren(...(mark ? said(mark) : [photo ? "No digit was found in this photo." : "Nothing is drawn yet."]));
+  const nothing = photo === null ? "Nothing is drawn yet." : "No digit was found in this photo.";
+  sentence.replaceChildren(...(notice ? [notice] : mark ? said(mark) : [nothing]));
 }
 
 /** Return the answer for one mark as a sentence, in an array of HTML elements and texts. */
@@ -152,6 +158,7 @@ function newChip(i) {
 
 function choose(i) {
   chosen = i;
+  if (!reading) notice = "";
   show();
 }
 
@@ -211,7 +218,8 @@ function speak() {
   clearTimeout(silence);
   silence = setTimeout(() => {
     const all = marks.map(spoken).join("; ");
-    $("status").textContent = marks.length ? `It reads: ${all}` : photo ? "No digit was found" : "The paper is empty";
+    const read = marks.length ? `It reads: ${all}` : photo === null ? "The paper is empty" : "No digit was found";
+    $("status").textContent = notice || read;
     if (about.length && loaded.size === about.length) ready();
   }, QUIET);
 }
@@ -224,6 +232,21 @@ function ready() {
 
 // Correcting ------------------------------------------------------------------------------------------
 
+/** Ask whether the chosen mark shall be saved as the digit `label`; the second time, save it. */
+function relabelByKey(label) {
+  if (!marks[chosen]) return;
+  if (asked === label) return relabel(label);
+  asked = label;
+  tell(`Save this as a ${label}? Press ${label} again to save it, Esc to leave it. `, actionButton("Save", () => relabel(label)));
+}
+
+function dropQuestion() {
+  if (asked === null) return false;
+  asked = null;
+  $("kept").replaceChildren();
+  return true;
+}
+
 /** Save the chosen mark as an example of the digit `label`. */
 async function relabel(label) {
   const mark = marks[chosen];
@@ -231,47 +254,89 @@ async function relabel(label) {
   mark.label = label;
   show();
   const where = await correct(mark.image, label);
-  const kept = $("kept");
-  kept.replaceChildren(where === "server" ? `Saved as a ${label} on the server. \u2018digits adapt\u2019 can train a network with it.` : `Saved as a ${label} in this browser. `);
-  kept.classList.remove("new");
-  requestAnimationFrame(() => kept.classList.add("new"));
-  if (where === "browser") offer(kept);
+  if (where === "server") {
+    tell(`Saved as a ${label} on the server. \u2018digits adapt\u2019 can train a network with it.`);
+    await flush(); // the server answers again, so earlier corrections can be sent too
+  } else if (where === "browser") tell(`Saved as a ${label} in this browser. `, downloadButton());
+  else tell("Not saved: the server does not take it, and this browser has no place for it.");
 }
 
-/** Append to `line` a button that downloads the corrections in this browser. */
-function offer(line) {
-  const button = Object.assign(document.createElement("button"), { type: "button", textContent: `Download ${waiting().length} as .zip` });
-  button.addEventListener("click", async () => {
+/** Send the corrections that wait in this browser, and say if some cannot be sent. */
+async function sendWaiting() {
+  await flush();
+  const bad = aside();
+  if (!bad) return;
+  const which = bad === 1 ? "One correction in this browser is" : `${bad} corrections in this browser are`;
+  tell(`${which} damaged or refused by the server, and set aside. `, actionButton("Delete", () => {
+    forget();
+    tell();
+  }));
+}
+
+/** Show a line of texts and buttons below the buttons for corrections. */
+function tell(...parts) {
+  const kept = $("kept");
+  kept.replaceChildren(...parts);
+  kept.classList.remove("new");
+  requestAnimationFrame(() => kept.classList.add("new"));
+}
+
+function actionButton(textContent, action) {
+  const button = Object.assign(document.createElement("button"), { type: "button", textContent });
+  button.addEventListener("click", action);
+  return button;
+}
+
+/** Return a button that downloads the corrections in this browser. */
+function downloadButton() {
+  return actionButton(`Download ${waiting().length} as .zip`, async () => {
     const address = URL.createObjectURL(await archive());
     Object.assign(document.createElement("a"), { href: address, download: "corrections.zip" }).click();
     setTimeout(() => URL.revokeObjectURL(address), 10_000);
   });
-  line.append(button);
 }
 
 // Photos ----------------------------------------------------------------------------------------------
 
-/** Send a photo to the server, then show the marks that it found. */
+/** Send a photo to the server, then show the marks that it found. A later photo or stroke replaces this one. */
 async function readPhoto(file) {
-  let reply;
-  $("sentence").textContent = "Reading the photo …";
+  const mine = startReading();
   try {
-    const body = await shrink(file);
-    reply = await fetch(`/api/predict?detail=true&model=${encodeURIComponent(name)}`, {
-      method: "POST",
-      headers: { "Content-Type": body.type.startsWith("image/") ? body.type : "application/octet-stream" },
-      body,
-    });
-  } catch {
-    return showError("The photo was not read: the server does not answer. Drawing works without the server.");
+    if (!loaded.has(name)) throw new ServerError("no network has been loaded yet");
+    const found = await find(file, name, mine.signal);
+    const address = await viewable(file, found.body, mine.signal).catch(() => blank(found));
+    if (reading === mine) showPhoto(found, address);
+    else URL.revokeObjectURL(address);
+  } catch (error) {
+    if (reading !== mine) return;
+    stopReading(`The photo could not be read: ${reason(error)}.${error.status === 0 ? " Drawing works without the server." : ""}`);
+    show();
   }
-  const found = await reply.json();
-  if (!reply.ok) return showError(`The photo could not be read: ${found.error}.`);
+}
+
+/** Cancel what is being read, and return the AbortController of the next photo. */
+function startReading() {
+  stopReading("Reading the photo …");
+  reading = new AbortController();
+  show();
+  return reading;
+}
+
+/** Cancel the photo that is being read, if any; `why` is shown instead of the answer. */
+function stopReading(why) {
+  reading?.abort();
+  reading = null;
+  notice = why;
+}
+
+/** Show a photo and its marks: `found` is the answer of `find`, `address` that of `viewable`. */
+function showPhoto(found, address) {
+  stopReading("");
   closePhoto();
-  photo = URL.createObjectURL(file);
+  photo = address;
   $("picture").src = photo;
   $("picture").alt = found.text ? `Your photo with the digits ${found.text}` : "Your photo, without digits";
-  marks = found.digits.map((digit) => ({ image: unpack(digit.image), box: digit.box, row: digit.row }));
+  marks = found.marks;
   $("boxes").append(...marks.map((mark, i) => box(mark.box, found, i)));
   chosen = 0;
   readMarks();
@@ -288,17 +353,6 @@ function box([x, y, w, h], { width, height }, i) {
   return button;
 }
 
-/** Return the photo's file, or a smaller JPEG if the file is larger than UPLOAD. */
-async function shrink(file) {
-  if (file.size <= UPLOAD) return file;
-  const picture = await createImageBitmap(file), scale = Math.min(1, LONGEST / Math.max(picture.width, picture.height));
-  const canvas = document.createElement("canvas");
-  canvas.width = Math.round(picture.width * scale);
-  canvas.height = Math.round(picture.height * scale);
-  canvas.getContext("2d").drawImage(picture, 0, 0, canvas.width, canvas.height);
-  return new Promise((done) => canvas.toBlob(done, "image/jpeg", 0.9));
-}
-
 function closePhoto() {
   if (photo === null) return;
   URL.revokeObjectURL(photo);
@@ -307,21 +361,16 @@ function closePhoto() {
   $("picture").removeAttribute("src");
 }
 
-/** Show an error instead of the answer's sentence, and announce it to screen readers. */
-function showError(text) {
-  readStrokesOrPhoto();
-  $("sentence").textContent = text;
-  $("status").textContent = text;
-}
-
-function readStrokesOrPhoto() {
-  if (photo === null) readStrokes();
-  else show();
-}
-
 // Events and start ------------------------------------------------------------------------------------
 
+/** Take back the last thing: a question, a photo that is being read, the photo that is shown, the drawing. */
 function clear() {
+  if (dropQuestion()) return;
+  if (reading) {
+    stopReading("The photo was not read: you cancelled it.");
+    return show();
+  }
+  notice = "";
   if (photo !== null) {
     closePhoto();
     marks = [];
@@ -332,6 +381,7 @@ function clear() {
 
 function listen() {
   paper.addEventListener("change", () => {
+    stopReading("");
     if (photo === null) readStrokes();
   });
   $("undo").addEventListener("click", () => paper.undo());
@@ -358,17 +408,17 @@ function listen() {
     document.body.classList.remove("dropping");
     if (event.dataTransfer.files.length) readPhoto(event.dataTransfer.files[0]);
   });
-  window.addEventListener("online", flush);
+  window.addEventListener("online", sendWaiting);
 }
 
 function keys(event) {
-  const { key, ctrlKey, metaKey, altKey, shiftKey } = event;
+  const { key, ctrlKey, metaKey, altKey, shiftKey, repeat } = event;
   if ((ctrlKey || metaKey) && key.toLowerCase() === "z") {
     event.preventDefault();
     if (photo === null) shiftKey ? paper.redo() : paper.undo();
   } else if (ctrlKey || metaKey || altKey) return;
   else if (key === "Escape" || key === "Delete") clear();
-  else if (/^[0-9]$/.test(key)) relabel(Number(key));
+  else if (/^[0-9]$/.test(key) && !repeat) relabelByKey(Number(key));
 }
 
 /** Fill the list of probabilities and the buttons for corrections, one row and one button for each digit. */
@@ -415,16 +465,15 @@ function use(which) {
 
 /** Load a network from the server. Throws an Error if the server does not send it. */
 async function load(which) {
-  const reply = await fetch(`/api/network/${encodeURIComponent(which)}`);
-  if (!reply.ok) throw new Error(reply.status);
-  return new Network(await reply.arrayBuffer());
+  const file = await askBlob(`api/network/${encodeURIComponent(which)}`, "application/octet-stream");
+  return new Network(await file.arrayBuffer());
 }
 
 async function start() {
   build();
   listen();
   try {
-    const offered = await (await fetch("/api/model")).json();
+    const offered = await askJson("api/model");
     about = offered.models;
     offerNetworks();
     if (offered.rejection) rejection = await load("rejection");
@@ -438,14 +487,14 @@ async function start() {
         readStrokes();
       }
     }
-  } catch {
-    $("ready").textContent = "The networks could not be loaded. Check that the server is running, then reload the page.";
+  } catch (error) {
+    $("ready").textContent = `${loaded.size ? "Some" : "The"} networks could not be loaded: ${reason(error)}.`;
     return;
   }
   ready();
   $("where").textContent = "Drawings stay in this page. Photos are sent to the server of this page and are not saved.";
   document.body.dataset.ready = "true"; // tells tests and other programs that the page is ready
-  flush();
+  sendWaiting();
 }
 
 start();
