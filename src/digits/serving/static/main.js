@@ -28,6 +28,8 @@ let marks = [];
 let chosen = 0; // index of the mark whose details are shown
 let photo = null; // URL of the photo that is shown
 let reading = null; // AbortController of the photo that is being read
+let notes = []; // sentences about what was not read in the photo
+let threshold; // smallest probability with which a mark is accepted
 let notice = ""; // sentence that is shown instead of the answer until the next change
 let asked = null; // digit whose key was pressed once; pressed again, it corrects the answer
 
@@ -57,7 +59,7 @@ function readMarks(before = []) {
     Object.assign(mark, same ? pick(same) : answer(loaded.get(name), rejection, mark.image), { by: name });
     if (!same) asked += 1;
   }
-  judge(marks);
+  judge(marks, threshold);
   if (asked) took = (performance.now() - started) / asked;
   show();
 }
@@ -107,6 +109,9 @@ function showText() {
   const sentence = $("sentence"), mark = marks[chosen];
   const nothing = photo === null ? "Nothing is drawn yet." : "No digit was found in this photo.";
   sentence.replaceChildren(...(notice ? [notice] : mark ? said(mark) : [nothing]));
+  for (const note of notice ? [] : notes) {
+    sentence.append(Object.assign(document.createElement("small"), { textContent: `Note: ${note}.` }));
+  }
 }
 
 /** Return the answer for one mark as a sentence, in an array of HTML elements and texts. */
@@ -219,7 +224,7 @@ function speak() {
   silence = setTimeout(() => {
     const all = marks.map(spoken).join("; ");
     const read = marks.length ? `It reads: ${all}` : photo === null ? "The paper is empty" : "No digit was found";
-    $("status").textContent = notice || read;
+    $("status").textContent = notice || [read, ...notes].join(". ");
     if (about.length && loaded.size === about.length) ready();
   }, QUIET);
 }
@@ -336,7 +341,7 @@ function showPhoto(found, address) {
   photo = address;
   $("picture").src = photo;
   $("picture").alt = found.text ? `Your photo with the digits ${found.text}` : "Your photo, without digits";
-  marks = found.marks;
+  ({ marks, notes } = found);
   $("boxes").append(...marks.map((mark, i) => box(mark.box, found, i)));
   chosen = 0;
   readMarks();
@@ -357,6 +362,7 @@ function closePhoto() {
   if (photo === null) return;
   URL.revokeObjectURL(photo);
   photo = null;
+  notes = [];
   for (const button of $("boxes").querySelectorAll("button")) button.remove();
   $("picture").removeAttribute("src");
 }
@@ -475,6 +481,7 @@ async function start() {
   try {
     const offered = await askJson("api/model");
     about = offered.models;
+    threshold = offered.threshold;
     offerNetworks();
     if (offered.rejection) rejection = await load("rejection");
     for (const each of about) {

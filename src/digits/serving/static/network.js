@@ -41,8 +41,7 @@ export class Network {
 }
 
 // The rules for accepting a mark; the same as in digits/reading. A mark is ink that may be a digit.
-const THRESHOLD = 0.9; // smallest probability with which a mark is accepted
-const NUMBER_SHARE = 1 / 3; // a row is a number if at least this share of its marks reaches THRESHOLD
+const NUMBER_SHARE = 1 / 3; // a row is a number if at least this share of its marks reaches the threshold
 const NUMBER_PROBABILITY = 0.1; // smallest probability of being any digit for a mark in a number
 
 /** Classify an image of 784 numbers in [0, 1]. Returns { digit, probability, probabilities, result }: the
@@ -62,15 +61,16 @@ export function answer(network, rejection, image) {
 
 const rowOf = (mark) => mark.row ?? 0; // the marks of a drawing have no row; they are all in row 0
 
-/** Set `accepted` (true or false) and `reason` (why not, or null) of every mark; returns the marks. */
-export function judge(marks) {
+/** Set `accepted` (true or false) and `reason` (why not, or null) of every mark; returns the marks.
+ *  `threshold` is the smallest probability with which a mark is accepted; /api/model has it. */
+export function judge(marks, threshold) {
   for (const at of new Set(marks.map(rowOf))) {
     const row = marks.filter((mark) => rowOf(mark) === at);
-    const sure = row.filter((mark) => mark.probability >= THRESHOLD).length;
+    const sure = row.filter((mark) => mark.probability >= threshold).length;
     const number = row.length > 1 && sure >= NUMBER_SHARE * row.length;
     for (const mark of row) {
       const isDigit = mark.probabilities.reduce((a, b) => a + b), which = mark.probability / Math.max(isDigit, 1e-9);
-      mark.accepted = mark.probability >= THRESHOLD || (number && isDigit >= NUMBER_PROBABILITY);
+      mark.accepted = mark.probability >= threshold || (number && isDigit >= NUMBER_PROBABILITY);
       mark.reason = mark.accepted ? null : isDigit <= which ? "not a digit" : "unclear";
     }
   }

@@ -6,17 +6,18 @@ import { unpack } from "./images.js";
 const UPLOAD = 4_500_000; // bytes; larger photos are made smaller here, since the server accepts 5 million
 const LONGEST = 2400; // px; longer side of a photo after it was made smaller
 
-/** Read a photo on the server with a network. Returns { text, width, height, marks, body }:
+/** Read a photo on the server with a network. Returns { text, width, height, notes, marks, body }:
+ *  notes: sentences about what was not read;
  *  marks: [{ image, box: [left, top, width, height], row }], with boxes in pixels of the photo;
  *  body: the Blob that was sent.
  *  Throws an Error: the signal's reason if it was aborted, otherwise see `reason` in server.js. */
 export async function find(file, network, signal) {
   const body = await shrink(file);
   const found = await askJson(`api/predict?detail=true&model=${encodeURIComponent(network)}`, { ...post(body), signal });
-  const { text, width, height, digits } = found;
+  const { text, width, height, digits, notes } = found;
   const marks = digits.map(({ image, box, row }) => ({ image: unpack(image), box: numbers(box, 4), row }));
   numbers([width, height], 2);
-  return { text: String(text), width, height, marks, body };
+  return { text: String(text), width, height, notes: notes.map(String), marks, body };
 }
 
 /** Return the address of a picture of the photo: the file itself if the browser can show it, otherwise a PNG
