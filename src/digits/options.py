@@ -170,9 +170,10 @@ class TrainOptions:
     """Stop after this many epochs without a new best validation accuracy. 0: never stop early."""
 
     seed: int = 0
-    """Random seed. Two runs with the same seed on the same machine give identical weights."""
+    """Random seed. Two runs with the same seed and threads on the same machine give identical weights."""
     threads: int = 1
-    """Number of CPU threads. More than one rarely makes such small networks faster."""
+    """Number of CPU threads. More than one rarely makes such small networks faster.
+    If they hinder each other at the start, as beside other busy programs, one is used instead."""
     device: Device = "auto"
     """Device to train on. auto: cuda if it is available, otherwise cpu."""
     precision: Precision = "auto"

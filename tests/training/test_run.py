@@ -14,14 +14,18 @@ from digits.errors import MissingPackageError, OptionError, RunError
 from digits.networks import model_file
 from digits.networks.mlp import MLP
 from digits.options import TrainOptions
+from digits.training import threads
 from digits.training.run import run
 from digits.training.teacher import load_teacher
 
 SMALL = TrainOptions(hidden=(8, 8), epochs=1, plots=False, device="cpu", name="run")
 
 
-def test_the_callers_threads_stay_as_they_were(tiny_folder: Path, tmp_path: Path) -> None:
+def test_the_callers_threads_stay_as_they_were(
+    tiny_folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """Training uses --threads; afterwards, and after an error, torch has as many threads as before."""
+    monkeypatch.setattr(threads, "step_seconds", lambda *_: 1.0)
     before, seen = torch.get_num_threads(), []
     options = dataclasses.replace(SMALL, data=tiny_folder, out=tmp_path, threads=2)
     run(options, progress=lambda _: seen.append(torch.get_num_threads()))

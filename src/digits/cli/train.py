@@ -33,7 +33,7 @@ def train(arguments: list[str]) -> int:
     from digits.training.interrupts import Stopped
     from digits.training.run import load_splits, open_run
 
-    torch.set_num_threads(options.threads)
+    torch.set_num_threads(1)  # The training steps use --threads.
     with join_world(pick_device(options.device).type) as world:
         console = make_console(quiet=not world.first)
         with download_bar(console) as fetching:

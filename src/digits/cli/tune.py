@@ -27,7 +27,7 @@ def tune(arguments: list[str]) -> int:
     from digits.training.run import load_splits
     from digits.tuning.study import open_study
 
-    torch.set_num_threads(start.threads)
+    torch.set_num_threads(1)  # The training steps use --threads.
     console = make_console()
     with download_bar(console) as fetching:
         collection, splits = load_splits(start, fetching)

@@ -1,6 +1,7 @@
 """Choose the device and the number type for training."""
 
 import contextlib
+from collections.abc import Iterator
 from typing import Any
 
 import torch
@@ -53,6 +54,17 @@ def computing_in(dtype: torch.dtype, device: torch.device) -> contextlib.Abstrac
         return contextlib.nullcontext()
     # Autocast converts the numbers at each layer; the weights stay float32.
     return torch.autocast(device.type, dtype)
+
+
+@contextlib.contextmanager
+def use_threads(number: int) -> Iterator[None]:
+    """Let PyTorch use this number of processor threads in a `with` block."""
+    before = torch.get_num_threads()
+    torch.set_num_threads(number)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(before)
 
 
 def pick_device(name: Device) -> torch.device:

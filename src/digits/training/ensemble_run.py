@@ -21,6 +21,7 @@ from digits.evaluation.metrics import evaluate_logits
 from digits.networks.ensemble import Ensemble
 from digits.networks.model_file import load_single, save_model, versions
 from digits.options import TrainOptions, to_json
+from digits.training.devices import use_threads
 from digits.training.distributed import World
 from digits.training.interrupts import Interrupts
 from digits.training.metrics_table import write_table
@@ -28,6 +29,7 @@ from digits.training.results import Result, finish
 from digits.training.run_folder import open_folder
 from digits.training.single_run import SingleRun
 from digits.training.state import State
+from digits.training.threads import pick_threads
 
 COPIED = ("classes", "data", "seen")  # meta data that are the same in all members, and in the ensemble's file
 
@@ -68,6 +70,10 @@ class EnsembleRun:
         Yields:
             An Epoch for each epoch of member-1, then of member-2 and so on.
         """
+        notices: list[str] = []
+        if not self.options.resume:  # The members must agree, so that each can be resumed with these options.
+            threads, notices = pick_threads(self._member_options(0), splits.train, self.world)
+            self.options = dataclasses.replace(self.options, threads=threads)
         if self.world.first:
             files.atomic_write(self.folder / "options.json", to_json(self.options).encode())
             (self.folder / "summary.json").unlink(missing_ok=True)
@@ -75,7 +81,8 @@ class EnsembleRun:
             options = self._member_options(number)
             folder = self.folder / str(options.name)
             with open_folder(folder, options.resume) if self.world.first else contextlib.nullcontext():
-                self.member = SingleRun(folder, options, self.world)
+                self.member = SingleRun(folder, options, self.world, threads_chosen=True)
+                self.member.notices, notices = notices, []
                 yield from self.member.train(splits, collection, progress=progress, interrupts=interrupts)
                 self.notices += [f"{options.name}: {notice}" for notice in self.member.notices]
                 if self.world.first:
@@ -93,9 +100,10 @@ class EnsembleRun:
         Returns:
             The results of the ensemble, and the paths of its files.
         """
-        history = assemble(self.folder, self._results, splits.val)
-        members = tuple(result.test.accuracy for result in self._results)
-        return finish(self.folder, self.options, splits, collection, history, self.notices, members)
+        with use_threads(self.options.threads):
+            history = assemble(self.folder, self._results, splits.val)
+            members = tuple(result.test.accuracy for result in self._results)
+            return finish(self.folder, self.options, splits, collection, history, self.notices, members)
 
     def _member_options(self, number: int) -> TrainOptions:
         """Return the options for the training of one member.

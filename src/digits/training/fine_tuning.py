@@ -77,6 +77,7 @@ def fine_tune(
         schedule="one-cycle",
         augmentation=AUGMENTATION,
         seed=seed,
+        threads=torch.get_num_threads(),  # those that the caller has chosen
         device="cpu",
     )
     state = State(recipe, tuned)

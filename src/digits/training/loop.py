@@ -20,7 +20,7 @@ from digits.networks.loss import Loss, smoothed
 from digits.networks.mlp import MLP
 from digits.options import Model, TrainOptions
 from digits.seeds import generator
-from digits.training.devices import computing_in, pick_precision, repeatable
+from digits.training.devices import computing_in, pick_precision, repeatable, use_threads
 from digits.training.distributed import World
 from digits.training.schedules import learning_rate
 from digits.training.state import State, begin
@@ -42,7 +42,7 @@ def train(
     Pass a `state` to get the trained network: it is `state.network`.
 
     Args:
-        options: which network to train and how. Files, folders and threads are not used.
+        options: which network to train and how. Files and folders are not used.
         train_set: N training images and labels.
         val_set: validation images and labels, for the test after each epoch.
         state: where to start, from `begin` or `restore_state`. Default: a new training.
@@ -82,37 +82,39 @@ def train(
     one_hot = torch.eye(train_set.classes, device=state.device)
     augmentation = options.augmentation
     while not state.finished:
-        state.model.train()
-        state.start_clock()
-        for images, labels in batches.epoch(state.epoch, start=state.step):  # (B, 1, 28, 28), (B,)
-            rate = learning_rate(options, state.epoch * len(batches) + state.step, steps)
-            size = batches.size(state.step)  # images in the whole batch; each process has a share of them
-            if augmentation.changes:
-                draws = generator(options.seed, "augment", state.epoch, state.step)
-                # Each process draws the numbers for the whole batch and uses its share. So the result does
-                # not depend on the number of processes.
-                numbers = draw_numbers(size, augmentation, draws)
-                images = distort(images, augmentation, world.share(numbers))
-            state.draw_dropout(size, world)
-            targets = smoothed(one_hot.index_select(0, labels), options.label_smoothing)  # (B, classes)
-            answers = _teacher_logits(teacher, images, state)
-            loss = Loss(targets, answers, options.teacher_weight, options.temperature)
+        with use_threads(options.threads):
+            state.model.train()
+            state.start_clock()
+            for images, labels in batches.epoch(state.epoch, start=state.step):  # (B, 1, 28, 28), (B,)
+                rate = learning_rate(options, state.epoch * len(batches) + state.step, steps)
+                size = batches.size(state.step)  # images in the whole batch; each process has a share of them
+                if augmentation.changes:
+                    draws = generator(options.seed, "augment", state.epoch, state.step)
+                    # Each process draws the numbers for the whole batch and uses its share. So the result
+                    # does not depend on the number of processes.
+                    numbers = draw_numbers(size, augmentation, draws)
+                    images = distort(images, augmentation, world.share(numbers))
+                state.draw_dropout(size, world)
+                targets = smoothed(one_hot.index_select(0, labels), options.label_smoothing)  # (B, classes)
+                answers = _teacher_logits(teacher, images, state)
+                loss = Loss(targets, answers, options.teacher_weight, options.temperature)
 
-            logits = _forward_backward(state, images, loss, 1 / size)  # (B, classes)
-            world.sum(state.shared)  # adds up the gradients, and the requests to stop, of all processes
-            clip(state.gradient, options.clip)
-            state.optimizer.step(rate)
-            state.update_average()
+                logits = forward_backward(state, images, loss, 1 / size)  # (B, classes)
+                world.sum(state.shared)  # adds up the gradients, and the requests to stop, of all processes
+                clip(state.gradient, options.clip)
+                state.optimizer.step(rate)
+                state.update_average()
 
-            state.step += 1
-            state.count(logits, labels)
-            if after_step:
-                after_step(state)
-        state.stop_clock()
-        yield state.finish_epoch(_validate(state, val_set, world))
+                state.step += 1
+                state.count(logits, labels)
+                if after_step:
+                    after_step(state)
+            state.stop_clock()
+            epoch = state.finish_epoch(_validate(state, val_set, world))
+        yield epoch
 
 
-def _forward_backward(state: State, images: Tensor, loss: Loss, scale: float) -> Tensor:
+def forward_backward(state: State, images: Tensor, loss: Loss, scale: float) -> Tensor:
     """Compute the logits of a batch, and write the gradient to `state.gradient`.
 
     Args:

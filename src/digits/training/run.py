@@ -14,15 +14,13 @@ import dataclasses
 from collections.abc import Callable, Iterator
 from typing import TypeAlias, cast
 
-import torch
-
 from digits.data import loading, synthetic
 from digits.data.collection import Collection
 from digits.data.download import Progress
 from digits.data.splits import Splits, join, split
 from digits.data.writers import load_writers
 from digits.options import TrainOptions, from_json, to_json
-from digits.training.devices import pick_device
+from digits.training.devices import pick_device, use_threads
 from digits.training.distributed import World, join_world
 from digits.training.ensemble_run import EnsembleRun
 from digits.training.results import Result
@@ -49,18 +47,14 @@ def run(options: TrainOptions, *, progress: Callable[[State], None] | None = Non
     Raises:
         DigitsError: if an option, the data or the folder cannot be used, or if training fails.
     """
-    threads = torch.get_num_threads()  # set again at the end
-    torch.set_num_threads(options.threads)
-    try:
-        with join_world(pick_device(options.device).type) as world:
-            collection, splits = load_splits(options)
-            with open_run(options, world) as opened:
-                for _ in opened.train(splits, collection, progress=progress):
-                    pass
-                result = opened.finish(splits, collection) if world.first else None
-                return cast(Result, world.spread(result))
-    finally:
-        torch.set_num_threads(threads)
+    # The training steps use `options.threads`.
+    with use_threads(1), join_world(pick_device(options.device).type) as world:
+        collection, splits = load_splits(options)
+        with open_run(options, world) as opened:
+            for _ in opened.train(splits, collection, progress=progress):
+                pass
+            result = opened.finish(splits, collection) if world.first else None
+            return cast(Result, world.spread(result))
 
 
 def load_splits(options: TrainOptions, progress: Progress | None = None) -> tuple[Collection, Splits]:

@@ -5,6 +5,7 @@ After an interruption, --resume continues from the last checkpoint. The final we
 bit.
 """
 
+import dataclasses
 import signal
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -20,6 +21,7 @@ from digits.networks.model_file import save_model, versions
 from digits.networks.network import Network
 from digits.options import TrainOptions, to_json
 from digits.training.checkpoint import save_checkpoint
+from digits.training.devices import use_threads
 from digits.training.distributed import World
 from digits.training.interrupts import Interrupts, Stopped
 from digits.training.loop import train
@@ -29,6 +31,7 @@ from digits.training.resume import circumstances, resume_state
 from digits.training.state import State, architecture, begin
 from digits.training.teacher import load_teacher
 from digits.training.tensorboard import record_epochs
+from digits.training.threads import pick_threads
 from digits.version import __version__
 
 
@@ -41,12 +44,16 @@ class SingleRun:
         folder: the run's folder, already locked by `open_run`.
         options: the options of the run. With `resume`, training continues from the checkpoint.
         world: number of training processes, and the number of this one.
+        threads_chosen: True: use `options.threads` even if they hinder each other.
     """
 
     member = None  # only an EnsembleRun has a member
 
-    def __init__(self, folder: Path, options: TrainOptions, world: World) -> None:
+    def __init__(
+        self, folder: Path, options: TrainOptions, world: World, *, threads_chosen: bool = False
+    ) -> None:
         self.folder, self.options, self.world = folder, options, world
+        self._threads_chosen = threads_chosen
         self.notices: list[str] = []  # sentences that the user should know, such as "Resumed inexactly: ..."
         # Where training was resumed: finished epochs, and finished steps of the next epoch. None: a new run.
         self.resumed_at: tuple[int, int] | None = None
@@ -81,6 +88,10 @@ class SingleRun:
             OptionError: if the teacher was trained on another data set.
             CheckpointError: if the checkpoint or the teacher's file cannot be read.
         """
+        if not (self.options.resume or self._threads_chosen):
+            threads, notices = pick_threads(self.options, splits.train, self.world)
+            self.options = dataclasses.replace(self.options, threads=threads)
+            self.notices += notices
         options, world = self.options, self.world
         present = circumstances(options, splits, world.size)
         world.require_same({**present, "digits": __version__})
@@ -137,7 +148,8 @@ class SingleRun:
         Returns:
             The results of the network, and the paths of its files.
         """
-        return finish(self.folder, self.options, splits, collection, self._history, self.notices)
+        with use_threads(self.options.threads):
+            return finish(self.folder, self.options, splits, collection, self._history, self.notices)
 
     def _load_checkpoint(self, present: dict[str, str]) -> State | None:
         """Return the state in the newest checkpoint.

@@ -5,6 +5,7 @@ propose()         propose the options of one trial
 train_trial()     train with these options, and return the validation accuracy
 """
 
+import dataclasses
 from collections.abc import Callable, Sequence
 
 import optuna
@@ -16,6 +17,7 @@ from digits.networks.network import Network
 from digits.options import TrainOptions
 from digits.training.loop import train
 from digits.training.state import State
+from digits.training.threads import pick_threads
 from digits.tuning import space
 from digits.tuning.options import Group
 from digits.tuning.trials import kept_accuracy
@@ -96,6 +98,9 @@ def train_trial(
 
     accuracies: list[float] = []
     try:
+        threads, _ = pick_threads(options, train_set)
+        trial.set_user_attr("threads", threads)
+        options = dataclasses.replace(options, threads=threads)
         for epoch in train(options, train_set, val_set, teacher=teacher, after_step=after_step):
             accuracies.append(epoch.val_accuracy)
             trial.report(epoch.val_accuracy, epoch.number)

@@ -358,6 +358,12 @@ class Study:
             RunError: if a file cannot be written.
         """
         trials = self.trials
+        alone = sum(found.user_attrs.get("threads", 1) < self.start.threads for found in self._finished())
+        if alone:
+            self.notices.append(
+                f"{alone} of {len(trials)} trials used one thread: {self.start.threads} threads would have "
+                "hindered each other, because other programs or workers are busy."
+            )
         best = tuple(by_rank(trials))
         command = space.train_command(best[0].options) if best else ""
         importances = self._importances() if len(best) >= ENOUGH else {}
@@ -403,7 +409,7 @@ def _work(options: TuneOptions, start: TrainOptions, deadline: float, stop: Call
         deadline: start no trial after this time, in seconds since 1970.
         stop: returns True if the user wants to stop.
     """
-    torch.set_num_threads(start.threads)
+    torch.set_num_threads(1)  # The training steps use --threads.
     try:
         _, splits = run.load_splits(start)
         with open_study(options, start, splits.train, splits.val) as study:
