@@ -134,9 +134,28 @@ def locked(path: Path, what: str, *, timeout: float = 0.0) -> Iterator[None]:
     except OSError as error:
         raise RunError(f"could not lock {path}: {error.strerror or error}; choose another --out") from error
     try:
-        if os.name == "posix":  # Windows does not allow writing to a locked file
-            with contextlib.suppress(OSError):  # the text is only for the messages of other processes
-                path.write_text(f"process {os.getpid()} on {socket.gethostname()}\n")
-        yield
+        with _holder_named(path):
+            yield
     finally:
         lock.release()
+
+
+@contextlib.contextmanager
+def _holder_named(path: Path) -> Iterator[None]:
+    """Write this process into its lock file during a `with` block, for the messages of other processes.
+
+    Afterwards the file has its old text again: a refused command leaves every file in the folder as it was.
+    """
+    before = b""
+    if os.name == "posix":  # Windows does not allow writing to a locked file
+        with contextlib.suppress(OSError):
+            before = path.read_bytes()
+            path.write_text(f"process {os.getpid()} on {socket.gethostname()}\n")
+    try:
+        yield
+    finally:
+        if os.name == "posix":
+            # Opened without creating it: the block may have removed the folder.
+            with contextlib.suppress(OSError), open(path, "r+b") as file:
+                file.truncate()
+                file.write(before)

@@ -74,13 +74,21 @@ class EnsembleRun:
         if not self.options.resume:  # The members must agree, so that each can be resumed with these options.
             threads, notices = pick_threads(self._member_options(0), splits.train, self.world)
             self.options = dataclasses.replace(self.options, threads=threads)
+        members = [self._member_options(number) for number in range(self.options.ensemble)]
+        # A refusal must not change a file, so all members are checked before the first one is written.
+        finished = [
+            SingleRun(self.folder / str(member.name), member, self.world).check_resume(splits, collection)
+            for member in members
+            if member.resume
+        ]
         if self.world.first:
+            files.sweep(self.folder)
             files.atomic_write(self.folder / "options.json", to_json(self.options).encode())
-            (self.folder / "summary.json").unlink(missing_ok=True)
-        for number in range(self.options.ensemble):
-            options = self._member_options(number)
+            if finished.count(True) < len(members):
+                (self.folder / "summary.json").unlink(missing_ok=True)
+        for options in members:
             folder = self.folder / str(options.name)
-            with open_folder(folder, options.resume) if self.world.first else contextlib.nullcontext():
+            with open_folder(folder, options) if self.world.first else contextlib.nullcontext():
                 self.member = SingleRun(folder, options, self.world, threads_chosen=True)
                 self.member.notices, notices = notices, []
                 yield from self.member.train(splits, collection, progress=progress, interrupts=interrupts)
@@ -112,6 +120,8 @@ class EnsembleRun:
             number: 0 for member-1, 1 for member-2 and so on.
         """
         name = f"member-{number + 1}"
+        # A member of a killed training may not have begun yet.
+        resume = self.world.spread((self.folder / name / "options.json").exists())
         return dataclasses.replace(
             self.options,
             ensemble=1,
@@ -119,7 +129,8 @@ class EnsembleRun:
             view=self.options.view_of(number),
             out=self.folder,
             name=name,
-            resume=self.world.spread((self.folder / name / "options.json").exists()),
+            resume=resume,
+            allow_inexact=resume and self.options.allow_inexact,
             plots=False,
         )
 

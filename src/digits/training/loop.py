@@ -24,6 +24,7 @@ from digits.training.devices import computing_in, pick_precision, repeatable, us
 from digits.training.distributed import World
 from digits.training.schedules import learning_rate
 from digits.training.state import State, begin
+from digits.training.teacher import check_classes
 from digits.training.totals import FIXED_POINT, count_totals
 
 
@@ -56,7 +57,7 @@ def train(
 
     Raises:
         TrainingError: at most COUNT_EVERY steps after a loss became infinite or not a number.
-        OptionError: if `options.teacher` is set and `teacher` is None.
+        OptionError: if `options.teacher` is set and `teacher` is None, or if `teacher` has other classes.
         DataError: if the training set is smaller than one batch.
         RunError: if another training process does not answer.
     """
@@ -64,6 +65,7 @@ def train(
     state = state or begin(options, train_set, world)
     if teacher is not None:
         teacher = teacher.to(state.device).eval()
+        check_classes(teacher, train_set.classes)
     elif options.teacher is not None:
         raise OptionError(
             f"--teacher is {options.teacher}; pass train(teacher=digits.load({options.teacher!r}))"

@@ -39,7 +39,7 @@ def resume_state(
 ) -> tuple[State | None, list[str]]:
     """Return the state in the newest undamaged checkpoint of a run.
 
-    The options and circumstances must be the same as in the checkpoint.
+    The options and circumstances must be the same as in the checkpoint. Nothing in the folder is changed.
 
     Args:
         folder: the run's folder.
@@ -73,8 +73,6 @@ def resume_state(
 def newest_checkpoint(folder: Path) -> tuple[dict[str, Any], dict[str, Tensor], list[str]] | None:
     """Read the newest undamaged checkpoint of a run.
 
-    If checkpoint.npz is damaged, the previous checkpoint replaces it.
-
     Args:
         folder: the run's folder.
 
@@ -96,13 +94,26 @@ def newest_checkpoint(folder: Path) -> tuple[dict[str, Any], dict[str, Tensor], 
             except CheckpointError as error:
                 failures.append(str(error))
             else:
-                # The previous checkpoint replaces a damaged one. Otherwise the next save would keep the
-                # damaged file as the previous checkpoint.
-                os.replace(path, newest)
                 return meta, tensors, [f"{failure}; resumed from {path.name}." for failure in failures]
     if failures:
         raise CheckpointError(f"{'; '.join(failures)}. Start a new run with another --name")
     return None
+
+
+def drop_damaged(folder: Path) -> None:
+    """Replace a damaged checkpoint.npz by the previous checkpoint.
+
+    Otherwise the next checkpoint would keep the damaged one as the previous checkpoint.
+
+    Args:
+        folder: the run's folder.
+    """
+    newest = folder / "checkpoint.npz"
+    if tensor_file.previous(newest).exists():
+        try:
+            tensor_file.load_tensors(newest, "checkpoint")
+        except CheckpointError:
+            os.replace(tensor_file.previous(newest), newest)
 
 
 def circumstances(options: TrainOptions, splits: Splits, processes: int) -> dict[str, str]:

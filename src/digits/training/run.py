@@ -24,7 +24,7 @@ from digits.training.devices import pick_device, use_threads
 from digits.training.distributed import World, join_world
 from digits.training.ensemble_run import EnsembleRun
 from digits.training.results import Result
-from digits.training.run_folder import next_name, open_folder
+from digits.training.run_folder import find_unfinished, next_name, open_folder
 from digits.training.single_run import SingleRun
 from digits.training.state import State
 from digits.training.tensorboard import summary_writer
@@ -115,11 +115,18 @@ def open_run(options: TrainOptions, world: World) -> Iterator[Run]:
     if options.tensorboard and world.first:
         summary_writer()  # If the package is missing, report it before training begins.
     if world.first:
-        options = dataclasses.replace(options, name=options.name or next_name(options.out, options.recipe))
+        options = dataclasses.replace(options, name=options.name or _choose_name(options))
     options = from_json(world.spread(to_json(options)))
     folder = options.out / str(options.name)
-    with open_folder(folder, options.resume) if world.first else contextlib.nullcontext():
+    with open_folder(folder, options) if world.first else contextlib.nullcontext():
         yield (SingleRun if options.ensemble == 1 else EnsembleRun)(folder, options, world)
+
+
+def _choose_name(options: TrainOptions) -> str:
+    """Return the name of the newest unfinished run with `resume`, otherwise a new name."""
+    if options.resume:
+        return str(find_unfinished(options.out, None).name)
+    return next_name(options.out, options.recipe)
 
 
 def _shared_options(options: TrainOptions) -> dict[str, str]:

@@ -16,6 +16,7 @@ so on. The ensemble's model.npz holds all networks.
 
 import contextlib
 import dataclasses
+import shutil
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -25,30 +26,39 @@ from digits.options import TrainOptions
 
 
 @contextlib.contextmanager
-def open_folder(folder: Path, resume: bool) -> Iterator[None]:
+def open_folder(folder: Path, wanted: TrainOptions) -> Iterator[None]:
     """Create the folder of a run, and lock it during the `with` block.
 
-    No other training can use a locked folder. Incomplete files of a killed training are deleted.
+    No other training can use a locked folder. If a new run fails before its first checkpoint, nothing of it
+    remains.
 
     Args:
         folder: the run's folder.
-        resume: True if the folder may already hold a run.
+        wanted: the options of the run. With `resume`, the folder must hold a run.
 
     Raises:
         RunError: in these cases:
             - another process has locked the folder
             - the folder holds a run, and `resume` is False
+            - the folder holds no run, and `resume` is True
+            - the folder holds a single network and an ensemble is wanted, or the other way round
             - a file cannot be written inside the `with` block
     """
     try:
+        if wanted.resume or not (folder / ".lock").exists():
+            check_folder(folder, wanted)  # before a lock file is made
         folder.mkdir(parents=True, exist_ok=True)
+        empty = not any(folder.iterdir())
         with files.locked(folder / ".lock", str(folder)):
-            if not resume and (folder / "options.json").exists():
-                raise RunError(
-                    f"{folder} already holds a run; add --resume to continue it, or choose another --name"
-                )
-            files.sweep(folder)
-            yield
+            check_folder(folder, wanted)  # again, because another process may have had the lock until now
+            try:
+                yield
+            except BaseException:
+                if not wanted.resume and not _worth_keeping(folder):
+                    (folder / "options.json").unlink(missing_ok=True)
+                    if empty:
+                        shutil.rmtree(folder, ignore_errors=True)
+                raise
     except OSError as error:
         if error.filename is None:  # The error is not about a file of the run, but perhaps about printing.
             raise
@@ -56,6 +66,41 @@ def open_folder(folder: Path, resume: bool) -> Iterator[None]:
             f"could not write {error.filename}: {error.strerror}; files saved before are unchanged. "
             "Free some space or choose another --out, then continue with --resume"
         ) from error
+
+
+def check_folder(folder: Path, wanted: TrainOptions) -> None:
+    """Check that a run may use its folder. Nothing is written.
+
+    Args:
+        folder: the run's folder; it may be missing.
+        wanted: the options of the run.
+
+    Raises:
+        RunError: see `open_folder`.
+        OptionError: if options.json is damaged or from another version of digits.
+    """
+    holds_run = (folder / "options.json").exists()
+    if not wanted.resume:
+        if holds_run:
+            raise RunError(
+                f"{folder} already holds a run; add --resume to continue it, or choose another --name"
+            )
+        return
+    if not holds_run:
+        raise RunError(f"{folder} holds no run to resume; leave out --resume to start a new run")
+    stored = read_options(folder)
+    # The folder of an ensemble has other files than that of a single network, and a smaller ensemble would
+    # replace the larger one.
+    if wanted.ensemble < stored.ensemble or (stored.ensemble == 1 and wanted.ensemble > 1):
+        raise RunError(
+            f"{folder} cannot be resumed, because --ensemble {stored.ensemble} is now {wanted.ensemble}. "
+            "Undo this change, or choose another --name to start a new run"
+        )
+
+
+def _worth_keeping(folder: Path) -> bool:
+    """Return True if the folder holds a checkpoint, or a network of an ensemble."""
+    return any(folder.glob("checkpoint*.npz")) or any(folder.glob("member-*"))
 
 
 def next_name(out: Path, stem: str) -> str:
@@ -114,5 +159,13 @@ def find_unfinished(out: Path, name: str | None) -> TrainOptions:
                 "or name a finished run with --name"
             )
         folder = max(unfinished, key=lambda folder: (folder / "options.json").stat().st_mtime_ns)
-    stored = options.from_json((folder / "options.json").read_text())
-    return dataclasses.replace(stored, out=out, name=folder.name, resume=True)
+    return dataclasses.replace(read_options(folder), out=out, name=folder.name, resume=True)
+
+
+def read_options(folder: Path) -> TrainOptions:
+    """Return the options in options.json of a run's folder.
+
+    Raises:
+        OptionError: if options.json is damaged or from another version of digits.
+    """
+    return options.from_json((folder / "options.json").read_text())

@@ -27,7 +27,8 @@ from digits.training.interrupts import Interrupts, Stopped
 from digits.training.loop import train
 from digits.training.metrics_table import write_table
 from digits.training.results import Result, finish
-from digits.training.resume import circumstances, resume_state
+from digits.training.resume import circumstances, drop_damaged, resume_state
+from digits.training.run_folder import check_folder
 from digits.training.state import State, architecture, begin
 from digits.training.teacher import load_teacher
 from digits.training.tensorboard import record_epochs
@@ -93,11 +94,11 @@ class SingleRun:
             self.options = dataclasses.replace(self.options, threads=threads)
             self.notices += notices
         options, world = self.options, self.world
+        description = describe_data(collection, splits, options)
+        teacher = self._load_teacher(description, splits.train.classes)
         present = circumstances(options, splits, world.size)
         world.require_same({**present, "digits": __version__})
         state = self._load_checkpoint(present) or begin(options, splits.train, world)
-        description = describe_data(collection, splits, options)
-        teacher = self._load_teacher(description)
         self._history = state.history
         about: dict[str, Any] = {"classes": list(collection.classes), "data": description}
         if world.first:
@@ -151,6 +152,25 @@ class SingleRun:
         with use_threads(self.options.threads):
             return finish(self.folder, self.options, splits, collection, self._history, self.notices)
 
+    def check_resume(self, splits: Splits, collection: Collection) -> bool:
+        """Check that the run can be resumed. Nothing is changed.
+
+        Args:
+            splits, collection: the arguments for `train`.
+
+        Returns:
+            True if its training is finished.
+
+        Raises:
+            RunError, OptionError, CheckpointError: as `train`.
+        """
+        if self.world.first:
+            check_folder(self.folder, self.options)
+        self._load_teacher(describe_data(collection, splits, self.options), splits.train.classes)
+        present = circumstances(self.options, splits, self.world.size)
+        state, _ = resume_state(self.folder, self.options, present, self.world)
+        return state is not None and state.finished
+
     def _load_checkpoint(self, present: dict[str, str]) -> State | None:
         """Return the state in the newest checkpoint.
 
@@ -168,22 +188,25 @@ class SingleRun:
             self.resumed_at = (state.epoch, state.step)
         return state
 
-    def _load_teacher(self, description: dict[str, Any]) -> Network | Ensemble | None:
+    def _load_teacher(self, description: dict[str, Any], classes: int) -> Network | Ensemble | None:
         """Return the network of --teacher; None without --teacher.
 
         Args:
             description: the result of `describe_data`.
+            classes: number of classes of the data.
         """
         if self.options.teacher is None:
             return None
         teacher, notices = load_teacher(
-            self.options.teacher, description["dataset"], description["val_sha256"]
+            self.options.teacher, description["dataset"], description["val_sha256"], classes
         )
         self.notices += notices
         return teacher
 
     def _write_start(self, state: State, about: dict[str, Any]) -> None:
         """Write options.json, and update the other files before training."""
+        files.sweep(self.folder)
+        drop_damaged(self.folder)
         files.atomic_write(self.folder / "options.json", to_json(self.options).encode())
         if not state.finished:  # A finished run that is resumed with more --epochs is unfinished again.
             (self.folder / "summary.json").unlink(missing_ok=True)

@@ -14,6 +14,7 @@ The search never uses the test images.
 import contextlib
 import functools
 import math
+import shutil
 import sys
 import time
 from collections.abc import Callable, Iterator, Sequence
@@ -25,6 +26,7 @@ import torch
 from optuna.trial import FrozenTrial, TrialState
 
 from digits import files
+from digits.data.batches import Batches
 from digits.data.dataset import Digits
 from digits.errors import DigitsError, OptionError, RunError
 from digits.networks.ensemble import Ensemble
@@ -112,25 +114,74 @@ def open_study(
         RunError: if the study was started with other options or images.
         RunError: if the folder or the storage cannot be used.
     """
+    _check_use(start)
+    Batches(train_set, start.batch_size, drop_last=start.drop_last)  # refuses a batch that is never full
+    teacher, notices = _load_teacher(start, train_set, val_set)
+    folder = options.out / (options.name or f"tune-{start.recipe}")
+    optuna.logging.set_verbosity(optuna.logging.CRITICAL)
+    with contextlib.ExitStack() as opened:
+        with _new_folder(folder):
+            storage = opened.enter_context(open_storage(options.storage, folder))
+            with files.locked(folder / ".lock", str(folder), timeout=START_TIMEOUT):
+                study = Study(folder, options, start, _open(storage, folder.name), train_set, val_set)
+                study.teacher, study.notices = teacher, notices
+                study.check_start()
+        yield study
+
+
+def _check_use(start: TrainOptions) -> None:
+    """Check that all training options have an effect on a search.
+
+    Raises:
+        OptionError: if one has none.
+    """
     for name in UNUSED:
         if getattr(start, name) != getattr(TrainOptions, name):
             raise OptionError(f"--{name.replace('_', '-')} has no effect on a search; leave it out")
-    folder = options.out / (options.name or f"tune-{start.recipe}")
+    if start.ensemble > 1:
+        raise OptionError(
+            f"--ensemble {start.ensemble} has no effect on a search, which trains single networks; "
+            "add --ensemble 1, or choose another --recipe"
+        )
+
+
+def _load_teacher(
+    start: TrainOptions, train_set: Digits, val_set: Digits
+) -> tuple[Network | Ensemble | None, list[str]]:
+    """Load the teacher network, None without --teacher, and the sentences about it."""
+    if start.teacher is None:
+        return None, []
+    return load_teacher(start.teacher, start.dataset, val_set.sha256(), train_set.classes)
+
+
+@contextlib.contextmanager
+def _new_folder(folder: Path) -> Iterator[None]:
+    """Create a study's folder. If the `with` block fails, a folder that was not there before is removed.
+
+    Raises:
+        RunError: if the folder cannot be created.
+    """
+    missing = not folder.exists()
     try:
         folder.mkdir(parents=True, exist_ok=True)
     except OSError as error:
         raise RunError(
             f"could not create the folder {folder}: {error.strerror}; choose another --out"
         ) from error
-    optuna.logging.set_verbosity(optuna.logging.CRITICAL)
-    with open_storage(options.storage, folder) as storage:
-        with files.locked(folder / ".lock", str(folder), timeout=START_TIMEOUT):
-            found = optuna.create_study(
-                storage=storage, study_name=folder.name, direction="maximize", load_if_exists=True
-            )
-            study = Study(folder, options, start, found, train_set, val_set)
-            study.check_start()
-        yield study
+    try:
+        yield
+    except DigitsError:
+        if missing:
+            shutil.rmtree(folder, ignore_errors=True)
+        raise
+
+
+def _open(storage: optuna.storages.BaseStorage, name: str) -> optuna.Study:
+    """Return the study of this name; a missing one is created."""
+    # With load_if_exists=True, Optuna would write to the storage of an existing study too.
+    if name in optuna.get_all_study_names(storage):
+        return optuna.load_study(storage=storage, study_name=name)
+    return optuna.create_study(storage=storage, study_name=name, direction="maximize", load_if_exists=True)
 
 
 class Study:
@@ -146,6 +197,7 @@ class Study:
 
     Attributes:
         groups: the groups of options that are searched.
+        teacher: the network to distil from; None without --teacher.
         notices: messages for the user.
     """
 
@@ -162,7 +214,7 @@ class Study:
         self._train_set, self._val_set = train_set, val_set
         self.groups = space.groups(start, options.search)
         self.notices: list[str] = []
-        self._teacher = self._load_teacher()
+        self.teacher: Network | Ensemble | None = None
         self.optuna_study.pruner = make_pruner(options.pruner, start.epochs)
         self._shown = {trial.number for trial in self._finished()}
 
@@ -177,25 +229,21 @@ class Study:
         known, images = self.optuna_study.user_attrs, self._train_set.sha256() + self._val_set.sha256()
         if "start" not in known:
             self.optuna_study.enqueue_trial(space.point(self.start), skip_if_exists=True)  # the first trial
+            self.optuna_study.set_user_attr("search", list(self.groups))
             self.optuna_study.set_user_attr("images", images)
             self.optuna_study.set_user_attr("start", to_json(self.start))
             return
         stored = from_json(known["start"])
         changes = differences(stored, self.start, WITHOUT_EFFECT - {"patience"})
         changes += ["the images are different"] if known["images"] != images else []
+        searched = known.get("search", list(self.groups))
+        if searched != list(self.groups):
+            changes.append(f"--search {' '.join(searched)} is now {' '.join(self.groups)}")
         if changes:
             raise RunError(
                 f"the study {self.folder.name} was started with other options: {'; '.join(changes)}. "
                 "Use the same options as before, or choose another --name"
             )
-
-    def _load_teacher(self) -> Network | Ensemble | None:
-        """Load the teacher network; return None without --teacher."""
-        if self.start.teacher is None:
-            return None
-        teacher, notices = load_teacher(self.start.teacher, self.start.dataset, self._val_set.sha256())
-        self.notices += notices
-        return teacher
 
     def settings(self, options: TrainOptions) -> dict[str, Any]:
         """Return the values of the searched options.
@@ -289,7 +337,7 @@ class Study:
         trial.set_user_attr("worker", worker)
         options = propose(trial, self.start, self.groups)
         let_others()
-        return train_trial(trial, options, self._train_set, self._val_set, self._teacher, stop)
+        return train_trial(trial, options, self._train_set, self._val_set, self.teacher, stop)
 
     def _wanted(self, deadline: float) -> bool:
         """Return True if the limits allow another trial."""
