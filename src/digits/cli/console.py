@@ -1,13 +1,14 @@
 """Make the console for standard output, and show progress bars on it."""
 
 import contextlib
-import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 
-from rich.console import Console
+from rich.console import Console, ConsoleOptions, RenderableType
 from rich.progress import BarColumn, DownloadColumn, Progress, TaskID, TextColumn, TimeRemainingColumn
+from rich.segment import Segment
 
+from digits.cli.terminal import trusted_stdout, visible
 from digits.training.state import State
 
 REFRESH = 0.1  # seconds between two updates of the epoch bar, because drawing costs time
@@ -15,13 +16,15 @@ ANNOUNCED = 1.0  # seconds of work after which one line is printed, if the outpu
 
 
 class PlainConsole(Console):
-    """A console that reports a closed output as BrokenPipeError.
+    """A console for texts of strangers and closed outputs."""
 
-    For example, `head` closes the output early in `digits ... | head`.
-    """
+    def render(self, renderable: RenderableType, options: ConsoleOptions | None = None) -> Iterable[Segment]:
+        """Convert everything that is shown to pieces of text; only rich's own pieces hold escape codes."""
+        for segment in super().render(renderable, options):
+            yield segment if segment.control else segment._replace(text=visible(segment.text))
 
     def on_broken_pipe(self) -> None:
-        """Raise the current BrokenPipeError again."""
+        """Raise the current BrokenPipeError again, as from `head` in `digits ... | head`."""
         raise  # rich would exit the process here
 
 
@@ -31,9 +34,9 @@ def make_console(*, quiet: bool = False) -> Console:
     Args:
         quiet: print nothing.
     """
-    if hasattr(sys.stdout, "reconfigure"):
-        sys.stdout.reconfigure(errors="replace")  # print "?" for characters that the encoding lacks
-    return PlainConsole(quiet=quiet, highlight=False, markup=False, emoji=False, soft_wrap=True)
+    return PlainConsole(
+        file=trusted_stdout(), quiet=quiet, highlight=False, markup=False, emoji=False, soft_wrap=True
+    )
 
 
 def show_line(console: Console, label: str, text: str) -> None:

@@ -8,6 +8,7 @@ Exit codes:
     128 + n  stopped by signal number n, such as 130 for Ctrl-C and 143 for SIGTERM
 """
 
+import contextlib
 import os
 import signal
 import sys
@@ -23,6 +24,7 @@ from digits.cli.parsing import CONFIG
 from digits.cli.predict import predict
 from digits.cli.recipes import RecipesOptions, recipes
 from digits.cli.serve import serve
+from digits.cli.terminal import safe_output
 from digits.cli.train import train
 from digits.cli.tune import tune
 from digits.errors import DigitsError, OptionError
@@ -56,9 +58,16 @@ def main(arguments: Sequence[str] | None = None) -> int:
     Returns:
         The exit code; see the list above.
     """
-    arguments = list(sys.argv[1:] if arguments is None else arguments)
+    with safe_output():
+        return _run(list(sys.argv[1:] if arguments is None else arguments))
+
+
+def _run(arguments: list[str]) -> int:
+    """Run one command, and print its error as a message."""
     try:
-        return _dispatch(arguments)
+        code = _dispatch(arguments)
+        sys.stdout.flush()  # so that an error comes here, and not at the end of the process
+        return code
     except OptionError as error:
         return complain(error, 2)
     except DigitsError as error:
@@ -101,4 +110,5 @@ def _dispatch(arguments: list[str]) -> int:
 def _discard_output() -> None:
     """Redirect standard output to the null device."""
     # Python writes the rest of its output at exit. Without this line, that would fail again.
-    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    with contextlib.suppress(OSError, ValueError):  # it is no file, or is closed
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())

@@ -5,6 +5,7 @@ from typing import Any, TypeVar, get_type_hints
 
 import tyro
 
+from digits.cli.terminal import trusted_output
 from digits.options import TrainOptions
 from digits.recipes import RECIPES, find_recipe
 
@@ -17,20 +18,22 @@ CONFIG = (  # settings of tyro for all commands
 FIRST = ("recipe", "out", "name", "resume")  # options of `digits train` that set the defaults of the others
 
 
-def parse(kind: type[Parsed], arguments: list[str], prog: str) -> Parsed:
+def parse(kind: type[Parsed], arguments: list[str], prog: str, *more: Any) -> Parsed:
     """Parse the options of one command.
 
     Args:
         kind: dataclass of the options.
         arguments: the words after the command's name.
         prog: name of the command, such as "digits adapt", for help and error messages.
+        more: settings of tyro for this command, beside CONFIG.
     Returns:
         An object of the class `kind`.
     Raises:
         SystemExit: code 0 after --help; code 2 after a printed error message.
         OptionError: if a value is outside its range.
     """
-    return tyro.cli(kind, args=arguments, prog=prog, config=CONFIG)
+    with trusted_output():
+        return tyro.cli(kind, args=arguments, prog=prog, config=(*CONFIG, *more))
 
 
 def parse_first(arguments: list[str], prog: str) -> Any:
@@ -60,6 +63,7 @@ def parse_train_options(arguments: list[str], prog: str, default: TrainOptions |
     """
     default = default or find_recipe(parse_first(arguments, prog).recipe)
     about = f"{TrainOptions.__doc__}\n\nRecipes: {', '.join(RECIPES)}."
-    return tyro.cli(
-        TrainOptions, args=arguments, prog=prog, config=CONFIG, default=default, description=about
-    )
+    with trusted_output():
+        return tyro.cli(
+            TrainOptions, args=arguments, prog=prog, config=CONFIG, default=default, description=about
+        )

@@ -2,7 +2,6 @@
 
 import os
 import shutil
-import sys
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -40,8 +39,6 @@ def predict(arguments: list[str]) -> int:
     else:
         answers = reader.read_many(paths, single=options.single)
     names, columns = predict_output.name_width(paths), shutil.get_terminal_size((100, 24)).columns
-    if hasattr(sys.stdout, "reconfigure"):
-        sys.stdout.reconfigure(errors="replace")
     failed = 0
     for path, answer in zip(paths, answers, strict=True):
         failed += isinstance(answer, PhotoError)

@@ -4,7 +4,7 @@ import os
 
 import tyro
 
-from digits.cli.parsing import CONFIG
+from digits.cli.parsing import parse
 from digits.serving.options import ServeOptions
 
 
@@ -16,8 +16,8 @@ def serve(arguments: list[str]) -> int:
     Returns:
         The exit code 0.
     """
-    repeated = (*CONFIG, tyro.conf.UseAppendAction)  # `--model A --model B`
-    options = tyro.cli(ServeOptions, args=arguments, prog="digits serve", config=repeated)
+    # UseAppendAction: `--model A --model B`
+    options = parse(ServeOptions, arguments, "digits serve", tyro.conf.UseAppendAction)
     # NumPy reads this variable when it is imported. Each worker process uses one core and needs one thread.
     os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
     from digits.serving import server

@@ -6,6 +6,7 @@ import tyro
 
 from digits.cli.messages import complain
 from digits.cli.parsing import CONFIG, parse_train_options
+from digits.cli.terminal import trusted_output
 from digits.options import TrainOptions
 from digits.tuning.options import TuneOptions
 
@@ -53,7 +54,8 @@ def tune_options(arguments: list[str]) -> tuple[TuneOptions, TrainOptions]:
     Returns:
         The options of the search, and the training options from which it starts.
     """
-    options, rest = tyro.cli(
-        TuneOptions, args=arguments, prog=TUNE_COMMAND, config=CONFIG, return_unknown_args=True
-    )
+    with trusted_output():
+        options, rest = tyro.cli(
+            TuneOptions, args=arguments, prog=TUNE_COMMAND, config=CONFIG, return_unknown_args=True
+        )
     return options, parse_train_options(rest, TUNE_COMMAND)
