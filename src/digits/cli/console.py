@@ -5,10 +5,18 @@ import time
 from collections.abc import Callable, Iterable, Iterator
 
 from rich.console import Console, ConsoleOptions, RenderableType
-from rich.progress import BarColumn, DownloadColumn, Progress, TaskID, TextColumn, TimeRemainingColumn
+from rich.progress import (
+    BarColumn,
+    DownloadColumn,
+    Progress,
+    ProgressColumn,
+    TaskID,
+    TextColumn,
+    TimeRemainingColumn,
+)
 from rich.segment import Segment
 
-from digits.cli.terminal import trusted_stdout, visible
+from digits.cli.terminal import safe_output, trusted_stdout, visible
 from digits.training.state import State
 
 REFRESH = 0.1  # seconds between two updates of the epoch bar, because drawing costs time
@@ -45,6 +53,17 @@ def show_line(console: Console, label: str, text: str) -> None:
 
 
 @contextlib.contextmanager
+def progress_bar(console: Console, *columns: ProgressColumn, auto_refresh: bool = True) -> Iterator[Progress]:
+    """Show rich's progress bar during a `with` block."""
+    # Meanwhile rich prints above the bar what is written to standard output and standard error.
+    with (
+        Progress(*columns, console=console, transient=True, auto_refresh=auto_refresh) as bar,
+        safe_output(),
+    ):
+        yield bar
+
+
+@contextlib.contextmanager
 def download_bar(console: Console) -> Iterator[Callable[[str, int, int | None], None]]:
     """Show progress bars for downloads during a `with` block.
 
@@ -68,7 +87,7 @@ def download_bar(console: Console) -> Iterator[Callable[[str, int, int | None], 
         DownloadColumn(),
         TimeRemainingColumn(),
     )
-    with Progress(*columns, console=console, transient=True) as bar:
+    with progress_bar(console, *columns) as bar:
         tasks: dict[str, TaskID] = {}
 
         def update(name: str, received: int, expected: int | None) -> None:
@@ -106,7 +125,7 @@ def counting_bar(console: Console, what: str, unit: str) -> Iterator[Callable[[i
         BarColumn(46),
         TextColumn(f"{{task.completed:,}} of {{task.total:,}} {unit}"),
     )
-    with Progress(*columns, console=console, transient=True) as bar:
+    with progress_bar(console, *columns) as bar:
         task = bar.add_task("", total=1)
         yield lambda done, total: bar.update(task, completed=done, total=total)
 
@@ -129,7 +148,7 @@ def epoch_bar(console: Console, steps: int) -> Iterator[Callable[[State], None] 
         BarColumn(46),
         TextColumn("{task.percentage:3.0f} %"),
     )
-    with Progress(*columns, console=console, transient=True, auto_refresh=False) as bar:
+    with progress_bar(console, *columns, auto_refresh=False) as bar:
         task = bar.add_task("", total=steps)
         drawn = 0.0
 

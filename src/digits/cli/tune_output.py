@@ -4,9 +4,9 @@ import contextlib
 from collections.abc import Callable, Iterator
 
 from rich.console import Console
-from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
+from rich.progress import BarColumn, TextColumn, TimeElapsedColumn
 
-from digits.cli.console import show_line
+from digits.cli.console import progress_bar, show_line
 from digits.cli.describe import OPTIMIZER_LABELS
 from digits.tuning.report import Report
 from digits.tuning.study import Study
@@ -94,7 +94,7 @@ def trial_bar(console: Console, study: Study) -> Iterator[Callable[[], None]]:
         yield lambda: None
         return
     columns = (TextColumn("{task.description}"), BarColumn(46), TimeElapsedColumn())
-    with Progress(*columns, console=console, transient=True) as bar:
+    with progress_bar(console, *columns) as bar:
         task = bar.add_task("", total=study.options.budget)
 
         def update() -> None:
