@@ -17,7 +17,8 @@ RANKS = {
     3: {"evaluation", "reading"},
     2: {"networks"},
     1: {"data"},
-    0: {"errors", "extras", "figure_style", "files", "mnist", "options", "recipes", "seeds", "version"},
+    0: {"errors", "extras", "figure_style", "files", "matplotlib_classes", "mnist", "options", "recipes"}
+    | {"seeds", "version"},
 }
 RANK = {room: rank for rank, rooms in RANKS.items() for room in rooms}
 FRONT = {"__init__", "__main__"}  # they hand over to what lies below
@@ -149,6 +150,16 @@ def test_commands_start_without_what_is_heavy(module: str) -> None:
     heavy = {"torch", "numpy", "matplotlib", "PIL", "optuna"}
     if module != "cli.console":
         assert not [found for found in reached(module) if heavy & outside(found)]
+
+
+def test_one_module_imports_matplotlib() -> None:
+    """`matplotlib_classes` alone imports it, since that fails under some of the user's settings."""
+    users = {
+        name
+        for name, path in MODULES.items()
+        if re.search(r"^ *(from|import) matplotlib", path.read_text(), re.M)
+    }
+    assert users == {"matplotlib_classes"}
 
 
 def test_nothing_loaded_is_executed() -> None:

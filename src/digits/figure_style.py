@@ -16,11 +16,9 @@ from pathlib import Path
 from typing import Any
 
 import numpy.typing as npt
-from matplotlib.axes import Axes
-from matplotlib.figure import Figure
-from matplotlib.patches import Rectangle
 
 from digits.files import atomic_write
+from digits.matplotlib_classes import Axes, Figure, FigureCanvasAgg, Rectangle
 
 DPI = 160  # pixels per inch
 PX_PER_POINT = DPI / 72  # px; a point, the unit of font sizes, is 1/72 inch
@@ -83,6 +81,7 @@ def open_sheet(title: str, text: str, body: float) -> tuple[Figure, Axes, float]
     top = MARGIN + TITLE_HEIGHT + LINE_HEIGHT * (lines.count("\n") + 1) + HEADING_GAP
     height = math.ceil(top + body + MARGIN)
     figure = Figure(figsize=(WIDTH / DPI, height / DPI), dpi=DPI, facecolor="white")
+    FigureCanvasAgg(figure)  # Agg is Matplotlib's own renderer; it needs no window and no setting.
     canvas = figure.add_axes((0, 0, 1, 1), xlim=(0, WIDTH), ylim=(height, 0))
     canvas.set_axis_off()
     write(canvas, MARGIN, MARGIN, title, TITLE_SIZE, weight="bold", va="top")

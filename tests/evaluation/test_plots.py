@@ -24,6 +24,7 @@ from matplotlib.patches import Rectangle
 from matplotlib.transforms import Affine2D, Bbox
 from PIL import Image
 from support.epochs import epoch, history
+from support.slow import mostly_slow
 from torch import Tensor
 
 from digits.data.catalogue import DATASETS
@@ -214,14 +215,25 @@ print("matplotlib.pyplot" in sys.modules)
 """
 
 
-def test_the_same_numbers_give_the_same_bytes_without_pyplot(tmp_path: Path) -> None:
-    """Another process draws the same bytes, and pyplot is never imported."""
+SETTINGS = {  # what Matplotlib finds, each of which ends its import but the first
+    "another backend": {"MPLBACKEND": "TkAgg"},
+    "a Jupyter kernel's": {"MPLBACKEND": "module://matplotlib_inline_of_a_notebook.backend_inline"},
+    "an unknown backend": {"MPLBACKEND": "nonsense"},
+    "damaged file": {"MATPLOTLIBRC": "damaged"},
+    "no folder": {"MPLCONFIGDIR": "/dev/null/here"},
+}
+
+
+@pytest.mark.parametrize("setting", mostly_slow(SETTINGS, ["a Jupyter kernel's"]))
+def test_the_same_numbers_give_the_same_bytes_without_pyplot(tmp_path: Path, setting: str) -> None:
+    """Another process draws the same bytes whatever Matplotlib's settings are, and never imports pyplot."""
+    (tmp_path / "damaged").write_bytes(b"\xff\xfe\x00backend")
     save_png(curves.curves_figure(history(5)), tmp_path / "here.png")
     paths = os.pathsep.join([str(Path(__file__).parents[1]), *sys.path])
-    environment = {**os.environ, "PYTHONPATH": paths, "PYTHONHASHSEED": "7", "MPLBACKEND": "TkAgg"}
+    environment = {**os.environ, "PYTHONPATH": paths, "PYTHONHASHSEED": "7", **SETTINGS[setting]}
     command = [sys.executable, "-c", DRAW, str(tmp_path / "there.png")]
     digest, pyplot = subprocess.run(
-        command, env=environment, capture_output=True, text=True, check=True
+        command, env=environment, cwd=tmp_path, capture_output=True, text=True, check=True
     ).stdout.split()
     assert digest == hashlib.sha256((tmp_path / "here.png").read_bytes()).hexdigest()
     assert pyplot == "False"

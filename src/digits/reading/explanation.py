@@ -16,9 +16,6 @@ from pathlib import Path
 from typing import TypeAlias
 
 import numpy as np
-from matplotlib.axes import Axes
-from matplotlib.figure import Figure
-from matplotlib.patches import Rectangle
 from PIL import Image
 
 from digits.errors import DigitsError
@@ -43,6 +40,7 @@ from digits.figure_style import (
     whole_percent,
     write,
 )
+from digits.matplotlib_classes import Axes, Figure, Rectangle
 from digits.mnist import CLASSES, SIDE
 from digits.reading.decoding import Pixels
 from digits.reading.results import BLANK, NO_DIGIT, UNCLEAR, Digit, Reading

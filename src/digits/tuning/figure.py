@@ -10,10 +10,6 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
-from matplotlib.axes import Axes
-from matplotlib.figure import Figure
-from matplotlib.patches import Rectangle
-from matplotlib.ticker import FixedLocator, FuncFormatter, MaxNLocator
 
 from digits.evaluation.plots.panels import add_panel
 from digits.figure_style import (
@@ -30,6 +26,7 @@ from digits.figure_style import (
     whole_percent,
     write,
 )
+from digits.matplotlib_classes import Axes, Figure, FixedLocator, FuncFormatter, MaxNLocator, Rectangle
 from digits.tuning.trials import Trial
 
 ACCURACIES = (0.1, 0.5, 0.8, 0.9, 0.95, 0.97, 0.98, 0.99, 0.993, 0.995, 0.997, 0.998, 0.999)  # for ticks

@@ -5,10 +5,6 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
-from matplotlib.axes import Axes
-from matplotlib.colors import LinearSegmentedColormap
-from matplotlib.figure import Figure
-from matplotlib.patches import Rectangle
 
 from digits.evaluation.metrics import Evaluation
 from digits.figure_style import (
@@ -28,6 +24,7 @@ from digits.figure_style import (
     wrapped,
     write,
 )
+from digits.matplotlib_classes import Axes, Figure, LinearSegmentedColormap, Rectangle
 
 # Colours of the cells with mistakes, from the rarest mistake to the most frequent one.
 MISTAKE_COLOURS = LinearSegmentedColormap.from_list("mistakes", [PALE_GREY, "#fbd9bd", "#f0a06a", VERMILLION])

@@ -6,9 +6,6 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
-from matplotlib.axes import Axes
-from matplotlib.figure import Figure
-from matplotlib.ticker import FuncFormatter
 
 from digits.evaluation.epoch import Epoch
 from digits.evaluation.plots.panels import NAME_HEIGHT, add_panel
@@ -22,6 +19,7 @@ from digits.figure_style import (
     percent,
     write,
 )
+from digits.matplotlib_classes import Axes, Figure, FuncFormatter
 
 ACCURACY_HEIGHT, LOSS_HEIGHT = 400, 310  # px; heights of the two panels
 PANEL_GAP = 70  # px; free space below each panel

@@ -3,11 +3,10 @@
 import math
 
 import numpy as np
-from matplotlib.axes import Axes
-from matplotlib.figure import Figure
 from torch import Tensor
 
 from digits.figure_style import GREY, MARGIN, SMALL_SIZE, WIDTH, draw_image, grid, open_sheet, write
+from digits.matplotlib_classes import Axes, Figure
 from digits.mnist import SIDE
 
 # Name of a colour map of Matplotlib: blue for negative weights, white for 0, red for positive weights.

@@ -3,8 +3,6 @@
 import math
 from collections.abc import Sequence
 
-from matplotlib.figure import Figure
-from matplotlib.patches import Circle
 from torch import Tensor
 
 from digits.evaluation.logits import probabilities
@@ -21,6 +19,7 @@ from digits.figure_style import (
     percent,
     write,
 )
+from digits.matplotlib_classes import Circle, Figure
 from digits.mnist import SIDE
 
 MAX_MISTAKES = 25  # images in the figure

@@ -1,11 +1,9 @@
 """Add axes for curves to a figure, in the style that all figures with curves share."""
 
 import numpy as np
-from matplotlib.axes import Axes
-from matplotlib.figure import Figure
-from matplotlib.ticker import MaxNLocator
 
 from digits.figure_style import FONT, GREY, LIGHT_GREY, MARGIN, SMALL_SIZE, write
+from digits.matplotlib_classes import Axes, Figure, MaxNLocator
 
 PANEL_LEFT, PANEL_WIDTH = 104, 716  # px; on the left is space for tick labels, on the right for curve names
 NAME_HEIGHT = 64  # px; height of a curve's name and last value, which are two lines of text

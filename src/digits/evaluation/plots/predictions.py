@@ -6,9 +6,6 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
-from matplotlib.axes import Axes
-from matplotlib.figure import Figure
-from matplotlib.patches import Rectangle
 from torch import Tensor
 
 from digits.evaluation.logits import probabilities
@@ -27,6 +24,7 @@ from digits.figure_style import (
     whole_percent,
     write,
 )
+from digits.matplotlib_classes import Axes, Figure, Rectangle
 from digits.mnist import SIDE
 
 MAX_PREDICTIONS = 24  # images in the figure
