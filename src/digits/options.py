@@ -10,9 +10,10 @@ The string under a field is its help text in `digits train --help`.
 
 import dataclasses
 import json
+import os
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal, TypeVar, get_args, get_type_hints
+from typing import Any, Literal, TypeVar, get_args, get_origin, get_type_hints
 
 from digits.errors import OptionError
 
@@ -82,8 +83,52 @@ class Augmentation:
         return self.warps or any((self.thickness, self.sharpness, self.erasing))
 
 
+@dataclass(frozen=True, kw_only=True)
+class ImageChanges:
+    """Changes to all images as they are read. Networks expect light ink on dark paper, upright."""
+
+    invert: bool = False
+    """Invert the images: for data with dark ink on light paper."""
+    transpose: bool = False
+    """Swap rows and columns of the images: for EMNIST's files. With --mirror or --flip: rotate them."""
+    mirror: bool = False
+    """Swap left and right of the images."""
+    flip: bool = False
+    """Swap top and bottom of the images."""
+
+    def chosen(self) -> tuple[str, ...]:
+        """Return the names of the changes that are switched on, in the order in which they are made."""
+        return tuple(name for name in ("invert", "transpose", "mirror", "flip") if getattr(self, name))
+
+
+NO_CHANGES = ImageChanges()
+
+
+@dataclass(frozen=True, kw_only=True)
+class DataOptions(ImageChanges):
+    """Where the data are and how they are read, for all commands that read data."""
+
+    data: Path | None = None
+    """Folder or file with the data (IDX, .npz, .csv). Default: that of the network's run (adapt, compare,
+    evaluate), $DIGITS_DATA, the cache, or a download."""
+    unverified: bool = False
+    """Accept data files of the published size even if their checksum differs from the published one."""
+
+    @property
+    def changes(self) -> ImageChanges:
+        """The changes alone."""
+        return ImageChanges(invert=self.invert, transpose=self.transpose, mirror=self.mirror, flip=self.flip)
+
+    def __post_init__(self) -> None:
+        convert_paths(self)
+
+    def arguments(self) -> dict[str, Any]:
+        """Return the options of this class as keyword arguments for functions such as `digits.evaluate`."""
+        return {field.name: getattr(self, field.name) for field in dataclasses.fields(DataOptions)}
+
+
 @dataclass(frozen=True)
-class TrainOptions:
+class TrainOptions(DataOptions):
     """Train a network on handwritten digits, test it once, and save everything in runs/NAME."""
 
     recipe: str = "classic"
@@ -91,11 +136,6 @@ class TrainOptions:
 
     dataset: Dataset = "mnist"
     """Dataset to train on. Each has ten classes."""
-    data: Path | None = None
-    """Folder or file with the data (IDX, .npz, .csv). Default: $DIGITS_DATA, the cache, or a download."""
-    unverified: bool = False
-    """Accept data files with the right size and a wrong checksum."""
-
     split: Split = "random"
     """How to choose the validation images.
     random: at random in each class.
@@ -200,6 +240,7 @@ class TrainOptions:
     """Also write TensorBoard event files. Needs: pip install 'digits[tensorboard]'."""
 
     def __post_init__(self) -> None:
+        super().__post_init__()
         for name in ("hidden", "channels"):
             at_least(name, min(getattr(self, name)), 1)
         for name in ("epochs", "batch_size", "threads", "ensemble"):
@@ -257,6 +298,40 @@ class TrainOptions:
         if self.lr is not None:
             return self.lr
         return SGD_RATE if self.optimizer == "sgd" else ADAPTIVE_RATE
+
+
+def convert_paths(options: Any) -> None:
+    """Make the values of all options for paths `Path` objects, and replace ~ by the home folder.
+
+    Args:
+        options: an object of a dataclass; a value may be a string.
+    Raises:
+        OptionError: if a value is not a path.
+    """
+    for name, hint in get_type_hints(type(options)).items():
+        if Path not in (hint, *get_args(hint)) or getattr(options, name) is None:
+            continue
+        value = getattr(options, name)
+        several = get_origin(hint) is tuple
+        try:
+            paths = tuple(expanded(path) for path in (value if several else (value,)))
+        except TypeError:
+            raise OptionError(f"--{name.replace('_', '-')} is {value!r}; expected a path") from None
+        object.__setattr__(options, name, paths if several else paths[0])
+
+
+def expanded(path: str | os.PathLike[str]) -> Path:
+    """Return a path in which ~ or ~NAME at the start is replaced by a home folder.
+
+    Args:
+        path: the path as the user wrote it. It stays as it is if there is no such home folder.
+    Raises:
+        TypeError: if it is not a path.
+    """
+    try:
+        return Path(path).expanduser()
+    except RuntimeError:
+        return Path(path)
 
 
 def check_name(name: str | None, option: str = "name") -> None:

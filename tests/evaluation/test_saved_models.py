@@ -22,6 +22,7 @@ from digits.evaluation.metrics import evaluate_logits
 from digits.evaluation.saved_models import undisputed_test
 from digits.networks.mlp import MLP
 from digits.networks.model_file import save_model
+from digits.options import from_json
 
 
 def save(path: Path, seed: int, data: Any) -> MLP:
@@ -188,3 +189,28 @@ def test_networks_of_different_data_sets_are_not_compared(tmp_path: Path) -> Non
     save(tmp_path / "b.npz", 0, trained_on("", dataset="kmnist"))
     with pytest.raises(DataError, match="different data sets: kmnist, mnist"):
         digits.compare(tmp_path / "a.npz", tmp_path / "b.npz")
+
+
+def test_the_changes_of_a_run_are_made_again(tiny_folder: Path, tmp_path: Path) -> None:
+    """A run with --invert and --transpose is tested with both, wherever its data are."""
+    run = trained(tiny_folder, tmp_path / "runs", invert=True, transpose=True)
+    claimed = json.loads((run / "summary.json").read_text())["test"]
+    copy = shutil.copytree(tiny_folder, tmp_path / "copy")
+    for found in (
+        digits.evaluate(run),
+        digits.evaluate(run, copy),
+        digits.evaluate(run, copy, invert=True, transpose=True),
+    ):
+        assert found.same_images
+        assert found.test.to_json() == claimed
+    assert not digits.evaluate(run, copy, invert=True).same_images
+    assert digits.compare(run, run).comparison.both == round(claimed["accuracy"] * claimed["total"])
+
+
+def test_a_resumed_run_has_the_same_changes(tiny_folder: Path, tmp_path: Path) -> None:
+    """The options of a run hold the changes, so that it goes on with the same images."""
+    run = trained(tiny_folder, tmp_path / "runs", flip=True)
+    stored = from_json((run / "options.json").read_text())
+    assert stored.chosen() == ("flip",)
+    again = digits.run(dataclasses.replace(stored, resume=True, epochs=2))
+    assert len(again.history) == 2

@@ -17,9 +17,8 @@ def adapt(arguments: list[str]) -> int:
 
     from digits.cli import adapt_output
     from digits.cli.console import counting_bar, download_bar, make_console
-    from digits.data import loading
     from digits.training.adaptation import save_adaptation
-    from digits.training.adapting import adapt_network, load_start
+    from digits.training.adapting import adapt_network, load_old_images, load_start
     from digits.training.custom_digits import load_custom_digits
 
     torch.set_num_threads(options.threads)
@@ -29,9 +28,7 @@ def adapt(arguments: list[str]) -> int:
         custom = load_custom_digits(options.folder, progress)
     adapt_output.show_custom_digits(console, custom, options.folder)
     with download_bar(console) as fetching:
-        collection = loading.load_data(
-            "mnist", options.data, unverified=options.unverified, progress=fetching
-        )
+        collection = load_old_images(options, start, fetching)
     with counting_bar(console, "training", "steps") as progress:
         found = adapt_network(options, start, custom, collection, progress)
     folder = save_adaptation(found, options)

@@ -24,9 +24,7 @@ def evaluate(arguments: list[str]) -> int:
     torch.set_num_threads(options.threads)
     console = make_console(quiet=options.json)
     with download_bar(console) as progress:
-        found = saved_models.evaluate(
-            options.model, options.data, unverified=options.unverified, progress=progress
-        )
+        found = saved_models.evaluate(options.model, **options.arguments(), progress=progress)
     for notice in found.collection.notices:
         note(notice)
     if not found.same_images:
@@ -57,7 +55,7 @@ def compare(arguments: list[str]) -> int:
     console = make_console(quiet=options.json)
     names = options.first, options.second
     with download_bar(console) as progress:
-        found = saved_models.compare(*names, options.data, unverified=options.unverified, progress=progress)
+        found = saved_models.compare(*names, **options.arguments(), progress=progress)
     for notice in found.collection.notices:
         note(notice)
     if options.json:

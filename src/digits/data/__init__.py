@@ -8,6 +8,7 @@ Find and read a data set
     download, https   download a published file from its mirrors
     cache             the folder for downloaded files
     sample            5,000 MNIST digits, used if no mirror can be reached
+    appearance        invert and turn images, and notice dark ink on light paper
     writers           the writer of each MNIST training image
 
 Make batches from a data set

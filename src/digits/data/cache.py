@@ -17,6 +17,7 @@ from digits.data.catalogue import RemoteFile
 from digits.data.formats.content import GZIP_WINDOW
 from digits.errors import DataError, DownloadError, RunError
 from digits.files import TEMPORARY, atomic_write, locked
+from digits.options import expanded
 
 Notice = Callable[[str], None]
 """A function that shows a sentence to the user, for example that a file is downloaded again."""
@@ -41,7 +42,7 @@ def cache_folder() -> Path:
         DataError: if DIGITS_CACHE is not set and the user has no home folder.
     """
     if chosen := os.environ.get("DIGITS_CACHE"):
-        return Path(chosen)
+        return expanded(chosen)
     # Operating system -> variable with the base folder, path below this folder, path below the home folder.
     # The third one is used if the variable is not set. Systems that are not listed follow Linux.
     systems = {

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 from digits.data.catalogue import DATASETS
 from digits.data.dataset import Digits
-from digits.options import Dataset
+from digits.options import NO_CHANGES, Dataset, ImageChanges
 
 
 @dataclass(frozen=True)
@@ -17,6 +17,8 @@ class Collection:
     origin: str  # where the data was read, for messages; example: "files in data/mnist"
     published: bool  # True if the SHA-256 digests are those of the published data set
     notices: tuple[str, ...] = ()  # complete sentences to show to the user
+    val: Digits | None = None  # None if the source has no separate validation images
+    changes: ImageChanges = NO_CHANGES  # changes that were made to all images after they were read
 
     @property
     def classes(self) -> tuple[str, ...]:

@@ -5,12 +5,13 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from digits.data import download, local_files, sample
+from digits.data.appearance import change_collection, with_border_note
 from digits.data.cache import cache_folder
 from digits.data.catalogue import DATASETS
 from digits.data.collection import Collection
 from digits.data.formats.csv import read_csv
 from digits.errors import DataError, DownloadError
-from digits.options import Dataset
+from digits.options import Dataset, ImageChanges, expanded
 
 
 def load_data(
@@ -18,6 +19,10 @@ def load_data(
     data: Path | str | None = None,
     *,
     unverified: bool = False,
+    invert: bool = False,
+    transpose: bool = False,
+    mirror: bool = False,
+    flip: bool = False,
     progress: download.Progress | None = None,
 ) -> Collection:
     """Load a data set from the first place that has it.
@@ -32,18 +37,38 @@ def load_data(
         dataset: Name of the data set.
         data: A folder with IDX, .npz or .csv files, or one .npz or .csv file.
         unverified: True to accept data of the published size that differ from the published data.
+        invert, transpose, mirror, flip: Changes to all images; see `digits.options.ImageChanges`.
         progress: Called as (file name, bytes received, total bytes or None) during a download.
     Returns:
         The data set before it is split, with its source and notices for the user.
     Raises:
         DownloadError: if no place has the data set. It is a subclass of DataError.
         DataError: in these cases:
+            there is no data set with this name
             `data` does not have the data set
             files are damaged
             data of the published size differ from the published data, and `unverified` is False
     """
+    changes = ImageChanges(invert=invert, transpose=transpose, mirror=mirror, flip=flip)
+    found = read_data(dataset, data, unverified=unverified, progress=progress)
+    return with_border_note(change_collection(found, changes))
+
+
+def read_data(
+    dataset: Dataset,
+    data: Path | str | None,
+    *,
+    unverified: bool = False,
+    progress: download.Progress | None = None,
+) -> Collection:
+    """Read a data set without changing or examining its images; see `load_data`."""
+    if dataset not in DATASETS:
+        raise DataError(
+            f"there is no data set {dataset!r}; expected one of {', '.join(DATASETS)}, "
+            "and for files of your own also their place, such as load_data('mnist', 'my.npz')"
+        )
     if data is not None:
-        return _from_argument(dataset, Path(data), unverified)
+        return _from_argument(dataset, _as_path(data), unverified)
     missed = []
     for folder in local_files.folders_in_variable():
         found = _from_variable(dataset, folder, unverified)
@@ -57,6 +82,20 @@ def load_data(
             raise
         missed.append(str(error))
     return _from_sample(missed, progress)
+
+
+def _as_path(data: Path | str) -> Path:
+    """Return the place of the data as a path.
+
+    Raises:
+        DataError: if it is not a path, such as an array.
+    """
+    try:
+        return expanded(data)
+    except TypeError:
+        raise DataError(
+            f"the place of the data is of type {type(data).__name__}; expected the path of a folder or file"
+        ) from None
 
 
 def _from_argument(dataset: Dataset, place: Path, unverified: bool) -> Collection:

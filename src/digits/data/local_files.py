@@ -16,7 +16,7 @@ from digits.data.formats.csv import read_csv
 from digits.data.formats.idx import idx_sha256, read_idx
 from digits.data.formats.npz import read_npz
 from digits.errors import DataError
-from digits.options import Dataset
+from digits.options import Dataset, expanded
 
 
 class OtherDatasetError(DataError):
@@ -28,7 +28,7 @@ def folders_in_variable() -> list[Path]:
 
     They are separated as in $PATH.
     """
-    return [Path(folder) for folder in os.environ.get("DIGITS_DATA", "").split(os.pathsep) if folder]
+    return [expanded(folder) for folder in os.environ.get("DIGITS_DATA", "").split(os.pathsep) if folder]
 
 
 def read_local_files(dataset: Dataset, place: Path, unverified: bool) -> Collection | None:

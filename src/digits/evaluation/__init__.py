@@ -2,6 +2,7 @@
 
 saved_models  evaluates one saved network or compares two: `digits.evaluate`, `digits.compare`
 held_out      finds a network's test images again, and refuses images that it was trained on
+orientation   notices images that a network reads far better inverted or turned
 logits        computes a network's logits for many images
 metrics       computes accuracy, loss, confusion matrix, precision and recall from logits and labels
 intervals     computes the confidence interval of an accuracy

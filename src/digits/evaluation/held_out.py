@@ -4,15 +4,21 @@ A model file records how its data set was split, the SHA-256 of its test images,
 that the network has seen (`digits.data.sketch`).
 """
 
+import dataclasses
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 from digits.data import sketch
+from digits.data.appearance import change_collection
 from digits.data.collection import Collection
 from digits.data.dataset import Digits
+from digits.data.download import Progress
+from digits.data.loading import read_data
 from digits.data.splits import Splits, split_again
 from digits.errors import DataError, OptionError
-from digits.options import from_json
+from digits.evaluation.orientation import with_appearance_note
+from digits.options import DataOptions, Dataset, ImageChanges, from_json
 
 OWN_DATA = "use --data to give the data that the model was trained on"
 
@@ -25,6 +31,52 @@ def seen_images(splits: Splits) -> str:
     """
     real = splits.train.images[: len(splits.train) - splits.synthetic]
     return sketch.to_text(sketch.merge(sketch.sketch(real), sketch.sketch(splits.val.images)))
+
+
+def load_as_trained(
+    networks: Sequence[tuple[Path, dict[str, Any]]],
+    dataset: Dataset,
+    options: DataOptions,
+    progress: Progress | None = None,
+) -> Collection:
+    """Load the data of the runs that networks come from, with the same changes to the images.
+
+    Args:
+        networks: model file and meta data of each network.
+        dataset: name of the data set.
+        options: place of the data; None: that of a network's run, or see `digits.load_data`. If changes are
+            chosen, these are made. Otherwise those of a run are made, if this gives its test images.
+        progress: called during a download.
+
+    Raises:
+        DataError: see `digits.load_data`.
+    """
+    place = options.data or next(filter(None, (data_of_run(path) for path, _ in networks)), None)
+    found = read_data(dataset, place, unverified=options.unverified, progress=progress)
+    metas = [meta for _, meta in networks if isinstance(meta.get("data"), dict)]
+    stored = [] if options.chosen() else [_changes_of_run(meta) for meta in metas]
+    for changes in (options.changes, *stored):
+        changed = change_collection(found, changes)
+        if any(_test_as_trained(changed, meta)[1] for meta in metas):
+            return with_appearance_note(changed)
+    return with_appearance_note(change_collection(found, options.changes))
+
+
+def _changes_of_run(meta: dict[str, Any]) -> ImageChanges:
+    """Return the changes that were made to the images of a network's run."""
+    names = meta["data"].get("changes")
+    known = {field.name for field in dataclasses.fields(ImageChanges)}
+    return (
+        ImageChanges(**{name: True for name in names if name in known})
+        if isinstance(names, list)
+        else ImageChanges()
+    )
+
+
+def _test_as_trained(collection: Collection, meta: dict[str, Any]) -> tuple[Digits, bool]:
+    """Return the test images of a data set that is split as for a network, and True if they are its own."""
+    test = split_again(collection, meta["data"]).test
+    return test, test.sha256() == meta["data"].get("test_sha256")
 
 
 def held_out(collection: Collection, meta: dict[str, Any], name: str) -> tuple[Digits, bool]:
@@ -42,8 +94,8 @@ def held_out(collection: Collection, meta: dict[str, Any], name: str) -> tuple[D
     Raises:
         DataError: if the network was trained on some of the images, or may have been.
     """
-    test = split_again(collection, meta["data"]).test
-    if test.sha256() == meta["data"].get("test_sha256"):
+    test, same = _test_as_trained(collection, meta)
+    if same:
         return test, True
     reason = reason_to_doubt(collection, test, meta)
     if reason:

@@ -1,27 +1,23 @@
 """Options of `digits evaluate` and `digits compare`."""
 
 from dataclasses import dataclass
-from pathlib import Path
 
-from digits.options import at_least
+from digits.options import DataOptions, at_least
 
 
 @dataclass(frozen=True, kw_only=True)
-class TestOptions:
+class TestOptions(DataOptions):
     """Options that both commands have."""
 
     __test__ = False  # pytest would take the class for a test
 
-    data: Path | None = None
-    """Folder or file with the data. Default: that of the run, $DIGITS_DATA, the cache, or a download."""
-    unverified: bool = False
-    """Accept data files of the published size even if their checksum differs from the published one."""
     json: bool = False
     """Print one JSON object instead of a table."""
     threads: int = 1
     """Number of processor threads."""
 
     def __post_init__(self) -> None:
+        super().__post_init__()
         at_least("threads", self.threads, 1)
 
 

@@ -10,19 +10,20 @@ from typing import Any
 
 import torch
 
-from digits.data import catalogue, loading
+from digits.data import catalogue
 from digits.data.collection import Collection
 from digits.data.dataset import Digits
 from digits.data.download import Progress
 from digits.errors import CheckpointError, DataError
 from digits.evaluation import comparison, disputed_labels, logits, metrics
 from digits.evaluation.comparison import Comparison
-from digits.evaluation.held_out import data_of_run, held_out
+from digits.evaluation.held_out import held_out, load_as_trained
 from digits.evaluation.metrics import Evaluation
 from digits.networks.bundled import model_path
 from digits.networks.ensemble import Ensemble
 from digits.networks.model_file import load_model
 from digits.networks.network import Network
+from digits.options import DataOptions
 
 
 @dataclass(frozen=True)
@@ -62,6 +63,10 @@ def evaluate(
     data: str | Path | None = None,
     *,
     unverified: bool = False,
+    invert: bool = False,
+    transpose: bool = False,
+    mirror: bool = False,
+    flip: bool = False,
     progress: Progress | None = None,
 ) -> ModelEvaluation:
     """Test a saved network on new images.
@@ -75,6 +80,8 @@ def evaluate(
         data: folder or file with the data set. None: the data of the run, if the model is in its folder;
             otherwise see `digits.load_data`.
         unverified: accept data files of the published size even if their checksum differs.
+        invert, transpose, mirror, flip: changes to all images, see `digits.options.ImageChanges`. Without
+            any, those of the run are made if the data are those of the run.
         progress: function that is called during a download.
 
     Returns:
@@ -84,7 +91,15 @@ def evaluate(
         CheckpointError: if the model file cannot be used.
         DataError: if the data are missing, or are perhaps training images.
     """
-    collection, (found,) = _predictions((model,), data, unverified, progress)
+    options = DataOptions(
+        data=Path(data) if data else None,
+        unverified=unverified,
+        invert=invert,
+        transpose=transpose,
+        mirror=mirror,
+        flip=flip,
+    )
+    collection, (found,) = _predictions((model,), options, progress)
     return ModelEvaluation(
         metrics.evaluate_logits(found.logits, found.test.labels),
         undisputed_test(collection, found.logits, found.test),
@@ -100,6 +115,10 @@ def compare(
     data: str | Path | None = None,
     *,
     unverified: bool = False,
+    invert: bool = False,
+    transpose: bool = False,
+    mirror: bool = False,
+    flip: bool = False,
     progress: Progress | None = None,
 ) -> ModelComparison:
     """Compare two saved networks on the same test images.
@@ -108,7 +127,7 @@ def compare(
 
     Args:
         first, second: two networks; see `model` in `evaluate`.
-        data, unverified, progress: see `evaluate`.
+        data, unverified, invert, transpose, mirror, flip, progress: see `evaluate`.
 
     Returns:
         Counts of correctly classified images, and the p-value.
@@ -118,7 +137,15 @@ def compare(
         DataError: if the data are missing, or are perhaps training images of one of the networks, or if the
             networks have different test images.
     """
-    collection, (a, b) = _predictions((first, second), data, unverified, progress)
+    options = DataOptions(
+        data=Path(data) if data else None,
+        unverified=unverified,
+        invert=invert,
+        transpose=transpose,
+        mirror=mirror,
+        flip=flip,
+    )
+    collection, (a, b) = _predictions((first, second), options, progress)
     if a.test.sha256() != b.test.sha256():
         raise DataError(
             f"{first} and {second} have different test images; "
@@ -154,14 +181,14 @@ class _Predictions:
 
 
 def _predictions(
-    names: tuple[str | Path, ...], place: str | Path | None, unverified: bool, progress: Progress | None
+    names: tuple[str | Path, ...], options: DataOptions, progress: Progress | None
 ) -> tuple[Collection, list[_Predictions]]:
     """Compute the logits of saved networks for their test images in one data set.
 
     Args:
         names: the networks; see `model` in `evaluate`.
-        place: folder or file with the data set; None: that of a network's run, or see `digits.load_data`.
-        unverified, progress: see `evaluate`.
+        options: place of the data, and changes to the images.
+        progress: called during a download.
 
     Returns:
         The data set, and the logits of each network.
@@ -174,8 +201,8 @@ def _predictions(
             f"{names[0]} and {names[1]} were trained on different data sets: {', '.join(sorted(datasets))}; "
             "compare networks that were trained on the same one"
         )
-    data = place or next(filter(None, map(data_of_run, paths)), None)
-    collection = loading.load_data(datasets.pop(), data, unverified=unverified, progress=progress)
+    files = [(path, meta) for path, _, meta in networks]
+    collection = load_as_trained(files, datasets.pop(), options, progress)
     found = []
     for path, network, meta in networks:
         test, same = held_out(collection, meta, str(path))

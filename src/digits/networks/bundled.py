@@ -9,6 +9,7 @@ import logging
 from pathlib import Path
 
 from digits.errors import CheckpointError
+from digits.options import expanded
 
 BUNDLED = ("cnn", "mlp")  # files in src/digits/weights, described in MODEL_CARD.md; the first is the default
 REJECTION = "rejection"  # a bundled network with an 11th class, "no digit"; only `digits.reading` uses it
@@ -27,7 +28,7 @@ def model_path(name: str | Path) -> Path:
     Raises:
         CheckpointError: if there is no such file.
     """
-    path = Path(name)
+    path = expanded(name)
     if isinstance(name, str) and name in {*BUNDLED, REJECTION}:
         if name in BUNDLED and path.exists():
             _note_same_name(name, path.absolute())

@@ -4,6 +4,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from digits.errors import OptionError
+from digits.options import convert_paths
 
 # Smallest probability of an accepted digit; chosen on the development pictures: docs/photos.md.
 THRESHOLD = 0.9
@@ -27,6 +28,7 @@ class PredictOptions:
     """PNG file for a drawing of the steps from the picture to the answer. Only for a single picture."""
 
     def __post_init__(self) -> None:
+        convert_paths(self)
         if not self.images:
             raise OptionError("no picture is named; expected at least one: digits predict photo.jpg")
         check_threshold(self.threshold)

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from digits.errors import OptionError
-from digits.options import at_least
+from digits.options import at_least, convert_paths
 from digits.reading.options import THRESHOLD, check_threshold
 
 LOOPBACK = ("127.0.0.1", "::1", "localhost")  # addresses that only programs on this machine can reach
@@ -38,6 +38,7 @@ class ServeOptions:
     """Open the page in the browser."""
 
     def __post_init__(self) -> None:
+        convert_paths(self)
         at_least("workers", self.workers, 1)
         check_threshold(self.threshold)
         if not ROOT_PATH.fullmatch(self.root_path):

@@ -6,21 +6,17 @@ Each field has a name, a type and a default. The text under it is shown by `digi
 from dataclasses import dataclass
 from pathlib import Path
 
-from digits.options import at_least, check_name
+from digits.options import DataOptions, at_least, check_name
 
 
 @dataclass(frozen=True)
-class AdaptOptions:
+class AdaptOptions(DataOptions):
     """Train a network further on custom digits, and test it before and after."""
 
     folder: Path
     """Folder with one folder of pictures per digit, named 0 to 9: my_digits/7/photo.jpg shows a 7."""
     model: str = "cnn"
     """Network to start from: a run's folder, a model file, or the name of a bundled network, cnn or mlp."""
-    data: Path | None = None
-    """Folder or file with MNIST. Part of it is used for training too. Default: as for digits train."""
-    unverified: bool = False
-    """Accept data files with the right size and a wrong checksum."""
     seed: int = 0
     """Random seed. Two calls with the same seed on the same machine give identical weights."""
     threads: int = 1
@@ -33,6 +29,7 @@ class AdaptOptions:
     """Name of the new network's folder. Default: adapt and the next free number, such as adapt-1."""
 
     def __post_init__(self) -> None:
+        super().__post_init__()
         at_least("threads", self.threads, 1)
         at_least("seed", self.seed, 0)
         check_name(self.name)

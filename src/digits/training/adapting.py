@@ -20,13 +20,14 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from digits.data import loading, sketch, synthetic
+from digits.data import sketch, synthetic
 from digits.data.collection import Collection
 from digits.data.dataset import Digits
+from digits.data.download import Progress
 from digits.data.splits import Splits, join, split_again
 from digits.errors import OptionError
 from digits.evaluation import calibration, comparison, metrics
-from digits.evaluation.held_out import reason_to_doubt, seen_images
+from digits.evaluation.held_out import load_as_trained, reason_to_doubt, seen_images
 from digits.evaluation.logits import compute_logits
 from digits.mnist import DIGITS
 from digits.networks.bundled import model_path
@@ -48,6 +49,10 @@ def adapt(
     *,
     data: str | Path | None = None,
     unverified: bool = False,
+    invert: bool = False,
+    transpose: bool = False,
+    mirror: bool = False,
+    flip: bool = False,
     seed: int = AdaptOptions.seed,
     out: str | Path = AdaptOptions.out,
     name: str | None = None,
@@ -57,8 +62,7 @@ def adapt(
     Args:
         folder: contains folders named 0 to 9 with pictures of one digit each.
         model: a run's folder, a model file or the name of a bundled network; not an ensemble.
-        data: folder or file with MNIST. Default: as for `digits.load_data`.
-        unverified: accept MNIST files of the right size with a wrong checksum.
+        data, unverified, invert, transpose, mirror, flip: MNIST, see `digits.evaluate`.
         seed: random seed, 0 or more. The same seed gives the same network.
         out: folder in which the new network's folder is created.
         name: name of the new folder. Default: adapt-1, adapt-2 and so on.
@@ -74,10 +78,20 @@ def adapt(
         TrainingError: if the loss becomes infinite or not a number.
     """
     options = AdaptOptions(
-        Path(folder), model, Path(data) if data else None, unverified, seed=seed, out=Path(out), name=name
+        Path(folder),
+        model,
+        data=Path(data) if data else None,
+        unverified=unverified,
+        invert=invert,
+        transpose=transpose,
+        mirror=mirror,
+        flip=flip,
+        seed=seed,
+        out=Path(out),
+        name=name,
     )
-    start, custom = load_start(model), load_custom_digits(Path(folder))
-    collection = loading.load_data("mnist", options.data, unverified=unverified)
+    start, custom = load_start(model), load_custom_digits(options.folder)
+    collection = load_old_images(options, start)
     found = adapt_network(options, start, custom, collection)
     saved_in = save_adaptation(found, options)
     return AdaptResult(saved_in, found.custom, found.validation, found.test, found.notices, custom.skipped)
@@ -108,6 +122,17 @@ def load_start(model: str) -> Start:
     if meta.get("classes", list(DIGITS)) != list(DIGITS):
         raise OptionError(f"{model} was not trained on digits; expected a network trained on MNIST")
     return Start(network, meta)
+
+
+def load_old_images(options: AdaptOptions, start: Start, progress: Progress | None = None) -> Collection:
+    """Load MNIST, or the data of the network's run, as its training did; see `load_as_trained`.
+
+    Args:
+        options: the network, place of the data, and changes to the images.
+        start: the network.
+        progress: called during a download.
+    """
+    return load_as_trained([(model_path(options.model), start.meta)], "mnist", options, progress)
 
 
 def adapt_network(

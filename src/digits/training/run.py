@@ -14,11 +14,12 @@ import dataclasses
 from collections.abc import Callable, Iterator
 from typing import TypeAlias, cast
 
-from digits.data import loading, synthetic
+from digits.data import synthetic
 from digits.data.collection import Collection
 from digits.data.download import Progress
 from digits.data.splits import Splits, join, split
 from digits.data.writers import load_writers
+from digits.evaluation.orientation import load_checked
 from digits.options import TrainOptions, from_json, to_json
 from digits.training.devices import pick_device, use_threads
 from digits.training.distributed import World, join_world
@@ -72,9 +73,7 @@ def load_splits(options: TrainOptions, progress: Progress | None = None) -> tupl
     Raises:
         DataError: if the data are missing, damaged or too few.
     """
-    collection = loading.load_data(
-        options.dataset, options.data, unverified=options.unverified, progress=progress
-    )
+    collection = load_checked(options.dataset, options, progress)
     writers = load_writers(collection, options.data, progress) if options.split == "writers" else None
     splits = split(
         collection,

@@ -242,6 +242,7 @@ def describe_data(collection: Collection, splits: Splits, options: TrainOptions)
     return {
         "dataset": collection.dataset,
         "published": collection.published,
+        "changes": list(collection.changes.chosen()),
         "own_test_set": collection.test is not None,
         "test_size": options.test_size,
         "split_seed": options.split_seed,

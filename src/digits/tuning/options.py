@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import Literal, get_args
 
 from digits.errors import OptionError
-from digits.options import at_least, check_name
+from digits.options import at_least, check_name, convert_paths
 
 Group = Literal["hidden", "lr", "optimizer", "batch-size", "augmentation"]
 Pruner = Literal["median", "halving", "none"]
@@ -43,6 +43,7 @@ class TuneOptions:
     """Name of the search and of its folder. Default: tune- and the recipe, such as tune-fast."""
 
     def __post_init__(self) -> None:
+        convert_paths(self)
         if not self.search:
             raise OptionError("--search has no group; expected at least one of " + ", ".join(get_args(Group)))
         at_least("workers", self.workers, 1)
