@@ -38,22 +38,38 @@ class Served:
     def address(self) -> str:
         return f"http://127.0.0.1:{self.port}"
 
+    def processes(self) -> list[int]:
+        """Return the numbers of the process and of all processes under it."""
+        found = [self.process.pid]
+        for pid in found:
+            with contextlib.suppress(OSError):  # it ended just now
+                children = Path(f"/proc/{pid}/task/{pid}/children").read_text()
+                found += map(int, children.split())
+        return found
+
     def memory(self) -> float:
-        """Return the process's resident memory in megabytes."""
-        status = Path(f"/proc/{self.process.pid}/status").read_text()
-        return int(re.findall(r"VmRSS:\s+(\d+)", status)[0]) / 1024
+        """Return the resident memory of the process and those under it, in megabytes.
+
+        Memory that several of them share counts once.
+        """
+        kilobytes = 0
+        for pid in self.processes():
+            with contextlib.suppress(OSError):
+                memory = Path(f"/proc/{pid}/smaps_rollup").read_text()
+                kilobytes += sum(map(int, re.findall(r"^Pss:\s+(\d+)", memory, re.MULTILINE)))
+        return kilobytes / 1024
 
     def processor_seconds(self) -> float:
-        """Return the processor time of the process and its workers so far, in seconds.
+        """Return the processor time of the process and those under it so far, in seconds.
 
         The cost of a request, unlike its duration, does not depend on how busy the machine is.
         """
-        children = Path(f"/proc/{self.process.pid}/task/{self.process.pid}/children").read_text().split()
-        total = 0.0
-        for pid in (self.process.pid, *children):
-            fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
-            total += (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
-        return total
+        ticks = 0
+        for pid in self.processes():
+            with contextlib.suppress(OSError):
+                fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+                ticks += sum(map(int, fields[11:15]))  # its own, and those of processes that ended
+        return ticks / os.sysconf("SC_CLK_TCK")
 
     def stop(self, number: int = signal.SIGTERM) -> int:
         """Send a signal and return the exit code."""

@@ -1,135 +1,74 @@
 """Define the routes of the API: read pictures, save corrections, list networks, report health and metrics.
 
-A reader (`digits.reading.reader.Reader`) reads pictures with one network. Readers run in the thread of the
-reading queue, so that the event loop stays free for other requests.
+A reader (`digits.reading.reader.Reader`) reads pictures with one network. Readers run in the reading
+processes, so that the event loop stays free for other requests.
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Query, Request, Response
-from fastapi.responses import JSONResponse
 
-from digits.errors import DataError
 from digits.networks.numpy_inference import Classifier
 from digits.reading.reader import Reader
-from digits.reading.results import Reading
 from digits.serving.answers import (
-    ERRORS,
     Answer,
     Health,
     Models,
     NetworkAnswer,
     SavedCorrection,
-    detailed_json,
     error_responses,
-    to_bytes,
 )
 from digits.serving.browser_network import count_parameters
-from digits.serving.corrections import Corrections
 from digits.serving.error_answers import RefusedError, log
-from digits.serving.limits import PICTURE_LIMITS
-from digits.serving.preview import preview
 from digits.serving.prometheus import Metrics
 from digits.serving.reading_queue import ReadingQueue
 from digits.serving.request_bodies import (
     BINARY_SCHEMA,
     BYTES,
     DRAWINGS,
+    FORM,
     JSON,
     PICTURE_TYPES,
     CorrectionBody,
-    StrokesBody,
     body_schema,
-    parse_body,
+    boundary_in,
 )
+from digits.serving.tasks import Outcome, Task
 
 
 @dataclass(frozen=True)
 class Api:
-    """The objects that all requests share.
-
-    Each method answers one route.
-    """
+    """The objects that all requests share."""
 
     readers: Mapping[str, Reader]  # name of a network -> its reader; the first one is the default
     queue: ReadingQueue
     metrics: Metrics
-    corrections: Corrections
 
-    async def predict(self, name: str, content_type: str, body: bytes, *, single: bool) -> Reading:
-        """Read the digits in a request's body.
-
-        Args:
-            name: name of the network that reads.
-            content_type: the body's type, from the function `content_type`.
-            body: one of the following:
-                - JSON of the form `StrokesBody` or `ImageBody`,
-                - the bytes of a picture file.
-            single: whether the picture or drawing holds one digit at most.
-
-        Returns:
-            The marks found, each with its most probable digit.
-
-        Raises:
-            RefusedError: if the network is unknown or the body has a wrong form.
-            PhotoError: if the picture cannot be read.
-            BusyError: if too many requests wait, or this one waited too long.
-        """
-        if name not in self.readers:
-            raise RefusedError(404, "model", "there is no network with this name; api/model lists the names")
-        reader = self.readers[name]
-        if content_type == JSON:
-            reading = await self.queue.do(lambda: read_drawing(reader, body, single=single))
-        else:
-            check_picture_type(content_type, "or strokes as application/json")
-            reading = await self.queue.read(reader, body, single=single)
-        for digit in reading.digits:
-            self.metrics.marks.labels(name, str(digit.digit), str(digit.accepted).lower()).inc()
-        return reading
-
-    async def correct(self, content_type: str, body: bytes) -> SavedCorrection:
-        """Save a corrected image.
+    async def answer(self, request: Request, task: Task) -> Response:
+        """Do the task of a request in a reading process and answer with its outcome.
 
         Args:
-            content_type: the body's type; only application/json is accepted.
-            body: JSON of the form `CorrectionBody`.
-
-        Returns:
-            The answer with the name of the saved file.
+            request: the request.
+            task: what it asks for.
 
         Raises:
-            RefusedError: if the body has a wrong form, or the image cannot be saved.
             BusyError: if too many requests wait, or this one waited too long.
         """
-        if content_type != JSON:
-            raise RefusedError(415, "type", "the Content-Type is not JSON; send application/json")
-        try:
-            label, name = await self.queue.do(lambda: save_correction(self.corrections, body))
-        except DataError as error:
-            log.error("%s", error)
-            raise RefusedError(507, "full", ERRORS[507].lower()) from None
-        self.metrics.corrected.labels(str(label)).inc()
-        return SavedCorrection(kept=name)
+        outcome = await self.queue.do(task, request.client.host if request.client else "")
+        if outcome.bug:
+            log.error("unexpected error: %s", outcome.bug)
+        self.count(task, outcome)
+        return Response(outcome.body, outcome.status, media_type=outcome.content_type)
 
-    async def preview(self, content_type: str, body: bytes) -> bytes:
-        """Convert a picture to PNG.
-
-        Args:
-            content_type: the body's type, from the function `content_type`.
-            body: the bytes of a picture file.
-
-        Returns:
-            The bytes of a PNG file, from the function `preview`.
-
-        Raises:
-            RefusedError: if the body's type is not that of a picture.
-            PhotoError: if the picture cannot be read.
-            BusyError: if too many requests wait, or this one waited too long.
-        """
-        check_picture_type(content_type, "as it is")
-        return await self.queue.do(lambda: preview(body, PICTURE_LIMITS))
+    def count(self, task: Task, outcome: Outcome) -> None:
+        """Count the marks that were read, or the correction that was saved."""
+        for digit, accepted in outcome.digits:
+            if task.kind == "correction":
+                self.metrics.corrected.labels(str(digit)).inc()
+            else:
+                self.metrics.marks.labels(task.model, str(digit), str(accepted).lower()).inc()
 
     def models(self) -> Models:
         """List all networks, the default one first.
@@ -143,57 +82,24 @@ class Api:
         return Models(models=models, threshold=threshold, rejection=rejection)
 
 
-def check_picture_type(content_type: str, advice: str) -> None:
-    """Check that a body can be a picture.
+async def picture_task(request: Request, advice: str = "as it is") -> Task:
+    """Return the task "picture" for a request's body.
 
     Args:
-        content_type: the body's type, from the function `content_type`.
+        request: its body is a picture, or a form with a picture.
         advice: end of the error's sentence.
 
     Raises:
-        RefusedError: if the type is not that of a picture or of any bytes.
+        RefusedError: if the Content-Type is not that of a picture, a form or any bytes.
     """
-    if not (content_type.startswith("image/") or content_type in (BYTES, "")):
-        message = f"the Content-Type is unknown; send a picture's bytes as image/..., {advice}"
-        raise RefusedError(415, "type", message)
-
-
-def read_drawing(reader: Reader, body: bytes, *, single: bool) -> Reading:
-    """Read the digits in a drawing.
-
-    Args:
-        reader: reader to use.
-        body: JSON of the form `StrokesBody` or `ImageBody`.
-        single: whether all strokes belong to one digit.
-
-    Returns:
-        The marks found, each with its most probable digit.
-
-    Raises:
-        RefusedError: if the body is not JSON or has another form.
-    """
-    drawing = parse_body(body, *DRAWINGS)
-    if isinstance(drawing, StrokesBody):
-        return reader.read_strokes(drawing.strokes, single=single)
-    return reader.read_image(drawing.pixels())
-
-
-def save_correction(corrections: Corrections, body: bytes) -> tuple[int, str]:
-    """Save a corrected image in the folder of its label.
-
-    Args:
-        corrections: the folder of corrections.
-        body: JSON of the form `CorrectionBody`.
-
-    Returns:
-        The label, 0 to 9, and the name of the file, such as "7/HASH.png".
-
-    Raises:
-        RefusedError: if the body is not JSON or has another form.
-        DataError: if the folder is full or cannot be written.
-    """
-    correction = parse_body(body, CorrectionBody)
-    return correction.label, corrections.add(to_bytes(correction.pixels()), correction.label)
+    kind = content_type(request)
+    if kind == FORM:
+        boundary = boundary_in(request.headers["content-type"])
+        return Task("picture", await request.body(), boundary=boundary)
+    if kind.startswith("image/") or kind in (BYTES, ""):
+        return Task("picture", await request.body())
+    message = f"the Content-Type is unknown; send a picture's bytes as image/..., {advice}"
+    raise RefusedError(415, "type", message)
 
 
 def describe(name: str, classifier: Classifier) -> NetworkAnswer:
@@ -251,8 +157,13 @@ def api_routes(api: Api) -> APIRouter:
             bool, Query(description="whether the answer has row, probabilities and image of every mark")
         ] = False,
     ) -> Response:
-        reading = await api.predict(model, content_type(request), await request.body(), single=single)
-        return JSONResponse(detailed_json(reading) if detail else reading.to_json())
+        if model not in api.readers:
+            raise RefusedError(404, "model", "there is no network with this name; api/model lists the names")
+        if content_type(request) == JSON:
+            task = Task("drawing", await request.body())
+        else:
+            task = await picture_task(request, "or strokes as application/json")
+        return await api.answer(request, replace(task, model=model, single=single, detail=detail))
 
     @router.post(
         "/api/preview",
@@ -265,18 +176,20 @@ def api_routes(api: Api) -> APIRouter:
         summary="Convert a picture to PNG, upright and at most 1600 pixels wide and high",
     )
     async def preview_png(request: Request) -> Response:
-        png = await api.preview(content_type(request), await request.body())
-        return Response(png, media_type="image/png")
+        return await api.answer(request, replace(await picture_task(request), kind="preview"))
 
     @router.post(
         "/api/corrections",
         status_code=201,
-        responses=error_responses(411, 413, 415, 422, 503, 507),
+        responses={201: {"model": SavedCorrection}, **error_responses(411, 413, 415, 422, 503, 507)},
+        response_class=Response,
         openapi_extra=body_schema(CorrectionBody),
         summary="Save an image with its correct label",
     )
-    async def correct(request: Request) -> SavedCorrection:
-        return await api.correct(content_type(request), await request.body())
+    async def correct(request: Request) -> Response:
+        if content_type(request) != JSON:
+            raise RefusedError(415, "type", "the Content-Type is not JSON; send application/json")
+        return await api.answer(request, Task("correction", await request.body()))
 
     @router.get("/api/model", responses=error_responses(), summary="List the networks")
     async def models() -> Models:

@@ -28,12 +28,12 @@ from digits.reading.reader import Reader
 from digits.serving.api import Api, api_routes
 from digits.serving.corrections import Corrections, default_folder
 from digits.serving.error_answers import add_error_answers
-from digits.serving.limits import PICTURE_LIMITS
 from digits.serving.options import ServeOptions
 from digits.serving.page_files import file_routes, network_files, page_files, slash_route
 from digits.serving.prometheus import Metrics
-from digits.serving.reading_queue import ReadingQueue
+from digits.serving.reading_queue import ReadingQueue, Settings
 from digits.serving.request_checks import AllowedHosts, RequestChecks
+from digits.serving.tasks import Worker
 
 LOCAL_NAMES = ("127.0.0.1", "localhost", "[::1]")  # names of this machine in Host headers, without the port
 
@@ -57,15 +57,15 @@ def application(
         OptionError: if a network does not have the classes 0 to 9.
     """
     readers = readers or load_readers(options.model, options.threshold)
-    queue = ReadingQueue(PICTURE_LIMITS)
-    metrics = Metrics(several_processes=options.workers > 1)
-    corrections = Corrections(options.corrections or default_folder())
+    worker = Worker(readers, Corrections(options.corrections or default_folder()))
+    queue = ReadingQueue(worker.do, Settings(pictures=options.workers), prepare=worker.prepare)
+    metrics = Metrics()
 
     @asynccontextmanager
     async def lifespan(_: FastAPI) -> AsyncIterator[None]:
         queue.start()
         yield
-        queue.stop()
+        await queue.stop()
 
     app = FastAPI(
         title="digits",
@@ -78,7 +78,7 @@ def application(
         redirect_slashes=False,
     )
     add_error_answers(app)
-    app.include_router(api_routes(Api(readers, queue, metrics, corrections)))
+    app.include_router(api_routes(Api(readers, queue, metrics)))
     app.include_router(file_routes({**page_files(), **network_files(readers)}))
     if options.root_path:
         app.include_router(slash_route(options.root_path))

@@ -14,7 +14,6 @@ from starlette.exceptions import HTTPException
 
 from digits.errors import PhotoError
 from digits.serving.limits import MAX_BODY, PICTURE_LIMITS
-from digits.serving.reading_queue import BusyError
 
 log = logging.getLogger("digits.server")
 BUSY = "the server is busy; try again in a second"
@@ -36,7 +35,15 @@ ADDRESS_ERRORS = {  # HTTP status -> sentence, for requests that match no route
 class RefusedError(Exception):
     """A request that the server refuses."""
 
-    def __init__(self, status: int, kind: str, message: str, *, close: bool = False) -> None:
+    def __init__(
+        self,
+        status: int,
+        kind: str,
+        message: str,
+        *,
+        close: bool = False,
+        headers: Mapping[str, str] | None = None,
+    ) -> None:
         """Set the content of the error answer.
 
         Args:
@@ -44,9 +51,18 @@ class RefusedError(Exception):
             kind: the reason as one word for programs.
             message: the reason as a sentence for people.
             close: whether to close the connection, without reading the rest.
+            headers: further headers of the answer.
         """
         super().__init__(message)
-        self.status, self.kind, self.close = status, kind, close
+        self.status, self.kind, self.close, self.headers = status, kind, close, headers
+
+
+class BusyError(RefusedError):
+    """A request that cannot be answered in time."""
+
+    def __init__(self, message: str = BUSY, *, close: bool = False) -> None:
+        """Set the sentence for people."""
+        super().__init__(503, "busy", message, close=close, headers={"Retry-After": "1"})
 
 
 def error_body(message: str, kind: str) -> bytes:
@@ -64,7 +80,7 @@ def error_body(message: str, kind: str) -> bytes:
 
 def add_error_answers(app: FastAPI) -> None:
     """Register `error_answer` for the exceptions of all routes."""
-    for error in (RefusedError, BusyError, PhotoError, RequestValidationError, HTTPException, Exception):
+    for error in (RefusedError, RequestValidationError, HTTPException, Exception):
         app.add_exception_handler(error, error_answer)
 
 
@@ -74,34 +90,31 @@ async def error_answer(_: Request, error: Exception) -> Response:
     Args:
         error: any exception; an unexpected one is logged and gives status 500.
     """
+    refused = refusal(error)
+    if refused.kind == "bug":
+        log.error("unexpected error: %s", log_line(error))
+    body = error_body(str(refused), refused.kind)
+    return Response(body, refused.status, refused.headers, media_type="application/json")
+
+
+def refusal(error: Exception) -> RefusedError:
+    """Return the error answer for an exception; an unexpected one is a "bug" with status 500."""
     match error:
         case RefusedError():
-            return _answer(error.status, error.kind, str(error))
-        case BusyError():
-            return _answer(503, "busy", BUSY, {"Retry-After": "1"})
+            return error
         case PhotoError():
             status, message = PICTURE_ERRORS[error.kind]
-            return _answer(status, error.kind, message)
+            return RefusedError(status, error.kind, message)
         case RequestValidationError():
-            return _answer(
-                422, "parameter", "a parameter of the address has a wrong type; openapi.json lists the types"
-            )
+            message = "a parameter of the address has a wrong type; openapi.json lists the types"
+            return RefusedError(422, "parameter", message)
         case HTTPException():
             message = ADDRESS_ERRORS.get(error.status_code, "this request cannot be answered")
-            return _answer(error.status_code, "address", message, error.headers)
+            return RefusedError(error.status_code, "address", message, headers=error.headers)
+    return RefusedError(500, "bug", "the server failed because of a bug; its log holds the error")
+
+
+def log_line(error: Exception) -> str:
+    """Describe an exception in one printable line of at most 200 characters, before escaping."""
     # unicode_escape replaces line breaks, so that a message cannot start a new, false line in the log.
-    line = f"{type(error).__name__}: {error}"[:200].encode("unicode_escape").decode()
-    log.error("unexpected error: %s", line)
-    return _answer(500, "bug", "the server failed because of a bug; its log holds the error")
-
-
-def _answer(status: int, kind: str, message: str, headers: Mapping[str, str] | None = None) -> Response:
-    """Return an error answer.
-
-    Args:
-        status: HTTP status, 400 to 599.
-        kind: the reason as one word for programs.
-        message: the reason as a sentence for people.
-        headers: further headers.
-    """
-    return Response(error_body(message, kind), status, headers, media_type="application/json")
+    return f"{type(error).__name__}: {error}"[:200].encode("unicode_escape").decode()

@@ -25,7 +25,7 @@ class ServeOptions:
     allowed_host: tuple[str, ...] = ()
     """Another host name of this server, such as the name of a proxy: NAME or NAME:PORT."""
     workers: int = 1
-    """Number of processes that answer requests; each one loads all networks into memory."""
+    """Number of pictures that are read at the same time, each by a process of its own."""
     threshold: float = THRESHOLD
     """Accept a digit with at least this probability, 0 to 1, as in `digits predict`."""
     root_path: str = ""

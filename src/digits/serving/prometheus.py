@@ -1,7 +1,4 @@
-"""Count requests, marks and corrections for Prometheus, a program that monitors servers.
-
-With several processes, the counters are the sums of all processes.
-"""
+"""Count requests, marks and corrections for Prometheus, a program that monitors servers."""
 
 import re
 
@@ -14,7 +11,6 @@ from prometheus_client import (
     disable_created_metrics,
     generate_latest,
 )
-from prometheus_client.multiprocess import MultiProcessCollector
 
 SECONDS = (0.002, 0.005, 0.01, 0.02, 0.03, 0.06, 0.1, 0.25, 0.5, 1, 2.5, 10)  # s; bounds of the bins
 ROUTES = re.compile(r"/api/(?:predict|preview|corrections|model|network|health)\b|/static\b")
@@ -22,18 +18,11 @@ METHODS = ("GET", "HEAD", "POST")  # HTTP methods with their own counters; all o
 
 
 class Metrics:
-    """The counters of one process."""
+    """The counters of the server."""
 
-    def __init__(self, *, several_processes: bool = False) -> None:
-        """Make all counters, with the value 0.
-
-        Args:
-            several_processes: whether several processes answer requests.
-        """
+    def __init__(self) -> None:
+        """Make all counters, with the value 0."""
         disable_created_metrics()  # type: ignore[no-untyped-call]  # no time of creation for each counter
-        # With several processes, prometheus_client saves the counters as files in $PROMETHEUS_MULTIPROC_DIR.
-        # `page` adds up the counters of all processes.
-        self.several_processes = several_processes
         self.registry = registry = CollectorRegistry()
         self.requests = Counter(
             "digits_requests", "Requests answered", ["route", "method", "status"], registry=registry
@@ -45,12 +34,9 @@ class Metrics:
             "digits_marks", "Marks read", ["network", "digit", "accepted"], registry=registry
         )
         self.corrected = Counter("digits_corrections", "Corrections kept", ["digit"], registry=registry)
-        self.waiting = Gauge(
-            "digits_waiting", "Jobs not answered yet", registry=registry, multiprocess_mode="livesum"
-        )
+        self.waiting = Gauge("digits_waiting", "Jobs not answered yet", registry=registry)
         self._by_labels: dict[tuple[str, str, int], tuple[Counter, Histogram]] = {}
-        if not several_processes:
-            ProcessCollector(registry=registry)
+        ProcessCollector(registry=registry)
 
     def count_answer(self, path: str, method: str, status: int, seconds: float) -> None:
         """Count one answer.
@@ -74,11 +60,7 @@ class Metrics:
 
     def page(self) -> bytes:
         """Return all counters in Prometheus' text format."""
-        registry = self.registry
-        if self.several_processes:
-            registry = CollectorRegistry()
-            MultiProcessCollector(registry)  # type: ignore[no-untyped-call]
-        return generate_latest(registry)
+        return generate_latest(self.registry)
 
 
 def route_label(path: str) -> str:

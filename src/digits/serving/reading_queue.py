@@ -1,205 +1,331 @@
-"""Read pictures in one thread, so that the event loop stays free to receive and send.
+"""Share the reading processes among the clients, so that nobody waits for somebody else's costly picture.
 
-Requests put jobs into a queue; the thread does them in order. Small pictures that wait for the same network
-are classified together, which is faster than one by one. A new job is refused if too many jobs wait. A job
-is cancelled if it waits too long.
+Every task is first tried by a quick process. If it takes more than QUICK_SECONDS, that process is killed and
+a slow one does the task again, which has low priority, more time, and exists for this task only. Large files,
+which are photos, go to the slow processes at once. So a picture that takes seconds holds up a small one for a
+fraction of a second.
+
+Within both queues the clients take turns, by their addresses, and the last slow process is never taken by a
+client that uses another one already. If too many tasks wait, a task of the client with the most is refused.
 """
 
 import asyncio
-import queue
-import threading
+import hashlib
+from collections import Counter, deque
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Any, TypeVar
 
-from digits.reading.image_files import PictureLimits
-from digits.reading.reader import Reader
-from digits.reading.results import Reading
+from digits.serving.error_answers import BusyError, RefusedError, log
+from digits.serving.reading_process import FORKS, QUICK, SLOW, Do, Nursery, ProcessEndedError, ReadingProcess
+from digits.serving.tasks import Outcome, Task, failed
 
-MAX_JOBS = 64  # largest number of jobs in the reading queue; at 400 pictures a second they take 0.16 s
-ANSWER_SECONDS = 10.0  # s; longest time for a job in the queue; after it the answer is "busy"
+MAX_JOBS = 64  # largest number of jobs that wait or run; at 400 pictures a second they take 0.16 s
+ANSWER_SECONDS = 10.0  # s; longest time from a request to its answer; after it the answer is "busy"
+QUICK_SECONDS = 0.1  # s of one core; drawings and most scans need less; others may have to wait for so long
+SLOW_SECONDS = 5.0  # s of one core; a photo of 25 million pixels takes one second; generous limit
 
 PICTURES_AT_ONCE = 4  # largest number classified together; with more the first one waits longer: docs/log.md
 SMALL_PICTURE = 20_000  # bytes; a larger file, such as a photo, is read alone
-JobResult = TypeVar("JobResult")
-
-
-class BusyError(Exception):
-    """An error for a job that cannot be done in time."""
+LARGE_BODY = 200_000  # bytes; larger files are photos, few of which are read within QUICK_SECONDS
+KNOWN_COSTLY = (
+    1_000  # number of costly bodies that are remembered; they are not tried again by a quick process
+)
+RETRY_SECONDS = 1.0  # s; pause after a process could not be started
 
 
 @dataclass(eq=False)
-class _Job:
-    """One call for the thread, with the future for its result."""
+class Job:
+    """One task that waits or runs, with the future for its outcome."""
 
-    work: Callable[[], Any]
-    future: "asyncio.Future[Any]"
-    # A job that reads a small picture also has these. Such jobs can be done together.
-    reader: Reader | None = None
-    picture: bytes = b""
-    single: bool = False
+    task: Task
+    client: str  # address
+    deadline: float  # time of the event loop
+    future: "asyncio.Future[Outcome]"
+    alone: bool = False  # whether it was killed together with others, and is tried again by itself
 
-    def fits(self, other: "_Job") -> bool:
+    def fits(self, other: "Job") -> bool:
         """Return True if both jobs can be done together."""
-        # Both read small pictures with the same network and the same `single`.
-        return self.reader is not None and (self.reader, self.single) == (other.reader, other.single)
+        small = max(len(self.task.body), len(other.task.body)) <= SMALL_PICTURE
+        return small and not (self.alone or other.alone) and self.task.fits(other.task)
+
+
+class FairQueue:
+    """Jobs that wait; their clients take turns."""
+
+    def __init__(self, most: int) -> None:
+        """Make an empty queue.
+
+        Args:
+            most: largest number of jobs of one client that run at the same time.
+        """
+        self.most = most
+        self._waiting: dict[str, deque[Job]] = {}  # client -> its jobs; the first client is next
+        self._running: Counter[str] = Counter()
+        self._changed = asyncio.Event()
+
+    def put(self, job: Job, *, first: bool = False) -> None:
+        """Add a job; with `first` before the client's other jobs."""
+        jobs = self._waiting.setdefault(job.client, deque())
+        if first:
+            jobs.appendleft(job)
+        else:
+            jobs.append(job)
+        self._changed.set()
+
+    def remove(self, job: Job) -> None:
+        """Remove a job if it still waits."""
+        jobs = self._waiting.get(job.client)
+        if jobs is not None and job in jobs:
+            jobs.remove(job)
+            if not jobs:
+                del self._waiting[job.client]
+
+    async def take(self, most: int = 1) -> list[Job]:
+        """Wait for a job that may run, and remove it.
+
+        Args:
+            most: largest number of jobs.
+
+        Returns:
+            The job, and others that can be done together with it. They count as running until `done`.
+        """
+        while not (clients := [client for client in self._waiting if self._running[client] < self.most]):
+            self._changed.clear()
+            await self._changed.wait()
+        # Of the clients with the fewest running jobs, the first one in the queue.
+        jobs = [self._take_next(min(clients, key=self._running.__getitem__))]
+        for client in list(self._waiting):
+            while len(jobs) < most and client in self._waiting and self._waiting[client][0].fits(jobs[0]):
+                jobs.append(self._take_next(client))
+        return jobs
+
+    def done(self, job: Job) -> None:
+        """Stop counting a job as running."""
+        self._running[job.client] -= 1
+        if not self._running[job.client]:
+            del self._running[job.client]
+        self._changed.set()
+
+    def take_last(self, client: str) -> Job | None:
+        """Remove the job of a client that came last; None if there is none."""
+        job = self._waiting[client].pop() if client in self._waiting else None
+        if job is not None and not self._waiting[client]:
+            del self._waiting[client]
+        return job
+
+    def _take_next(self, client: str) -> Job:
+        """Remove the first job of a client; its turn comes again after all others."""
+        jobs = self._waiting.pop(client)
+        job = jobs.popleft()
+        if jobs:
+            self._waiting[client] = jobs
+        self._running[client] += 1
+        return job
+
+
+@dataclass
+class Settings:
+    """Numbers that tests change."""
+
+    pictures: int = 1
+    """Number of pictures that are read at the same time. There is one quick process more, so that one costly
+    picture never holds up all others, and one slow process more, for a second client."""
+    max_jobs: int = MAX_JOBS
+    seconds: float = ANSWER_SECONDS
+    quick_seconds: float = QUICK_SECONDS
+    slow_seconds: float = SLOW_SECONDS
 
 
 class ReadingQueue:
-    """A queue of jobs, and the thread that does them in order."""
+    """The reading processes of the server and the jobs that wait for them."""
 
     def __init__(
-        self, limits: PictureLimits, *, max_jobs: int = MAX_JOBS, seconds: float = ANSWER_SECONDS
+        self, do: Do, settings: Settings | None = None, *, prepare: Callable[[], object] = lambda: None
     ) -> None:
         """Make an empty queue.
 
         Args:
-            limits: largest size of a picture.
-            max_jobs: largest number of jobs without a result; more are refused.
-            seconds: longest time from a job's arrival to its result.
+            do: does the tasks; it is called in other processes.
+            settings: numbers of processes and jobs, and time limits.
+            prepare: loads what the tasks need; called once, in the process that the others are copies of.
         """
-        self.limits, self.max_jobs, self.seconds = limits, max_jobs, seconds
-        self.waiting = 0  # number of jobs without a result; only the event loop changes it
-        self._jobs: queue.SimpleQueue[_Job | None] = queue.SimpleQueue()  # None tells the thread to end
+        self.settings = settings or Settings()
+        self._nursery = Nursery(do, prepare)
+        self._jobs: Counter[str] = Counter()  # client -> number of its jobs that wait or run
+        self._costly: dict[bytes, None] = {}  # hashes of bodies that took too long for a quick process
+        self._lanes: list[asyncio.Task[None]] = []
 
     def start(self) -> None:
-        """Start the thread."""
-        threading.Thread(target=self._run, name="reading", daemon=True).start()
+        """Start the processes; must be called in the event loop."""
+        number = self.settings.pictures + 1
+        if FORKS:
+            self._nursery.start()
+        self._quick, self._slow = FairQueue(number), FairQueue(number - 1)
+        self._lanes = [asyncio.create_task(self._quick_lane()) for _ in range(number)]
+        self._lanes += [asyncio.create_task(self._slow_lane()) for _ in range(number)]
 
-    def stop(self) -> None:
-        """Tell the thread to end after the jobs in the queue."""
-        self._jobs.put(None)
+    async def stop(self) -> None:
+        """End all processes; jobs without an outcome stay without."""
+        for lane in self._lanes:
+            lane.cancel()
+        await asyncio.gather(*self._lanes, return_exceptions=True)
+        self._nursery.stop()
 
-    async def read(self, reader: Reader, picture: bytes, *, single: bool) -> Reading:
-        """Read a picture in the thread.
+    @property
+    def waiting(self) -> int:
+        """The number of jobs that wait or run."""
+        return self._jobs.total()
 
-        Args:
-            reader: reader to use.
-            picture: bytes of a picture file.
-            single: whether the picture holds one digit at most.
-
-        Returns:
-            The marks found, each with its most probable digit.
-
-        Raises:
-            PhotoError: if the picture cannot be read.
-            BusyError: if too many jobs wait, or this one waited too long.
-        """
-        job = _Job(
-            lambda: reader.read(picture, single=single, limits=self.limits),
-            asyncio.get_running_loop().create_future(),
-            *((reader, picture, single) if len(picture) <= SMALL_PICTURE else ()),
-        )
-        reading: Reading = await self._result(job)
-        return reading
-
-    async def do(self, work: Callable[[], JobResult]) -> JobResult:
-        """Call a function in the thread.
+    async def do(self, task: Task, client: str = "") -> Outcome:
+        """Do a task in a reading process.
 
         Args:
-            work: the function, without arguments.
+            task: the task.
+            client: address of the client that asks.
 
         Returns:
-            The result of `work`.
+            Its outcome.
 
         Raises:
-            BusyError: if too many jobs wait, or this one waited too long.
-            Exception: the exception that `work` raises.
+            BusyError: if too many jobs wait, most of them of this client, or this one waited too long.
         """
-        result: JobResult = await self._result(_Job(work, asyncio.get_running_loop().create_future()))
-        return result
-
-    async def _result(self, job: _Job) -> Any:
-        """Put a job into the queue and wait for its result.
-
-        Raises:
-            BusyError: if too many jobs wait, or this one waited too long.
-            Exception: the exception of the job.
-        """
-        if self.waiting >= self.max_jobs:
-            raise BusyError
-        self.waiting += 1
-        job.future.add_done_callback(self._count_done)
-        self._jobs.put(job)
+        if self.waiting >= self.settings.max_jobs:
+            self._make_room(client)
+        loop = asyncio.get_running_loop()
+        job = Job(task, client, loop.time() + self.settings.seconds, loop.create_future())
+        timer = loop.call_at(job.deadline, _refuse, job)
+        self._jobs[client] += 1
         try:
-            return await asyncio.wait_for(job.future, self.seconds)
-        except (asyncio.TimeoutError, TimeoutError):  # two classes in Python 3.10, one class from 3.11 on
-            raise BusyError from None
+            (self._slow if self._is_costly(task) else self._quick).put(job)
+            return await job.future
+        finally:
+            timer.cancel()
+            job.future.cancel()  # if the client's request was cancelled
+            for queue in (self._quick, self._slow):
+                queue.remove(job)
+            self._jobs[client] -= 1
+            if not self._jobs[client]:
+                del self._jobs[client]
 
-    def _count_done(self, _: "asyncio.Future[Any]") -> None:
-        self.waiting -= 1
+    def _make_room(self, client: str) -> None:
+        """Refuse a job of the client with the most jobs.
 
-    # ------------------------------------------------------------------------- called in the thread
+        Args:
+            client: address of the client that asks for a further job.
 
-    def _run(self) -> None:
-        """Do all jobs in order until `stop` is called."""
-        job = self._jobs.get()
-        while job is not None:
-            jobs, job = self._take_fitting(job)
-            jobs = [j for j in jobs if not j.future.done()]  # leave out jobs that were cancelled
-            if jobs:
-                jobs[0].future.get_loop().call_soon_threadsafe(_deliver, jobs, self._do_all(jobs))
-            job = job or self._jobs.get()
+        Raises:
+            BusyError: if it is this client's new job.
+        """
+        most = max(self._jobs.values())
+        greedy = client if self._jobs[client] == most else max(self._jobs, key=self._jobs.__getitem__)
+        # Costly pictures are refused before others.
+        job = self._slow.take_last(greedy)
+        if job is None and greedy != client:
+            job = self._quick.take_last(greedy)
+        if job is None:
+            raise BusyError
+        _refuse(job)
 
-    def _take_fitting(self, first: _Job) -> tuple[list[_Job], _Job | None]:
-        """Take jobs from the queue that fit the first one.
+    def _is_costly(self, task: Task) -> bool:
+        """Return True if a task needs a slow process."""
+        # A correction waits for the disk and perhaps for another process that saves one.
+        if task.kind == "correction" or len(task.body) > LARGE_BODY:
+            return True
+        return bool(self._costly) and _digest(task) in self._costly
+
+    async def _quick_lane(self) -> None:
+        """Do jobs in one process after the other; what takes too long goes to the slow queue."""
+        process = None
+        try:
+            while True:
+                jobs = await self._quick.take(PICTURES_AT_ONCE)
+                process = process or await self._new_process(QUICK)
+                if not await self._run(process, jobs, self.settings.quick_seconds):
+                    process.close()
+                    process = None
+                    self._try_again(jobs)
+                for job in jobs:
+                    self._quick.done(job)
+        finally:
+            if process is not None:
+                process.close()
+
+    async def _slow_lane(self) -> None:
+        """Do each job in a process of its own."""
+        while True:
+            jobs = await self._slow.take()
+            process = await self._new_process(SLOW)
+            try:
+                if not await self._run(process, jobs, self.settings.slow_seconds):
+                    _deliver(jobs, [failed(too_costly(self.settings.slow_seconds))])
+            finally:
+                process.close()
+            self._slow.done(jobs[0])
+
+    async def _new_process(self, priority: bytes) -> ReadingProcess:
+        """Start a process; as long as the system has no room for it, try again."""
+        while True:
+            try:
+                return await self._nursery.new_process(priority)
+            except (OSError, ProcessEndedError):
+                log.error(
+                    "a reading process could not be started; raise the limit of processes or open files"
+                )
+                await asyncio.sleep(RETRY_SECONDS)
+
+    async def _run(self, process: ReadingProcess, jobs: Sequence[Job], processor_seconds: float) -> bool:
+        """Do jobs in a process.
 
         Returns:
-            The first job and those that fit, at most PICTURES_AT_ONCE.
-            A job that was taken but does not fit; None if there is none.
+            False if the process ended before it had done them.
         """
-        jobs = [first]
-        while first.reader is not None and len(jobs) < PICTURES_AT_ONCE:
-            try:
-                job = self._jobs.get_nowait()
-            except queue.Empty:
-                break
-            if job is None:
-                self._jobs.put(None)
-                break
-            if not job.fits(first):
-                return jobs, job
-            jobs.append(job)
-        return jobs, None
+        jobs = [job for job in jobs if not job.future.done()]  # without those that were refused meanwhile
+        if not jobs:
+            return True
+        seconds = max(job.deadline for job in jobs) - asyncio.get_running_loop().time()
+        try:
+            outcomes = await process.do([job.task for job in jobs], processor_seconds, seconds)
+        except ProcessEndedError:
+            return False
+        _deliver(jobs, outcomes)
+        return True
 
-    def _do_all(self, jobs: Sequence[_Job]) -> list[Any]:
-        """Do several jobs that fit together.
-
-        Returns:
-            For each job its result, or the exception that it raised.
-        """
-        reader = jobs[0].reader
-        if reader is not None and len(jobs) > 1:
-            pictures = [job.picture for job in jobs]
-            try:
-                return list(reader.read_many(pictures, single=jobs[0].single, limits=self.limits))
-            except Exception:  # a bug with one picture; read one by one, so that the others get their answers
-                return [_do(job.work) for job in jobs]
-        return [_do(job.work) for job in jobs]
+    def _try_again(self, jobs: Sequence[Job]) -> None:
+        """Put jobs that ended a quick process into a queue again."""
+        for job in jobs:
+            if job.future.done():  # it was refused meanwhile
+                continue
+            if len(jobs) > 1:  # one of them was costly: each is tried alone
+                job.alone = True
+                self._quick.put(job, first=True)
+            else:
+                if len(self._costly) >= KNOWN_COSTLY:
+                    del self._costly[next(iter(self._costly))]
+                self._costly[_digest(job.task)] = None
+                self._slow.put(job)
 
 
-def _do(work: Callable[[], Any]) -> Any:
-    """Return the result of a call.
-
-    If the call raises an exception, return the exception.
-    """
-    try:
-        return work()
-    except Exception as error:
-        return error
+def too_costly(seconds: float) -> RefusedError:
+    """Return the error for a picture that takes too long, even for a slow process."""
+    return RefusedError(
+        413,
+        "limit",
+        f"reading this picture takes over {seconds:g} seconds of computing; send a smaller or simpler one",
+    )
 
 
-def _deliver(jobs: Sequence[_Job], results: Sequence[Any]) -> None:
-    """Give each job's future its result.
+def _digest(task: Task) -> bytes:
+    return hashlib.sha256(task.body).digest()
 
-    Args:
-        jobs: the jobs.
-        results: for each job its result, or the exception that it raised.
-    """
-    for job, result in zip(jobs, results, strict=True):
-        if job.future.done():  # the job was cancelled
-            continue
-        if isinstance(result, Exception):
-            job.future.set_exception(result)
-        else:
-            job.future.set_result(result)
+
+def _refuse(job: Job) -> None:
+    """Answer a job with BusyError, unless it has its outcome."""
+    if not job.future.done():
+        job.future.set_exception(BusyError())
+
+
+def _deliver(jobs: Sequence[Job], outcomes: Sequence[Outcome]) -> None:
+    """Give each job its outcome, unless it was refused meanwhile."""
+    for job, outcome in zip(jobs, outcomes, strict=True):
+        if not job.future.done():
+            job.future.set_result(outcome)

@@ -1,9 +1,10 @@
 """Define and check the JSON bodies of requests: drawings, images and corrections.
 
 FastAPI would parse the JSON in the event loop. 5 MB of JSON would then delay all other requests. So the
-routes call `parse_body` in the thread of the reading queue. `body_schema` describes the bodies for OpenAPI.
+reading processes call `parse_body`. `body_schema` describes the bodies for OpenAPI.
 """
 
+import re
 from typing import Annotated, Any, TypeVar
 
 import numpy as np
@@ -20,7 +21,20 @@ JSON, BYTES = "application/json", "application/octet-stream"
 PICTURE_TYPES = tuple(
     f"image/{kind}" for kind in ("png", "jpeg", "webp", "gif", "tiff", "bmp", "avif", "heic")
 )
+FORM = "multipart/form-data"
+# The boundary is what separates the parts of a form; RFC 2046 allows 70 characters.
+BOUNDARY = re.compile(
+    r';\s*boundary=(?:"([^"\r\n]{1,70})"|([^\s;"]{1,70}))\s*(?:;|$)', re.IGNORECASE | re.ASCII
+)
+MAX_PART_HEAD = 4096  # bytes; largest headers of a part: the name of the file and its type; generous limit
+ENCODED = re.compile(rb"content-transfer-encoding:\s*(?!(?:binary|8bit|7bit)\b)", re.IGNORECASE)
 BINARY_SCHEMA = {"type": "string", "format": "binary"}
+FORM_SCHEMA = {
+    "type": "object",
+    "properties": {"file": BINARY_SCHEMA},
+    "required": ["file"],
+    "additionalProperties": False,
+}
 
 
 def whole_number(value: Any) -> Any:
@@ -142,6 +156,45 @@ def parse_body(body: bytes, *models: type[AnyBody]) -> AnyBody:
         raise RefusedError(422, "json", f"{field}: expected {expected}") from None
 
 
+def boundary_in(content_type: str) -> str:
+    """Return the boundary of a form.
+
+    Args:
+        content_type: the whole Content-Type header, such as 'multipart/form-data; boundary="x"'.
+
+    Raises:
+        RefusedError: if there is none.
+    """
+    found = BOUNDARY.search(content_type)
+    if not found:
+        raise RefusedError(415, "type", "the Content-Type has no boundary; send the form as curl -F does")
+    return found[1] or found[2]
+
+
+def file_in_form(body: bytes, boundary: str) -> bytes:
+    """Return the only file in a form.
+
+    Args:
+        body: a body of the type multipart/form-data.
+        boundary: from `boundary_in`.
+
+    Returns:
+        The bytes of the file.
+
+    Raises:
+        RefusedError: if the body is no form, or has no or several parts.
+    """
+    # The body is in memory and has a limited size. It is split three times at most, whatever it holds.
+    parts = (b"\r\n" + body).split(b"\r\n--" + boundary.encode("latin-1"), 3)
+    if len(parts) != 3 or not parts[2].startswith(b"--"):
+        message = "the form must have exactly one part, the picture; parameters belong into the address"
+        raise RefusedError(415, "type", message)
+    head, end, content = parts[1].partition(b"\r\n\r\n")
+    if not end or len(head) > MAX_PART_HEAD or ENCODED.search(head):
+        raise RefusedError(415, "type", "the headers of the form's part are unusual; send it as curl -F does")
+    return content
+
+
 def body_schema(*models: type[Body], binary: tuple[str, ...] = ()) -> dict[str, Any]:
     """Describe the body of a request for OpenAPI.
 
@@ -154,6 +207,8 @@ def body_schema(*models: type[Body], binary: tuple[str, ...] = ()) -> dict[str, 
     """
     schemas = [model.model_json_schema() for model in models]
     content: dict[str, Any] = {kind: {"schema": BINARY_SCHEMA} for kind in binary}
+    if binary:
+        content[FORM] = {"schema": FORM_SCHEMA, "encoding": {"file": {"contentType": ", ".join(binary)}}}
     if schemas:
         content[JSON] = {"schema": {"oneOf": schemas} if len(schemas) > 1 else schemas[0]}
     return {"requestBody": {"required": True, "content": content}}

@@ -16,7 +16,7 @@ from collections.abc import Awaitable, Callable, Iterable, MutableMapping
 from typing import Any, TypeAlias
 from urllib.parse import urlsplit
 
-from digits.serving.error_answers import RefusedError, error_body
+from digits.serving.error_answers import BusyError, RefusedError, error_body
 from digits.serving.limits import MAX_BODIES, MAX_BODY
 from digits.serving.security_headers import SECURITY_HEADERS, Headers
 
@@ -131,7 +131,7 @@ class RequestChecks:
                 self.held_bytes += len(parts[-1])  # `__call__` subtracts the size after the answer
                 if self.held_bytes > MAX_BODIES:
                     reason = "the server receives too many pictures at the same time; try again soon"
-                    raise RefusedError(503, "busy", reason, close=True)
+                    raise BusyError(reason, close=True)
                 if not message.get("more_body"):
                     return b"".join(parts)
         except BaseException:
@@ -251,6 +251,7 @@ async def _refuse(send: Send, error: RefusedError) -> None:
         (b"content-type", b"application/json"),
         (b"content-length", str(len(body)).encode()),
     ]
+    headers += [(name.lower().encode(), value.encode()) for name, value in (error.headers or {}).items()]
     if error.close:
         headers.append((b"connection", b"close"))
     await send({"type": "http.response.start", "status": error.status, "headers": headers})

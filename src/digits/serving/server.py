@@ -3,28 +3,26 @@
 `serve` opens a socket, builds the application and answers requests until a signal stops it.
 """
 
-import functools
 import logging
 import os
 import signal
 import socket
 import sys
-import tempfile
 import threading
 import webbrowser
 from typing import Any
 
 import uvicorn
-from uvicorn.supervisors import Multiprocess
 
 from digits.errors import ServeError
 from digits.serving.app import application
 from digits.serving.http_protocol import DeadlineProtocol
 from digits.serving.limits import MAX_CONNECTIONS
 from digits.serving.options import LOOPBACK, ServeOptions
+from digits.serving.reading_queue import ANSWER_SECONDS
 
 IDLE_SECONDS = 15  # s; longest pause between two requests of a connection
-STOP_SECONDS = 4  # s; time to answer the running requests after the signal to stop
+STOP_SECONDS = int(ANSWER_SECONDS) + 1  # s; after the signal to stop, all requests are answered within it
 
 BACKLOG = 1_024  # largest number of new connections that the system keeps until the server accepts them
 OTHER_FILES = 200  # open files besides the connections: libraries, sockets, corrections; a generous estimate
@@ -60,19 +58,15 @@ def serve(options: ServeOptions) -> None:
     allow_open_files(MAX_CONNECTIONS + OTHER_FILES)
     with listen(options.host, options.port) as listening:
         port = listening.getsockname()[1]
-        build = functools.partial(application, options, port)
-        app = build()  # before the address is printed, since a damaged network ends the program here
+        app = application(
+            options, port
+        )  # before the address is printed, since a damaged network ends the program here
         logging.basicConfig(format="digits: %(message)s", level=logging.WARNING)
-        if options.workers == 1:
-            run_one_process(uvicorn.Config(lambda: app, **SETTINGS), listening, options)
-        else:
-            run_several_processes(
-                uvicorn.Config(build, workers=options.workers, **SETTINGS), listening, options
-            )
+        run_server(uvicorn.Config(lambda: app, **SETTINGS), listening, options)
 
 
-def run_one_process(config: uvicorn.Config, listening: socket.socket, options: ServeOptions) -> None:
-    """Answer requests in this process until a signal stops it.
+def run_server(config: uvicorn.Config, listening: socket.socket, options: ServeOptions) -> None:
+    """Answer requests until a signal stops this process.
 
     Args:
         config: application and settings for uvicorn.
@@ -89,21 +83,6 @@ def run_one_process(config: uvicorn.Config, listening: socket.socket, options: S
         signal.signal(number, stop)
     announce(options, listening.getsockname()[1])
     server.run([listening])
-
-
-def run_several_processes(config: uvicorn.Config, listening: socket.socket, options: ServeOptions) -> None:
-    """Answer requests in several processes until a signal stops them.
-
-    Args:
-        config: settings for uvicorn, with the number of processes (`workers`).
-        listening: socket that listens already; the processes share it.
-        options: options of `digits serve`.
-    """
-    with tempfile.TemporaryDirectory() as counters:
-        os.environ["PROMETHEUS_MULTIPROC_DIR"] = counters  # prometheus_client reads it in every process
-        processes = Multiprocess(config, [listening])
-        announce(options, listening.getsockname()[1])
-        processes.run()
 
 
 def announce(options: ServeOptions, port: int) -> None:

@@ -1,0 +1,188 @@
+"""Do the work of a request: read a picture or a drawing, convert a picture, save a correction.
+
+The reading processes do it (see `reading_process`). An answer leaves them as the bytes that the client gets,
+so that the event loop of the server neither computes nor writes JSON.
+"""
+
+import contextlib
+import io
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Literal
+
+from PIL import Image
+
+from digits.errors import DataError, PhotoError
+from digits.reading.reader import Reader
+from digits.reading.results import Reading
+from digits.serving.answers import ERRORS, detailed_json, to_bytes
+from digits.serving.corrections import Corrections
+from digits.serving.error_answers import RefusedError, error_body, log_line, refusal
+from digits.serving.limits import PICTURE_LIMITS
+from digits.serving.preview import preview
+from digits.serving.request_bodies import (
+    DRAWINGS,
+    JSON,
+    CorrectionBody,
+    StrokesBody,
+    file_in_form,
+    parse_body,
+)
+
+
+@dataclass(frozen=True)
+class Task:
+    """The work of one request."""
+
+    kind: Literal["picture", "drawing", "preview", "correction"]
+    body: bytes
+    model: str = ""
+    """Name of the network that reads."""
+    single: bool = False
+    """Whether the picture or drawing holds one digit at most."""
+    detail: bool = False
+    """Whether the answer has all fields of `Answer`."""
+    boundary: str = ""
+    """Boundary of a multipart body whose only part is the picture; "" if the body is the picture itself."""
+
+    def fits(self, other: "Task") -> bool:
+        """Return True if both tasks read pictures that can be read together."""
+        return {self.kind, other.kind} == {"picture"} and (self.model, self.single) == (
+            other.model,
+            other.single,
+        )
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """The answer to one request."""
+
+    status: int
+    body: bytes
+    content_type: str = JSON
+    digits: tuple[tuple[int, bool], ...] = ()
+    """For each mark its digit and whether it was accepted; for a correction its label."""
+    bug: str = ""
+    """Line for the log, if the task failed because of a bug."""
+
+
+def failed(error: Exception) -> Outcome:
+    """Return the answer to a task that raised an exception."""
+    refused = refusal(error)
+    bug = log_line(error) if refused.kind == "bug" else ""
+    return Outcome(refused.status, error_body(str(refused), refused.kind), bug=bug)
+
+
+@dataclass(frozen=True)
+class Worker:
+    """The objects that tasks need."""
+
+    readers: Mapping[str, Reader]
+    """Name of a network -> its reader."""
+    corrections: Corrections
+
+    def do(self, tasks: Sequence[Task]) -> list[Outcome]:
+        """Do tasks; several ones must fit together (`Task.fits`).
+
+        Args:
+            tasks: at least one.
+
+        Returns:
+            The outcome of each task, in the same order.
+        """
+        if len(tasks) > 1:
+            with contextlib.suppress(Exception):  # if one picture meets a bug, the others are read one by one
+                return self._read_together(tasks)
+        return [self._do_one(task) for task in tasks]
+
+    def prepare(self) -> None:
+        """Read a small picture with each network, so that everything needed for it is loaded."""
+        picture = io.BytesIO()
+        Image.new("L", (60, 60), "white").save(picture, "PNG")
+        for name in self.readers:
+            self.do([Task("picture", picture.getvalue(), name, single=True)])
+
+    def _read_together(self, tasks: Sequence[Task]) -> list[Outcome]:
+        """Read several pictures with the same network, which is faster than one by one."""
+        reader = self.readers[tasks[0].model]
+        readings = reader.read_many(map(_picture, tasks), single=tasks[0].single, limits=PICTURE_LIMITS)
+        return [
+            failed(found) if isinstance(found, PhotoError) else _read(found, detail=task.detail)
+            for task, found in zip(tasks, readings, strict=True)
+        ]
+
+    def _do_one(self, task: Task) -> Outcome:
+        """Do one task; every exception becomes an error answer."""
+        try:
+            match task.kind:
+                case "picture":
+                    reader = self.readers[task.model]
+                    reading = reader.read(_picture(task), single=task.single, limits=PICTURE_LIMITS)
+                    return _read(reading, detail=task.detail)
+                case "drawing":
+                    reading = read_drawing(self.readers[task.model], task.body, single=task.single)
+                    return _read(reading, detail=task.detail)
+                case "preview":
+                    return Outcome(200, preview(_picture(task), PICTURE_LIMITS), "image/png")
+                case "correction":
+                    return save_correction(self.corrections, task.body)
+        except Exception as error:
+            return failed(error)
+
+
+def read_drawing(reader: Reader, body: bytes, *, single: bool) -> Reading:
+    """Read the digits in a drawing.
+
+    Args:
+        reader: reader to use.
+        body: JSON of the form `StrokesBody` or `ImageBody`.
+        single: whether all strokes belong to one digit.
+
+    Returns:
+        The marks found, each with its most probable digit.
+
+    Raises:
+        RefusedError: if the body is not JSON or has another form.
+    """
+    drawing = parse_body(body, *DRAWINGS)
+    if isinstance(drawing, StrokesBody):
+        return reader.read_strokes(drawing.strokes, single=single)
+    return reader.read_image(drawing.pixels())
+
+
+def save_correction(corrections: Corrections, body: bytes) -> Outcome:
+    """Save a corrected image in the folder of its label.
+
+    Args:
+        corrections: the folder of corrections.
+        body: JSON of the form `CorrectionBody`.
+
+    Returns:
+        The answer, with the name of the file, such as "7/HASH.png".
+
+    Raises:
+        RefusedError: if the body has a wrong form, or the image cannot be saved.
+    """
+    correction = parse_body(body, CorrectionBody)
+    try:
+        name = corrections.add(to_bytes(correction.pixels()), correction.label)
+    except DataError as error:
+        raise RefusedError(507, "full", ERRORS[507].lower()) from error
+    return Outcome(201, _json({"kept": name}), digits=((correction.label, True),))
+
+
+def _picture(task: Task) -> bytes:
+    """Return the bytes of the picture in a request's body."""
+    return file_in_form(task.body, task.boundary) if task.boundary else task.body
+
+
+def _read(reading: Reading, *, detail: bool) -> Outcome:
+    """Return the answer with a reading."""
+    body = _json(detailed_json(reading) if detail else reading.to_json())
+    return Outcome(200, body, digits=tuple((digit.digit, digit.accepted) for digit in reading.digits))
+
+
+def _json(value: Any) -> bytes:
+    """Write JSON as FastAPI does."""
+    return json.dumps(value, ensure_ascii=False, allow_nan=False, separators=(",", ":")).encode()
