@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 
 from digits.errors import RunError
-from digits.files import TEMPORARY, atomic_write, locked, sweep
+from digits.files import MARKER, TEMPORARY, atomic_write, locked, sweep
 
 OLDER, OLD, NEW = b"older" * 1000, b"old" * 2000, b"new" * 3000
 
@@ -170,6 +170,28 @@ def test_content_is_on_the_disk_before_the_name_and_the_name_before_the_return(
     assert calls == ["sync file", "name state.prev.bin", "name state.bin", "sync folder"]
 
 
+@pytest.mark.skipif(os.name != "posix", reason="folders are made durable on POSIX only")
+@pytest.mark.parametrize("code", [errno.EINVAL, errno.ENOSYS, errno.EOPNOTSUPP])
+@pytest.mark.parametrize("call", [1, 2])  # of the file, of the folder
+def test_file_systems_that_cannot_synchronise(
+    pair: tuple[Path, Path], monkeypatch: pytest.MonkeyPatch, code: int, call: int
+) -> None:
+    """Where `fsync` answers that it does not exist, files are written all the same."""
+    path, previous = pair
+    calls = fail(monkeypatch, "fsync", OSError(code, os.strerror(code)), call)
+    atomic_write(path, NEW, previous=previous)
+    assert calls() == 2
+    assert contents(path.parent) == {path.name: NEW, previous.name: OLD}
+
+
+@pytest.mark.skipif(os.name != "posix", reason="folders are made durable on POSIX only")
+def test_a_folder_that_cannot_be_listed(pair: tuple[Path, Path], monkeypatch: pytest.MonkeyPatch) -> None:
+    """A folder with write permission alone cannot be opened, but files are written into it."""
+    fail(monkeypatch, "open", PermissionError(errno.EACCES, "Permission denied"))
+    atomic_write(pair[0], NEW)
+    assert pair[0].read_bytes() == NEW
+
+
 def test_a_reader_never_sees_half_a_file(tmp_path: Path) -> None:
     """Whoever reads while the file is replaced 200 times gets one complete content each time."""
     path, previous = tmp_path / "a", tmp_path / "b"
@@ -225,9 +247,26 @@ def test_sweep_cleans_up_after_a_killed_writer(tmp_path: Path) -> None:
 
 # ---------------------------------------------------------------------------------------------- locked
 
+ON_POSIX = pytest.mark.skipif(os.name != "posix", reason="Windows has locks everywhere")
+
+
+def refuse_locks(monkeypatch: pytest.MonkeyPatch, code: int) -> None:
+    """Let the file system have no locks."""
+
+    def refuse(*_: object) -> None:
+        raise OSError(code, os.strerror(code))
+
+    monkeypatch.setattr("fcntl.flock", refuse)
+
+
 HOLD = """
-import sys
+import errno, sys
 from pathlib import Path
+def refuse(*_):
+    raise OSError(errno.ENOSYS, "Function not implemented")
+if "without locks" in sys.argv:
+    import fcntl
+    fcntl.flock = refuse
 from digits.files import locked
 with locked(Path(sys.argv[1]), "the run"):
     print("held", flush=True)
@@ -235,10 +274,14 @@ with locked(Path(sys.argv[1]), "the run"):
 """
 
 
-@pytest.fixture
-def holder(tmp_path: Path) -> Iterator["subprocess.Popen[str]"]:
-    """Another process that holds the lock until it is told a line."""
-    command = [sys.executable, "-c", HOLD, str(tmp_path / ".lock")]
+@pytest.fixture(params=["locks", pytest.param("without locks", marks=ON_POSIX)])
+def holder(
+    tmp_path: Path, request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch
+) -> Iterator["subprocess.Popen[str]"]:
+    """Another process that holds the lock until it is told a line; on file systems with locks and without."""
+    command = [sys.executable, "-c", HOLD, str(tmp_path / ".lock"), request.param]
+    if request.param == "without locks":
+        refuse_locks(monkeypatch, errno.ENOSYS)
     with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as process:
         assert process.stdout is not None
         assert process.stdout.readline() == "held\n"
@@ -290,6 +333,30 @@ def test_lock_is_free_after_use_and_after_an_error(tmp_path: Path) -> None:
         with pytest.raises(ZeroDivisionError), locked(tmp_path / ".lock", "runs/a"):
             raise ZeroDivisionError
     with locked(tmp_path / ".lock", "runs/a"), pytest.raises(RunError), locked(tmp_path / ".lock", "runs/a"):
+        pass
+
+
+@ON_POSIX
+@pytest.mark.parametrize("code", [errno.ENOSYS, errno.EOPNOTSUPP, errno.ENOLCK])
+def test_a_marker_instead_of_a_lock(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, code: int) -> None:
+    """Without locks a marker names the process; it goes with the block, and one of a dead process is none.
+
+    A marker of a process with the same number, but another start, is one of a dead process; one of another
+    machine counts, and the message names the file to delete.
+    """
+    refuse_locks(monkeypatch, code)
+    marker = tmp_path / f".lock{MARKER}"
+    with locked(tmp_path / ".lock", "runs/a"):
+        number, host, start = marker.read_text().split()
+        assert int(number) == os.getpid()
+    assert not marker.exists()
+    for stale in (f"{2**22 - 1}\n{host}\n{start}\n", f"{os.getpid()}\n{host}\n{int(start) + 1}\n"):
+        marker.write_text(stale)
+        with locked(tmp_path / ".lock", "runs/a"):
+            assert marker.read_text() == f"{number}\n{host}\n{start}\n"
+    marker.write_text(f"1\nanother-{host}\n")
+    message = r"in use by .*if it has ended, delete .*\.lock\.held"
+    with pytest.raises(RunError, match=message), locked(tmp_path / ".lock", "runs/a"):
         pass
 
 

@@ -17,6 +17,13 @@ from digits.errors import RunError
 
 # Errors of `os.link` on file systems without hard links, such as FAT and some network drives.
 NO_HARD_LINKS = {errno.EPERM, errno.EOPNOTSUPP, errno.ENOSYS, errno.EMLINK}
+# Errors of `os.fsync` on file systems that cannot do it: some network drives and file systems in user space,
+# mostly for folders. SQLite and PostgreSQL ignore them, too.
+NO_FSYNC = {errno.EINVAL, errno.ENOSYS, errno.EOPNOTSUPP, errno.ENOTSUP}
+# Errors of `flock` on file systems without locks.
+NO_LOCKS = {errno.ENOSYS, errno.EOPNOTSUPP, errno.ENOTSUP, errno.ENOLCK}
+MARKER = ".held"  # suffix of a marker file, which is used where there are no locks
+MARKER_TIMEOUT = 0.3  # seconds; enough to find that the marker's process has ended, which takes two attempts
 TEMPORARY = ".part"  # suffix of unfinished files; if a process is killed, its unfinished file remains
 
 
@@ -47,7 +54,7 @@ def _replace(path: Path, content: bytes, previous: Path | None) -> None:
         with open(temporary, "wb") as file:
             file.write(content)
             file.flush()
-            os.fsync(file.fileno())
+            _sync(file.fileno())
         if previous is not None and path.exists():
             _keep(path, previous)
         os.replace(temporary, path)
@@ -79,11 +86,23 @@ def _sync_folder(folder: Path) -> None:
     """Wait until the new file names in `folder` are on the disk."""
     if os.name != "posix":  # Windows cannot open folders, and does not need this
         return
-    handle = os.open(folder, os.O_RDONLY)
     try:
-        os.fsync(handle)
+        handle = os.open(folder, os.O_RDONLY)
+    except PermissionError:  # one may write into the folder, but not list it
+        return
+    try:
+        _sync(handle)
     finally:
         os.close(handle)
+
+
+def _sync(handle: int) -> None:
+    """Wait until a file or folder is on the disk, where the file system can do that."""
+    try:
+        os.fsync(handle)
+    except OSError as error:
+        if error.errno not in NO_FSYNC:
+            raise
 
 
 def printable(text: str) -> str:
@@ -108,6 +127,58 @@ def sweep(folder: Path) -> list[str]:
     return [path.name for path in stale]
 
 
+class FileLock:
+    """A lock that one process at a time can hold.
+
+    It ends with the process, even if that is killed. Where the file system has no locks, a marker file beside
+    the lock file names the process; the marker of a process of this machine that has ended does not count.
+
+    Args:
+        path: the lock file; it is created if it does not exist, and remains.
+        timeout: seconds to wait for another process.
+    """
+
+    def __init__(self, path: Path, timeout: float = 0.0) -> None:
+        self.path, self.timeout = path, timeout
+        self._lock: filelock.BaseFileLock = filelock.FileLock(path, timeout=timeout, fallback_to_soft=False)
+
+    def acquire(self) -> None:
+        """Take the lock. The same process may take it several times.
+
+        Raises:
+            filelock.Timeout: if another process still holds it after `timeout`.
+            OSError: if the lock file cannot be written.
+        """
+        try:
+            self._lock.acquire()
+        except OSError as error:
+            if error.errno not in NO_LOCKS:
+                raise
+            timeout = max(self.timeout, MARKER_TIMEOUT)
+            self._lock = filelock.SoftFileLock(self._marker, timeout=timeout)
+            self._lock.acquire()
+
+    def release(self) -> None:
+        """Release the lock."""
+        self._lock.release()
+
+    def __enter__(self) -> None:
+        self.acquire()
+
+    def __exit__(self, *_: object) -> None:
+        self.release()
+
+    @property
+    def holder(self) -> str:
+        """A text about the process that holds the lock, for messages."""
+        text = self.path.read_text(errors="replace").strip() or "another process"
+        return f"{text} (if it has ended, delete {self._marker})" if self._marker.exists() else text
+
+    @property
+    def _marker(self) -> Path:
+        return self.path.with_name(self.path.name + MARKER)
+
+
 @contextlib.contextmanager
 def locked(path: Path, what: str, *, timeout: float = 0.0) -> Iterator[None]:
     """Hold a lock during a `with` block.
@@ -122,14 +193,12 @@ def locked(path: Path, what: str, *, timeout: float = 0.0) -> Iterator[None]:
         RunError: if the lock is still held after that time.
         RunError: if the lock file cannot be written.
     """
-    # The operating system releases the lock at the end of the process, even if the process is killed.
-    lock = filelock.FileLock(path, timeout=timeout)
+    lock = FileLock(path, timeout)
     try:
         lock.acquire()
     except filelock.Timeout:
-        holder = path.read_text(errors="replace").strip() or "another process"
         raise RunError(
-            f"{what} is in use by {holder}; wait for it, stop it, or choose another --name"
+            f"{what} is in use by {lock.holder}; wait for it, stop it, or choose another --name"
         ) from None
     except OSError as error:
         raise RunError(f"could not lock {path}: {error.strerror or error}; choose another --out") from error

@@ -13,13 +13,13 @@ from collections.abc import Generator, Iterator
 from pathlib import Path
 from typing import Any, cast
 
-import filelock
 import optuna
 import sqlalchemy.exc
 from optuna.exceptions import ExperimentalWarning, StorageInternalError
 from optuna.storages.journal import JournalFileBackend, JournalStorage
 
 from digits.errors import OptionError, RunError
+from digits.files import FileLock
 
 LOCK_TIMEOUT = 60.0  # seconds to wait while another process writes
 HEARTBEAT = 60  # seconds; while a trial runs, its worker writes the time to the database this often
@@ -84,7 +84,7 @@ class Journal(JournalFileBackend):
 
     def __init__(self, path: Path) -> None:
         self.path = path
-        self.lock = filelock.FileLock(path.with_name(f".{path.name}.lock"), timeout=LOCK_TIMEOUT)
+        self.lock = FileLock(path.with_name(f".{path.name}.lock"), LOCK_TIMEOUT)
         with self._errors():
             super().__init__(str(path), cast(Any, self.lock))  # Optuna only calls acquire() and release()
 

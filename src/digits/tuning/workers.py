@@ -21,6 +21,7 @@ import filelock
 from digits import files
 
 PREFIX = ".worker-"  # start of a lock file's name
+NAME_LENGTH = 8  # hexadecimal digits after it
 POLL = 0.2  # seconds between two checks whether the worker processes have ended
 
 
@@ -33,7 +34,7 @@ def worker_lock(folder: Path) -> Iterator[str]:
     Yields:
         The worker's name "MACHINE:PATH"; PATH is the lock file.
     """
-    path = folder.resolve() / f"{PREFIX}{secrets.token_hex(4)}"
+    path = folder.resolve() / f"{PREFIX}{secrets.token_hex(NAME_LENGTH // 2)}"
     try:
         with files.locked(path, str(path)):
             yield f"{socket.gethostname()}:{path}"
@@ -67,7 +68,7 @@ def sweep_locks(folder: Path) -> None:
         folder: folder of the search.
     """
     # The lock file of a starting worker is free for a moment, so it would be deleted too.
-    for path in folder.glob(f"{PREFIX}*"):
+    for path in folder.glob(PREFIX + "[0-9a-f]" * NAME_LENGTH):
         if _is_free(path):
             path.unlink(missing_ok=True)
 
@@ -75,7 +76,7 @@ def sweep_locks(folder: Path) -> None:
 def _is_free(path: Path) -> bool:
     """Return True if no process holds the lock file `path`."""
     try:
-        with filelock.FileLock(path, timeout=0):
+        with files.FileLock(path):
             return True
     except filelock.Timeout:
         return False
