@@ -2,6 +2,7 @@
 
 import contextlib
 import io
+import json
 import re
 import subprocess
 import sys
@@ -113,6 +114,17 @@ def test_what_rich_shows_holds_only_its_own_codes(monkeypatch: pytest.MonkeyPatc
     assert shown.count("vil") >= 6
     assert "\x1b[" in shown
     assert not DANGEROUS.search(shown)
+
+
+def test_a_bar_for_answers_that_go_elsewhere(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """If only standard error is a terminal, it has a bar, and standard output has the answers alone."""
+    monkeypatch.setenv("TERM", "xterm-256color")
+    sheet("3", size=(60, 60), height=40).save(tmp_path / "a.png")
+    answers, terminal = io.StringIO(), Terminal()
+    with shown_on(answers, terminal):
+        main(["predict", "--json", str(tmp_path)])
+    assert json.loads(answers.getvalue())["text"] == "3"
+    assert "1 of 1 pictures" in terminal.getvalue()
 
 
 def output(encoding: str, *arguments: str) -> str:

@@ -15,7 +15,7 @@ from support.strokefont import sheet
 
 from digits.errors import DataError, PhotoError
 from digits.reading.find_digits import find
-from digits.reading.image_files import PictureLimits, files_in, open_picture
+from digits.reading.image_files import PictureLimits, files_in, open_picture, pictures_in
 from digits.reading.reader import Reader
 
 HOSTILE = hostile_pictures()
@@ -259,6 +259,26 @@ def test_folders_are_replaced_by_their_files(tmp_path: Path) -> None:
     paths = [tmp_path, file, tmp_path / "folder", missing, nul]
     listed = [tmp_path / name for name in ("a.png", "b.png", "loop")]
     assert list(files_in(paths)) == [*listed, file, tmp_path / "folder", missing, nul]
+
+
+def test_folders_are_walked_for_pictures(tmp_path: Path) -> None:
+    """A folder gives the pictures in it and below it, by name or first bytes; the rest is counted."""
+    picture = saved(sheet("7"), "PNG")
+    for name, content in {
+        "b.PNG": b"", "a.txt": b"text", "scan": picture, ".hidden.png": picture, "raw.cr2": b"II*\0",
+        ".git/e.png": picture, "sub/c.jpeg": picture, "sub/deep/d.heic": b"",
+        "sub/deep/video": b"\0\0\0\x18ftypmp42", "webp": b"RIFF\0\0\0\0WEBP", "texts/README": b"",
+    }.items():  # fmt: skip
+        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / name).write_bytes(content)
+    os.mkfifo(tmp_path / "pipe")  # opening it would wait for ever
+    (tmp_path / "sub" / "round").symlink_to(tmp_path)
+    (tmp_path / "loop").symlink_to("loop")
+    file, missing, nul, texts = (tmp_path / name for name in ("a.txt", "missing", "a\0b", "texts"))
+    names = ["b.PNG", "scan", "webp", "sub/c.jpeg", "sub/deep/d.heic"]
+    found, others = pictures_in([tmp_path, file, texts, missing, nul])
+    assert found == [*(tmp_path / name for name in names), file, texts, missing, nul]
+    assert others == len(["a.txt", "raw.cr2", "video", "README", "pipe", "round", "loop"]) + len(["README"])
 
 
 def test_a_picture_without_pixels_is_refused() -> None:

@@ -1,8 +1,10 @@
-"""Make the console for standard output, and show progress bars on it."""
+"""Make consoles, and show progress bars on them."""
 
 import contextlib
+import sys
 import time
 from collections.abc import Callable, Iterable, Iterator
+from typing import TYPE_CHECKING
 
 from rich.console import Console, ConsoleOptions, RenderableType
 from rich.progress import (
@@ -16,8 +18,10 @@ from rich.progress import (
 )
 from rich.segment import Segment
 
-from digits.cli.terminal import safe_output, trusted_stdout, visible
-from digits.training.state import State
+from digits.cli.terminal import safe_output, trusted, visible
+
+if TYPE_CHECKING:
+    from digits.training.state import State
 
 REFRESH = 0.1  # seconds between two updates of the epoch bar, because drawing costs time
 ANNOUNCED = 1.0  # seconds of work after which one line is printed, if the output is not a terminal
@@ -36,15 +40,15 @@ class PlainConsole(Console):
         raise  # rich would exit the process here
 
 
-def make_console(*, quiet: bool = False) -> Console:
+def make_console(*, quiet: bool = False, error: bool = False) -> Console:
     """Return a console for standard output.
 
     Args:
         quiet: print nothing.
+        error: use standard error instead.
     """
-    return PlainConsole(
-        file=trusted_stdout(), quiet=quiet, highlight=False, markup=False, emoji=False, soft_wrap=True
-    )
+    file = trusted(sys.stderr if error else sys.stdout)
+    return PlainConsole(file=file, quiet=quiet, highlight=False, markup=False, emoji=False, soft_wrap=True)
 
 
 def show_line(console: Console, label: str, text: str) -> None:
@@ -55,11 +59,15 @@ def show_line(console: Console, label: str, text: str) -> None:
 @contextlib.contextmanager
 def progress_bar(console: Console, *columns: ProgressColumn, auto_refresh: bool = True) -> Iterator[Progress]:
     """Show rich's progress bar during a `with` block."""
-    # Meanwhile rich prints above the bar what is written to standard output and standard error.
-    with (
-        Progress(*columns, console=console, transient=True, auto_refresh=auto_refresh) as bar,
-        safe_output(),
-    ):
+    bar = Progress(
+        *columns,
+        console=console,
+        transient=True,
+        auto_refresh=auto_refresh,
+        # Print above the bar what is written meanwhile, if it is for the same place.
+        redirect_stdout=console.file is trusted(sys.stdout),
+    )
+    with bar, safe_output():
         yield bar
 
 
@@ -131,7 +139,7 @@ def counting_bar(console: Console, what: str, unit: str) -> Iterator[Callable[[i
 
 
 @contextlib.contextmanager
-def epoch_bar(console: Console, steps: int) -> Iterator[Callable[[State], None] | None]:
+def epoch_bar(console: Console, steps: int) -> "Iterator[Callable[[State], None] | None]":
     """Show a progress bar for one epoch during a `with` block.
 
     Args:
@@ -152,7 +160,7 @@ def epoch_bar(console: Console, steps: int) -> Iterator[Callable[[State], None] 
         task = bar.add_task("", total=steps)
         drawn = 0.0
 
-        def update(state: State) -> None:
+        def update(state: "State") -> None:
             nonlocal drawn
             now = time.monotonic()
             if now - drawn > REFRESH:

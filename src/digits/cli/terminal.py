@@ -5,8 +5,8 @@ escape codes could change colours, move the cursor or rename the window. And a t
 characters: ASCII, or a code page of Windows.
 
 Inside `safe_output`, standard output and standard error pass every text through `visible`, and characters
-that their encoding lacks become similar ones. Two writers have escape codes of their own and write to
-`trusted_stdout`: tyro's help, which holds no text of strangers, and rich, whose `PlainConsole` passes each
+that their encoding lacks become similar ones. Two writers have escape codes of their own and write to the
+`trusted` streams: tyro's help, which holds no text of strangers, and rich, whose `PlainConsole` passes each
 piece of text through `visible`.
 """
 
@@ -17,7 +17,7 @@ import re
 import sys
 import unicodedata
 from collections.abc import Iterator
-from typing import Any, TextIO, cast
+from typing import Any, TextIO
 
 from digits.files import printable
 
@@ -100,14 +100,13 @@ def safe_output() -> Iterator[None]:
         yield
 
 
-def trusted_stdout() -> TextIO:
-    """Return standard output for writers whose escape codes are their own."""
-    stream = sys.stdout
-    return stream.stream if isinstance(stream, VisibleStream) else cast("TextIO", stream)
+def trusted(stream: TextIO | VisibleStream) -> TextIO:
+    """Return `sys.stdout` or `sys.stderr` for writers whose escape codes are their own."""
+    return stream.stream if isinstance(stream, VisibleStream) else stream
 
 
 @contextlib.contextmanager
 def trusted_output() -> Iterator[None]:
     """Let tyro print its help in colours during a `with` block."""
-    with contextlib.redirect_stdout(trusted_stdout()):
+    with contextlib.redirect_stdout(trusted(sys.stdout)):
         yield

@@ -25,6 +25,13 @@ Source: TypeAlias = "str | os.PathLike[str] | bytes | Image.Image | npt.NDArray[
 # Rare formats are left out, because most security advisories of Pillow concern their decoders. Many phones
 # write MPO into files named .jpg. HEIF needs pillow-heif.
 FORMATS = ("JPEG", "MPO", "PNG", "WEBP", "GIF", "TIFF", "BMP", "PPM", "AVIF", "HEIF")
+SUFFIXES = {
+    ".jpg", ".jpeg", ".jpe", ".jfif", ".mpo", ".png", ".webp", ".gif", ".tif", ".tiff", ".bmp", ".dib",
+    ".ppm", ".pgm", ".pbm", ".pnm", ".avif", ".heic", ".heif", ".hif",
+}  # fmt: skip
+# First bytes of JPEG, PNG and GIF, and bytes 4 to 12 of AVIF and HEIC. Those of other formats are not unique.
+STARTS = (b"\xff\xd8\xff", b"\x89PNG", b"GIF8")
+BRANDS = (b"ftypavif", b"ftypheic", b"ftypheix", b"ftypmif1")
 MILLION = 1_000_000
 
 
@@ -97,6 +104,57 @@ def _is_folder(entry: "os.DirEntry[str]") -> bool:
         return entry.is_dir()
     except OSError:  # for example a link to itself; opening the file later raises an error that says so
         return False
+
+
+def pictures_in(paths: Iterable[Path]) -> tuple[list[Path], int]:
+    """List the pictures in folders and their subfolders.
+
+    In a folder, a picture is a file with a suffix of SUFFIXES, or one that begins like a picture. Hidden
+    files and folders are left out, and links to folders are not followed.
+
+    Args:
+        paths: Files and folders.
+
+    Returns:
+        The files, sorted by name in each folder, and the number of other files. A path that is no folder is
+        listed itself, and so is a folder without pictures or one that cannot be read.
+    """
+    found: list[Path] = []
+    others = 0
+    for path in paths:
+        before = len(found)
+        waiting = [path]
+        while waiting:
+            here = waiting.pop()
+            try:
+                with os.scandir(here) as entries:
+                    listed = sorted((e for e in entries if e.name[0] != "."), key=lambda e: e.name)
+            except (OSError, ValueError):  # it is no folder or cannot be read; ValueError: a NUL byte in it
+                found.append(here)
+                continue
+            files = [entry for entry in listed if not entry.is_dir(follow_symlinks=False)]
+            pictures = [here / entry.name for entry in files if _may_be_picture(entry)]
+            found += pictures
+            others += len(files) - len(pictures)
+            waiting += [here / e.name for e in reversed(listed) if e.is_dir(follow_symlinks=False)]
+        if len(found) == before:
+            found.append(path)
+    return found, others
+
+
+def _may_be_picture(entry: "os.DirEntry[str]") -> bool:
+    """Return True if a file of a folder is named like a picture, or begins like one."""
+    named = Path(entry.name).suffix.lower() in SUFFIXES
+    try:
+        if not stat.S_ISREG(entry.stat().st_mode):  # pipes and devices are not opened
+            return False
+        if named:
+            return True
+        with open(entry.path, "rb") as file:
+            start = file.read(12)
+    except OSError:  # for example a link to itself; opening the file later raises an error that says so
+        return named
+    return start.startswith(STARTS) or start[8:] == b"WEBP" or start[4:] in BRANDS
 
 
 def _content(source: "str | os.PathLike[str] | bytes", limits: PictureLimits, name: str) -> tuple[bytes, str]:

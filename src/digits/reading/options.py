@@ -15,7 +15,8 @@ class PredictOptions:
     """Read handwritten digits in pictures: photos, scans, drawings."""
 
     images: tuple[Path, ...]
-    """Pictures, or folders of pictures: JPEG, PNG, WebP, GIF, TIFF, BMP, AVIF; HEIC with pillow-heif."""
+    """Pictures: JPEG, PNG, WebP, GIF, TIFF, BMP, AVIF; HEIC with pillow-heif. Or folders: the pictures in
+    them and their subfolders are read, and other files are skipped."""
     json: bool = False
     """Print one JSON object per picture. It lists all candidate digits, accepted or not."""
     single: bool = False
