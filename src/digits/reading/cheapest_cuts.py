@@ -108,10 +108,16 @@ def _with_shared_loop(whole: Component, neighbour: Piece, character_height: floa
         Ink with the closed loop; `whole` itself if no loop was cut.
     """
     # Touching digits may share a wall. The cut gives it to only one of them; a 0 without it looks like a C.
+    least = MIN_LOOP_AREA * character_height * character_height
+    if neighbour.hole_area < least:
+        return whole
     both = union([whole, neighbour.component])
+    loop = holes(both.mask)
+    if loop.sum() < least:
+        return whole
     inside, beside = whole.mask_within(both), neighbour.component.mask_within(both)
-    loop = holes(both.mask) & ~holes(inside) & ~holes(beside)
-    if loop.sum() < MIN_LOOP_AREA * character_height * character_height:
+    loop &= ~(holes(inside) | holes(beside))
+    if loop.sum() < least:
         return whole
     wall = beside & running(np.maximum, loop, 1 + 2 * math.ceil(neighbour.stroke_width))
     return cropped(both, inside | wall)

@@ -4,11 +4,10 @@ A component is a connected piece of ink. "Side" is the longer side of the pictur
 is `components.median_height` of the page. All limits were chosen by eye on the development pictures.
 """
 
-from collections.abc import Sequence
-
 import numpy as np
 
-from digits.reading.components import Component, gap, median_height
+from digits.reading.components import Component, boxes_of, median_height
+from digits.reading.labelling import Integers
 from digits.reading.placement import is_edge, is_line, is_outline
 
 FEW_COMPONENTS = 50  # a page with at most this number of components is not noise
@@ -56,41 +55,42 @@ def without_clutter(components: list[Component], shape: tuple[int, ...]) -> list
     Returns:
         The components that are writing.
     """
-    inside = [c for c in components if not is_edge(c, shape) and not _is_frame(c, components, shape)]
+    boxes = boxes_of(components)
+    inside = [c for c in components if not is_edge(c, shape) and not _is_frame(c, boxes, shape)]
     if max((c.size for c in inside), default=0) > SMALLEST_WRITING * max(shape):
         components = inside
     largest = max((c.size for c in components if not is_line(c)), default=0)
     components = [c for c in components if not is_line(c) or not largest or c.size <= LINE_LENGTH * largest]
     if not components:
         return []
-    components = [c for c in components if not _is_lone_rim(c, components, shape)] or components
+    boxes = boxes_of(components)
+    components = [c for c in components if not _is_lone_rim(c, boxes, shape)] or components
     height = median_height(components)
     return [c for c in components if c.size >= SPECK_SIZE * height and c.height <= TALLEST * height]
 
 
-def _is_frame(c: Component, others: Sequence[Component], shape: tuple[int, ...]) -> bool:
+def _is_frame(c: Component, boxes: Integers, shape: tuple[int, ...]) -> bool:
     """Check if a component is an outline around another component.
 
     Args:
         c: The component.
-        others: All components of the page.
+        boxes: Boxes of all components of the page, (4, N).
         shape: (H, W) of the page in pixels.
     """
     if not is_outline(c, shape):
         return False
-    return any(
-        o is not c and o.size > SMALLEST_WRITING * max(shape)
-        and c.top < o.top and o.bottom < c.bottom and c.left < o.left and o.right < c.right
-        for o in others
-    )  # fmt: skip
+    top, left, bottom, right = boxes
+    size = np.maximum(bottom - top, right - left)
+    within = (c.top < top) & (bottom < c.bottom) & (c.left < left) & (right < c.right)
+    return bool((within & (size > SMALLEST_WRITING * max(shape))).any())
 
 
-def _is_lone_rim(c: Component, others: Sequence[Component], shape: tuple[int, ...]) -> bool:
+def _is_lone_rim(c: Component, boxes: Integers, shape: tuple[int, ...]) -> bool:
     """Check if a component is an isolated line along the border.
 
     Args:
         c: The component.
-        others: All components of the page.
+        boxes: Boxes of all components of the page, (4, N).
         shape: (H, W) of the page in pixels.
     """
     # The sheet or the light ends at such a line.
@@ -99,4 +99,10 @@ def _is_lone_rim(c: Component, others: Sequence[Component], shape: tuple[int, ..
     above_or_below = c.top <= near or c.bottom >= shape[0] - near
     vertical = beside and c.height > RIM_LENGTH * c.width
     level = above_or_below and c.width > RIM_LENGTH * c.height
-    return (vertical or level) and all(o is c or gap(o, c) > RIM_GAP * c.size for o in others)
+    if not vertical and not level:
+        return False
+    top, left, bottom, right = boxes
+    down = np.maximum(np.maximum(top - c.bottom, c.top - bottom), 0)
+    across = np.maximum(np.maximum(left - c.right, c.left - right), 0)
+    # One box is near: its own.
+    return int((np.hypot(down, across) <= RIM_GAP * c.size).sum()) == 1

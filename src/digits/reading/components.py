@@ -3,6 +3,7 @@
 A position is a row and a column in pixels, counted from the upper left corner of the page.
 """
 
+import functools
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -10,7 +11,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from digits.reading.filters import Mask
-from digits.reading.labelling import label_with_boxes
+from digits.reading.labelling import Integers, label_with_boxes
 
 MAX_COMPONENTS = 400  # of a page; a page of digits has fewer, a page of noise has thousands
 
@@ -50,7 +51,7 @@ class Component:
         """Longer side of the box in pixels."""
         return max(self.height, self.width)
 
-    @property
+    @functools.cached_property
     def area(self) -> int:
         """Number of ink pixels."""
         return int(self.mask.sum())
@@ -150,6 +151,12 @@ def cropped(component: Component, mask: Mask) -> Component:
         component.left + right,
         mask[top:bottom, left:right],
     )
+
+
+def boxes_of(components: Sequence[Component]) -> Integers:
+    """Return top, left, bottom and right of N components, (4, N)."""
+    sides = [(c.top, c.left, c.bottom, c.right) for c in components]
+    return np.array(sides, np.intp).reshape(-1, 4).T
 
 
 def gap(a: Component, b: Component) -> float:

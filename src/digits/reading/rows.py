@@ -6,6 +6,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from digits.reading.components import Component
+from digits.reading.labelling import Integers
 
 # Slopes that are tried. Of equal costs the first wins.
 SLOPES = np.tan(np.radians([0, 2, -2, 4, -4, 7, -7, 10, -10, 14, -14, 18, -18]))
@@ -31,14 +32,14 @@ def rows_of(characters: Sequence[Component], character_height: float) -> list[li
     """
     middle = np.array([(c.top + c.bottom) / 2 for c in characters])
     across = np.array([(c.left + c.right) / 2 for c in characters])
-    best: tuple[float, list[list[int]]] = (math.inf, [])
+    best: tuple[float, list[Integers]] = (math.inf, [])
     for slope in SLOPES:
         level = middle - slope * across
         order = np.argsort(level, kind="stable")
         breaks = np.flatnonzero(np.diff(level[order]) > ROW_DISTANCE * character_height) + 1
-        groups = [group.tolist() for group in np.split(order, breaks)]
-        spread = sum(float(np.ptp(level[g])) for g in groups) / character_height
-        cost = spread + len(groups) + SLOPE_COST * abs(slope)
+        first, last = level[order[[0, *breaks]]], level[order[[*(breaks - 1), -1]]]
+        spread = sum((last - first).tolist()) / character_height
+        cost = spread + len(first) + SLOPE_COST * abs(slope)
         if cost < best[0]:
-            best = (cost, groups)
-    return [[characters[i] for i in sorted(group, key=lambda i: across[i])] for group in best[1]]
+            best = (cost, np.split(order, breaks))
+    return [[characters[i] for i in sorted(group.tolist(), key=lambda i: across[i])] for group in best[1]]

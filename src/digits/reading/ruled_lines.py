@@ -5,21 +5,22 @@ of ink pixels in one column. A level line consists of many short runs at the sam
 chosen by eye on the development pictures.
 """
 
+import itertools
 import math
 
 import numpy as np
-import numpy.typing as npt
 
 from digits.reading.components import extent
 from digits.reading.filters import Array, Mask, running
 from digits.reading.ink import Ink, ink_from_contrast
+from digits.reading.labelling import Integers
 
 MAX_LINES = 60  # largest number of lines in one direction; paper has fewer
 MAX_SLOPE = 0.06  # rows per column; a ruled line slopes at most 3.4 degrees
 MAX_SLOPE_STEPS = 20  # largest number of upward slopes tried, and of downward slopes
 RULE_THICKNESS = 0.012  # of the picture's longer side; largest thickness of a line
 STRIP_THICKNESS = (0.06, 5)  # of the height, and px; for several digits the smaller of both is allowed
-LINE_TOLERANCE = 1.5  # px; a run on a line begins at most this far above or below it
+LINE_TOLERANCE = 1  # px; a run on a line begins at most this far above or below it
 RUNS_ON_LINE = 0.5  # of the picture's width; a line has at least this number of runs
 RULE_LENGTH = 0.85  # of the picture's width; smallest distance from the first run of a line to its last
 LINES_FOR_PAPER = 3  # this many parallel lines belong to the paper, whatever the writing is
@@ -85,11 +86,12 @@ def _find_lines(mask: Mask, *, vertical: bool, several: bool = False) -> Mask:
     thickest = max(3, round(RULE_THICKNESS * max(height, width)))
     if several:
         thickest = max(thickest, min(STRIP_THICKNESS[1], round(STRIP_THICKNESS[0] * height)))
-    lines = _lines_through(starts, columns, lengths <= thickest, width)
+    thin = lengths <= thickest
+    lines = _lines_through(starts[thin], columns[thin], mask.shape)
+    on_line = np.zeros(len(thin), bool)
+    on_line[np.flatnonzero(thin)[np.concatenate([np.zeros(0, np.intp), *lines])]] = True
     removed = np.zeros_like(mask)
-    for line in lines:
-        for y, x, length in zip(starts[line], columns[line], lengths[line], strict=True):
-            removed[y : y + length, x] = True
+    removed.T[mask.T] = np.repeat(on_line, lengths)
     if len(lines) >= LINES_FOR_PAPER:
         return removed
     least_width = WIDE_WRITING[0] if several else WIDE_WRITING[1]
@@ -98,7 +100,7 @@ def _find_lines(mask: Mask, *, vertical: bool, several: bool = False) -> Mask:
     return np.zeros_like(mask)
 
 
-def _column_runs(mask: Mask) -> tuple[npt.NDArray[np.intp], npt.NDArray[np.intp], npt.NDArray[np.intp]]:
+def _column_runs(mask: Mask) -> tuple[Integers, Integers, Integers]:
     """Find the runs of ink in the columns of a mask (H, W).
 
     Returns:
@@ -110,57 +112,89 @@ def _column_runs(mask: Mask) -> tuple[npt.NDArray[np.intp], npt.NDArray[np.intp]
     return starts - 1, columns, changes[1::2] - changes[::2]
 
 
-def _lines_through(
-    starts: npt.NDArray[np.intp], columns: npt.NDArray[np.intp], thin: npt.NDArray[np.bool_], width: int
-) -> list[npt.NDArray[np.intp]]:
+def _lines_through(starts: Integers, columns: Integers, shape: tuple[int, ...]) -> list[Integers]:
     """Find the lines that cross the picture.
 
     Args:
-        starts: First row of each run, (runs,).
-        columns: Column of each run, (runs,).
-        thin: bool (runs,), True for runs short enough for a line.
-        width: Width of the picture in pixels.
+        starts: First row of each thin run, (runs,).
+        columns: Column of each thin run, (runs,).
+        shape: (H, W) of the picture in pixels.
 
     Returns:
         Indices of the runs of each line; lines with most runs first.
     """
-    found: list[npt.NDArray[np.intp]] = []
-    left = thin.copy()
+    height, width = shape
+    if starts.size < RUNS_ON_LINE * width:
+        return []
+    steps = min(MAX_SLOPE_STEPS, math.ceil(MAX_SLOPE * width / 2))
+    slopes = np.linspace(-MAX_SLOPE, MAX_SLOPE, 2 * steps + 1)
+    # How far each line lies below its row in the middle column, (slopes, W).
+    falls = np.rint(slopes[:, None] * (np.arange(width) - width / 2)).astype(np.intp)
+    run_at = np.full((width, height), -1, np.int32)  # number of the run that begins at a pixel; -1 for none
+    run_at[columns, starts] = np.arange(starts.size)
+    counts = _runs_on_lines(run_at >= 0, falls)
+    found: list[Integers] = []
     while len(found) < MAX_LINES:
-        slope, row, covered = _line_with_most_runs(starts[left], columns[left], width)
+        slope, row, covered = _line_with_most_runs(counts)
         if covered < RUNS_ON_LINE * width:
             break
-        near = np.abs(starts - np.rint(slope * (columns - width / 2)) - row) <= LINE_TOLERANCE
-        found.append(np.flatnonzero(left & near))
-        left &= ~near
+        rows = (
+            row - int(falls.max()) + falls[slope] + np.arange(-LINE_TOLERANCE, LINE_TOLERANCE + 1)[:, None]
+        )  # (rows near the line, W)
+        inside = (rows >= 0) & (rows < height)
+        runs = np.where(inside, run_at[np.arange(width), np.clip(rows, 0, height - 1)], -1)
+        runs = runs[runs >= 0]
+        found.append(runs)
+        # The runs of this line do not count for others.
+        run_at[columns[runs], starts[runs]] = -1
+        places = starts[runs] - falls[:, columns[runs]] + int(falls.max())
+        places += np.arange(len(slopes))[:, None] * counts.shape[1]
+        counts -= np.bincount(places.ravel(), minlength=counts.size).reshape(counts.shape)
     return [line for line in found if np.ptp(columns[line]) >= RULE_LENGTH * width]
 
 
-def _line_with_most_runs(
-    starts: npt.NDArray[np.intp], columns: npt.NDArray[np.intp], width: int
-) -> tuple[float, float, int]:
+def _runs_on_lines(begins: Mask, falls: Integers) -> Integers:
+    """Count the runs on all lines that may cross the picture.
+
+    Args:
+        begins: bool (W, H), True where a run begins.
+        falls: Rows by which each line lies below its row in the middle column, (slopes, W).
+
+    Returns:
+        Number of runs, (slopes, H + 2 * largest fall): for each slope and row in the middle column. The first
+        row is the one that is the largest fall above the picture.
+    """
+    # The columns in which a line falls equally far are counted together, as a difference of two sums.
+    width, height = begins.shape
+    largest = int(falls.max())
+    totals = np.zeros((width + 1, height), np.int32)
+    np.cumsum(begins, axis=0, out=totals[1:])
+    counts = np.zeros((len(falls), height + 2 * largest), np.intp)
+    for count, fall in zip(counts, falls, strict=True):
+        edges = [0, *(np.flatnonzero(np.diff(fall)) + 1).tolist(), width]
+        for left, right in itertools.pairwise(edges):
+            top = largest - int(fall[left])
+            count[top : top + height] += totals[right] - totals[left]
+    return counts
+
+
+def _line_with_most_runs(counts: Integers) -> tuple[int, int, int]:
     """Find the line with the most runs.
 
     Args:
-        starts: First row of each run, (runs,).
-        columns: Column of each run, (runs,).
-        width: Width of the picture in pixels.
+        counts: Number of runs for each slope and row, from `_runs_on_lines`.
 
     Returns:
-        Slope in rows per column, row at the middle column, number of runs. All are 0 for too few runs.
+        Index of the slope, index of the row, number of runs within a row of this line.
     """
-    best = (0.0, 0.0, 0)
-    if starts.size < RUNS_ON_LINE * width:
-        return best
-    steps = min(MAX_SLOPE_STEPS, math.ceil(MAX_SLOPE * width / 2))
-    for slope in np.linspace(-MAX_SLOPE, MAX_SLOPE, 2 * steps + 1):
-        rows = starts - np.rint(slope * (columns - width / 2)).astype(int)
-        low = int(rows.min())
-        counts = np.convolve(np.bincount(rows - low), [1, 1, 1], mode="same")
-        most = int(counts.argmax())
-        if counts[most] > best[2]:
-            best = (float(slope), float(most + low), int(counts[most]))
-    return best
+    near = counts.copy()
+    for distance in range(1, LINE_TOLERANCE + 1):
+        near[:, distance:] += counts[:, :-distance]
+        near[:, :-distance] += counts[:, distance:]
+    slope, row = divmod(int(near.argmax()), counts.shape[1])
+    # A row just above all runs may count as many as the first row with runs.
+    first = int((counts[slope] > 0).argmax())
+    return slope, max(row, first), int(near[slope, row])
 
 
 def _are_longer_than_writing(writing: Mask, lines: Mask, vertical: bool, least_width: float) -> bool:

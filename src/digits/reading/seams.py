@@ -8,7 +8,7 @@ chosen on the development pictures, together with those of cheapest_cuts.py: doc
 amounts".
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import numpy.typing as npt
@@ -39,12 +39,14 @@ class Piece:
         character: The whole character.
         cut: Ink crossed by the seam on the left, in stroke widths; 0 without a seam.
         stroke_width: Stroke width of the character in pixels.
+        hole_area: Pixels of paper that the character encloses; 0 if it was not cut.
     """
 
     component: Component
     character: Component
     cut: float = 0.0
     stroke_width: float = 1.0
+    hole_area: int = 0
 
 
 def pieces_of(character: Component, strength: Array, character_height: float) -> list[Piece]:
@@ -65,9 +67,12 @@ def pieces_of(character: Component, strength: Array, character_height: float) ->
         return [Piece(character, character)]
     ink = strength[character.rows_and_columns] * character.mask
     pen = _pen_width(ink)
-    ink = ink + holes(character.mask).astype(np.float32) * np.float32(HOLE_COST * pen / character.height)
+    inside = holes(character.mask)
+    ink = ink + inside.astype(np.float32) * np.float32(HOLE_COST * pen / character.height)
     seams, costs = _seams(ink, max(SEAM_DISTANCE[1], round(SEAM_DISTANCE[0] * character_height)), pen)
-    return _pieces_between(character, seams, costs, pen, MIN_PIECE_AREA * character_height * character_height)
+    least = MIN_PIECE_AREA * character_height * character_height
+    pieces = _pieces_between(character, seams, costs, pen, least)
+    return [replace(piece, hole_area=int(inside.sum())) for piece in pieces]
 
 
 def _pieces_between(
