@@ -5,6 +5,7 @@ import base64
 import io
 import re
 from pathlib import Path
+from typing import Any
 
 import httpx
 import numpy as np
@@ -207,6 +208,54 @@ def test_forms_are_not_read(client: httpx.Client, kind: str, code: int) -> None:
     """Content types that a form on another site could send are refused."""
     picture = saved(sheet("3"), "PNG")
     assert client.post("/api/predict", content=picture, headers={"content-type": kind}).status_code == code
+
+
+def form(*parts: bytes, boundary: str = "x-y") -> dict[str, Any]:
+    """Return body and header of a form with these parts, each with its headers."""
+    delimiter = f"--{boundary}".encode()
+    lines = [line for part in parts for line in (delimiter, part)]
+    body = b"\r\n".join([*lines, delimiter + b"--", b""])
+    return {"content": body, "headers": {"content-type": f"multipart/form-data; boundary={boundary}"}}
+
+
+FILE = b'Content-Disposition: form-data; name="file"; filename="a.png"\r\nContent-Type: image/png\r\n\r\n'
+
+
+def test_a_form_with_a_picture_is_read_as_the_picture(client: httpx.Client) -> None:
+    """What curl -F and requests send is read, whatever the field is called; the preview takes it, too."""
+    picture = saved(sheet("3", size=(90, 90), height=60), "PNG") + b"\r\n--x-y\n--x-z"
+    for name in ("file", "image"):
+        answer = client.post("/api/predict?single=true", files={name: ("a.png", picture)})
+        assert answer.json()["text"] == "3"
+    answer = client.post("/api/predict?single=true", **form(FILE + picture, boundary="a_b'c"))
+    assert answer.json()["text"] == "3"
+    assert client.post("/api/preview", files={"file": picture}).headers["content-type"] == "image/png"
+    own = {"origin": str(client.base_url).rstrip("/")}
+    for headers, code in (({}, 200), (own, 200), ({"origin": "http://evil.com"}, 403)):
+        assert client.post("/api/predict", files={"file": picture}, headers=headers).status_code == code
+
+
+FORMS: dict[str, dict[str, Any]] = {
+    "no part": form(),
+    "two files": form(FILE + b"1", FILE + b"2"),
+    "a field beside": form(FILE + b"1", b'Content-Disposition: form-data; name="single"\r\n\r\ntrue'),
+    "no end": {**form(), "content": b"--x-y\r\n" + FILE + b"1"},
+    "no headers": form(b"1"),
+    "long headers": form(b"X: " + b"a" * 4096 + b"\r\n" + FILE + b"1"),
+    "Base64": form(b"Content-Transfer-Encoding: base64\r\n" + FILE + b"MTIz"),
+    "20,000 parts": form(*[FILE] * 20_000),
+    "a million line ends": form(b"\r\n" * 1_000_000),
+    "no boundary": {**form(FILE), "headers": {"content-type": "multipart/form-data"}},
+    "long boundary": form(FILE, boundary="x" * 71),
+    "empty": {"content": b"", "headers": {"content-type": "multipart/form-data; boundary=x"}},
+}
+
+
+@pytest.mark.parametrize("name", FORMS)
+def test_other_forms_are_refused(client: httpx.Client, name: str) -> None:
+    """A form that does not hold exactly one picture gets 415."""
+    answer = client.post("/api/predict", **FORMS[name])
+    assert answer.status_code == 415
 
 
 def test_networks_are_chosen_by_name_only(client: httpx.Client) -> None:

@@ -8,7 +8,8 @@ import pytest
 from PIL import Image
 
 from digits.errors import DataError
-from digits.serving.corrections import Corrections, default_folder
+from digits.files import locked
+from digits.serving.corrections import LOCK, Corrections, default_folder
 
 
 def test_a_correction_is_kept_under_its_digit(tmp_path: Path) -> None:
@@ -23,6 +24,17 @@ def test_a_correction_is_kept_under_its_digit(tmp_path: Path) -> None:
     assert kept.add(image, 7) == name
     moved = kept.add(image, 1)
     assert [path.relative_to(kept.folder).as_posix() for path in kept.folder.rglob("*.png")] == [moved]
+
+
+def test_only_one_process_at_a_time_saves(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """While another process moves an image to another digit, nobody else does: both could be lost."""
+    monkeypatch.setattr("digits.serving.corrections.LOCK_SECONDS", 0.02)
+    kept, image = Corrections(tmp_path), np.zeros((28, 28), np.uint8)
+    assert kept.add(image, 7).startswith("7/")
+    with locked(tmp_path / LOCK, "the folder"), pytest.raises(DataError, match="in use"):
+        kept.add(image, 1)
+    assert kept.add(image, 1).startswith("1/")
+    assert kept.count() == 1
 
 
 def test_a_full_folder_takes_no_more(tmp_path: Path) -> None:

@@ -1,7 +1,9 @@
 """`digits serve` as a process: where it listens, how it starts and ends."""
 
 import concurrent.futures
+import contextlib
 import re
+import resource
 import shutil
 import signal
 import socket
@@ -12,15 +14,18 @@ import time
 from pathlib import Path
 
 import httpx
+import numpy as np
 import pytest
+from PIL import Image
 from support.hostile import saved
-from support.served import Served, served
+from support.served import Served, host_header, raw, request_bytes, served
 from support.strokefont import sheet
 
 import digits
 from digits.cli.main import main
-from digits.errors import OptionError
+from digits.errors import OptionError, ServeError
 from digits.serving.options import ServeOptions
+from digits.serving.server import possible_connections
 
 LISTENING = re.compile(r"^\s*\d+: ([0-9A-F]+):([0-9A-F]{4}) \S+ 0A ", re.MULTILINE)  # 0A: LISTEN
 
@@ -114,6 +119,98 @@ def test_what_is_in_flight_is_answered_before_the_end() -> None:
     assert answers == [200] * 4
 
 
+@pytest.mark.slow
+def test_what_was_sent_before_the_signal_is_answered_under_load() -> None:
+    """Sixty requests that the system has accepted are answered after SIGTERM, though the server is busy."""
+    body = saved(sheet("7", size=(90, 90), height=60), "PNG")
+    with served() as running, contextlib.ExitStack() as stack:
+        head = f"POST /api/predict HTTP/1.1\r\nHost: localhost:{running.port}\r\nContent-Length: {len(body)}"
+        sent = [stack.enter_context(socket.create_connection(("127.0.0.1", running.port))) for _ in range(60)]
+        for connection in sent:
+            connection.sendall(head.encode() + b"\r\n\r\n" + body)
+        running.process.send_signal(signal.SIGTERM)
+        for connection in sent:
+            connection.settimeout(20)
+            assert connection.recv(65536).startswith(b"HTTP/1.1 200 ")
+        assert running.process.wait(15) == 0
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(sys.platform != "linux", reason="finds the processes in /proc")
+def test_no_process_outlives_the_server() -> None:
+    """After SIGKILL of the server all its processes end, those that read a picture, too."""
+    dots = np.kron(np.random.default_rng(0).integers(0, 2, (150, 150)), np.ones((8, 8))) * 255
+    costly = saved(Image.fromarray(dots.astype(np.uint8)), "PNG")
+    with served() as running:
+        asking = threading.Thread(target=lambda: raw(running.port, post(running.port, costly)))
+        asking.start()
+        while len(running.processes()) < 3:  # server, nursery and reading process
+            time.sleep(0.01)
+        processes = running.processes()
+        running.stop(signal.SIGKILL)
+        deadline = time.monotonic() + 5
+        while any(is_running(pid) for pid in processes):
+            assert time.monotonic() < deadline
+            time.sleep(0.02)
+        asking.join()
+
+
+def post(port: int, body: bytes) -> bytes:
+    """Return the request to read a picture."""
+    length = b"Content-Length: %d" % len(body)
+    return request_bytes(b"/api/predict", host_header(port), length, method=b"POST", body=body)
+
+
+def is_running(pid: int) -> bool:
+    """Return True if a process exists and has not ended."""
+    try:
+        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
+    except OSError:
+        return False
+
+
+@pytest.mark.parametrize(
+    ("soft", "hard", "most"),
+    [(256, 256, 200), (1_048_576, 1_048_576, 1000), (256, resource.RLIM_INFINITY, 1000)],
+)
+def test_few_files_allow_few_connections(
+    soft: int, hard: int, most: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The limit of open files is raised where possible; otherwise it limits the connections."""
+    monkeypatch.setattr(resource, "getrlimit", lambda _: (soft, hard))
+    changed: list[tuple[int, int]] = []
+    monkeypatch.setattr(resource, "setrlimit", lambda _, limits: changed.append(limits))
+    monkeypatch.setattr("pathlib.Path.iterdir", lambda _: iter([Path("file")] * 24))
+    assert possible_connections() == most
+    assert changed in ([], [(min(1056, hard) if hard > 0 else 1056, hard)])
+    assert bool(changed) == (soft < 1056)
+
+
+def test_too_few_files_are_an_error(monkeypatch: pytest.MonkeyPatch) -> None:
+    """If not even one connection can be open, the command says what it needs."""
+    monkeypatch.setattr(resource, "getrlimit", lambda _: (20, 20))
+    monkeypatch.setattr(resource, "setrlimit", lambda *_: None)
+    with pytest.raises(ServeError, match=r"only 20 files may be open .* ulimit -n"):
+        possible_connections()
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(sys.platform != "linux", reason="changes the limit of another process")
+def test_without_files_it_says_so_once_and_recovers() -> None:
+    """If no further file can be opened, the log gets one line; when files are free again, all is answered."""
+    with served() as running:
+        files = len(list(Path(f"/proc/{running.process.pid}/fd").iterdir()))
+        resource.prlimit(running.process.pid, resource.RLIMIT_NOFILE, (files + 20, files + 20))
+        with contextlib.ExitStack() as stack:
+            for _ in range(60):
+                stack.enter_context(socket.create_connection(("127.0.0.1", running.port)))
+            time.sleep(2.5)
+        picture = saved(sheet("7", size=(90, 90), height=60), "PNG")
+        assert httpx.post(f"{running.address}/api/predict", content=picture, timeout=20).status_code == 200
+    assert [line for line in running.said if "file" in line] == running.said[1:]
+    assert len(running.said) == 2
+
+
 @pytest.mark.skipif(not Path("/proc/net/tcp").exists(), reason="needs Linux, which lists what listens")
 def test_it_starts_again_right_after_a_kill_and_listens_on_this_machine_only() -> None:
     """After SIGKILL a new server uses the port, on 127.0.0.1 alone; SIGTERM ends it with exit code 0."""
@@ -127,15 +224,19 @@ def test_it_starts_again_right_after_a_kill_and_listens_on_this_machine_only() -
     assert len(again.said) == 1
 
 
-def test_workers_share_a_port_and_their_counters() -> None:
-    """Two processes answer, each reports the counters of both, and SIGTERM ends them with exit code 0."""
+def test_workers_read_at_the_same_time_in_one_server() -> None:
+    """With --workers 2 several processes read, one server counts, and SIGTERM ends all with exit code 0."""
+    picture = saved(sheet("7", size=(90, 90), height=60), "PNG")
     with served("--workers", "2") as running:
-        with httpx.Client(base_url=running.address, timeout=30) as client:
-            for _ in range(30):
-                assert client.get("/api/health", headers={"connection": "close"}).status_code == 200
-            deadline = time.monotonic() + 20
-            while 'route="/api/health",status="200"} 30.0' not in client.get("/metrics").text:
-                assert time.monotonic() < deadline
+        asking = [
+            threading.Thread(target=raw, args=(running.port, post(running.port, picture))) for _ in range(9)
+        ]
+        for thread in asking:
+            thread.start()
+        for thread in asking:
+            thread.join()
+        counted = 'digits_requests_total{method="POST",route="/api/predict",status="200"} 9.0'
+        assert counted in httpx.get(f"{running.address}/metrics").text
         start = time.monotonic()
         assert running.stop() == 0
         assert time.monotonic() - start < 6

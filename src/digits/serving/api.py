@@ -57,8 +57,8 @@ class Api:
             BusyError: if too many requests wait, or this one waited too long.
         """
         outcome = await self.queue.do(task, request.client.host if request.client else "")
-        if outcome.bug:
-            log.error("unexpected error: %s", outcome.bug)
+        if outcome.log:
+            log.error("%s", outcome.log)
         self.count(task, outcome)
         return Response(outcome.body, outcome.status, media_type=outcome.content_type)
 

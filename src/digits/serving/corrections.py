@@ -18,10 +18,12 @@ import numpy as np
 import numpy.typing as npt
 from PIL import Image
 
-from digits.errors import DataError
-from digits.files import atomic_write
+from digits.errors import DataError, RunError
+from digits.files import atomic_write, locked
 
 MAX_CORRECTIONS = 10_000  # largest number of images in the folder of corrections; about 400 bytes each
+LOCK = ".lock"  # file in the folder; a process that saves an image holds its lock
+LOCK_SECONDS = 2.0  # s; longest time to wait for another process, which needs some milliseconds
 
 
 def default_folder() -> Path:
@@ -74,24 +76,34 @@ class Corrections:
         """
         name = hashlib.sha256(image.tobytes()).hexdigest()[:16] + ".png"
         try:
-            old = [path for path in self.folder.glob(f"[0-9]/{name}") if path.parent.name != str(label)]
-            if not old and self.count() >= self.max_images:
-                raise DataError(
-                    f"the folder of corrections is full: it holds {self.max_images:,} images; move some of "
-                    "them away or choose another folder with --corrections"
-                )
-            folder = self.folder / str(label)
-            folder.mkdir(parents=True, exist_ok=True)
-            atomic_write(folder / name, png_bytes(image))
-            for path in old:
-                path.unlink(missing_ok=True)
-        except OSError as error:
-            reason = error.strerror or type(error).__name__
+            (self.folder / str(label)).mkdir(parents=True, exist_ok=True)
+            # Without the lock, two processes that move an image to two digits could each remove the other's.
+            with locked(self.folder / LOCK, str(self.folder), timeout=LOCK_SECONDS):
+                self._save(name, image, label)
+        except (OSError, RunError) as error:
+            reason = getattr(error, "strerror", None) or error
             raise DataError(
                 f"the correction could not be saved in {self.folder}: {reason}; choose a folder that can be "
                 "written with --corrections"
             ) from error
         return f"{label}/{name}"
+
+    def _save(self, name: str, image: npt.NDArray[np.uint8], label: int) -> None:
+        """Write the file of an image, then remove it from other digits.
+
+        Raises:
+            DataError: if the folder is full.
+            OSError: if it cannot be written.
+        """
+        old = [path for path in self.folder.glob(f"[0-9]/{name}") if path.parent.name != str(label)]
+        if not old and self.count() >= self.max_images:
+            raise DataError(
+                f"the folder of corrections is full: it holds {self.max_images:,} images; move some of "
+                "them away or choose another folder with --corrections"
+            )
+        atomic_write(self.folder / str(label) / name, png_bytes(image))
+        for path in old:
+            path.unlink(missing_ok=True)
 
 
 def png_bytes(image: npt.NDArray[np.uint8]) -> bytes:

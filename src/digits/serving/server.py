@@ -3,6 +3,8 @@
 `serve` opens a socket, builds the application and answers requests until a signal stops it.
 """
 
+import asyncio
+import errno
 import logging
 import os
 import signal
@@ -10,22 +12,30 @@ import socket
 import sys
 import threading
 import webbrowser
+from pathlib import Path
 from typing import Any
 
 import uvicorn
 
 from digits.errors import ServeError
 from digits.serving.app import application
+from digits.serving.error_answers import log
 from digits.serving.http_protocol import DeadlineProtocol
 from digits.serving.limits import MAX_CONNECTIONS
 from digits.serving.options import LOOPBACK, ServeOptions
 from digits.serving.reading_queue import ANSWER_SECONDS
+from digits.serving.request_checks import Application
 
 IDLE_SECONDS = 15  # s; longest pause between two requests of a connection
 STOP_SECONDS = int(ANSWER_SECONDS) + 1  # s; after the signal to stop, all requests are answered within it
 
 BACKLOG = 1_024  # largest number of new connections that the system keeps until the server accepts them
-OTHER_FILES = 200  # open files besides the connections: libraries, sockets, corrections; a generous estimate
+ACCEPTED_AT_ONCE = 4  # number of connections that asyncio accepts before it hands over the first one
+OTHER_FILES = 32  # files that stay free for libraries, reading processes and refused connections; generous
+DRAIN_SECONDS = (
+    0.25  # s; after the signal to stop, the server still reads what the system had accepted before
+)
+COMPLAINT_SECONDS = 60.0  # s; shortest time between two complaints that no file can be opened
 BROWSER_DELAY = 0.5  # s; pause before the browser opens the page, so that the server is ready
 SETTINGS: dict[str, Any] = {  # arguments of uvicorn.Config
     "factory": True,
@@ -38,8 +48,38 @@ SETTINGS: dict[str, Any] = {  # arguments of uvicorn.Config
     "proxy_headers": False,
     "timeout_keep_alive": IDLE_SECONDS,
     "timeout_graceful_shutdown": STOP_SECONDS,
-    "backlog": BACKLOG,
+    "backlog": ACCEPTED_AT_ONCE,
 }
+
+
+class Server(uvicorn.Server):
+    """uvicorn's server with an orderly end, and few words if files are short."""
+
+    complained = float("-inf")  # when the server said last that no file can be opened, in the loop's time
+
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        """Start to listen."""
+        loop = asyncio.get_running_loop()
+        loop.set_exception_handler(self._complain)
+        await super().startup(sockets)
+        for listening in sockets or ():
+            listening.listen(BACKLOG)  # asyncio uses one number for this and for ACCEPTED_AT_ONCE
+
+    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+        """Answer what was accepted before the signal to stop, then end."""
+        await asyncio.sleep(DRAIN_SECONDS)
+        await super().shutdown(sockets)
+
+    def _complain(self, loop: asyncio.AbstractEventLoop, context: dict[str, Any]) -> None:
+        """Log an error of the event loop; if no file can be opened, not more than once a minute."""
+        error = context.get("exception")
+        if not (isinstance(error, OSError) and error.errno in (errno.EMFILE, errno.ENFILE)):
+            loop.default_exception_handler(context)
+        elif loop.time() > self.complained + COMPLAINT_SECONDS:
+            self.complained = loop.time()
+            log.error(
+                "no further file can be opened, so new connections wait; raise the limit with ulimit -n"
+            )
 
 
 def serve(options: ServeOptions) -> None:
@@ -51,37 +91,39 @@ def serve(options: ServeOptions) -> None:
         options: options of `digits serve`.
 
     Raises:
-        ServeError: if the server cannot listen on the address and port.
+        ServeError: if the server cannot listen on the address and port, or can open too few files.
         CheckpointError: if the file of a network is missing or damaged.
         OptionError: if a network does not have the classes 0 to 9.
     """
-    allow_open_files(MAX_CONNECTIONS + OTHER_FILES)
     with listen(options.host, options.port) as listening:
-        port = listening.getsockname()[1]
-        app = application(
-            options, port
-        )  # before the address is printed, since a damaged network ends the program here
+        # Built before the address is printed, since a damaged network ends the program here.
+        app = application(options, listening.getsockname()[1])
         logging.basicConfig(format="digits: %(message)s", level=logging.WARNING)
-        run_server(uvicorn.Config(lambda: app, **SETTINGS), listening, options)
+        run_server(app, listening, options)
 
 
-def run_server(config: uvicorn.Config, listening: socket.socket, options: ServeOptions) -> None:
+def run_server(app: Application, listening: socket.socket, options: ServeOptions) -> None:
     """Answer requests until a signal stops this process.
 
     Args:
-        config: application and settings for uvicorn.
+        app: the application.
         listening: socket that listens already.
         options: options of `digits serve`.
     """
-    server = uvicorn.Server(config)
+    connections = possible_connections()
+    limited = type("LimitedProtocol", (DeadlineProtocol,), {"max_connections": connections})
+    server = Server(uvicorn.Config(lambda: app, **{**SETTINGS, "http": limited}))
 
     def stop(*_: object) -> None:
+        server.force_exit = server.should_exit  # the second signal ends it at once
         server.should_exit = True
 
     # uvicorn's handlers send the signal again at the end, and the shell would report that as a failure.
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, stop)
     announce(options, listening.getsockname()[1])
+    if connections < MAX_CONNECTIONS:
+        log.warning("only %d connections at a time, since few files may be open: ulimit -n", connections)
     server.run([listening])
 
 
@@ -143,18 +185,25 @@ def listen(host: str, port: int) -> socket.socket:
     return listening
 
 
-def allow_open_files(number: int) -> None:
-    """Raise this process's limit of open files.
+def possible_connections() -> int:
+    """Return the number of connections that can be open at the same time, and raise the limit of open files.
 
-    Args:
-        number: the wanted limit; the system's maximum may be lower.
+    Raises:
+        ServeError: if there is no room for any connection.
     """
     try:
         import resource
     except ImportError:  # on Windows, which has no such limit
-        return
+        return MAX_CONNECTIONS
     # Every connection counts as an open file, and many systems allow only 256 or 1,024 at first.
+    opened = len(list(Path("/dev/fd").iterdir())) + OTHER_FILES
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
-    if soft != resource.RLIM_INFINITY and soft < number:
-        wanted = number if hard == resource.RLIM_INFINITY else min(number, hard)
-        resource.setrlimit(resource.RLIMIT_NOFILE, (wanted, hard))
+    wanted = MAX_CONNECTIONS + opened
+    if soft != resource.RLIM_INFINITY and soft < wanted:
+        soft = wanted if hard == resource.RLIM_INFINITY else min(wanted, hard)
+        resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
+    if soft != resource.RLIM_INFINITY and soft <= opened:
+        raise ServeError(
+            f"only {soft} files may be open at the same time; expected at least {opened + 1}: ulimit -n"
+        )
+    return MAX_CONNECTIONS if soft == resource.RLIM_INFINITY else min(MAX_CONNECTIONS, soft - opened)

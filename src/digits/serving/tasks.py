@@ -14,11 +14,12 @@ from typing import Any, Literal
 from PIL import Image
 
 from digits.errors import DataError, PhotoError
+from digits.files import printable
 from digits.reading.reader import Reader
 from digits.reading.results import Reading
 from digits.serving.answers import ERRORS, detailed_json, to_bytes
 from digits.serving.corrections import Corrections
-from digits.serving.error_answers import RefusedError, error_body, log_line, refusal
+from digits.serving.error_answers import error_body, log_line, refusal
 from digits.serving.limits import PICTURE_LIMITS
 from digits.serving.preview import preview
 from digits.serving.request_bodies import (
@@ -63,15 +64,15 @@ class Outcome:
     content_type: str = JSON
     digits: tuple[tuple[int, bool], ...] = ()
     """For each mark its digit and whether it was accepted; for a correction its label."""
-    bug: str = ""
-    """Line for the log, if the task failed because of a bug."""
+    log: str = ""
+    """Line for the log of the server, if the task failed for a reason that concerns who runs it."""
 
 
 def failed(error: Exception) -> Outcome:
     """Return the answer to a task that raised an exception."""
     refused = refusal(error)
-    bug = log_line(error) if refused.kind == "bug" else ""
-    return Outcome(refused.status, error_body(str(refused), refused.kind), bug=bug)
+    line = f"unexpected error: {log_line(error)}" if refused.kind == "bug" else ""
+    return Outcome(refused.status, error_body(str(refused), refused.kind), log=line)
 
 
 @dataclass(frozen=True)
@@ -162,13 +163,13 @@ def save_correction(corrections: Corrections, body: bytes) -> Outcome:
         The answer, with the name of the file, such as "7/HASH.png".
 
     Raises:
-        RefusedError: if the body has a wrong form, or the image cannot be saved.
+        RefusedError: if the body has a wrong form.
     """
     correction = parse_body(body, CorrectionBody)
     try:
         name = corrections.add(to_bytes(correction.pixels()), correction.label)
     except DataError as error:
-        raise RefusedError(507, "full", ERRORS[507].lower()) from error
+        return Outcome(507, error_body(ERRORS[507].lower(), "full"), log=printable(str(error)))
     return Outcome(201, _json({"kept": name}), digits=((correction.label, True),))
 
 
