@@ -162,6 +162,16 @@ def test_one_module_imports_matplotlib() -> None:
     assert users == {"matplotlib_classes"}
 
 
+def test_spans_are_measured_by_a_clock_that_is_never_set() -> None:
+    """Deadlines and durations use `time.monotonic` or `time.perf_counter`; the time of day can be set back.
+
+    A trial that another machine started has a time of day, and no other.
+    """
+    clocks = re.compile(r"\btime\.time\(|\bnow\(|\butcnow\(|\bfrom time import")
+    users = {name for name, path in MODULES.items() if clocks.search(path.read_text())}
+    assert users == {"tuning.study"}
+
+
 def test_nothing_loaded_is_executed() -> None:
     """No source file names pickle, eval, a shell or an unpacker (RELIABILITY M7)."""
     banned = ("import pickle", "weights_only=False", "eval(", "shell=True", "extractall", "torch.load")

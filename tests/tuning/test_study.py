@@ -1,6 +1,8 @@
 """Searches: what they try, how they judge it, and how they continue."""
 
 import dataclasses
+import datetime
+import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -14,6 +16,7 @@ from digits.errors import OptionError, RunError
 from digits.training import loop
 from digits.tuning.options import TuneOptions
 from digits.tuning.study import open_study, tune
+from digits.tuning.trials import to_trial
 from digits.tuning.workers import lock_file, worker_lock
 
 
@@ -123,6 +126,28 @@ def test_a_teacher_teaches_every_trial(
         taught = [trial.accuracies for trial in study.search()]
         assert "figures are optimistic" in study.notices[0]
     assert taught != [trial.accuracies for trial in conduct(small(name="alone", trials=2)).trials]
+
+
+def test_a_clock_set_back_changes_no_duration(small: Callable[..., TuneOptions]) -> None:
+    """A trial's time is its own measurement; without one, as after a kill, it is at least 0."""
+    with open_study(small(trials=1), SMALL, TRAIN, VAL) as study:
+        started = time.monotonic()
+        (trial,) = study.search()
+        assert 0 < trial.seconds <= time.monotonic() - started
+        (found,) = study.optuna_study.get_trials()
+    assert found.datetime_start
+    found.datetime_complete = found.datetime_start - datetime.timedelta(hours=1)
+    assert to_trial(found, SMALL).seconds == trial.seconds
+    del found.user_attrs["seconds"]
+    assert to_trial(found, SMALL).seconds == 0
+
+
+def test_a_deadline_is_kept_when_the_clock_is_set_back(
+    small: Callable[..., TuneOptions], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """--minutes ends the search after that time, whatever the time of day becomes."""
+    monkeypatch.setattr(time, "time", lambda: 0.0)  # 1970
+    assert len(conduct(small(trials=100, minutes=0.001)).trials) < 50
 
 
 def test_no_minutes_no_trials(small: Callable[..., TuneOptions]) -> None:

@@ -3,7 +3,11 @@
 Longer forms of these tests: `python -m tests.reliability`.
 """
 
+import os
 import signal
+import subprocess
+import sys
+import time
 from pathlib import Path
 
 import pytest
@@ -66,3 +70,42 @@ def test_a_signal_ends_it_with_the_best_so_far(
     assert "digits train" in ended.output
     found = set(searches.states(folder, None).values())
     assert found <= {"COMPLETE", "FAIL", "PRUNED"}  # none is left running
+
+
+PARENT = """
+import sys
+from pathlib import Path
+from digits.tuning.workers import WorkerProcesses
+from support.deaf_worker import work
+if __name__ == "__main__":
+    for _ in WorkerProcesses(work, (Path(sys.argv[1]),), 2).run(lambda: False):
+        pass
+"""
+
+
+@pytest.mark.slow
+def test_workers_end_with_their_parent(tmp_path: Path) -> None:
+    """When the search's process is killed, its workers end within seconds, though they are busy elsewhere."""
+    script, pids = tmp_path / "parent.py", tmp_path / "pids"
+    script.write_text(PARENT)
+    pids.mkdir()
+    paths = os.pathsep.join([str(Path(__file__).parents[1]), *sys.path])
+    parent = subprocess.Popen([sys.executable, script, pids], env={**os.environ, "PYTHONPATH": paths})
+    deadline = time.monotonic() + 60
+    while len(workers := [int(path.name) for path in pids.iterdir()]) < 2:
+        assert time.monotonic() < deadline
+        time.sleep(0.05)
+    parent.kill()
+    parent.wait()
+    while any(map(_lives, workers)):
+        assert time.monotonic() < deadline
+        time.sleep(0.05)
+
+
+def _lives(pid: int) -> bool:
+    """Return True if a process has not ended."""
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return False
+    return True

@@ -282,7 +282,7 @@ class Study:
             RunError: if all worker processes failed.
         """
         minutes = math.inf if self.options.minutes is None else self.options.minutes
-        deadline = time.time() + 60 * minutes
+        deadline = time.monotonic() + 60 * minutes
         if self.options.workers > 1 and self._wanted(deadline):
             yield from self._search_in_processes(deadline, stop)
         # If a worker process was killed at the end, its trial is still missing. This process runs it now.
@@ -296,7 +296,7 @@ class Study:
         The search ends at its limits `trials` and `deadline`.
 
         Args:
-            deadline: start no trial after this time, in seconds since 1970.
+            deadline: start no trial after this time, in seconds of `time.monotonic`.
             stop: returns True if the user wants to stop.
         Yields:
             None after each trial.
@@ -337,14 +337,19 @@ class Study:
         trial.set_user_attr("worker", worker)
         options = propose(trial, self.start, self.groups)
         let_others()
-        return train_trial(trial, options, self._train_set, self._val_set, self.teacher, stop)
+        started = time.monotonic()
+        try:
+            return train_trial(trial, options, self._train_set, self._val_set, self.teacher, stop)
+        finally:
+            with _closed_by_others():
+                trial.set_user_attr("seconds", time.monotonic() - started)
 
     def _wanted(self, deadline: float) -> bool:
         """Return True if the limits allow another trial."""
         budget = math.inf if self.options.budget is None else self.options.budget
         # Running trials count, failed ones do not.
         used = self._count((TrialState.COMPLETE, TrialState.PRUNED, TrialState.RUNNING))
-        return time.time() < deadline and used < budget
+        return time.monotonic() < deadline and used < budget
 
     def _count(self, states: tuple[TrialState, ...]) -> int:
         """Return the number of trials that are in one of these states."""
@@ -375,7 +380,8 @@ class Study:
         if self.options.storage is None or self.options.storage.startswith("sqlite"):
             return True  # a living worker would hold the proposal lock, but this worker holds it
         begun = trial.datetime_start
-        return begun is None or time.time() - begun.timestamp() > START_TIMEOUT
+        # Other machines have other clocks, and a clock may have been set back, so this is a time of day.
+        return begun is None or abs(time.time() - begun.timestamp()) > START_TIMEOUT
 
     def _search_in_processes(self, deadline: float, stop: Callable[[], bool]) -> Iterator[Trial]:
         """Run trials in worker processes, and yield each finished trial.
@@ -454,7 +460,7 @@ def _work(options: TuneOptions, start: TrainOptions, deadline: float, stop: Call
     Args:
         options: options of the search.
         start: training options from which the search starts.
-        deadline: start no trial after this time, in seconds since 1970.
+        deadline: start no trial after this time, in seconds of `time.monotonic`, which all processes share.
         stop: returns True if the user wants to stop.
     """
     torch.set_num_threads(1)  # The training steps use --threads.

@@ -59,12 +59,14 @@ def to_trial(found: FrozenTrial, start: TrainOptions) -> Trial:
         found: Optuna's record; its state is a key of FINISHED.
         start: the options from which the search started.
     """
+    # A killed worker did not measure its time. The times of day may differ by a change of the clock.
     begun, ended = found.datetime_start, found.datetime_complete
+    about = max(0.0, (ended - begun).total_seconds()) if begun and ended else 0.0
     return Trial(
         number=found.number,
         state=FINISHED[found.state],
         accuracies=tuple(found.intermediate_values[n] for n in sorted(found.intermediate_values)),
-        seconds=(ended - begun).total_seconds() if begun and ended else 0.0,
+        seconds=found.user_attrs.get("seconds", about),
         options=space.options_at(start, found.params),
         note=found.user_attrs.get("note", "its worker died" if found.state == TrialState.FAIL else ""),
     )

@@ -6,10 +6,13 @@ with a free lock means that its worker was killed.
 """
 
 import contextlib
+import importlib
 import multiprocessing
+import os
 import secrets
 import signal
 import socket
+import threading
 import time
 from collections.abc import Callable, Iterator
 from multiprocessing.connection import Connection
@@ -22,6 +25,7 @@ from digits import files
 
 PREFIX = ".worker-"  # start of a lock file's name
 NAME_LENGTH = 8  # hexadecimal digits after it
+GRACE_SECONDS = 3.0  # time for a worker to stop by itself after the search's process was killed
 POLL = 0.2  # seconds between two checks whether the worker processes have ended
 
 
@@ -89,15 +93,16 @@ class WorkerProcesses:
         target: the function that each process calls: `target(*arguments, stop)`.
             It must return soon after `stop()` returns True.
         arguments: arguments of the function; they must be picklable.
-        count: number of processes.
+        count: number of processes. They end within GRACE_SECONDS if this process is killed.
     """
 
     def __init__(self, target: Callable[..., None], arguments: tuple[Any, ...], count: int) -> None:
         spawn = multiprocessing.get_context("spawn")  # with "fork", PyTorch's threads would be missing
         # When this process closes its end of the pipe, or dies, the workers notice it and stop.
         self._end, other_end = spawn.Pipe()
+        names = target.__module__, target.__name__
         self._processes = [
-            spawn.Process(target=_start, args=(target, arguments, other_end), daemon=True)
+            spawn.Process(target=_start, args=(names, arguments, other_end), daemon=True)
             for _ in range(count)
         ]
 
@@ -132,18 +137,30 @@ class WorkerProcesses:
         return [signal.Signals(-code).name if code < 0 else f"exit code {code}" for code in codes]
 
 
-def _start(target: Callable[..., None], arguments: tuple[Any, ...], end: Connection) -> None:
+def _start(names: tuple[str, str], arguments: tuple[Any, ...], end: Connection) -> None:
     """Call the target function in a worker process.
 
     Args:
-        target: the function to call.
+        names: names of the function's module and of the function.
         arguments: arguments of the function.
         end: the worker's end of the pipe; closing the other end stops the worker.
     """
+    threading.Thread(target=_end_with_parent, daemon=True).start()
     # The parent process handles Ctrl-C and SIGTERM, and then stops the workers.
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, signal.SIG_IGN)
+    # The module is imported only now, because importing PyTorch takes seconds on a busy machine.
+    target = getattr(importlib.import_module(names[0]), names[1])
     target(*arguments, lambda: _is_closed(end))
+
+
+def _end_with_parent() -> None:
+    """Wait until the parent process has ended; then end this one, whatever it does."""
+    parent = multiprocessing.parent_process()
+    if parent is not None:
+        parent.join()
+        time.sleep(GRACE_SECONDS)
+        os._exit(1)
 
 
 def _is_closed(end: Connection) -> bool:
