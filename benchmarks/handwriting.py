@@ -34,10 +34,10 @@ from digits.errors import PhotoError
 from digits.evaluation.calibration import BINS
 from digits.evaluation.intervals import wilson_interval
 from digits.files import atomic_write
-from digits.reading.image_files import Source
 from digits.reading.options import THRESHOLD
 from digits.reading.reader import Reader
 from digits.reading.results import Reading
+from digits.reading.sources import Source
 
 RESULTS = Path(__file__).parent / "results"
 LOOK_ALIKE = {f"lower_{c}" for c in "olisgzbq"} | {f"upper_{c}" for c in "OISZB"}  # letters like digits

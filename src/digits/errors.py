@@ -17,6 +17,19 @@ in `digits.cli.main` and prints the message. Any other exception is a bug, and P
 
 from typing import Literal
 
+QUOTED = 80  # characters; longest quotation of any input in a message
+
+
+def shortened(value: object) -> str:
+    """Return a value as text for a message; a long text loses its middle.
+
+    Returns:
+        At most QUOTED characters.
+    """
+    text = value if isinstance(value, str) else str(value)
+    half = (QUOTED - 1) // 2
+    return text if len(text) <= QUOTED else f"{text[:half]}…{text[-half:]}"
+
 
 class DigitsError(Exception):
     """Base class of all errors that a user can cause or fix."""

@@ -15,7 +15,8 @@ from support.strokefont import sheet
 
 from digits.errors import DataError, PhotoError
 from digits.reading.find_digits import find
-from digits.reading.image_files import PictureLimits, files_in, open_picture, pictures_in
+from digits.reading.image_files import PictureLimits, open_picture
+from digits.reading.picture_folders import files_in, pictures_in
 from digits.reading.reader import Reader
 
 HOSTILE = hostile_pictures()
@@ -67,14 +68,16 @@ def test_mutants_never_crash(format_: str) -> None:
     [
         (png(20_001, 1), PictureLimits()),
         (png(1, 20_001), PictureLimits()),
-        (png(5001, 5000, depth=1), PictureLimits()),
-        (bytes(10_000_001), PictureLimits()),
+        (png(5001, 5000, colour=2), PictureLimits()),
+        (png(9500, 9500, depth=1), PictureLimits()),
+        (bytes(25_000_001), PictureLimits()),
         (bytes(5_000_001), PictureLimits(file_bytes=5_000_000)),
-        (png(200, 200), PictureLimits(pixels=39_999)),
+        (png(200, 200), PictureLimits(memory=89_999)),
+        (png(200, 200), PictureLimits(seconds=0.0)),
     ],
 )
 def test_limits_hold(content: bytes, limits: PictureLimits) -> None:
-    """A picture above the limit of bytes, pixels or side is refused with kind "limit"."""
+    """A picture above the limit of bytes, memory, side or time is refused with kind "limit"."""
     with pytest.raises(PhotoError) as caught:
         open_picture(content, limits)
     assert caught.value.kind == "limit"
@@ -84,22 +87,22 @@ def test_large_files_are_not_read(tmp_path: Path) -> None:
     """A file above the limit of bytes is refused by its size alone."""
     path = tmp_path / "large.png"
     path.touch()
-    os.truncate(path, 10_000_001)
-    with pytest.raises(PhotoError, match="10,000,001 bytes"):
+    os.truncate(path, 25_000_001)
+    with pytest.raises(PhotoError, match="25,000,001 bytes"):
         open_picture(path)
 
 
 def test_limits_are_checked_before_decoding() -> None:
     """A header that claims too many pixels is refused before its damaged pixels are decoded."""
     with pytest.raises(PhotoError, match="6,000 x 5,000") as caught:
-        open_picture(png(6000, 5000, data=b"\x55"))
+        open_picture(png(6000, 5000, colour=2, data=b"\x55"))
     assert caught.value.kind == "limit"
 
 
 def test_at_the_limit_is_allowed() -> None:
     """A picture exactly at all limits is read."""
     content = png(200, 100)
-    picture = open_picture(content, PictureLimits(file_bytes=len(content), pixels=20_000, side=200))
+    picture = open_picture(content, PictureLimits(file_bytes=len(content), memory=45_000, side=200))
     assert (picture.width, picture.height) == (200, 100)
 
 

@@ -155,12 +155,12 @@ def _png() -> Cases:
     good = saved(seven(), "PNG")
     pixels = zlib.compress((b"\0" + b"\xff" * 28) * 28)
     bomb = zlib.compress(bytes(200_000_000), 1)
-    yield "wrong-checksum.png", png(before=chunk(b"tEXt", b"a\0b", crc=1), data=None), (READ, DAMAGED, FORMAT)
+    yield "wrong-checksum.png", png(before=chunk(b"tEXt", b"a\0b", crc=1), data=None), DAMAGED
     yield "wrong-header-checksum.png", good[:29] + b"\0\0\0\0" + good[33:], (FORMAT, DAMAGED)
-    yield "garbage-pixels.png", png(data=b"\x55" * 300), (DAMAGED, READ)
-    yield "too-few-pixels.png", png(data=zlib.compress(b"\0" * 40)), (DAMAGED, READ)
-    yield "too-many-pixels.png", png(data=zlib.compress(bytes(100_000))), (DAMAGED, READ)
-    yield "pixel-bomb.png", png(data=bomb), (DAMAGED, READ)
+    yield "garbage-pixels.png", png(data=b"\x55" * 300), DAMAGED
+    yield "too-few-pixels.png", png(data=zlib.compress(b"\0" * 40)), DAMAGED
+    yield "too-many-pixels.png", png(data=zlib.compress(bytes(100_000))), DAMAGED
+    yield "pixel-bomb.png", png(data=bomb), DAMAGED
     yield "no-pixels.png", png(data=b""), DAMAGED
     yield "wrong-filter.png", png(data=zlib.compress((b"\x09" + bytes(28)) * 28)), (DAMAGED, READ)
     yield "no-width.png", png(0, 28, data=pixels), (DAMAGED, FORMAT)
@@ -172,7 +172,7 @@ def _png() -> Cases:
     yield "long-transparency.png", png(before=chunk(b"tRNS", bytes(400))), (DAMAGED, READ)
     yield "pixels-first.png", good[:8] + chunk(b"IDAT", pixels) + good[8:], (DAMAGED, FORMAT, READ)
     yield "two-headers.png", good[:33] + good[8:], (DAMAGED, READ, FORMAT)
-    yield "no-end.png", png(end=False), (READ, DAMAGED)
+    yield "no-end.png", png(end=False), DAMAGED
     yield "huge-chunk.png", good[:33] + struct.pack(">I", 0x7FFFFFFF) + b"tEXt" + bytes(50), (DAMAGED, FORMAT)
     text_bomb = chunk(b"zTXt", b"a\0\0" + bomb)
     yield "text-bomb.png", png(before=text_bomb), (DAMAGED, FORMAT, READ)
@@ -198,8 +198,8 @@ def _limits() -> Cases:
     yield "side-2-billion.png", png(2**31 - 1, 2**31 - 1, data=tiny), LIMIT
     yield "wide.png", png(20_001, 1), LIMIT
     yield "high.png", png(1, 20_001), LIMIT
-    yield "pixels-25-and-more.png", png(5001, 5000, depth=1), LIMIT
-    yield "bytes-10-million-and-1.png", png() + bytes(10_000_001 - len(png())), LIMIT
+    yield "pixels-25-and-more.png", png(5001, 5000, colour=2), LIMIT
+    yield "bytes-25-million-and-1.png", png() + bytes(25_000_001 - len(png())), LIMIT
     gif = bytearray(saved(seven(), "GIF"))
     gif[6:10] = struct.pack("<HH", 65535, 65535)
     yield "side-65535.gif", bytes(gif), LIMIT
@@ -306,7 +306,8 @@ def _good() -> Cases:
     yield "one-row.png", png(20_000, 1), READ
     yield "one-column.png", png(1, 20_000), READ
     yield "pixels-25-million.png", png(5000, 5000, depth=1), READ
-    yield "bytes-10-million.png", png() + bytes(10_000_000 - len(png())), READ
+    yield "page-at-600-dpi.png", png(4960, 7016, depth=1), READ
+    yield "bytes-25-million.png", png() + bytes(25_000_000 - len(png())), READ
     yield "16-bit.png", png(depth=16), READ
     yield "grey-alpha.png", png(colour=4), READ
     yield "noted.png", saved(seven(), "PNG", pnginfo=noted), READ

@@ -8,9 +8,10 @@ from scipy import ndimage
 from digits.mnist import SIDE
 from digits.reading.candidates import Classify
 from digits.reading.find_digits import find
-from digits.reading.image_files import Source, open_picture
+from digits.reading.image_files import open_picture
 from digits.reading.marks import PictureMarks
 from digits.reading.mnist_form import mnist_form
+from digits.reading.sources import Source
 from support.strokefont import sheet
 
 Array = npt.NDArray[np.float32]

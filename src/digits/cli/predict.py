@@ -31,7 +31,7 @@ def predict(arguments: list[str]) -> int:
     # would wait for each other.
     os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
     from digits.cli import predict_output
-    from digits.reading.image_files import pictures_in
+    from digits.reading.picture_folders import pictures_in
     from digits.reading.reader import Reader
 
     reader = Reader.load(options.model, threshold=options.threshold)

@@ -15,7 +15,7 @@ from collections.abc import Iterator, Sequence
 from itertools import groupby
 from pathlib import Path
 
-from digits.errors import PhotoError
+from digits.errors import PhotoError, shortened
 from digits.files import printable
 from digits.reading.results import BLANK, Digit, Reading
 
@@ -69,8 +69,8 @@ def _without_name(message: str, path: str) -> str:
     """Replace the picture's name in an error message by "it"."""
     # The line starts with the name already.
     for start in ("", "could not read "):
-        if message.startswith(start + path):
-            return f"{start}it{message.removeprefix(start + path)}"
+        if message.startswith(start + shortened(path)):
+            return f"{start}it{message.removeprefix(start + shortened(path))}"
     return message
 
 

@@ -1,14 +1,17 @@
 """Convert an image that Pillow has opened to upright, opaque pixels of 8 bits."""
 
+import math
+from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any, TypeAlias
+from typing import TypeAlias
 
 import numpy as np
 import numpy.typing as npt
-from PIL import ExifTags, Image
+from PIL import Image
 
 Pixels: TypeAlias = npt.NDArray[np.uint8]
 WORKING_SIDE = 1600  # px; in a page of 50 handwritten lines digits are still 20 px high, as in MNIST
+STRIP = 128  # rows of the result that are made at once
 OPAQUE, HALF, WHITE_16 = 255, 127, 65535  # two values of an 8-bit channel; largest value of 16 bits
 
 _TURNS = {
@@ -40,83 +43,98 @@ class Picture:
     notes: tuple[str, ...] = ()
 
 
-def decode(image: Image.Image, *, may_change: bool) -> Picture:
+def decode(
+    image: Image.Image,
+    orientation: int,
+    size: tuple[int, int] | None = None,
+    check: Callable[[], None] = lambda: None,
+) -> Picture:
     """Convert the first frame of an image to a picture.
 
     Args:
         image: Image that Pillow has opened.
-        may_change: If True, a JPEG is decoded faster, but `image` changes.
+        orientation: How the camera was held, value 1 to 8 of the EXIF tag.
+        size: Width and height of the original, if `image` is a smaller copy.
+        check: Called now and then; raises an error if the time for decoding is over.
 
     Returns:
-        The upright, opaque picture, made smaller if it is large.
+        The upright, opaque picture, made smaller if it is large; without notes.
     """
-    width, height = image.size
-    notes = _notes(image)
-    if may_change:
-        image.draft("RGB", (WORKING_SIDE, WORKING_SIDE))
-    image.load()  # Pillow turns a TIFF upright itself while it loads, and then removes the orientation
-    turn = _orientation(image)
-    image = _opaque(_eight_bits(image))
-    if max(image.size) > WORKING_SIDE:
-        scale = WORKING_SIDE / max(image.size)
-        smaller = (max(1, round(image.width * scale)), max(1, round(image.height * scale)))
-        image = image.resize(smaller, Image.Resampling.BOX)
+    width, height = size or image.size
+    image = _opaque(_shrunk(image, check))
+    turn = _TURNS.get(orientation)
     if turn is not None:  # FLIP_LEFT_RIGHT is 0
         image = image.transpose(turn)
     if turn in _SIDEWAYS:
         width, height = height, width
-    return Picture(_grey_if_colourless(np.asarray(image)), width, height, notes)
+    return Picture(_grey_if_colourless(np.asarray(image)), width, height)
 
 
-def _notes(image: Image.Image) -> tuple[str, ...]:
-    """Return a sentence about the pages that are not read; none if there are none."""
-    # The further pictures of an MPO file are previews and depth maps, which a phone adds to a photo.
-    # Whoever gives a Pillow image at another frame than the first has chosen that frame.
-    if image.format == "MPO" or not getattr(image, "is_animated", False) or image.tell() > 0:
-        return ()
-    kind = "page" if image.format == "TIFF" else "frame"
-    return (
-        f"only the first {kind} was read, but the file has more; save each {kind} as a picture of its own",
-    )
+def _shrunk(image: Image.Image, check: Callable[[], None]) -> Image.Image:
+    """Convert an image to mode L, RGB or RGBA, with at most WORKING_SIDE pixels a side."""
+    low_high = _range(image)
+    if max(image.size) <= WORKING_SIDE:
+        return _eight_bits(image, low_high)
+    scale = WORKING_SIDE / max(image.size)
+    width, height = (max(1, round(side * scale)) for side in image.size)
+    if image.mode in ("L", "RGB"):
+        return image.resize((width, height), Image.Resampling.BOX)
+    # Other modes are converted strip by strip, since a whole copy of a large image takes too much memory.
+    strips = []
+    for top in range(0, height, STRIP):
+        check()
+        rows = min(STRIP, height - top)
+        first, last = (row * image.height / height for row in (top, top + rows))
+        strip = _eight_bits(_rows(image, int(first), math.ceil(last)), low_high)
+        box = (0, first - int(first), image.width, last - int(first))
+        strips.append(strip.resize((width, rows), Image.Resampling.BOX, box=box))
+    whole = Image.new(strips[0].mode, (width, height))
+    for number, strip in enumerate(strips):
+        whole.paste(strip, (0, number * STRIP))
+    return whole
 
 
-def _orientation(image: Image.Image) -> Image.Transpose | None:
-    """Return the turn that makes an image upright; None if not needed."""
-    try:
-        return _TURNS.get(image.getexif().get(ExifTags.Base.Orientation, 1))
-    except Exception:  # Pillow's parser raises errors of many types for broken EXIF data
-        return None
+def _rows(image: Image.Image, first: int, last: int) -> Image.Image:
+    """Return the rows from `first` to `last`, exclusive, of an image."""
+    return image.crop((0, first, image.width, min(last, image.height)))
 
 
-def _eight_bits(image: Image.Image) -> Image.Image:
-    """Convert an image to mode L, RGB or RGBA."""
+def _range(image: Image.Image) -> tuple[float, float]:
+    """Return the numbers that become 0 and 255 in an image of 32 bits; (0, 0) for other images."""
+    if image.mode not in ("I", "F"):
+        return 0.0, 0.0
+    parts = [_numbers(_rows(image, top, top + STRIP)) for top in range(0, image.height, STRIP)]
+    low, high = min(float(part.min()) for part in parts), max(float(part.max()) for part in parts)
+    # Integers that fit into 16 bits are taken for 16 bits: PNG files of that depth are opened so.
+    return (0.0, float(WHITE_16)) if image.mode == "I" and low >= 0 and high <= WHITE_16 else (low, high)
+
+
+def _numbers(image: Image.Image) -> npt.NDArray[np.float32]:
+    """Return the values of an image of 32 bits as finite numbers (H, W)."""
+    return np.nan_to_num(np.asarray(image).astype(np.float32), posinf=0.0, neginf=0.0)
+
+
+def _eight_bits(image: Image.Image, low_high: tuple[float, float]) -> Image.Image:
+    """Convert an image to mode L, RGB or RGBA.
+
+    Args:
+        image: Any mode.
+        low_high: The numbers that become 0 and 255 in an image of 32 bits.
+    """
     if image.mode in ("L", "RGB", "RGBA"):
         return image
     # Images of 16 and 32 bits are scaled to 0..255. Pillow's own conversion would clip them at 255.
-    if image.mode.startswith(("I", "F")):
-        return Image.fromarray(_scaled_to_bytes(np.asarray(image)))
+    if image.mode.startswith("I;16"):
+        values = np.asarray(image).astype(np.uint32)  # of either byte order
+        return Image.fromarray(((values + 128) // 257).astype(np.uint8))
+    if image.mode in ("I", "F"):
+        low, high = low_high
+        scaled = (_numbers(image) - low) * (255.0 / max(high - low, 1e-20)) + 0.5
+        return Image.fromarray(scaled.astype(np.uint8))
     if image.mode == "1":
         return image.convert("L")
     transparent = image.has_transparency_data or image.mode in ("LA", "La", "PA", "RGBa")
     return image.convert("RGBA" if transparent else "RGB")
-
-
-def _scaled_to_bytes(values: npt.NDArray[Any]) -> Pixels:
-    """Scale the values (H, W) of an image to 0..255.
-
-    Args:
-        values: Any type. 16-bit values are scaled from 0..65535, others from minimum and maximum.
-
-    Returns:
-        uint8 (H, W).
-    """
-    if values.dtype.kind == "u" and values.dtype.itemsize == 2:  # uint16 of both byte orders
-        return np.asarray((values.astype(np.uint32) + np.uint32(128)) // np.uint32(257), dtype=np.uint8)
-    numbers = np.nan_to_num(values.astype(np.float32), posinf=0.0, neginf=0.0)
-    low, high = float(numbers.min()), float(numbers.max())
-    if values.dtype.kind == "i" and low >= 0 and high <= WHITE_16:
-        low, high = 0.0, float(WHITE_16)
-    return np.asarray((numbers - low) * (255.0 / max(high - low, 1e-20)) + 0.5, dtype=np.uint8)
 
 
 def _opaque(image: Image.Image) -> Image.Image:

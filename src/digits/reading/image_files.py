@@ -1,58 +1,79 @@
 """Open a picture from a file, bytes, a Pillow image or an array.
 
-Files may come from strangers. So the size in the header is checked before any pixel is decoded, and only
-decoders of common formats are used. Every error of a decoder becomes a PhotoError.
+Files may come from strangers. `open_picture` bounds the work for every file:
+
+1. sources: The size in bytes is checked before a file is read.
+2. Only decoders of common formats are used. The first bytes say which one.
+3. containers, tiff: Checksums are compared, and metadata is left out before a decoder sees the file.
+4. The size in the header says how much memory decoding takes; it is checked before any pixel is decoded.
+5. timed_file: The decoder is stopped when its processor time is over.
+
+Every error of a decoder becomes a PhotoError.
 """
 
 import functools
-import io
-import os
-import stat
-import warnings
-from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
-from pathlib import Path
-from typing import Any, TypeAlias
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, replace
 
-import numpy as np
-import numpy.typing as npt
-from PIL import Image, UnidentifiedImageError
+from PIL import Image, JpegImagePlugin
 
-from digits.errors import PhotoError
-from digits.reading.decoding import Picture, decode
+from digits.errors import PhotoError, shortened
+from digits.reading import containers
+from digits.reading.containers import UPRIGHT, BadFileError, Container, exif_orientation
+from digits.reading.decoding import WORKING_SIDE, Picture, decode
+from digits.reading.separate_decoding import decode_separately
+from digits.reading.sources import Source, content_of, image_from_array, is_array
+from digits.reading.tiff import tiff
+from digits.reading.timed_file import TimedFile, TooMuchWorkError
+from digits.reading.unread_formats import why_not
 
-Source: TypeAlias = "str | os.PathLike[str] | bytes | Image.Image | npt.NDArray[Any]"
-# Rare formats are left out, because most security advisories of Pillow concern their decoders. Many phones
-# write MPO into files named .jpg. HEIF needs pillow-heif.
-FORMATS = ("JPEG", "MPO", "PNG", "WEBP", "GIF", "TIFF", "BMP", "PPM", "AVIF", "HEIF")
-SUFFIXES = {
-    ".jpg", ".jpeg", ".jpe", ".jfif", ".mpo", ".png", ".webp", ".gif", ".tif", ".tiff", ".bmp", ".dib",
-    ".ppm", ".pgm", ".pbm", ".pnm", ".avif", ".heic", ".heif", ".hif",
-}  # fmt: skip
-# First bytes of JPEG, PNG and GIF, and bytes 4 to 12 of AVIF and HEIC. Those of other formats are not unique.
-STARTS = (b"\xff\xd8\xff", b"\x89PNG", b"GIF8")
-BRANDS = (b"ftypavif", b"ftypheic", b"ftypheix", b"ftypmif1")
+# Rare formats are left out, because most security advisories of Pillow concern their decoders. HEIF needs
+# pillow-heif.
+FORMATS = ("JPEG", "PNG", "WEBP", "GIF", "TIFF", "BMP", "PPM", "AVIF", "HEIF")
+CHECKS: dict[str, Callable[[TimedFile], Container]] = {
+    "JPEG": containers.jpeg,
+    "PNG": containers.png,
+    "WEBP": containers.webp,
+    "PPM": containers.ppm,
+    "TIFF": tiff,
+}
+# Memory of decoding in bytes for each pixel, measured with Pillow 13 and pillow-heif 1.8 at 12 megapixels.
+# AVIF needs 9; it is limited by its time, up to 0.35 s for 12 megapixels.
+_COST = {"WEBP": 16, "AVIF": 16, "HEIF": 8}
+# The others: twice what Pillow stores, since some decoders keep the pixels twice, and decoding takes time.
+# With 2.25, pictures remain below the 89 million pixels at which Pillow warns.
+_COST_OF_MODE = {"1": 2.25, "L": 2.25, "P": 4, "I;16": 4, "I;16B": 4, "I;16L": 4}
+_COST_OF_OTHERS = 8
+COEFFICIENT = 2  # bytes; a JPEG in several scans keeps one number for each value of all pixels in memory
+SCAN_PIXELS = 1_000_000_000  # most pixels of all scans of a JPEG: 20 scans of 50 megapixels; most have 10
+# Bytes; size of the blocks in which a JPEG of several scans is decoded. A scan of 42 bytes can cost 18 ms at
+# 50 megapixels.
+SCAN_BLOCK = 512
 MILLION = 1_000_000
 
 
 @dataclass(frozen=True)
 class PictureLimits:
-    """Size limits for pictures, checked before a picture is decoded."""
+    """Limits for pictures. All but `seconds` are checked before a picture is decoded."""
 
-    file_bytes: int = 10 * MILLION
-    """Largest size of the file in bytes."""
-    pixels: int = 25 * MILLION
-    """Largest product of width and height in pixels."""
+    file_bytes: int = 25 * MILLION
+    """Largest size of the file in bytes; photos of 50 megapixels have 10 to 16 MB."""
+    memory: int = 200 * MILLION
+    """Largest memory for decoding in bytes: 25 million pixels in colour, 88 million in grey, more as JPEG."""
     side: int = 20_000
     """Largest length of the longer side in pixels."""
+    seconds: float = 1.0
+    """Longest processor time for decoding in seconds; the largest allowed photos take about 0.5 s."""
 
 
 def open_picture(source: Source, limits: PictureLimits | None = None, *, name: str = "") -> Picture:
     """Open a picture and turn it upright.
 
     Args:
-        source: Path, bytes of a file, Pillow image, or array. An array is (H, W) grey, (H, W, 3) RGB or
-            (H, W, 4) RGBA. Its values are uint8, bool, or float in [0, 1].
+        source: Path, bytes of a file, file object, data: URL, Pillow image, array or tensor. An array is
+            (H, W), (H, W, 1) or (1, H, W) grey, (H, W, 3) RGB or (H, W, 4) RGBA. Its values are bool,
+            integers from 0 to 255 or floats from 0 to 1. Integers that are only 0 and 1 are black and white.
         limits: Largest picture that is allowed; default `PictureLimits()`.
         name: Name for error messages, if the source is not a path.
 
@@ -62,203 +83,95 @@ def open_picture(source: Source, limits: PictureLimits | None = None, *, name: s
     Raises:
         PhotoError: with one of these values of `kind`:
             "format": the source is unreadable or has an unknown format,
-            "limit": the picture is too large,
+            "limit": the picture is too large, or takes too much work,
             "damaged": its pixels cannot be decoded.
     """
     limits = limits or PictureLimits()
-    if isinstance(source, np.ndarray):
-        source, name = _from_array(source), name or "the array"
+    if is_array(source):
+        source, name = image_from_array(source), name or "the array"
     if isinstance(source, Image.Image):
-        return _checked(source, limits, name or "the picture", may_change=False)
-    content, name = _content(source, limits, name)
-    return _from_bytes(content, limits, name)
-
-
-def files_in(paths: Iterable[Path]) -> Iterator[Path]:
-    """List the files in folders, sorted by name.
-
-    Subfolders and hidden files are left out.
-
-    Args:
-        paths: Files and folders.
-
-    Yields:
-        Each file. An empty or unreadable folder is yielded itself.
-    """
-    for path in paths:
-        yield from _files_of_folder(path) or [path]
-
-
-def _files_of_folder(path: Path) -> list[Path]:
-    """Return the files in a folder by name; none if unreadable."""
-    try:
-        with os.scandir(path) as entries:
-            names = [entry.name for entry in entries if entry.name[0] != "." and not _is_folder(entry)]
-    except (OSError, ValueError):  # ValueError: a NUL byte in the name
-        return []
-    return [path / name for name in sorted(names)]
-
-
-def _is_folder(entry: "os.DirEntry[str]") -> bool:
-    try:
-        return entry.is_dir()
-    except OSError:  # for example a link to itself; opening the file later raises an error that says so
-        return False
-
-
-def pictures_in(paths: Iterable[Path]) -> tuple[list[Path], int]:
-    """List the pictures in folders and their subfolders.
-
-    In a folder, a picture is a file with a suffix of SUFFIXES, or one that begins like a picture. Hidden
-    files and folders are left out, and links to folders are not followed.
-
-    Args:
-        paths: Files and folders.
-
-    Returns:
-        The files, sorted by name in each folder, and the number of other files. A path that is no folder is
-        listed itself, and so is a folder without pictures or one that cannot be read.
-    """
-    found: list[Path] = []
-    others = 0
-    for path in paths:
-        before = len(found)
-        waiting = [path]
-        while waiting:
-            here = waiting.pop()
-            try:
-                with os.scandir(here) as entries:
-                    listed = sorted((e for e in entries if e.name[0] != "."), key=lambda e: e.name)
-            except (OSError, ValueError):  # it is no folder or cannot be read; ValueError: a NUL byte in it
-                found.append(here)
-                continue
-            files = [entry for entry in listed if not entry.is_dir(follow_symlinks=False)]
-            pictures = [here / entry.name for entry in files if _may_be_picture(entry)]
-            found += pictures
-            others += len(files) - len(pictures)
-            waiting += [here / e.name for e in reversed(listed) if e.is_dir(follow_symlinks=False)]
-        if len(found) == before:
-            found.append(path)
-    return found, others
-
-
-def _may_be_picture(entry: "os.DirEntry[str]") -> bool:
-    """Return True if a file of a folder is named like a picture, or begins like one."""
-    named = Path(entry.name).suffix.lower() in SUFFIXES
-    try:
-        if not stat.S_ISREG(entry.stat().st_mode):  # pipes and devices are not opened
-            return False
-        if named:
-            return True
-        with open(entry.path, "rb") as file:
-            start = file.read(12)
-    except OSError:  # for example a link to itself; opening the file later raises an error that says so
-        return named
-    return start.startswith(STARTS) or start[8:] == b"WEBP" or start[4:] in BRANDS
-
-
-def _content(source: "str | os.PathLike[str] | bytes", limits: PictureLimits, name: str) -> tuple[bytes, str]:
-    """Return the bytes of a source and its name for error messages.
-
-    Raises:
-        PhotoError: if the source is empty, too large or not readable.
-    """
-    if isinstance(source, bytes):
-        name, size = name or "the picture", len(source)
-        content = source
+        name, work = name or "the picture", functools.partial(_from_image, source, limits)
     else:
-        name = name or str(source)
-        content, size = _read(Path(source), limits.file_bytes, name)
-    if size > limits.file_bytes:
+        content, name = content_of(source, limits.file_bytes, name)
+        work = functools.partial(_from_file, content, limits)
+    try:
+        return work()
+    except BadFileError as error:
+        raise PhotoError(f"{name} {error}", kind=error.kind) from error
+    except TooMuchWorkError as error:
         raise PhotoError(
-            f"{name} has {size:,} bytes, more than the {limits.file_bytes:,} allowed; "
-            "save a smaller picture, or save it as JPEG",
+            f"{name} takes more than {limits.seconds:g} s to decode; save it again as PNG or JPEG",
             kind="limit",
-        )
-    if not content:
-        raise PhotoError(f"{name} is empty; expected a picture", kind="format")
-    return content, name
+        ) from error
+    except Exception as error:  # decoders raise errors of many types: SyntaxError, struct.error, ...
+        raise PhotoError(
+            f"{name} is damaged ({shortened(type(error).__name__)}); save the picture again", kind="damaged"
+        ) from error
 
 
-def _read(path: Path, most: int, name: str) -> tuple[bytes, int]:
-    """Read a regular file.
-
-    Args:
-        path: The file.
-        most: Largest size in bytes that is read.
-        name: Name for error messages.
-
-    Returns:
-        Its bytes and its size. A larger file gives no bytes.
-
-    Raises:
-        PhotoError: if the path is not a readable regular file.
-    """
+def _from_image(image: Image.Image, limits: PictureLimits) -> Picture:
+    """Convert a Pillow image, which stays as it was."""
+    _check_size(image, image.format or "", limits)
     try:
-        about = path.stat()
-        if stat.S_ISDIR(about.st_mode):
-            os.scandir(path).close()  # raises a better error if the folder cannot be listed
-            raise PhotoError(f"{name} is a folder without pictures; name a picture file", kind="format")
-        # Pipes and devices are refused, because they may never end.
-        if not stat.S_ISREG(about.st_mode):
-            raise PhotoError(f"{name} is not a regular file; name a picture file", kind="format")
-        if about.st_size > most:
-            return b"", about.st_size
-        with open(path, "rb") as file:
-            content = file.read(most + 1)
-    except (OSError, ValueError) as error:  # ValueError: a NUL byte in the name
-        reason = getattr(error, "strerror", None) or error
-        raise PhotoError(f"could not read {name}: {reason}", kind="format") from error
-    return content, len(content)
+        orientation = image.getexif().get(containers.ORIENTATION, UPRIGHT)
+    except Exception:  # Pillow's parser raises errors of many types for broken EXIF data
+        orientation = UPRIGHT
+    # Whoever gives a Pillow image at another frame than the first has chosen that frame.
+    notes = _notes(image.format or "", _has_pages(image) and image.tell() == 0)
+    return replace(decode(image, orientation), notes=notes)
 
 
-def _from_bytes(content: bytes, limits: PictureLimits, name: str) -> Picture:
-    """Decode the bytes of a file.
+def _from_file(content: bytes, limits: PictureLimits) -> Picture:
+    """Decode the bytes of a file."""
+    format_ = _format_of(content)
+    end = time.thread_time() + limits.seconds
+    container = CHECKS.get(format_, _whole)(TimedFile(content, end))
+    # Image.open is not used: it warns of large pictures through the warnings of the whole program.
+    opener = JpegImagePlugin.JpegImageFile if format_ == "JPEG" else Image.OPEN[format_][0]
+    file = TimedFile(container.content, end)
+    image = opener(file, "")
+    size = image.size
+    if isinstance(image, JpegImagePlugin.JpegImageFile):
+        _check_side(size, limits)
+        _prepare_jpeg(image, container.content, limits)
+    _check_size(image, format_, limits)
+    container.compare_pixels()
+    orientation = container.orientation
+    if orientation is None:
+        orientation = exif_orientation(image.info.get("exif", b"").removeprefix(b"Exif\0\0"))
+    notes = _notes(format_, container.pages or _has_pages(image))
+    if container.separately:
+        picture = decode_separately(container.content, orientation, limits.seconds)
+    else:
+        picture = decode(image, orientation, size, file.check)
+    return replace(picture, notes=notes)
+
+
+def _whole(file: TimedFile) -> Container:
+    """Return a file of a format without checks as it is."""
+    return Container(file.getvalue())
+
+
+def _format_of(content: bytes) -> str:
+    """Return the name in FORMATS of a file's format.
 
     Raises:
-        PhotoError: if they are no picture, too large or damaged.
+        BadFileError: if it is another format, or this installation cannot decode it.
     """
-    _allow_heif()
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # Pillow warns of unusual metadata, which is not used here
-        warnings.simplefilter("error", Image.DecompressionBombWarning)
-        try:
-            image = Image.open(io.BytesIO(content), formats=_known_formats())
-        except (Image.DecompressionBombWarning, Image.DecompressionBombError) as error:
-            raise _too_large(name, "far more than a hundred million", limits) from error
-        except UnidentifiedImageError as error:
-            raise PhotoError(
-                f"{name} is no picture in a known format; save it as PNG or JPEG", kind="format"
-            ) from error
-        except Exception as error:  # decoders raise errors of many types: SyntaxError, struct.error, ...
-            raise _damaged(name, error) from error
-        return _checked(image, limits, name, may_change=True)
-
-
-def _checked(image: Image.Image, limits: PictureLimits, name: str, *, may_change: bool) -> Picture:
-    """Check the size of an opened image, then decode it.
-
-    Raises:
-        PhotoError: if the image is too large or damaged.
-    """
-    _check_size(image.size, limits, name)
-    try:
-        return decode(image, may_change=may_change)
-    except Exception as error:  # decoders raise errors of many types
-        raise _damaged(name, error) from error
-
-
-def _known_formats() -> list[str]:
-    """Return the names in FORMATS that this installation of Pillow can decode."""
-    Image.preinit()  # loads only the common plugins
-    if not {"TIFF", "WEBP"} <= set(Image.OPEN):
-        Image.init()
-    return [name for name in FORMATS if name in Image.OPEN]
+    _load_decoders()
+    for name in FORMATS:
+        accept = Image.OPEN[name][1] if name in Image.OPEN else None
+        if accept is not None and accept(content[:16]) is True:
+            return name
+    raise BadFileError(why_not(content), kind="format")
 
 
 @functools.cache  # a failed import takes longer than reading a small picture
-def _allow_heif() -> None:
-    """Register the decoder of HEIC photos if pillow-heif is installed."""
+def _load_decoders() -> None:
+    """Load the decoders of Pillow, and that of HEIC photos if pillow-heif is installed."""
+    Image.preinit()  # loads only the common plugins
+    if not {"TIFF", "WEBP"} <= set(Image.OPEN):
+        Image.init()
     try:
         import pillow_heif  # type: ignore[import-not-found, unused-ignore]  # optional
     except ImportError:
@@ -266,45 +179,58 @@ def _allow_heif() -> None:
     pillow_heif.register_heif_opener()
 
 
-def _too_large(name: str, pixels: str, limits: PictureLimits) -> PhotoError:
-    return PhotoError(
-        f"{name} has {pixels} pixels; at most {limits.pixels:,} pixels and a side of {limits.side:,} are "
-        "allowed; make the picture smaller",
-        kind="limit",
-    )
+def _prepare_jpeg(image: JpegImagePlugin.JpegImageFile, content: bytes, limits: PictureLimits) -> None:
+    """Have a JPEG decoded to a smaller size, if it is large, and within the limits of memory and time."""
+    in_scan = image.fp.read(3)[2:] if image.fp else b""  # number of colours; the marker of the scan was read
+    if "progressive" in image.info or in_scan < bytes([image.layers]):
+        largest = max(across * down for _, across, down, _ in image.layer)
+        values = sum(across * down for _, across, down, _ in image.layer) / largest
+        _check_memory(image.size, values * COEFFICIENT, limits)
+        scans = content.count(b"\xff\xda")  # this pair of bytes does not occur within pixels
+        if scans * image.width * image.height > SCAN_PIXELS:
+            raise BadFileError(f"has {scans:,} scans; save it again as an ordinary JPEG", kind="limit")
+        image.decodermaxblock = SCAN_BLOCK
+    image.draft("RGB", (WORKING_SIDE, WORKING_SIDE))
 
 
-def _damaged(name: str, error: Exception) -> PhotoError:
-    return PhotoError(f"{name} is damaged ({type(error).__name__}); save the picture again", kind="damaged")
+def _check_size(image: Image.Image, format_: str, limits: PictureLimits) -> None:
+    """Raise BadFileError if the picture is empty, or too large to be decoded."""
+    _check_side(image.size, limits)
+    _check_memory(image.size, _COST.get(format_) or _COST_OF_MODE.get(image.mode, _COST_OF_OTHERS), limits)
 
 
-def _check_size(size: tuple[int, int], limits: PictureLimits, name: str) -> None:
-    """Raise PhotoError if `size` (width, height) is empty or too large."""
-    width, height = size
-    if width * height > limits.pixels or max(size) > limits.side:
-        raise _too_large(name, f"{width:,} x {height:,}", limits)
+def _check_side(size: tuple[int, int], limits: PictureLimits) -> None:
     if min(size) < 1:
-        raise PhotoError(f"{name} has no pixels; expected at least one", kind="damaged")
-
-
-def _from_array(array: npt.NDArray[Any]) -> Image.Image:
-    """Convert an array to a Pillow image.
-
-    Args:
-        array: (H, W), (H, W, 3) or (H, W, 4); uint8, bool, or float in [0, 1].
-
-    Raises:
-        PhotoError: if the array has another shape, type or range.
-    """
-    if array.ndim not in (2, 3) or (array.ndim == 3 and array.shape[2] not in (3, 4)) or array.size == 0:
-        raise PhotoError(
-            f"the array has shape {array.shape}; expected (H, W), (H, W, 3) or (H, W, 4)",
-            kind="format",
+        raise BadFileError("has no pixels; expected at least one")
+    if max(size) > limits.side:
+        raise BadFileError(
+            f"has {size[0]:,} x {size[1]:,} pixels; at most {limits.side:,} a side are allowed; "
+            "make the picture smaller",
+            kind="limit",
         )
-    if array.dtype == np.uint8:
-        return Image.fromarray(np.ascontiguousarray(array))
-    if array.dtype.kind not in "fb" or not np.isfinite(array).all() or array.min() < 0 or array.max() > 1:
-        raise PhotoError(
-            "the array has other values; expected uint8, bool, or float from 0 to 1", kind="format"
+
+
+def _check_memory(size: tuple[int, int], for_each_pixel: float, limits: PictureLimits) -> None:
+    memory = size[0] * size[1] * for_each_pixel
+    if memory > limits.memory:
+        raise BadFileError(
+            f"has {size[0]:,} x {size[1]:,} pixels, which take {memory / MILLION:,.0f} MB to decode; "
+            f"at most {limits.memory / MILLION:,.0f} MB are allowed; make the picture smaller",
+            kind="limit",
         )
-    return Image.fromarray((array * np.float64(255)).round().astype(np.uint8))
+
+
+def _has_pages(image: Image.Image) -> bool:
+    """Return True if an opened image has further pages or frames."""
+    # The further pictures of an MPO file are previews and depth maps, which a phone adds to a photo.
+    return image.format != "MPO" and getattr(image, "is_animated", False)
+
+
+def _notes(format_: str, pages: bool) -> tuple[str, ...]:
+    """Return a sentence about the pages that are not read; none if there are none."""
+    if not pages:
+        return ()
+    kind = "page" if format_ == "TIFF" else "frame"
+    return (
+        f"only the first {kind} was read, but the file has more; save each {kind} as a picture of its own",
+    )

@@ -28,10 +28,11 @@ from digits.networks.numpy_inference import Classifier
 from digits.networks.numpy_layers import Array
 from digits.reading.acceptance import accepted_marks
 from digits.reading.find_digits import find
-from digits.reading.image_files import PictureLimits, Source, open_picture
+from digits.reading.image_files import PictureLimits, open_picture
 from digits.reading.marks import Box, Mark, PictureMarks, Probabilities
 from digits.reading.options import THRESHOLD
 from digits.reading.results import Reading, to_digit
+from digits.reading.sources import Source
 
 BATCH_PICTURES = 256  # largest number of pictures whose marks are classified in one batch
 BATCH_SECONDS = 0.2  # s; after this time a batch is classified even if it is not full
@@ -97,8 +98,8 @@ class Reader:
         """Read the digits in one picture.
 
         Args:
-            source: Path, bytes of a file, Pillow image, or array. An array is (H, W), (H, W, 3) or
-                (H, W, 4). Its values are uint8, bool, or float in [0, 1].
+            source: Path, bytes of a file, file object, data: URL, Pillow image, array or tensor; see
+                `image_files.open_picture`.
             single: True if the picture holds at most one digit.
             explain: True to keep pictures of the steps in `Reading.steps`.
             limits: Largest picture that is allowed; default `PictureLimits()`.

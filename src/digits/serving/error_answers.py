@@ -21,8 +21,8 @@ PICTURE_ERRORS = {  # PhotoError.kind -> HTTP status and sentence
     "format": (415, "this is not a picture in a known format; send PNG, JPEG, WebP, GIF, TIFF or BMP"),
     "limit": (
         413,
-        f"the picture is too large; send at most {MAX_BODY:,} bytes, {PICTURE_LIMITS.pixels:,} pixels, and "
-        f"{PICTURE_LIMITS.side:,} pixels in width and height",
+        f"the picture is too large, or takes too much work; send at most {MAX_BODY:,} bytes and "
+        f"{PICTURE_LIMITS.side:,} pixels in width and height, best as JPEG",
     ),
     "damaged": (400, "the picture is damaged: its pixels cannot be decoded; send another copy"),
 }

@@ -10,7 +10,7 @@ MAX_BODY = 5_000_000  # bytes; largest body of a request; enough for most photos
 MAX_BODIES = 200_000_000  # bytes; largest sum of all bodies in memory at the same time
 MAX_HEAD = 64 * 1024  # bytes; largest first line and headers of a request together
 MAX_CONNECTIONS = 1_000  # largest number of connections that are open at the same time
-PICTURE_LIMITS = PictureLimits(file_bytes=MAX_BODY, pixels=25_000_000, side=20_000)  # largest picture
+PICTURE_LIMITS = PictureLimits(file_bytes=MAX_BODY)  # largest picture
 MAX_STROKES = 1_000  # largest number of pen strokes in a drawing
 MAX_POINTS = 10_000  # largest number of points in a drawing, all strokes together
 

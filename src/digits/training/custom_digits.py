@@ -17,8 +17,9 @@ from digits.errors import DataError, PhotoError
 from digits.mnist import BOX, DIGITS, SIDE
 from digits.reading.components import extent
 from digits.reading.find_digits import find
-from digits.reading.image_files import files_in, open_picture
+from digits.reading.image_files import open_picture
 from digits.reading.mnist_form import centre_of_mass
+from digits.reading.picture_folders import files_in
 
 EXPECTED = "expected a folder for each digit with pictures in it, such as my_digits/7/photo.jpg"
 
