@@ -10,8 +10,8 @@ import zlib
 import numpy as np
 import pytest
 from PIL import Image
-from support.costly import fax
 from support.hostile import chunk, png, saved
+from support.hostile_files import fax
 from support.strokefont import sheet
 
 from digits.errors import PhotoError

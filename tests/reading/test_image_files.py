@@ -244,6 +244,34 @@ def test_heif_is_read_when_its_reader_is_installed() -> None:
     assert np.abs(grey(saved(PLAIN.convert("RGB"), "HEIF", quality=95)) - FROM_PLAIN).mean() < 4
 
 
+UNREAD = {
+    "is a HEIC photo.*pip install pillow-heif": b"\0\0\0\x18ftypheic\0\0\0\0mif1heic",
+    "is a JPEG XL picture": b"\xff\x0a" + bytes(60),
+    "is a PDF document.*pdftoppm": b"%PDF-1.7\n",
+    "is an SVG drawing.*as PNG": b'\xef\xbb\xbf<?xml version="1.0"?>\n<svg xmlns="http://www.w3.org/2000/svg"/>',
+    "is a web page": b"<!DOCTYPE html><title>photo.jpg</title>",
+    "is no picture in a known format": b"RIFF\x24\0\0\0WAVEfmt ",
+}
+
+
+@pytest.mark.parametrize("message", UNREAD)
+def test_other_formats_are_named(message: str) -> None:
+    """A file of another format is refused with a word about what to do."""
+    if "pillow-heif" in message and "HEIF" in Image.OPEN:
+        pytest.skip("pillow-heif is installed")
+    with pytest.raises(PhotoError, match=message) as caught:
+        open_picture(UNREAD[message])
+    assert caught.value.kind == "format"
+
+
+def test_a_pillow_without_avif_says_so(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Where Pillow cannot decode AVIF, the message names the newer Pillow."""
+    open_picture(saved(PLAIN, "PNG"))  # loads the decoders
+    monkeypatch.delitem(Image.OPEN, "AVIF", raising=False)
+    with pytest.raises(PhotoError, match="pip install --upgrade pillow"):
+        open_picture(b"\0\0\0\x18ftypavif\0\0\0\0mif1avif")
+
+
 def test_a_pillow_image_stays_as_it_was() -> None:
     """A Pillow image is not changed by reading it, so that reading it twice gives the same pixels."""
     image = Image.open(io.BytesIO(saved(sheet("7", size=(4000, 3200), height=2000), "JPEG")))

@@ -70,6 +70,8 @@ def png(file: TimedFile) -> Container:
     """
     kept, pixels, orientation, pages, header = [PNG_START], [], UPRIGHT, False, b""
     whole, place = file.getvalue(), len(PNG_START)
+    if whole[12:16] != b"IHDR":
+        raise BadFileError("has no header of a PNG; save it again as PNG", kind="format")
     for _ in range(MAX_CHUNKS):
         file.check()
         start, place = place, place + 12 + int.from_bytes(whole[place : place + 4], "big")

@@ -138,7 +138,8 @@ def _from_file(content: bytes, limits: PictureLimits) -> Picture:
     container.compare_pixels()
     orientation = container.orientation
     if orientation is None:
-        orientation = exif_orientation(image.info.get("exif", b"").removeprefix(b"Exif\0\0"))
+        exif = image.info.get("exif") or b""  # pillow-heif gives None
+        orientation = exif_orientation(exif.removeprefix(b"Exif\0\0"))
     notes = _notes(format_, container.pages or _has_pages(image))
     if container.separately:
         picture = decode_separately(container.content, orientation, limits.seconds)

@@ -71,7 +71,7 @@ def decode_separately(content: bytes, orientation: int, seconds: float) -> Pictu
         raise BadFileError(
             "needs a process of its own to be decoded; save it as PNG", kind="format"
         ) from error
-    if done.returncode == -getattr(signal, "SIGPROF", 0):
+    if done.returncode < 0 and -done.returncode == getattr(signal, "SIGPROF", None):
         raise BadFileError("takes too long to decode; save it as PNG", kind="limit")
     complaints = [line for line in done.stderr.splitlines() if b"Warning, " not in line]
     if done.returncode or complaints:

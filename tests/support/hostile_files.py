@@ -1,7 +1,7 @@
 """Picture files that cost far more than they weigh, made in code: bombs, and loops for decoders.
 
-`COSTLY` has a function for each, which returns the bytes of the file. Each file is read or refused within
-two seconds of one processor core and 400 MB of memory.
+`HOSTILE_FILES` has a function for each, which returns the bytes of the file. Each file is read or refused
+within two seconds of one processor core and 400 MB of memory.
 """
 
 import struct
@@ -116,7 +116,7 @@ def plain_ppm() -> bytes:
 
 BOMB = zlib.compress(bytes(200 * MEGABYTE), 9)
 
-COSTLY: dict[str, Callable[[], bytes]] = {
+HOSTILE_FILES: dict[str, Callable[[], bytes]] = {
     "scans-2000.jpg": many_scans,
     "scans-20000-of-a-megapixel.jpg": lambda: many_scans(1000, 20_000),
     "exif-98000.jpg": lambda: segments(0xE1, b"Exif\0\0" + bytes(40), 98_000),
