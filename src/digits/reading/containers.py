@@ -16,7 +16,7 @@ from digits.reading.timed_file import TimedFile
 
 UPRIGHT = 1  # value of the EXIF tag "orientation": the picture is stored upright
 ORIENTATION = 0x0112  # EXIF and TIFF tag: how the camera was held, 1 to 8
-BLOCK = 1 << 20  # bytes that are decompressed at once
+INFLATED_BLOCK = 1 << 20  # bytes that are decompressed at once
 
 
 class BadFileError(Exception):
@@ -134,7 +134,7 @@ def inflated_size(content: bytes, most: int, file: TimedFile) -> int:
     try:
         while not stream.eof and size <= most:
             file.check()
-            block = stream.decompress(content, BLOCK)
+            block = stream.decompress(content, INFLATED_BLOCK)
             content = stream.unconsumed_tail
             if not block and not content and not stream.eof:
                 raise BadFileError("is cut off")

@@ -19,13 +19,13 @@ from PIL import TiffImagePlugin
 from digits.reading.containers import BadFileError
 from digits.reading.decoding import Picture, decode
 
-MEMORY = 1 << 30  # bytes of addresses for the process; the size of the picture was checked before
-WAIT = 30.0  # s; longest wait on a busy machine
+MAX_ADDRESSES = 1 << 30  # bytes of addresses for the process; the size of the picture was checked before
+LONGEST_WAIT = 30.0  # s; longest wait on a busy machine
 _SCRIPT = """
 import sys
 options, *sys.path = sys.argv[1:]
-from digits.reading.separate_decoding import main
-main(options)
+from digits.reading.separate_decoding import decode_standard_input
+decode_standard_input(options)
 """
 
 
@@ -62,8 +62,13 @@ def decode_separately(content: bytes, orientation: int, seconds: float) -> Pictu
     flags = getattr(subprocess, "CREATE_NO_WINDOW", 0)  # only on Windows
     environment = os.environ | {"OPENBLAS_NUM_THREADS": "1"}
     try:
-        done = subprocess.run(  # noqa: S603 - our own command
-            command, input=content, capture_output=True, timeout=WAIT, creationflags=flags, env=environment
+        done = subprocess.run(  # noqa: S603
+            command,
+            input=content,
+            capture_output=True,
+            timeout=LONGEST_WAIT,
+            creationflags=flags,
+            env=environment,
         )
     except subprocess.TimeoutExpired as error:
         raise BadFileError("takes too long to decode; save it as PNG", kind="limit") from error
@@ -81,7 +86,7 @@ def decode_separately(content: bytes, orientation: int, seconds: float) -> Pictu
         return Picture(answer["pixels"], int(width), int(height))
 
 
-def main(options: str) -> None:
+def decode_standard_input(options: str) -> None:
     """Decode the TIFF on standard input; write pixels and size to standard output as an .npz file.
 
     Args:
@@ -93,7 +98,7 @@ def main(options: str) -> None:
     with contextlib.suppress(ImportError, OSError, ValueError):
         import resource
 
-        resource.setrlimit(resource.RLIMIT_AS, (MEMORY, MEMORY))
+        resource.setrlimit(resource.RLIMIT_AS, (MAX_ADDRESSES, MAX_ADDRESSES))
     image = TiffImagePlugin.TiffImageFile(io.BytesIO(sys.stdin.buffer.read()))
     picture = decode(image, int(orientation))
     answer = io.BytesIO()

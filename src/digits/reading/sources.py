@@ -31,7 +31,7 @@ class Tensor(Protocol):
 
 Buffer: TypeAlias = bytes | bytearray | memoryview
 Source: TypeAlias = "str | os.PathLike[str] | Buffer | Readable | Image.Image | npt.NDArray[Any] | Tensor"
-EXPECTED = "expected a path, the bytes of a file, a file object, a Pillow image or an array"
+_EXPECTED = "expected a path, the bytes of a file, a file object, a Pillow image or an array"
 
 
 def is_array(source: Source) -> bool:
@@ -71,7 +71,7 @@ def _as_array(source: Any) -> npt.NDArray[Any]:
         return np.asarray(source)
     except Exception as error:  # libraries raise errors of many types
         raise PhotoError(
-            f"a {shortened(type(source).__name__)} could not be converted to an array; {EXPECTED}",
+            f"a {shortened(type(source).__name__)} could not be converted to an array; {_EXPECTED}",
             kind="format",
         ) from error
 
@@ -129,7 +129,7 @@ def content_of(source: Any, most: int, name: str) -> tuple[bytes, str]:
         name = name or _name_of(source)
         content, size = _from_file_object(source, most, name)
     else:
-        raise PhotoError(f"a {shortened(type(source).__name__)} is no picture; {EXPECTED}", kind="format")
+        raise PhotoError(f"a {shortened(type(source).__name__)} is no picture; {_EXPECTED}", kind="format")
     if size > most:
         raise PhotoError(
             f"{name} has {size:,} bytes, more than the {most:,} allowed; "

@@ -10,18 +10,18 @@ from dataclasses import dataclass
 from digits.reading.containers import ORIENTATION, UPRIGHT, BadFileError, Container, inflated_size
 from digits.reading.timed_file import TimedFile
 
-WIDTH, HEIGHT, COMPRESSION, STRIPS, STRIP_SIZES = 256, 257, 259, 273, 279
-TILE_WIDTH, TILE_HEIGHT, TILES, TILE_SIZES = 322, 323, 324, 325
+_WIDTH, _HEIGHT, _COMPRESSION, _STRIPS, _STRIP_SIZES = 256, 257, 259, 273, 279
+_TILE_WIDTH, _TILE_HEIGHT, _TILES, _TILE_SIZES = 322, 323, 324, 325
 # What the pixels are and where: size, bits, colours, palette, strips, tiles, tables of JPEG.
 _PIXEL_TAGS = {
-    *(WIDTH, HEIGHT, 258, COMPRESSION, 262, 266, STRIPS, 277, 278, STRIP_SIZES, 284, 292, 293, 317, 320),
-    *(TILE_WIDTH, TILE_HEIGHT, TILES, TILE_SIZES, 338, 339, 347, 530, 531, 532),
+    *(_WIDTH, _HEIGHT, 258, _COMPRESSION, 262, 266, _STRIPS, 277, 278, _STRIP_SIZES, 284, 292, 293, 317, 320),
+    *(_TILE_WIDTH, _TILE_HEIGHT, _TILES, _TILE_SIZES, 338, 339, 347, 530, 531, 532),
 }
 _INTEGERS = {1: "B", 3: "H", 4: "I", 16: "Q"}  # type of a value -> its letter in `struct`
-UNCOMPRESSED, DEFLATE = 1, (8, 32946)
+_UNCOMPRESSED, _DEFLATE = 1, (8, 32946)
 # Uncompressed, three fax codes, LZW, JPEG, deflate, PackBits. Others are rare, and their decoders had
 # security holes.
-_COMPRESSIONS = {UNCOMPRESSED, 2, 3, 4, 5, 7, *DEFLATE, 32773}
+_COMPRESSIONS = {_UNCOMPRESSED, 2, 3, 4, 5, 7, *_DEFLATE, 32773}
 MAX_TAGS = 1_000  # generous limit; cameras write about 60
 MAX_PARTS = 100_000  # generous limit for strips and tiles: every row of the highest picture, in four colours
 MAX_PIXELS = 200_000_000  # bytes; 25 million pixels of 8 bytes; larger pictures are not allowed
@@ -70,16 +70,16 @@ def tiff(file: TimedFile) -> Container:
         BadFileError: if the file is damaged or cut off, or its compression is rare.
     """
     directory = _first_directory(file.getvalue())
-    compression = directory.integer(COMPRESSION, UNCOMPRESSED)
+    compression = directory.integer(_COMPRESSION, _UNCOMPRESSED)
     if compression not in _COMPRESSIONS:
         raise BadFileError(f"has a rare compression (number {compression}); save it as PNG", kind="format")
     parts = _parts(directory)
-    tile = directory.integer(TILE_WIDTH, 1) * directory.integer(TILE_HEIGHT, 1)
-    if tile > max(SMALL_TILE, directory.integer(WIDTH, 1) * directory.integer(HEIGHT, 1)):
+    tile = directory.integer(_TILE_WIDTH, 1) * directory.integer(_TILE_HEIGHT, 1)
+    if tile > max(SMALL_TILE, directory.integer(_WIDTH, 1) * directory.integer(_HEIGHT, 1)):
         raise BadFileError("has tiles larger than the picture")
 
     def compare_pixels() -> None:
-        left = MAX_PIXELS if compression in DEFLATE else 0
+        left = MAX_PIXELS if compression in _DEFLATE else 0
         for start, size in parts if left else ():
             left -= inflated_size(file.getvalue()[start : start + size], left, file)
             if left < 0:
@@ -90,7 +90,7 @@ def tiff(file: TimedFile) -> Container:
         directory.integer(ORIENTATION, UPRIGHT),
         directory.more,
         compare_pixels,
-        separately=compression != UNCOMPRESSED,
+        separately=compression != _UNCOMPRESSED,
     )
 
 
@@ -118,11 +118,11 @@ def _parts(directory: _Directory) -> list[tuple[int, int]]:
     Raises:
         BadFileError: if there are too many, or one lies outside the file.
     """
-    tiled = TILES in directory.entries
-    starts = directory.integers(TILES if tiled else STRIPS)
+    tiled = _TILES in directory.entries
+    starts = directory.integers(_TILES if tiled else _STRIPS)
     if len(starts) > MAX_PARTS:
         raise BadFileError(f"has {len(starts):,} strips; at most {MAX_PARTS:,} are read", kind="limit")
-    sizes = directory.integers(TILE_SIZES if tiled else STRIP_SIZES)
+    sizes = directory.integers(_TILE_SIZES if tiled else _STRIP_SIZES)
     if not sizes and len(starts) == 1:  # some old files leave out the size of the only strip
         sizes = (len(directory.content) - starts[0],)
     parts = list(zip(starts, sizes, strict=False))
