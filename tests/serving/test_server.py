@@ -66,6 +66,13 @@ def test_a_wrong_port_is_an_option_error() -> None:
         ServeOptions(port=65536)
 
 
+@pytest.mark.parametrize("workers", [0, 257])
+def test_a_wrong_number_of_workers_is_an_option_error(workers: int) -> None:
+    """From 1 to 256 pictures can be read at the same time."""
+    with pytest.raises(OptionError, match=f"--workers is {workers}; expected a whole number from 1 to 256"):
+        ServeOptions(workers=workers)
+
+
 def test_a_network_that_is_damaged_or_missing_is_no_server(
     tmp_path: Path, capfd: pytest.CaptureFixture[str]
 ) -> None:

@@ -6,6 +6,7 @@ sentences are fixed texts. So the server never sends a client's input, a path or
 
 import json
 import logging
+import time
 from collections.abc import Mapping
 
 from fastapi import FastAPI, Request, Response
@@ -16,6 +17,7 @@ from digits.errors import PhotoError
 from digits.serving.limits import MAX_BODY, PICTURE_LIMITS
 
 log = logging.getLogger("digits.server")
+PAUSE_SECONDS = 60.0  # s; shortest time between two lines of one `RareLog`
 BUSY = "the server is busy; try again in a second"
 PICTURE_ERRORS = {  # PhotoError.kind -> HTTP status and sentence
     "format": (415, "this is not a picture in a known format; send PNG, JPEG, WebP, GIF, TIFF or BMP"),
@@ -30,6 +32,21 @@ ADDRESS_ERRORS = {  # HTTP status -> sentence, for requests that match no route
     404: "there is nothing at this address; openapi.json lists all addresses of the API",
     405: "this address does not accept this method; the Allow header lists the accepted ones",
 }
+
+
+class RareLog:
+    """A line for the log that is not repeated all the time, however often its reason comes up."""
+
+    def __init__(self, line: str) -> None:
+        """Set the line."""
+        self.line = line
+        self._next = float("-inf")  # time of the monotonic clock; before it, nothing is written
+
+    def write(self) -> None:
+        """Write the line, unless that was done a moment ago."""
+        if time.monotonic() >= self._next:
+            self._next = time.monotonic() + PAUSE_SECONDS
+            log.error("%s", self.line)
 
 
 class RefusedError(Exception):

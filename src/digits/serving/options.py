@@ -5,11 +5,14 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from digits.errors import OptionError
-from digits.options import at_least, convert_paths
+from digits.options import convert_paths
 from digits.reading.options import THRESHOLD, check_threshold
 
 LOOPBACK = ("127.0.0.1", "::1", "localhost")  # addresses that only programs on this machine can reach
 ROOT_PATH = re.compile(r"(/[\w.~-]+)*", re.ASCII)  # such as "/user/ada/digits", or nothing
+
+
+MAX_WORKERS = 256  # generous limit; more pictures at the same time than any machine has cores
 
 
 @dataclass(frozen=True)
@@ -39,7 +42,8 @@ class ServeOptions:
 
     def __post_init__(self) -> None:
         convert_paths(self)
-        at_least("workers", self.workers, 1)
+        if not 1 <= self.workers <= MAX_WORKERS:
+            raise OptionError(f"--workers is {self.workers}; expected a whole number from 1 to {MAX_WORKERS}")
         check_threshold(self.threshold)
         if not ROOT_PATH.fullmatch(self.root_path):
             raise OptionError(

@@ -34,6 +34,7 @@ LENGTHS = struct.Struct("<IQ")  # at the start of a message: bytes of its JSON, 
 PID = struct.Struct("<I")  # the first message of a reading process: its number
 FORKS = hasattr(os, "fork")
 QUICK, SLOW = b"q", b"s"  # what the nursery is asked for: a process with the usual or with low priority
+MAX_MEMORY = 1_500_000_000  # bytes of data of one reading process; 25 million pixels need a third of it
 LOW_PRIORITY = 5  # added to the nice value; the system then prefers the server and quick tasks
 
 
@@ -233,11 +234,19 @@ def _fork_reading_process(control: socket.socket, connection: socket.socket, pri
         os.setpgid(0, 0)  # so that it can be killed with the processes that it starts
         # The libraries that decode pictures write a line for every damage: a hundred thousand for some files.
         os.dup2(os.open(os.devnull, os.O_WRONLY), 2)
+        limit_memory()
         if priority == SLOW:
             os.nice(LOW_PRIORITY)
         run_tasks(connection, do, limited=True)
     finally:
         os._exit(0)
+
+
+def limit_memory() -> None:
+    """Let allocations fail in this process beyond MAX_MEMORY, instead of taking the memory of all others."""
+    import resource  # not on Windows, which has no reading processes
+
+    resource.setrlimit(resource.RLIMIT_DATA, (MAX_MEMORY, MAX_MEMORY))
 
 
 def close_files_except(kept: int) -> None:

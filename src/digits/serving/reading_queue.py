@@ -15,7 +15,7 @@ from collections import Counter, deque
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
-from digits.serving.error_answers import BusyError, RefusedError, log
+from digits.serving.error_answers import BusyError, RareLog, RefusedError
 from digits.serving.reading_process import FORKS, QUICK, SLOW, Do, Nursery, ProcessEndedError, ReadingProcess
 from digits.serving.tasks import Outcome, Task, failed
 
@@ -151,6 +151,9 @@ class ReadingQueue:
         """
         self.settings = settings or Settings()
         self._nursery = Nursery(do, prepare)
+        self._no_process = RareLog(
+            "a reading process could not be started; raise the limits of processes, memory or open files"
+        )
         self._jobs: Counter[str] = Counter()  # client -> number of its jobs that wait or run
         self._costly: dict[bytes, None] = {}  # hashes of bodies that took too long for a quick process
         self._lanes: list[asyncio.Task[None]] = []
@@ -268,9 +271,7 @@ class ReadingQueue:
             try:
                 return await self._nursery.new_process(priority)
             except (OSError, ProcessEndedError):
-                log.error(
-                    "a reading process could not be started; raise the limit of processes or open files"
-                )
+                self._no_process.write()
                 await asyncio.sleep(RETRY_SECONDS)
 
     async def _run(self, process: ReadingProcess, jobs: Sequence[Job], processor_seconds: float) -> bool:

@@ -19,7 +19,7 @@ import uvicorn
 
 from digits.errors import ServeError
 from digits.serving.app import application
-from digits.serving.error_answers import log
+from digits.serving.error_answers import RareLog, log
 from digits.serving.http_protocol import DeadlineProtocol
 from digits.serving.limits import MAX_CONNECTIONS
 from digits.serving.options import LOOPBACK, ServeOptions
@@ -35,7 +35,6 @@ OTHER_FILES = 32  # files that stay free for libraries, reading processes and re
 DRAIN_SECONDS = (
     0.25  # s; after the signal to stop, the server still reads what the system had accepted before
 )
-COMPLAINT_SECONDS = 60.0  # s; shortest time between two complaints that no file can be opened
 BROWSER_DELAY = 0.5  # s; pause before the browser opens the page, so that the server is ready
 SETTINGS: dict[str, Any] = {  # arguments of uvicorn.Config
     "factory": True,
@@ -55,7 +54,9 @@ SETTINGS: dict[str, Any] = {  # arguments of uvicorn.Config
 class Server(uvicorn.Server):
     """uvicorn's server with an orderly end, and few words if files are short."""
 
-    complained = float("-inf")  # when the server said last that no file can be opened, in the loop's time
+    no_file = RareLog(
+        "no further file can be opened, so new connections wait; raise the limit with ulimit -n"
+    )
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
         """Start to listen."""
@@ -71,15 +72,12 @@ class Server(uvicorn.Server):
         await super().shutdown(sockets)
 
     def _complain(self, loop: asyncio.AbstractEventLoop, context: dict[str, Any]) -> None:
-        """Log an error of the event loop; if no file can be opened, not more than once a minute."""
+        """Log an error of the event loop."""
         error = context.get("exception")
-        if not (isinstance(error, OSError) and error.errno in (errno.EMFILE, errno.ENFILE)):
+        if isinstance(error, OSError) and error.errno in (errno.EMFILE, errno.ENFILE):
+            self.no_file.write()  # asyncio tries it again and again
+        else:
             loop.default_exception_handler(context)
-        elif loop.time() > self.complained + COMPLAINT_SECONDS:
-            self.complained = loop.time()
-            log.error(
-                "no further file can be opened, so new connections wait; raise the limit with ulimit -n"
-            )
 
 
 def serve(options: ServeOptions) -> None:
