@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal, TypeVar, get_args, get_origin, get_type_hints
 
-from digits.errors import OptionError
+from digits.errors import DataError, OptionError
 
 Dataset = Literal["mnist", "fashion-mnist", "kmnist"]
 Split = Literal["random", "writers"]
@@ -122,6 +122,13 @@ class DataOptions(ImageChanges):
     def __post_init__(self) -> None:
         convert_paths(self)
 
+    def check_place(self) -> None:
+        """Raise DataError if `data` is neither a folder nor a file. Nothing slow is imported for it."""
+        if self.data is not None and not self.data.exists():
+            raise DataError(
+                f"--data {self.data} is neither a folder nor a file; expected the place of the data"
+            )
+
     def arguments(self) -> dict[str, Any]:
         """Return the options of this class as keyword arguments for functions such as `digits.evaluate`."""
         return {field.name: getattr(self, field.name) for field in dataclasses.fields(DataOptions)}
@@ -148,7 +155,7 @@ class TrainOptions(DataOptions):
     """Random seed of the split. The option --seed does not change the split."""
 
     synthetic: int = 0
-    """Number of synthetic digits to add to MNIST's training images. They are drawn by a program."""
+    """Number of synthetic digits, drawn by a program, to add to the training images. Only for MNIST."""
 
     model: Model = "mlp"
     """Type of network. mlp: two hidden layers. cnn: convolutions with batch normalisation."""

@@ -144,6 +144,15 @@ def find_recipe(name: str) -> TrainOptions:
     return RECIPES[name]
 
 
+def is_given(options: TrainOptions, name: str) -> bool:
+    """Return True if the value of an option is not the one of its recipe.
+
+    A value that only the recipe chose may be left out where it does not fit the data.
+    """
+    recipe = RECIPES.get(options.recipe, TrainOptions())
+    return bool(getattr(options, name) != getattr(recipe, name))
+
+
 def load_figures() -> dict[str, Figures]:
     """Read the measured results of the recipes.
 

@@ -106,7 +106,10 @@ CSV_REFUSED: dict[str, tuple[str, str]] = {
     "empty": ("", r"has no rows; expected rows of 785 columns"),
     "blank": ("\n \r\n\n", r"has no rows"),
     "only a header": (csv_text(some_images(1), some_labels(1), header=True).split("\n")[0], "has no rows"),
-    "a web page": ("<!DOCTYPE html>\n<html>", r"line 1: 1 columns, expected 785: 784 pixels, a label"),
+    "a web page": (
+        "<!DOCTYPE html>\n<html>",
+        r"line 1: 1 columns, expected 785: 784 pixels, a label; the file is a web page",
+    ),
     "short row": (f"{ROW}\n{ROW}\n{ROW[:-2]}\n", "line 3: 784 columns, expected 785"),
     "long row": (f"{ROW},0\n", "line 1: 786 columns, expected 785"),
     "no label": (",".join(f"pixel{n}" for n in range(784)) + f"\n{ROW[2:]}\n", "line 1: 784 columns"),
@@ -174,6 +177,33 @@ def test_csv_label_column_is_found_or_told(tmp_path: Path) -> None:
         only_zeros = written(tmp_path, csv_text(images, np.zeros(20, np.uint8), position=position).encode())
         read = read_csv(only_zeros, told)
         np.testing.assert_array_equal(read.images, images)
+
+
+@pytest.mark.parametrize("position", [0, 784])
+@pytest.mark.parametrize(
+    ("cell", "scale", "shift"),
+    [("{:.6f}", 255, 0), ("{:.4g}", 256, 0), ("{:.5f}", 127.5, 1), ("{!r}", 255, 0)],
+)
+def test_csv_of_fractions(tmp_path: Path, position: int, cell: str, scale: float, shift: float) -> None:
+    """Pixels from 0 to 1 or from -1 to 1 give the bytes that they stand for, also dark on light."""
+    images, labels = some_images(300), some_labels(300)
+    for dark in (False, True):
+        pixels = 255 - images if dark and scale != 256 else images
+        rows = np.insert(pixels.reshape(-1, 784) / scale - shift, position, labels, axis=1).tolist()
+        text = "\n".join(",".join(cell.format(value) for value in row) for row in rows)
+        read = read_csv(written(tmp_path, text.encode()))
+        np.testing.assert_array_equal(read.images, pixels, strict=True)
+        np.testing.assert_array_equal(read.labels, labels, strict=True)
+        assert len(read.notes) == 1
+
+
+def test_csv_errors_among_fractions_name_the_line(tmp_path: Path) -> None:
+    """In a file of fractions, a number out of their range is reported with its line and column."""
+    good = "3," + "0.75," * 783 + "1"
+    for cell in ("1.5", "nan", "255", "x"):
+        path = written(tmp_path, f"{good}\n{good[:2]}{cell}{good[6:]}\n".encode())
+        with pytest.raises(DataError, match=f"line 2, column 2: '{cell}', expected a number from -1 to 1"):
+            read_csv(path, "first")
 
 
 def test_the_sample_has_500_of_each_digit(sample: Digits) -> None:

@@ -2,9 +2,15 @@
 
 import pytest
 import torch
+from support.data_sets import numbered, numbers
+from torch.utils.data import Dataset, Subset, TensorDataset
 
-from digits.data.dataset import Digits
+from digits.data.batches import Batches
+from digits.data.dataset import Digits, as_digits
+from digits.data.splits import split
 from digits.errors import DataError
+from digits.options import TrainOptions
+from digits.training.loop import train
 
 
 def test_item_is_image_and_label(sample: Digits) -> None:
@@ -63,3 +69,31 @@ def test_blank_images_cannot_be_normalised() -> None:
     blank = Digits(torch.full((2000, 28, 28), 77, dtype=torch.uint8), torch.zeros(2000))
     with pytest.raises(DataError, match="every pixel"):
         blank.mean_and_std()
+
+
+class Labels(Dataset[int]):
+    """A data set of labels alone."""
+
+
+def test_a_subset_is_as_good_as_the_images_in_it() -> None:
+    """Subsets of Digits, also of each other, are taken like Digits; other things are refused."""
+    whole = numbered([n % 10 for n in range(30)])
+    even = Subset(whole, range(0, 30, 2))
+    assert numbers(as_digits(even)) == list(range(0, 30, 2))
+    assert numbers(as_digits(Subset(even, [3, 1]))) == [6, 2]
+    assert as_digits(whole) is whole
+    (batch,) = Batches(Subset(whole, [4, 2]), batch_size=2, shuffle=False)  # type: ignore[arg-type]
+    assert batch[1].tolist() == [4, 2]
+    options = TrainOptions(epochs=1, batch_size=5, hidden=(4, 4))
+    (epoch,) = train(options, even, Subset(whole, range(1, 30, 2)))  # type: ignore[arg-type]
+    assert epoch.images == 15
+    others: list[object] = [
+        TensorDataset(torch.zeros(3, 28, 28), torch.zeros(3)),
+        Subset(Labels(), [0]),
+        None,
+    ]
+    for wrong in others:
+        with pytest.raises(DataError, match="expected Digits, such as"):
+            as_digits(wrong)
+    with pytest.raises(DataError, match=r"cannot split Digits; expected the result of digits\.load_data"):
+        split(whole)  # type: ignore[arg-type]

@@ -50,8 +50,12 @@ def test_idx_sha256_does_not_depend_on_memory_layout() -> None:
 
 
 IDX_REFUSED = {
-    "empty": (b"", r"starts with b''"),
-    "a web page": (b"<!DOCTYPE html>", r"starts with b'<!DO', expected two zero bytes"),
+    "empty": (b"", r"not an IDX file but empty, so fetch it again; it starts with b''"),
+    "a web page": (
+        b"<!DOCTYPE html>",
+        r"but a web page, so fetch it again; it starts with b'<!DO', expected two zero bytes",
+    ),
+    "a web page, packed": (gzip.compress(b"\n <html>"), "not an IDX file but a web page"),
     "short magic": (GOOD[:3], r"starts with b'\\x00\\x00\\x08'"),
     "float": (b"\0\0\x0d\x01" + GOOD[4:], r"type 0x0D \(float\), expected 0x08 \(unsigned byte\) or 0x0C"),
     "unknown type": (b"\0\0\x07\x01" + GOOD[4:], r"type 0x07 \(unknown\)"),
@@ -76,8 +80,12 @@ IDX_REFUSED = {
         "other bytes follow its gzip data",
     ),
     "two gzip members, one empty": (gzip.compress(GOOD) + gzip.compress(b""), "other bytes follow"),
-    "gzip in gzip": (gzip.compress(gzip.compress(GOOD)), r"starts with b'\\x1f\\x8b"),
-    "gzip of nothing": (gzip.compress(b""), "starts with b''"),
+    "gzip in gzip": (
+        gzip.compress(gzip.compress(GOOD)),
+        r"but compressed twice with gzip; decompress it once, .* starts with b'\\x1f\\x8b",
+    ),
+    "an archive": (b"PK\x03\x04", "not an IDX file but a zip archive"),
+    "gzip of nothing": (gzip.compress(b""), "but empty, .* starts with b''"),
 }
 
 

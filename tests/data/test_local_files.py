@@ -1,5 +1,6 @@
 """Folders and files of every known kind are read, and ambiguous ones refused."""
 
+import dataclasses
 import gzip
 import shutil
 from pathlib import Path
@@ -11,7 +12,9 @@ from support.data_sets import same, write_csv, write_npz
 from support.made_up import FOUR_FILES, MakeFolder, made_up
 
 from digits.data.loading import load_data
-from digits.errors import DataError
+from digits.data.splits import split
+from digits.errors import DataError, OptionError
+from digits.options import TrainOptions
 
 FASHION = Path("/usr/share/datasets/fashion-mnist")  # Debian's package dataset-fashion-mnist
 needs_fashion = pytest.mark.skipif(not FASHION.is_dir(), reason="needs Debian's dataset-fashion-mnist")
@@ -188,3 +191,52 @@ def test_sets_without_checksums_are_taken_as_they_are(tiny_folder: Path) -> None
     assert found.notices == (
         f"No checksums of kmnist's content were published: {tiny_folder} cannot be verified.",
     )
+
+
+def test_validation_images_of_a_file_are_those_of_the_split(tmp_path: Path) -> None:
+    """The validation images of an archive are used as they are; --val-size beside them is refused."""
+    parts = {"train": made_up(60, seed=3), "val": made_up(20, seed=4), "test": made_up(10, seed=5)}
+    members = {
+        f"{part}_{name}": a
+        for part, pair in parts.items()
+        for name, a in zip(("images", "labels"), pair, strict=True)
+    }
+    write_npz(tmp_path / "d.npz", **members)
+    found = load_data("mnist", tmp_path / "d.npz")
+    splits = split(found)
+    for part, (images, labels) in parts.items():
+        digits = getattr(splits, part)
+        np.testing.assert_array_equal(digits.images.numpy(), images)
+        np.testing.assert_array_equal(digits.labels.numpy(), labels)
+    with pytest.raises(DataError, match=r"--val-size 7: .* already has validation images"):
+        split(found, val_size=7)
+    assert len(split(dataclasses.replace(found, test=None)).test) == 12
+
+
+def test_ranges_and_unused_files_are_said(tmp_path: Path) -> None:
+    """Notes of a data set name the range that was converted, and the files of a folder that were not read."""
+    x, y = made_up(50, seed=3)
+    write_npz(tmp_path / "own.npz", x=x / 255, y=y)
+    write_csv(tmp_path / "more.csv", x, y)
+    notices = load_data("mnist", tmp_path).notices
+    assert notices[1:] == (
+        f"{tmp_path / 'own.npz'}: x: pixels are from 0 to 1; they were read as 0 to 255.",
+        f"{tmp_path}: more.csv is not used.",
+    )
+
+
+def test_paths_and_names_as_users_write_them(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A place may be text and start with ~; what is no place and no name of a data set is refused."""
+    monkeypatch.setenv("HOME", str(tmp_path))
+    monkeypatch.setenv("USERPROFILE", str(tmp_path))
+    write_npz(tmp_path / "own.npz", **dict(zip("xy", made_up(50, seed=3), strict=True)))
+    assert len(load_data("mnist", "~/own.npz").train) == 50
+    monkeypatch.setenv("DIGITS_DATA", "~/own.npz")
+    assert len(load_data().train) == 50
+    assert TrainOptions(data="~/own.npz", out="~").data == tmp_path / "own.npz"  # type: ignore[arg-type]
+    with pytest.raises(DataError, match="no data set 'MNIST'; expected one of mnist, fashion-mnist, kmnist"):
+        load_data("MNIST")  # type: ignore[arg-type]
+    with pytest.raises(DataError, match="is of type ndarray; expected the path"):
+        load_data("mnist", np.zeros(3))  # type: ignore[arg-type]
+    with pytest.raises(OptionError, match="--data is 7; expected a path"):
+        TrainOptions(data=7)  # type: ignore[arg-type]

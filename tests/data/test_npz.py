@@ -90,6 +90,28 @@ def test_npz_with_one_undivided_set(tmp_path: Path, names: tuple[str, str]) -> N
     np.testing.assert_array_equal(read["all"].images, PAIR["x"], strict=True)
 
 
+@pytest.mark.parametrize(
+    "names", ["train_images val_images test_images", "x_train x_valid x_test", "x_train X_validation x_test"]
+)
+def test_npz_with_validation_images(tmp_path: Path, names: str) -> None:
+    """Validation images are a part of their own, as MedMNIST and others call them."""
+    members = {}
+    for count, name in enumerate(names.split(), 5):
+        members[name] = some_images(count)
+        members[name.replace("images", "labels").replace("x_", "y_").replace("X_", "Y_")] = some_labels(
+            count
+        )[:, None]
+    read = read_npz(written(tmp_path, npz(**members)))
+    assert {part: len(found.labels) for part, found in read.items()} == {"train": 5, "val": 6, "test": 7}
+    assert all(found.notes == () for found in read.values())
+
+
+def test_npz_arrays_that_are_not_used_are_named(tmp_path: Path) -> None:
+    """A note lists the arrays that are neither images nor labels."""
+    read = read_npz(written(tmp_path, npz(**PAIR, writers=some_labels(), extra=np.zeros(3)), "a.npz"))
+    assert read["all"].notes == (f"{tmp_path / 'a.npz'}: extra, writers are not used.",)
+
+
 def test_npy_headers_of_other_writers(tmp_path: Path) -> None:
     """Format 2.0, Python 2's long numbers, another order of keys and no padding read the same."""
     header = b"{'shape':(20L,28L,28L),'fortran_order':False,'descr':'|u1'}"
@@ -155,7 +177,8 @@ def encrypted(content: bytes) -> bytes:
 
 
 NPZ_REFUSED: dict[str, tuple[bytes, str]] = {
-    "empty file": (b"", "File is not a zip file"),
+    "empty file": (b"", "not an .npz archive but empty; fetch it again"),
+    "a web page": (b"<html>", "not an .npz archive but a web page; fetch it again"),
     "an IDX file": (GOOD, "File is not a zip file"),
     "no member": (npz(), "contains no arrays; expected x_train"),
     "cut": (npz(**PAIR)[:-30], "cannot be read"),

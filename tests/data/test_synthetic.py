@@ -1,7 +1,9 @@
 """Digits drawn in code: the styles are what they are called, in MNIST's form, from a seed."""
 
+import dataclasses
 import itertools
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -12,9 +14,11 @@ from digits.data import digit_styles
 from digits.data.digit_styles import STYLES, Style
 from digits.data.pen import render
 from digits.data.synthetic import SHARES, curve, draw_digit, handwritten, synthetic_digits
+from digits.errors import OptionError
 from digits.mnist import BOX
 from digits.options import TrainOptions
 from digits.reading.components import extent
+from digits.recipes import find_recipe
 from digits.training import run
 
 EVERY = [(digit, style) for digit, styles in STYLES.items() for style in dict.fromkeys(styles)]
@@ -130,9 +134,9 @@ def test_curves_go_through_their_points() -> None:
     assert np.array_equal(curve(points[:2]), points[:2])
 
 
-def test_drawn_digits_join_the_training_images_alone(tiny_folder: Path) -> None:
+def test_drawn_digits_join_the_training_images_alone(sample_file: Path) -> None:
     """`--synthetic 40` adds forty training images, counted as synthetic, and changes nothing else."""
-    plain, joined = (run.load_splits(TrainOptions(data=tiny_folder, synthetic=count))[1] for count in (0, 40))
+    plain, joined = (run.load_splits(TrainOptions(data=sample_file, synthetic=count))[1] for count in (0, 40))
     assert len(joined.train) == len(plain.train) + 40
     assert (plain.synthetic, joined.synthetic) == (0, 40)
     assert np.array_equal(joined.train.images[-40:].numpy(), synthetic_digits(40, 0)[0])
@@ -140,7 +144,23 @@ def test_drawn_digits_join_the_training_images_alone(tiny_folder: Path) -> None:
     assert joined.test.sha256() == plain.test.sha256()
 
 
-def test_drawn_digits_do_not_join_clothes(tiny_folder: Path) -> None:
-    """Synthetic digits are not added to Fashion-MNIST."""
-    options = TrainOptions(dataset="fashion-mnist", data=tiny_folder, synthetic=40)
-    assert run.load_splits(options)[1].synthetic == 0
+@pytest.mark.parametrize("changes", [{}, {"dataset": "fashion-mnist"}, {"recipe": "cnn"}])
+def test_drawn_digits_join_mnist_only(changes: dict[str, Any], tiny_folder: Path) -> None:
+    """`--synthetic 40` beside other data is refused, because digits of MNIST's writers do not fit them."""
+    with pytest.raises(OptionError, match=r"--synthetic 40: the data .* are not MNIST"):
+        run.load_splits(TrainOptions(data=tiny_folder, synthetic=40, **changes))
+
+
+def test_drawn_digits_of_a_recipe_are_left_out_beside_other_data(
+    tiny_folder: Path, sample_file: Path
+) -> None:
+    """A recipe with synthetic digits works for other data too, and a note says what is missing."""
+    recipe = dataclasses.replace(find_recipe("cnn"), val_size=None)
+    for options in (
+        dataclasses.replace(recipe, data=tiny_folder),
+        dataclasses.replace(recipe, data=tiny_folder, dataset="fashion-mnist"),
+        dataclasses.replace(recipe, data=sample_file, mirror=True),
+    ):
+        collection, splits = run.load_splits(options)
+        assert splits.synthetic == 0
+        assert collection.notices[-1].startswith("The 6,000 synthetic digits of the recipe are left out")

@@ -3,6 +3,7 @@
 import json
 
 from digits.cli.parsing import parse
+from digits.networks.bundled import model_path
 from digits.training.adapt_options import AdaptOptions
 
 
@@ -13,6 +14,7 @@ def adapt(arguments: list[str]) -> int:
         arguments: the words after `digits adapt`.
     """
     options = parse(AdaptOptions, arguments, "digits adapt")
+    model_path(options.model)  # a wrong name is reported before PyTorch is imported, which takes seconds
     import torch
 
     from digits.cli import adapt_output

@@ -6,6 +6,7 @@ import json
 from digits.cli.messages import note
 from digits.cli.parsing import parse
 from digits.evaluation.options import CompareOptions, EvaluateOptions
+from digits.networks.bundled import model_path
 
 
 def evaluate(arguments: list[str]) -> int:
@@ -15,6 +16,7 @@ def evaluate(arguments: list[str]) -> int:
         arguments: the words after `digits evaluate`.
     """
     options = parse(EvaluateOptions, arguments, "digits evaluate")
+    model_path(options.model)  # a wrong name is reported before PyTorch is imported, which takes seconds
     import torch
 
     from digits.cli.console import download_bar, make_console
@@ -45,6 +47,8 @@ def compare(arguments: list[str]) -> int:
         arguments: the words after `digits compare`.
     """
     options = parse(CompareOptions, arguments, "digits compare")
+    for model in (options.first, options.second):
+        model_path(model)
     import torch
 
     from digits.cli.console import download_bar, make_console

@@ -6,7 +6,7 @@ from typing import Any, TypeVar, get_type_hints
 import tyro
 
 from digits.cli.terminal import trusted_output
-from digits.options import TrainOptions
+from digits.options import DataOptions, TrainOptions, convert_paths
 from digits.recipes import RECIPES, find_recipe
 
 Parsed = TypeVar("Parsed")
@@ -31,9 +31,13 @@ def parse(kind: type[Parsed], arguments: list[str], prog: str, *more: Any) -> Pa
     Raises:
         SystemExit: code 0 after --help; code 2 after a printed error message.
         OptionError: if a value is outside its range.
+        DataError: if --data is not there.
     """
     with trusted_output():
-        return tyro.cli(kind, args=arguments, prog=prog, config=(*CONFIG, *more))
+        options = tyro.cli(kind, args=arguments, prog=prog, config=(*CONFIG, *more))
+    if isinstance(options, DataOptions):
+        options.check_place()  # here, because PyTorch takes seconds to import
+    return options
 
 
 def parse_first(arguments: list[str], prog: str) -> Any:
@@ -47,7 +51,8 @@ def parse_first(arguments: list[str], prog: str) -> Any:
     """
     hints = get_type_hints(TrainOptions)
     fields = [(f.name, hints[f.name], f.default) for f in dataclasses.fields(TrainOptions) if f.name in FIRST]
-    kind = dataclasses.make_dataclass("FirstOptions", fields, frozen=True)
+    methods = {"__post_init__": convert_paths}
+    kind = dataclasses.make_dataclass("FirstOptions", fields, frozen=True, namespace=methods)
     found: Any
     found, _ = tyro.cli(kind, args=arguments, prog=prog, return_unknown_args=True, add_help=False)
     return found
@@ -60,10 +65,14 @@ def parse_train_options(arguments: list[str], prog: str, default: TrainOptions |
         arguments: the words after the command's name.
         prog: name of the command, for help and error messages.
         default: values of missing options. None: the values of the recipe in `arguments`.
+    Raises:
+        DataError: if --data is not there.
     """
     default = default or find_recipe(parse_first(arguments, prog).recipe)
     about = f"{TrainOptions.__doc__}\n\nRecipes: {', '.join(RECIPES)}."
     with trusted_output():
-        return tyro.cli(
+        options = tyro.cli(
             TrainOptions, args=arguments, prog=prog, config=CONFIG, default=default, description=about
         )
+    options.check_place()
+    return options

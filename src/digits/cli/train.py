@@ -40,7 +40,7 @@ def train(arguments: list[str]) -> int:
             collection, splits = load_splits(options, fetching)
         train_output.show_data(console, collection, splits)
         with open_run(options, world) as run:
-            train_output.show_run(console, run)
+            train_output.show_run(console, run, splits)
             try:
                 _train_epochs(console, run, collection, splits)
             except Stopped as stopped:

@@ -1,5 +1,6 @@
 """Print the progress and the results of `digits train`."""
 
+import dataclasses
 import statistics
 
 from rich.console import Console
@@ -24,9 +25,9 @@ def show_data(console: Console, collection: Collection, splits: Splits) -> None:
     show_line(console, "", " · ".join(f"{len(part):,} {name}" for name, part in parts) + " images")
 
 
-def show_run(console: Console, run: Run) -> None:
+def show_run(console: Console, run: Run, splits: Splits) -> None:
     """Print the network, the training options and the run's folder."""
-    o = run.options
+    o = dataclasses.replace(run.options, synthetic=splits.synthetic)  # a recipe's may not fit the data
     each = "" if o.ensemble == 1 else f"{o.ensemble} networks, each "
     show_line(console, "network", each + describe_network(o))
     show_line(console, "training", describe_training(o))

@@ -5,7 +5,7 @@ from collections.abc import Iterator
 import torch
 from torch import Tensor
 
-from digits.data.dataset import Digits, as_fractions
+from digits.data.dataset import Digits, as_digits, as_fractions
 from digits.errors import DataError
 from digits.seeds import generator
 
@@ -26,7 +26,7 @@ class Batches:
         rank: Number of this process, from 0 to `processes` - 1.
         processes: Number of processes that train together and share each batch.
     Raises:
-        DataError: if an epoch has no batch.
+        DataError: if an epoch has no batch, or `digits` is neither Digits nor a Subset of them.
     """
 
     def __init__(
@@ -41,6 +41,7 @@ class Batches:
         rank: int = 0,
         processes: int = 1,
     ) -> None:
+        digits = as_digits(digits)
         self.images, self.labels = digits.images.to(device), digits.labels.to(device)
         self.batch_size, self.shuffle, self.drop_last, self.seed = batch_size, shuffle, drop_last, seed
         self.rank, self.processes = rank, processes

@@ -88,6 +88,24 @@ class Digits(torch_data.Dataset[tuple[Any, int]]):
         return digest.hexdigest()
 
 
+def as_digits(data: object) -> Digits:
+    """Return images with labels as Digits.
+
+    Args:
+        data: Digits, or a `torch.utils.data.Subset` of such, as `random_split` makes them.
+    Raises:
+        DataError: if it is something else.
+    """
+    if isinstance(data, Digits):
+        return data
+    if isinstance(data, torch_data.Subset):
+        return as_digits(data.dataset).at(torch.as_tensor(data.indices))
+    raise DataError(
+        f"the images and labels are of type {type(data).__name__}; expected Digits, such as "
+        "digits.split(digits.load_data()).train, or a Subset of them"
+    )
+
+
 def as_fractions(images: Tensor) -> Tensor:
     """Convert pixels from 0..255 to float32 in [0, 1].
 

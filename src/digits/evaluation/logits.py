@@ -10,7 +10,7 @@ from collections.abc import Iterator
 import torch
 from torch import Tensor, nn
 
-from digits.data.dataset import Digits, as_fractions
+from digits.data.dataset import Digits, as_digits, as_fractions
 from digits.errors import DataError, TrainingError
 from digits.mnist import SIDE
 
@@ -31,7 +31,7 @@ def compute_logits(model: nn.Module, images: Tensor | Digits, batch: int = 1000)
     Raises:
         DataError: if the images have another shape or dtype.
     """
-    pixels = images if isinstance(images, Tensor) else images.images
+    pixels = images if isinstance(images, Tensor) else as_digits(images).images
     if pixels.dtype != torch.uint8 or pixels.shape[1:] != (SIDE, SIDE):
         found = f"{str(pixels.dtype).removeprefix('torch.')} {tuple(pixels.shape)}"
         raise DataError(f"images must be uint8 (N, 28, 28), found {found}; give bytes from 0 to 255")

@@ -11,7 +11,7 @@ from torch import Tensor, nn
 
 from digits.data.augmentation import distort, draw_numbers
 from digits.data.batches import Batches
-from digits.data.dataset import Digits
+from digits.data.dataset import Digits, as_digits
 from digits.errors import OptionError
 from digits.evaluation.epoch import Epoch
 from digits.evaluation.logits import compute_logits
@@ -58,9 +58,10 @@ def train(
     Raises:
         TrainingError: at most COUNT_EVERY steps after a loss became infinite or not a number.
         OptionError: if `options.teacher` is set and `teacher` is None, or if `teacher` has other classes.
-        DataError: if the training set is smaller than one batch.
+        DataError: if the training set is smaller than one batch, or a set is neither Digits nor a Subset.
         RunError: if another training process does not answer.
     """
+    train_set, val_set = as_digits(train_set), as_digits(val_set)
     world = world or World()
     state = state or begin(options, train_set, world)
     if teacher is not None:

@@ -17,10 +17,13 @@ from typing import TypeAlias, cast
 from digits.data import synthetic
 from digits.data.collection import Collection
 from digits.data.download import Progress
+from digits.data.sample import is_mnist
 from digits.data.splits import Splits, join, split
 from digits.data.writers import load_writers
+from digits.errors import OptionError
 from digits.evaluation.orientation import load_checked
 from digits.options import TrainOptions, from_json, to_json
+from digits.recipes import is_given
 from digits.training.devices import pick_device, use_threads
 from digits.training.distributed import World, join_world
 from digits.training.ensemble_run import EnsembleRun
@@ -61,7 +64,9 @@ def run(options: TrainOptions, *, progress: Callable[[State], None] | None = Non
 def load_splits(options: TrainOptions, progress: Progress | None = None) -> tuple[Collection, Splits]:
     """Load the data set, and split it into training, validation and test images.
 
-    With `options.synthetic`, that many synthetic digits are added to MNIST's training images.
+    With `options.synthetic`, that many synthetic digits are added to MNIST's training images. Values of the
+    recipe that do not fit other data are left out: its synthetic digits, and its number of validation images
+    for data that already have some.
 
     Args:
         options: data set, its place, and how to split it.
@@ -72,20 +77,29 @@ def load_splits(options: TrainOptions, progress: Progress | None = None) -> tupl
 
     Raises:
         DataError: if the data are missing, damaged or too few.
+        OptionError: if synthetic digits are asked for, and the data are not MNIST.
     """
     collection = load_checked(options.dataset, options, progress)
     writers = load_writers(collection, options.data, progress) if options.split == "writers" else None
     splits = split(
         collection,
         options.split,
-        val_size=options.val_size,
+        val_size=None if collection.val and not is_given(options, "val_size") else options.val_size,
         test_size=options.test_size,
         seed=options.split_seed,
         writers=writers,
     )
-    if options.synthetic and options.dataset == "mnist":
-        splits = join(splits, *synthetic.synthetic_digits(options.synthetic, options.split_seed))
-    return collection, splits
+    if not options.synthetic:
+        return collection, splits
+    if is_mnist(collection):
+        return collection, join(splits, *synthetic.synthetic_digits(options.synthetic, options.split_seed))
+    if is_given(options, "synthetic"):
+        raise OptionError(
+            f"--synthetic {options.synthetic}: the data ({collection.origin}) are not MNIST, "
+            "and synthetic digits are drawn to go with MNIST's; leave out --synthetic"
+        )
+    note = f"The {options.synthetic:,} synthetic digits of the recipe are left out: the data are not MNIST."
+    return dataclasses.replace(collection, notices=(*collection.notices, note)), splits
 
 
 @contextlib.contextmanager

@@ -13,9 +13,12 @@ from digits.mnist import CLASSES, SIDE
 IMAGE_SHAPES = {(SIDE, SIDE), (SIDE * SIDE,), (SIDE, SIDE, 1), (1, SIDE, SIDE)}  # accepted for one image
 WHITE = 255  # pixel value of full ink
 BLOCK = 1000  # images converted at a time, so that no second float64 copy of a whole data set is needed
-# Largest accepted distance between 255 times a float pixel and a whole number. The limit is above 0 because
-# float16 can store multiples of 1/255 only with an error of up to 0.06 after this multiplication.
-ROUNDING_ERROR = 0.1
+SLACK = 1e-3  # pixels from 0 to 1 or from -1 to 1 may leave the range by this much; resizing rounds so
+DIM = 0.5  # the brightest pixel of a set must reach this share of a range; otherwise the range is not clear
+# Largest distance between 256 times a pixel and a whole number, so that it counts as a multiple of 1/256.
+# Four decimals in a CSV file move it by up to 0.013; multiples of 1/255 are up to 0.5 away.
+ROUNDING_ERROR = 0.02
+RANGES = "numbers from 0 to 255, from 0 to 1, or from -1 to 1, with ink near the highest of them"
 
 
 @dataclass(frozen=True, eq=False)
@@ -24,6 +27,7 @@ class LabelledImages:
 
     images: npt.NDArray[np.uint8]  # (N, 28, 28), paper 0, ink 255; writable when read from a file
     labels: npt.NDArray[np.uint8]  # (N,), from 0 to 9
+    notes: tuple[str, ...] = ()  # sentences about what was converted or left out
 
 
 def check_pair(
@@ -34,9 +38,7 @@ def check_pair(
     Arrays that are already uint8 are not copied.
 
     Args:
-        images: (N, 28, 28), (N, 784), (N, 28, 28, 1) or (N, 1, 28, 28). One of two ranges:
-            whole numbers from 0 to 255
-            multiples of 1/255 from 0 to 1
+        images: (N, 28, 28), (N, 784), (N, 28, 28, 1) or (N, 1, 28, 28); RANGES lists the ranges.
         labels: (N,) or (N, 1), whole numbers from 0 to 9.
         images_from: Source of the images for error messages, such as their file.
         labels_from: Source of the labels for error messages.
@@ -54,38 +56,96 @@ def check_pair(
             f"{images_from} has {len(images):,} images and {labels_from} {len(labels):,} labels;"
             " expected the same number of both, at least one"
         )
-    pixels = _to_bytes(images, WHITE, f"{images_from}: pixels")
-    classes = _to_bytes(labels, CLASSES - 1, f"{labels_from}: labels")
-    return LabelledImages(pixels.reshape(-1, SIDE, SIDE), classes.reshape(-1))
+    pixels, note = _to_pixels(images, f"{images_from}: pixels")
+    classes = _to_classes(labels, f"{labels_from}: labels")
+    notes = (note,) if note else ()
+    return LabelledImages(pixels.reshape(-1, SIDE, SIDE), classes.reshape(-1), notes)
 
 
-def _to_bytes(array: npt.NDArray[Any], highest: int, name: str) -> npt.NDArray[np.uint8]:
-    """Check the type and range of numbers, and convert them to uint8.
+def _to_classes(array: npt.NDArray[Any], name: str) -> npt.NDArray[np.uint8]:
+    """Check the type and range of labels, and convert them to uint8.
 
     Args:
-        array: Integers or floats of any shape except (); at least one value.
-        highest: Highest allowed value. With WHITE, floats that are all at most 1 are multiplied by 255.
+        array: Integers or floats, at least one.
         name: Source and meaning of the array, for error messages.
-    Returns:
-        uint8 array of the same shape, with values from 0 to `highest`.
     Raises:
         DataError: if a value is not a whole number or not in the range.
     """
-    expected = f"expected whole numbers from 0 to {highest}"
-    expected += ", or multiples of 1/255 from 0 to 1" if highest == WHITE else ""
+    expected = f"expected whole numbers from 0 to {CLASSES - 1}"
     if array.dtype.kind not in "iuf":
         raise DataError(f"{name} are of type {array.dtype}, {expected}")
     least, most = array.min(), array.max()
-    if not (least >= 0 and most <= highest):  # NaN fails both comparisons
+    if not (least >= 0 and most < CLASSES):  # NaN fails both comparisons
         raise DataError(f"{name} are from {least} to {most}, {expected}")
-    if array.dtype == np.uint8:
-        return np.ascontiguousarray(array)
-    scaled = array.dtype.kind == "f" and highest == WHITE and most <= 1
-    whole = np.empty(array.shape, np.uint8)
+    classes = np.ascontiguousarray(array, np.uint8)
+    if not np.array_equal(classes, array):
+        raise DataError(f"{name} are not whole numbers, {expected}")
+    return classes
+
+
+def _to_pixels(array: npt.NDArray[Any], name: str) -> tuple[npt.NDArray[np.uint8], str]:
+    """Find the range of pixels, and convert them to bytes.
+
+    Args:
+        array: Integers, floats or truth values of any shape except (); at least one value.
+        name: Source and meaning of the array, for messages.
+    Returns:
+        uint8 array of the same shape, from 0 to 255.
+        A sentence about the conversion; empty if the pixels are whole numbers from 0 to 255.
+    Raises:
+        DataError: if the pixels have no known range.
+    """
+    if array.dtype.kind not in "iufb":
+        raise DataError(f"{name} are of type {array.dtype}, expected {RANGES}")
+    array = array.view(np.uint8) if array.dtype == bool else array
+    least, most = array.min(), array.max()
+    found = _range(least, most)
+    if found is None:
+        raise DataError(f"{name} are from {least} to {most}, expected {RANGES}")
+    low, high = found
+    if array.dtype == np.uint8 and high == WHITE:
+        return np.ascontiguousarray(array), ""
+    if high == WHITE:
+        pixels, error = _scaled(array, 0, 1)
+        return pixels, f"{name} are not whole numbers; they were rounded." if error else ""
+    span = high - low
+    pixels, error = _scaled(array, low, 256 / span)
+    parts = error <= ROUNDING_ERROR and most < high - SLACK  # 256/256 would not fit into a byte
+    if not parts:
+        pixels, _ = _scaled(array, low, WHITE / span)
+    binary = low == 0 and _scaled(array, 0, 1)[1] == 0
+    kind = "only 0 and 1" if binary else f"from {low} to {high}"
+    kind = "multiples of 1/256" if parts and low == 0 else kind
+    return pixels, f"{name} are {kind}; they were read as 0 to 255."
+
+
+def _range(least: float, most: float) -> tuple[int, int] | None:
+    """Return the range that pixels are in, by the lowest and the highest of them.
+
+    Returns:
+        (0, 1), (-1, 1) or (0, 255); None if it is none of them, or if the highest pixel is so low that the
+        range is not clear. Pixels that are all 0 are in (0, 255).
+    """
+    if least == most == 0:
+        return 0, WHITE
+    for low, high, slack in ((0, 1, SLACK), (-1, 1, SLACK), (0, WHITE, 0)):
+        inside = low - slack <= least and most <= high + slack  # False for NaN
+        full = most >= low + DIM * (high - low) and (low == 0 or least <= low + slack)
+        if inside and full:
+            return low, high
+    return None
+
+
+def _scaled(array: npt.NDArray[Any], low: float, factor: float) -> tuple[npt.NDArray[np.uint8], float]:
+    """Subtract a number from all values, multiply them, and round them to bytes.
+
+    Returns:
+        uint8 array of the same shape; the largest distance of a value from the next whole number.
+    """
+    rounded, error = np.empty(array.shape, np.uint8), 0.0
     for start in range(0, len(array), BLOCK):
-        exact = array[start : start + BLOCK].astype(np.float64) * (WHITE if scaled else 1)
-        whole[start : start + BLOCK] = np.rint(exact)
-        error = np.abs(exact - whole[start : start + BLOCK]).max()
-        if error > (ROUNDING_ERROR if scaled else 0):
-            raise DataError(f"{name} are not whole numbers, {expected}")
-    return whole
+        exact = (array[start : start + BLOCK].astype(np.float64) - low) * factor
+        whole = np.rint(exact)
+        rounded[start : start + BLOCK] = whole.clip(0, WHITE)
+        error = max(error, float(np.abs(exact - whole).max()))
+    return rounded, error

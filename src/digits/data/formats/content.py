@@ -20,6 +20,14 @@ ALWAYS_ALLOWED = (
 RATIO = 100  # larger content is allowed up to 100 times the size of the file (MNIST: 5 times)
 LARGEST = 2 << 30  # bytes; never more content than this (EMNIST, the largest similar data set, has 0.6 GB)
 GZIP = b"\x1f\x8b"  # first two bytes of every gzip file (RFC 1952, section 2.3.1)
+BYTE_ORDER_MARK = b"\xef\xbb\xbf"  # Windows programs write these bytes at the start of UTF-8 text
+KNOWN_STARTS = {  # first bytes of other formats, after decompressing once
+    GZIP: "compressed twice with gzip",
+    b"PK": "a zip archive",
+    b"\x93NUMPY": "a single NumPy array",
+    b"\x89PNG": "a PNG picture",
+    b"\xff\xd8": "a JPEG picture",
+}
 GZIP_WINDOW = 31  # zlib's parameter for gzip: the largest window (15) plus 16 for gzip's header and checksum
 # Exceptions that zlib, zipfile and the operating system raise for damaged and unreadable files.
 READ_ERRORS = (
@@ -58,6 +66,21 @@ def read_content(path: Path, limit: int) -> Generator[bytes, None, None]:
                     "expected a file of images or labels"
                 )
             yield piece
+
+
+def looks_like(head: bytes | bytearray) -> str:
+    """Say what a file is that is not in the expected format.
+
+    Args:
+        head: The first bytes of its content, at least 20 if there are so many.
+    Returns:
+        Words for a message, such as "a web page"; empty if it is unknown.
+    """
+    if not head.strip():
+        return "empty"
+    if head.removeprefix(BYTE_ORDER_MARK).lstrip().startswith(b"<"):
+        return "a web page"
+    return next((words for start, words in KNOWN_STARTS.items() if head.startswith(start)), "")
 
 
 def _raw(head: bytes, file: BinaryIO) -> Iterator[bytes]:

@@ -22,7 +22,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from digits.data.formats.content import check_claim, content_limit, read_content
+from digits.data.formats.content import GZIP, check_claim, content_limit, looks_like, read_content
 from digits.data.formats.npy import MOST_DIMENSIONS
 from digits.errors import DataError
 
@@ -115,8 +115,12 @@ def _parse_type(path: Path, content: bytes | bytearray) -> tuple[np.dtype[Any], 
         DataError: if these bytes are missing or not allowed.
     """
     if len(content) < 4 or content[:2] != b"\0\0":
+        found = looks_like(content)
+        what = f" but {found}, so fetch it again" if found else ""
+        if content[:2] == GZIP:
+            what = f" but {found}; decompress it once, for example with gunzip"
         raise DataError(
-            f"{path}: not an IDX file; it starts with {bytes(content[:4])!r},"
+            f"{path}: not an IDX file{what}; it starts with {bytes(content[:4])!r},"
             " expected two zero bytes, the type and the number of dimensions"
         )
     code, dimensions = content[2], content[3]

@@ -3,22 +3,32 @@
 An archive is a zip file. It contains one .npy file for each array.
 """
 
+import dataclasses
 import itertools
+import re
 import zipfile
 from pathlib import Path
 
 from digits.data.formats.arrays import LabelledImages, check_pair
-from digits.data.formats.content import CHUNK, check_claim, content_limit, explained_errors
+from digits.data.formats.content import CHUNK, check_claim, content_limit, explained_errors, looks_like
 from digits.data.formats.npy import parse_npy
 from digits.errors import DataError
+from digits.files import printable
 
 # The known ways to name the arrays of an archive: part of the data -> names of its images and its labels.
 LAYOUTS: tuple[dict[str, tuple[str, str]], ...] = (
-    {"train": ("x_train", "y_train"), "test": ("x_test", "y_test")},  # as in Keras
-    {"train": ("train_images", "train_labels"), "test": ("test_images", "test_labels")},
+    # as in Keras
+    {"train": ("x_train", "y_train"), "val": ("x_val", "y_val"), "test": ("x_test", "y_test")},
+    # as in MedMNIST
+    {
+        "train": ("train_images", "train_labels"),
+        "val": ("val_images", "val_labels"),
+        "test": ("test_images", "test_labels"),
+    },
     {"all": ("x", "y")},
     {"all": ("images", "labels")},
 )
+VALIDATION = re.compile("validation|valid(?=_|$)")  # in names; the same as "val"
 ENCRYPTED = 0x1  # bit in the flags of an encrypted zip entry (APPNOTE.TXT, section 4.4.4)
 
 
@@ -26,26 +36,38 @@ def read_npz(path: Path) -> dict[str, LabelledImages]:
     """Read the images and labels in a NumPy archive.
 
     The names of the arrays are listed in LAYOUTS, for example x_train and y_train.
-    Upper and lower case make no difference. Other arrays are ignored.
+    Upper and lower case make no difference, nor do "val", "valid" and "validation".
+    Other arrays are not read; a note of the first part names them.
 
     Args:
         path: The archive, as np.savez or np.savez_compressed writes it.
     Returns:
         Part of the data -> its images, uint8 (N, 28, 28), and labels, uint8 (N,). The parts are one of:
-            "train" and "test", or only one of them
+            "train", "val" and "test", or some of them
             "all", for data that is not divided
     Raises:
         DataError: if the archive is damaged or too large, or names or arrays are wrong.
     """
     limit = content_limit(path)
     with explained_errors(path):
+        with path.open("rb") as file:
+            found_kind = looks_like(file.read(20))
+        if found_kind and not found_kind.endswith("archive"):
+            raise DataError(f"{path}: not an .npz archive but {found_kind}; fetch it again")
         archive = zipfile.ZipFile(path)
     with archive:
         entries = _entries_by_name(path, archive)
         pairs = _pairs_by_part(path, set(entries))
         wanted = itertools.chain(*pairs.values())
         check_claim(path, sum(entries[name].file_size for name in wanted), limit)
-        return {part: _read_pair(path, archive, entries, *names) for part, names in pairs.items()}
+        found = {part: _read_pair(path, archive, entries, *names) for part, names in pairs.items()}
+    unused = sorted(set(entries).difference(*pairs.values()))
+    if unused:
+        listed = ", ".join(printable(name[:40]) for name in unused[:10])
+        first = next(iter(found))
+        notes = *found[first].notes, f"{path}: {listed} {'is' if len(unused) == 1 else 'are'} not used."
+        found[first] = dataclasses.replace(found[first], notes=notes)
+    return found
 
 
 def _entries_by_name(path: Path, archive: zipfile.ZipFile) -> dict[str, zipfile.ZipInfo]:
@@ -56,7 +78,7 @@ def _entries_by_name(path: Path, archive: zipfile.ZipFile) -> dict[str, zipfile.
     """
     entries: dict[str, zipfile.ZipInfo] = {}
     for entry in archive.infolist():
-        name = entry.filename.removesuffix(".npy").casefold()
+        name = VALIDATION.sub("val", entry.filename.removesuffix(".npy").casefold())
         if name in entries:
             raise DataError(f"{path}: contains {name[:40]!r} twice, expected each name once")
         entries[name] = entry
@@ -70,7 +92,7 @@ def _pairs_by_part(path: Path, names: set[str]) -> dict[str, tuple[str, str]]:
         path: The archive, for error messages.
         names: Names of the arrays in the archive, in lower case.
     Returns:
-        Part ("train", "test" or "all") -> names of its images and its labels.
+        Part ("train", "val", "test" or "all") -> names of its images and its labels.
     Raises:
         DataError: if no layout or several layouts fit, or an array is missing.
     """
