@@ -137,10 +137,16 @@ RANGES = (  # of characters: Latin, signs, Latin with accents, Greek, Cyrillic, 
 )
 
 
-def make(count: int, seed: int, images: Digits, labels: npt.NDArray[np.int64]) -> Digits:
-    """Return non-digits (count, 28, 28), uint8; `images` and `labels` are MNIST's training digits."""
+def make(
+    count: int, seed: int, images: Digits, labels: npt.NDArray[np.int64], *, without: Container[Maker] = ()
+) -> Digits:
+    """Return non-digits (count, 28, 28), uint8; `images` and `labels` are MNIST's training digits.
+
+    The makers in `without` are not used.
+    """
     numbers = np.random.default_rng([seed, 2])
-    makers, shares = list(KINDS), np.array(list(KINDS.values()))
+    makers = [maker for maker in KINDS if maker not in without]
+    shares = np.array([KINDS[maker] for maker in makers])
     found: list[Digits] = []
     while len(found) < count:
         ink = makers[int(numbers.choice(len(makers), p=shares / shares.sum()))](numbers, images, labels)
@@ -349,6 +355,7 @@ def _trimmed(image: Ink) -> Ink:
     return image[rows[0] : rows[-1] + 1, columns[0] : columns[-1] + 1]
 
 
+OF_MNIST = (turned, pair, piece)  # these makers use pixels of MNIST; the others draw everything in code
 KINDS: dict[Maker, float] = {  # each maker and its share of the images
     letter: 0.34,
     glyph: 0.26,

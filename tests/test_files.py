@@ -2,6 +2,7 @@
 
 import errno
 import os
+import signal
 import subprocess
 import sys
 import threading
@@ -12,6 +13,7 @@ from typing import Any
 
 import pytest
 
+from digits import files
 from digits.errors import RunError
 from digits.files import MARKER, TEMPORARY, atomic_write, locked, sweep
 
@@ -365,3 +367,56 @@ def test_lock_where_there_is_no_folder(tmp_path: Path) -> None:
     (tmp_path / "file").write_bytes(b"")
     with pytest.raises(RunError, match=r"could not lock .*file/\.lock"), locked(tmp_path / "file/.lock", "a"):
         pass
+
+
+def two_files(folder: Path) -> None:
+    """Write two files into a folder."""
+    for name in ("a", "b"):
+        files.atomic_write(folder / name, name.encode())
+
+
+def test_a_folder_appears_with_all_its_files(tmp_path: Path) -> None:
+    """Nothing is visible under its name while it is filled; the first free name is used."""
+
+    def fill(folder: Path) -> None:
+        two_files(folder)
+        assert [path.name for path in (tmp_path / "out").iterdir() if not path.name.startswith(".")] == []
+
+    (tmp_path / "out").mkdir()
+    folder = files.create_folder(tmp_path / "out", ["run-1"], fill)
+    assert sorted(path.name for path in folder.iterdir()) == ["a", "b"]
+    assert folder.stat().st_mode & 0o777 == (tmp_path / "out").stat().st_mode & 0o777
+    assert files.create_folder(tmp_path / "out", ["run-1", "run-2"], two_files).name == "run-2"
+    with pytest.raises(FileExistsError):
+        files.create_folder(tmp_path / "out", ["run-1"], two_files)
+    assert sorted(path.name for path in (tmp_path / "out").iterdir()) == ["run-1", "run-2"]
+
+
+def test_a_folder_that_cannot_be_filled_is_not_there(tmp_path: Path) -> None:
+    """After an error or Ctrl-C in the middle, no file is left."""
+
+    def fail(folder: Path) -> None:
+        two_files(folder)
+        raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        files.create_folder(tmp_path, ["run"], fail)
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGKILL])
+def test_a_killed_process_leaves_no_half_folder(number: signal.Signals, tmp_path: Path) -> None:
+    """Killed between two files: nothing has the folder's name, and what is left is removed after an hour."""
+    code = (
+        "import os, pathlib\nfrom digits import files\n"
+        "def fill(folder):\n    files.atomic_write(folder / 'a', b'a')\n"
+        f"    os.kill(os.getpid(), {int(number)})\n"
+        f"files.create_folder(pathlib.Path({str(tmp_path)!r}), ['run'], fill)"
+    )
+    assert subprocess.run([sys.executable, "-c", code]).returncode == -number
+    (left,) = tmp_path.iterdir()
+    assert left.name.endswith(files.TEMPORARY)
+    os.utime(left, (0, 0))
+    files.create_folder(tmp_path, ["run"], two_files)
+    assert [path.name for path in tmp_path.iterdir()] == ["run"]

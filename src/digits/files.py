@@ -7,8 +7,11 @@ the process is killed or the disk is full. After `atomic_write`, the new content
 import contextlib
 import errno
 import os
+import shutil
 import socket
-from collections.abc import Iterator
+import tempfile
+import time
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 
 import filelock
@@ -25,6 +28,7 @@ NO_LOCKS = {errno.ENOSYS, errno.EOPNOTSUPP, errno.ENOTSUP, errno.ENOLCK}
 MARKER = ".held"  # suffix of a marker file, which is used where there are no locks
 MARKER_TIMEOUT = 0.3  # seconds; enough to find that the marker's process has ended, which takes two attempts
 TEMPORARY = ".part"  # suffix of unfinished files; if a process is killed, its unfinished file remains
+STALE_SECONDS = 3600  # an unfinished folder that did not change for this time belongs to a killed process
 
 
 def atomic_write(path: Path, content: bytes, *, previous: Path | None = None) -> None:
@@ -103,6 +107,54 @@ def _sync(handle: int) -> None:
     except OSError as error:
         if error.errno not in NO_FSYNC:
             raise
+
+
+def create_folder(out: Path, names: Iterable[str], fill: Callable[[Path], None]) -> Path:
+    """Create a folder with all its files at once: at every moment it is complete or not there.
+
+    Args:
+        out: the folder that will contain the new one; created if it does not exist.
+        names: possible names of the new folder; the first free one is used.
+        fill: writes the files into the folder that it gets. The folder has another name until it is complete.
+    Returns:
+        The new folder.
+    Raises:
+        FileExistsError: if no name is free.
+        OSError: if `out` or a file cannot be written.
+    """
+    try:
+        out.mkdir(parents=True, exist_ok=True)
+    except FileExistsError:
+        raise NotADirectoryError(errno.ENOTDIR, os.strerror(errno.ENOTDIR), str(out)) from None
+    for stale in out.glob(f".*{TEMPORARY}"):  # of killed processes: filling a folder takes seconds
+        if stale.is_dir() and time.time() - stale.stat().st_mtime > STALE_SECONDS:
+            shutil.rmtree(stale, ignore_errors=True)
+    temporary = Path(tempfile.mkdtemp(prefix=".", suffix=TEMPORARY, dir=out))
+    try:
+        temporary.chmod(0o777 & ~_umask())  # tempfile's folders are for their owner only
+        fill(temporary)
+        _sync_folder(temporary)
+        for folder in (out / name for name in names):
+            if os.path.lexists(folder):
+                continue
+            try:
+                temporary.rename(folder)
+            except OSError as error:
+                if error.errno in (errno.EEXIST, errno.ENOTEMPTY):  # another process was faster
+                    continue
+                raise
+            _sync_folder(out)
+            return folder
+        raise FileExistsError(errno.EEXIST, os.strerror(errno.EEXIST), str(folder))
+    finally:
+        shutil.rmtree(temporary, ignore_errors=True)
+
+
+def _umask() -> int:
+    """Return the permissions that new files do not get."""
+    mask = os.umask(0o077)
+    os.umask(mask)
+    return mask
 
 
 def printable(text: str) -> str:

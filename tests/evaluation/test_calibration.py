@@ -3,12 +3,13 @@
 import math
 
 import pytest
+import scipy.stats
 import torch
 from scipy.optimize import minimize_scalar
 from support.predictions import answers
 from torch import nn
 
-from digits.evaluation.calibration import expected_calibration_error, fit_temperature
+from digits.evaluation.calibration import PRIOR_MISTAKES, expected_calibration_error, fit_temperature
 from digits.evaluation.metrics import evaluate_logits
 
 
@@ -45,19 +46,33 @@ def test_evaluation_uses_fifteen_bins() -> None:
     assert evaluate_logits(logits, labels).ece == expected_calibration_error(logits, labels, bins=15)
 
 
+@pytest.mark.parametrize("count", [20, 2000])
 @pytest.mark.parametrize("factor", [0.2, 1.0, 3.0])
-def test_the_temperature_is_the_one_of_least_loss(factor: float) -> None:
-    """The temperature is the one that SciPy's minimiser finds; logits divided by it need temperature 1."""
-    logits, labels = answers(2000)
+def test_the_temperature_is_the_one_of_least_loss(factor: float, count: int) -> None:
+    """The temperature is the one that SciPy finds for the loss of all images plus the prior."""
+    logits, labels = answers(count)
     logits = factor * logits
+    found = fit_temperature(logits, labels)
+
+    def loss(log_t: float) -> float:
+        prior = scipy.stats.gamma.logpdf(math.exp(-log_t), a=PRIOR_MISTAKES + 1, scale=1 / PRIOR_MISTAKES)
+        images = nn.functional.cross_entropy(logits.double() / math.exp(log_t), labels, reduction="sum")
+        return float(images - prior)
+
+    least = minimize_scalar(loss, bounds=(-3, 3), method="bounded", options={"xatol": 1e-7})
+    assert found == pytest.approx(math.exp(least.x), rel=1e-4)
+
+
+def test_with_many_images_the_prior_has_no_effect() -> None:
+    """With 10,000 images, the temperature without a prior differs by less than one in a thousand."""
+    logits, labels = answers(10_000)
     found = fit_temperature(logits, labels)
 
     def loss(log_t: float) -> float:
         return float(nn.functional.cross_entropy(logits.double() / math.exp(log_t), labels))
 
     least = minimize_scalar(loss, bounds=(-3, 3), method="bounded", options={"xatol": 1e-7})
-    assert found == pytest.approx(math.exp(least.x), rel=1e-4)
-    assert fit_temperature(logits / found, labels) == pytest.approx(1, abs=1e-4)
+    assert found == pytest.approx(math.exp(least.x), rel=1e-3)
 
 
 def test_a_fitted_temperature_makes_probabilities_honest() -> None:
@@ -70,6 +85,14 @@ def test_a_fitted_temperature_makes_probabilities_honest() -> None:
     assert honest < 0.02 < boast
 
 
-def test_a_network_without_mistakes_has_a_finite_temperature() -> None:
-    """A network without mistakes gets the lowest temperature, 1/20."""
-    assert fit_temperature(torch.eye(10), torch.arange(10)) == pytest.approx(1 / 20)
+@pytest.mark.parametrize("count", [1, 20, 100, 500])
+def test_a_network_without_mistakes_stays_nearly_as_it_is(count: int) -> None:
+    """Sure and right on a few images: the temperature stays near 1, so that a later mistake costs little."""
+    logits = 12 * torch.eye(10)[torch.arange(count) % 10]  # a probability of 99.994 % for the right class
+    assert 0.8 < fit_temperature(logits, torch.arange(count) % 10) < 1
+
+
+def test_a_network_that_has_learned_nothing_becomes_unsure() -> None:
+    """Logits that say nothing about the labels get a high temperature, also from few images."""
+    logits = 5 * torch.randn(100, 10, generator=torch.Generator().manual_seed(0))
+    assert fit_temperature(logits, torch.arange(100) % 10) > 5

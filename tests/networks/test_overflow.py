@@ -116,4 +116,4 @@ def test_class_names_are_texts(tmp_path: Path) -> None:
     path = tmp_path / "model.npz"
     path.write_bytes(archive_of({**model_members(), "meta": meta_bytes(classes=[*range(9), ["9"]])}))
     with pytest.raises(CheckpointError, match="has 10 classes, but the names"):
-        load_model(path)
+        Classifier.load(path)

@@ -1,6 +1,8 @@
 """`digits adapt`: a made-up writer's odd digits are learned, little is forgotten, nothing done by halves."""
 
+import dataclasses
 import json
+import shutil
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -9,7 +11,8 @@ import numpy as np
 import numpy.typing as npt
 import pytest
 import torch
-from PIL import Image
+from PIL import Image, ImageDraw, ImageFilter
+from support.saved_network import saved
 from support.strokefont import sheet
 
 import digits
@@ -17,7 +20,7 @@ from digits import files
 from digits.cli.main import main
 from digits.data import digit_styles, loading, synthetic
 from digits.data.collection import Collection
-from digits.data.dataset import Digits
+from digits.data.dataset import Digits, as_fractions
 from digits.data.pen import render
 from digits.data.splits import Splits
 from digits.errors import CheckpointError, DataError, OptionError, RunError
@@ -29,9 +32,9 @@ from digits.networks.mlp import MLP
 from digits.networks.model_file import load_single
 from digits.networks.network import Network
 from digits.reading.reader import Reader
-from digits.training import adapting, custom_digits, fine_tuning
+from digits.training import adapting, custom_digits, fine_tuning, rejection_tuning
 from digits.training.adapt_options import AdaptOptions
-from digits.training.adaptation import Adaptation, AdaptResult, save_adaptation
+from digits.training.adaptation import Adaptation, AdaptResult, AnswerChange, Answers, save_adaptation
 
 Pixels = npt.NDArray[np.uint8]
 
@@ -127,7 +130,11 @@ def test_adapt_returns_the_figures_of_the_file(
     (skipped,) = adapted.skipped
     assert "notes.txt is no picture" in skipped
     assert isinstance(digits.load(adapted.folder), MLP)
-    assert sorted(path.name for path in adapted.folder.iterdir()) == ["adapt.json", "model.npz"]
+    assert sorted(path.name for path in adapted.folder.iterdir()) == [
+        "adapt.json",
+        "model.npz",
+        "rejection.npz",
+    ]
 
 
 @pytest.mark.slow
@@ -167,7 +174,11 @@ def test_the_file_says_what_it_is(adapted: AdaptResult) -> None:
     assert meta["adapted"]["model"] == "cnn"
     assert meta["adapted"]["per_digit"] == [6] * 10
     assert 0.3 < float(network.temperature) < 3
-    assert sorted(path.name for path in adapted.folder.iterdir()) == ["adapt.json", "model.npz"]
+    assert sorted(path.name for path in adapted.folder.iterdir()) == [
+        "adapt.json",
+        "model.npz",
+        "rejection.npz",
+    ]
 
 
 @pytest.mark.slow
@@ -230,6 +241,101 @@ def test_the_weights_end_halfway() -> None:
     assert float(between.temperature) == 3
 
 
+# ------------------------------------------------------------------------------------ what the reader answers
+
+
+def barred_zero(numbers: np.random.Generator) -> Image.Image:
+    """A 0 with a bar across, like a theta, which the bundled networks refuse."""
+    picture = Image.new("L", (200, 220), 255)
+    draw = ImageDraw.Draw(picture)
+    width, rx, ry = int(numbers.integers(7, 14)), numbers.uniform(38, 55), numbers.uniform(60, 75)
+    draw.ellipse((100 - rx, 110 - ry, 100 + rx, 110 + ry), outline=0, width=width)
+    draw.line((100 - rx, 110, 100 + rx, 110), fill=0, width=width)
+    return picture.filter(ImageFilter.GaussianBlur(1))
+
+
+@pytest.mark.slow
+def test_digits_that_were_refused_are_accepted_afterwards(sample: Digits, tmp_path: Path) -> None:
+    """The fine-tuned networks read a habit that was refused as no digit; other marks stay refused."""
+    numbers, folder = np.random.default_rng(1), tmp_path / "my_digits"
+    write_folder(folder, ((digit, pixels) for digit, pixels in odd_digits(6, seed=1) if digit not in (0, 4)))
+    (folder / "0").mkdir()
+    for number in range(6):
+        barred_zero(numbers).save(folder / "0" / f"{number}.png")
+    new = [barred_zero(numbers) for _ in range(20)]
+    start, custom = adapting.load_start("cnn"), custom_digits.load_custom_digits(folder).digits
+    non_digits, others = rejection_tuning.load_non_digits()
+    how = custom, Splits(sample, sample, sample), 0, 0
+    network = fine_tuning.fine_tune(start.network, *how)
+    network.temperature.copy_(start.network.temperature)
+    rejection = rejection_tuning.fine_tune_rejection(start.rejection, non_digits, *how)
+    readers = [
+        Reader(model_file.to_classifier(one, start.meta), model_file.to_classifier(two, start.rejection_meta))
+        for one, two in ((start.network, start.rejection), (network, rejection), (network, start.rejection))
+    ]
+    before, after, half = ([reader.read(picture, single=True).text for picture in new] for reader in readers)
+    assert before.count("0") <= 2
+    assert half.count("0") <= 10  # the network alone is not enough: the rejection network refuses them
+    assert after.count("0") >= 18
+    images = as_fractions(others.images).numpy()
+    accepted = [int((reader.probabilities(images).max(1) >= reader.threshold).sum()) for reader in readers]
+    assert accepted[1] <= accepted[0] + 3
+
+
+def test_the_answers_are_those_of_the_reader(
+    folder: Path, collection: Collection, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What is reported before fine-tuning is what the reader says to the pictures: right, wrong, refused."""
+    monkeypatch.setattr(fine_tuning, "STEPS", 1)
+    lines = [(3, np.eye(60, dtype=np.uint8) * 255), (4, np.eye(50, dtype=np.uint8)[::-1] * 255)]
+    for number, (digit, pixels) in enumerate([*lines, *odd_digits(1, 9)]):
+        Image.fromarray(pixels).save(folder / str(digit) / f"other{number}.png")
+    custom = custom_digits.load_custom_digits(folder)
+    found = adapting.adapt_network(AdaptOptions(folder), adapting.load_start("mlp"), custom, collection)
+    reader = Reader.load("mlp")
+    said = [
+        (str(digit), reader.read(path, single=True).text)
+        for digit in range(10)
+        for path in (folder / str(digit)).iterdir()
+    ]
+    right, refused = sum(label == text for label, text in said), sum(text == "" for _, text in said)
+    expected = {"right": right, "wrong": 32 - right - refused, "refused": refused, "total": 32}
+    assert found.answers.before.to_json() == expected
+    assert refused > 0
+    assert right > 0
+
+
+def test_answers_are_compared_picture_by_picture() -> None:
+    """Gained and lost pictures, and the p-value of McNemar's test."""
+    before = Answers(right=(True, False, False, True, False), wrong=(False, True, False, False, False))
+    after = Answers(right=(True, True, True, False, False), wrong=(False,) * 5)
+    change = AnswerChange(before, after)
+    assert dataclasses.astuple(change.compared) == (1, 1, 2, 1)
+    assert before.to_json() == {"right": 2, "wrong": 1, "refused": 2, "total": 5}
+    assert change.to_json()["gained"] == 2
+    assert change.to_json()["p"] == 1.0
+
+
+def test_the_rejection_network_beside_a_model_is_used(tmp_path: Path) -> None:
+    """Reader.load takes rejection.npz beside the model file; it must have eleven classes."""
+    shutil.copy(model_path("mlp"), tmp_path / "model.npz")
+    own = saved("eleven", tmp_path / "own")
+    shutil.copy(own, tmp_path / "rejection.npz")
+    images = np.random.default_rng(0).random((4, 28, 28), np.float32)
+
+    def doubts(reader: Reader) -> npt.NDArray[np.float32]:
+        assert reader.rejection is not None
+        return reader.rejection.probabilities(images)
+
+    assert np.array_equal(doubts(Reader.load(tmp_path)), doubts(Reader.load("cnn", rejection=own)))
+    bundled = doubts(Reader.load(tmp_path, rejection="rejection"))
+    assert np.array_equal(bundled, doubts(Reader.load("mlp")))
+    assert not np.array_equal(bundled, doubts(Reader.load(tmp_path)))
+    assert Reader.load(tmp_path, rejection=None).rejection is None
+    with pytest.raises(OptionError, match="mlp has 10 classes; expected a rejection network"):
+        Reader.load(tmp_path, rejection="mlp")
+
+
 # ---------------------------------------------------------------------------------------- what is held back
 
 
@@ -266,6 +372,7 @@ def test_nothing_held_back_is_learned(
         return network
 
     monkeypatch.setattr(fine_tuning, "fine_tune", learn_nothing)
+    monkeypatch.setattr(rejection_tuning, "fine_tune_rejection", lambda network, *_: network)
     custom = custom_digits.load_custom_digits(write_folder(tmp_path / "my_digits", odd_digits(each, seed=3)))
     found = adapting.adapt_network(AdaptOptions(tmp_path), adapting.load_start("mlp"), custom, collection)
     everything = {image.numpy().tobytes() for image in custom.digits.images}

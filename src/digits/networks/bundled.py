@@ -13,6 +13,7 @@ from digits.options import expanded
 
 BUNDLED = ("cnn", "mlp")  # files in src/digits/weights, described in MODEL_CARD.md; the first is the default
 REJECTION = "rejection"  # a bundled network with an 11th class, "no digit"; only `digits.reading` uses it
+NON_DIGITS = Path(__file__).parents[1] / "weights" / "nondigits.npz"  # images; `digits adapt` uses them
 
 
 def model_path(name: str | Path) -> Path:
@@ -44,6 +45,22 @@ def model_path(name: str | Path) -> Path:
             f"or the name of a bundled network: {', '.join(BUNDLED)}"
         )
     return path
+
+
+def rejection_path(model: str | Path) -> Path:
+    """Return the path of the rejection network that belongs to a network.
+
+    It is the file rejection.npz beside the network's model file, which `digits adapt` writes. Without such a
+    file, it is the bundled one.
+
+    Args:
+        model: the network; see `model_path`.
+
+    Raises:
+        CheckpointError: if there is no such network.
+    """
+    beside = model_path(model).with_name(f"{REJECTION}.npz")
+    return beside if beside.is_file() else model_path(REJECTION)
 
 
 def as_argument(path: Path) -> str:

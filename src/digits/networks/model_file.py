@@ -22,7 +22,7 @@ from digits.networks.ensemble import Ensemble
 from digits.networks.file_format import errors_named
 from digits.networks.mlp import MLP
 from digits.networks.network import Network
-from digits.networks.numpy_inference import classifier_of
+from digits.networks.numpy_inference import Classifier, classifier_of
 from digits.networks.tensor_file import check_fit, load_tensors, save_tensors
 from digits.version import __version__
 
@@ -65,8 +65,9 @@ def load_model(path: Path) -> tuple[Network | Ensemble, dict[str, Any]]:
         with torch.device("meta"):
             network = build_network(meta.get("architecture"))
         check_fit(tensors, network.state_dict())
-        # The numbers are checked where the same file is loaded without PyTorch.
-        classifier_of(meta, {name: tensor.numpy() for name, tensor in tensors.items()})
+        # The numbers are checked by the code that loads the same file without PyTorch.
+        about = {"architecture": meta.get("architecture")}
+        classifier_of(about, {name: tensor.numpy() for name, tensor in tensors.items()})
     network.load_state_dict(tensors, assign=True)
     network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]  # torch's stub lacks it
     return network.eval(), meta
@@ -88,6 +89,16 @@ def load_single(path: Path) -> tuple[Network, dict[str, Any]]:
     if isinstance(network, Ensemble):
         raise CheckpointError(f"{path} holds an ensemble; expected a single network")
     return network, meta
+
+
+def to_classifier(network: Network, meta: dict[str, Any]) -> Classifier:
+    """Convert a network for `digits.reading`, as if it were saved and loaded again.
+
+    Args:
+        network: the network, on the CPU.
+        meta: the meta data of its file.
+    """
+    return classifier_of(meta, {name: tensor.numpy() for name, tensor in network.state_dict().items()})
 
 
 def save_model(

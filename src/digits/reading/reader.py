@@ -23,7 +23,7 @@ from digits.data import pen
 from digits.data.pen import Points
 from digits.errors import OptionError, PhotoError
 from digits.mnist import CLASSES, DIGITS, SIDE
-from digits.networks.bundled import REJECTION
+from digits.networks.bundled import rejection_path
 from digits.networks.numpy_inference import Classifier
 from digits.networks.numpy_layers import Array
 from digits.reading.acceptance import accepted_marks
@@ -35,6 +35,7 @@ from digits.reading.results import Reading, to_digit
 from digits.reading.sources import Source
 
 BATCH_PICTURES = 256  # largest number of pictures whose marks are classified in one batch
+OF_MODEL = "of the model"  # the rejection network that belongs to the model
 BATCH_SECONDS = 0.2  # s; after this time a batch is classified even if it is not full
 
 
@@ -62,15 +63,15 @@ class Reader:
         model: str | Path = "cnn",
         *,
         threshold: float = THRESHOLD,
-        rejection: str | Path | None = REJECTION,
+        rejection: str | Path | None = OF_MODEL,
     ) -> "Reader":
         """Load the networks from files and create a reader.
 
         Args:
             model: Bundled network ("cnn", "mlp"), folder of a training run, or model file.
             threshold: A mark with at least this probability is accepted, in [0, 1].
-            rejection: Network that recognises "no digit", named like `model`. If None, every mark counts as a
-                digit.
+            rejection: Network that recognises "no digit", named like `model`. Default: the file rejection.npz
+                beside the file of `model`, or the bundled one. If None, every mark counts as a digit.
 
         Returns:
             The reader.
@@ -84,7 +85,10 @@ class Reader:
         if tuple(classes) != DIGITS:
             known = ", ".join(map(str, classes))[:80]
             raise OptionError(f"{model} knows {known}; expected a network that knows the digits 0 to 9")
-        return cls(classifier, None if rejection is None else Classifier.load(rejection), threshold=threshold)
+        if rejection is None:
+            return cls(classifier, threshold=threshold)
+        path = rejection_path(model) if rejection == OF_MODEL else rejection
+        return cls(classifier, _load_rejection(path), threshold=threshold)
 
     def read(
         self,
@@ -258,6 +262,22 @@ def read(source: Source, *, model: str | Path = "cnn", single: bool = False) -> 
     if model not in _READERS:
         _READERS[model] = Reader.load(model)
     return _READERS[model].read(source, single=single)
+
+
+def _load_rejection(path: str | Path) -> Classifier:
+    """Load a rejection network.
+
+    Raises:
+        CheckpointError: if the file is missing or damaged, or contains no network.
+        OptionError: if it does not have the digits and "no digit" as classes.
+    """
+    found = Classifier.load(path)
+    if found.classes != CLASSES + 1:
+        raise OptionError(
+            f"{path} has {found.classes} classes; expected a rejection network with the digits 0 to 9 and "
+            '"no digit"'
+        )
+    return found
 
 
 _READERS: dict[str | Path, Reader] = {}

@@ -1,6 +1,8 @@
 """Hold the result of fine-tuning on custom digits, and save it."""
 
+import collections
 import dataclasses
+import itertools
 import json
 from dataclasses import dataclass
 from pathlib import Path
@@ -11,9 +13,9 @@ from digits.errors import RunError
 from digits.evaluation.comparison import Comparison
 from digits.evaluation.metrics import Evaluation
 from digits.networks import model_file
+from digits.networks.bundled import REJECTION
 from digits.networks.network import Network
 from digits.training.adapt_options import AdaptOptions
-from digits.training.run_folder import next_name
 
 
 @dataclass(frozen=True)
@@ -38,12 +40,49 @@ class Change:
 
 
 @dataclass(frozen=True)
+class Answers:
+    """What `digits predict --single` answers to pictures."""
+
+    right: tuple[bool, ...]  # for each picture: the digit was accepted, and it is the right one
+    wrong: tuple[bool, ...]  # for each picture: a digit was accepted, but it is another one
+
+    def to_json(self) -> dict[str, int]:
+        """Return the numbers of pictures as a dictionary for `json.dumps`."""
+        right, wrong, total = sum(self.right), sum(self.wrong), len(self.right)
+        return {"right": right, "wrong": wrong, "refused": total - right - wrong, "total": total}
+
+
+@dataclass(frozen=True)
+class AnswerChange:
+    """What `digits predict --single` answers to the same pictures before and after fine-tuning."""
+
+    before: Answers
+    after: Answers
+
+    @property
+    def compared(self) -> Comparison:
+        """Numbers of pictures that are read right by both (first: before, second: after), one or none."""
+        pairs = collections.Counter(zip(self.before.right, self.after.right, strict=True))
+        return Comparison(*(pairs[first, second] for first in (True, False) for second in (True, False)))
+
+    def to_json(self) -> dict[str, Any]:
+        """Return the numbers of pictures as a dictionary for `json.dumps`; see `Change.to_json`."""
+        compared = {"gained": self.compared.second, "lost": self.compared.first, "p": self.compared.p_value}
+        return {"before": self.before.to_json(), "after": self.after.to_json(), **compared}
+
+
+@dataclass(frozen=True)
 class Adaptation:
     """A fine-tuned network, and its results before and after fine-tuning."""
 
     network: Network  # the new network, calibrated
     meta: dict[str, Any]  # meta data for its model file
-    custom: Change  # on custom digits that the tested networks were not trained on
+    rejection: Network  # the new rejection network
+    rejection_meta: dict[str, Any]  # meta data for its file
+    labels: tuple[int, ...]  # digit of each picture in `answers`
+    answers: AnswerChange  # to custom pictures that the tested networks were not trained on
+    non_digits: AnswerChange  # to images of no digit; none of them is right
+    custom: Change  # on the same custom pictures: the most probable digit, accepted or not
     folds: int  # number of networks that were tested on custom digits; 1 without cross-validation
     validation: Change  # on MNIST's validation images
     test: Change  # on MNIST's test images, which are used for nothing else
@@ -54,6 +93,11 @@ class Adaptation:
     def to_json(self) -> dict[str, Any]:
         """Return all figures as a dictionary for `json.dumps`."""
         return {
+            "answers": self.answers.to_json(),
+            "non_digits": {
+                "before": self.non_digits.before.to_json(),
+                "after": self.non_digits.after.to_json(),
+            },
             "custom": self.custom.to_json(),
             "validation": self.validation.to_json(),
             "test": self.test.to_json(),
@@ -69,8 +113,9 @@ class Adaptation:
 class AdaptResult:
     """The results of `digits.adapt`, and the folder of the new network."""
 
-    folder: Path  # holds model.npz, the new network, and adapt.json, all results
-    custom: Change  # on custom digits that the tested networks were not trained on
+    folder: Path  # holds the new networks, model.npz and rejection.npz, and adapt.json, all results
+    answers: AnswerChange  # of `digits predict --single` to custom pictures that were not trained on
+    custom: Change  # on the same pictures: the most probable digit, accepted or not
     validation: Change  # on MNIST's validation images
     test: Change  # on MNIST's test images
     notices: tuple[str, ...]  # sentences that the user should know
@@ -78,9 +123,9 @@ class AdaptResult:
 
 
 def save_adaptation(adaptation: Adaptation, options: AdaptOptions) -> Path:
-    """Save a fine-tuned network and its results in a new folder.
+    """Save the fine-tuned networks and their results in a new folder.
 
-    The files are model.npz and adapt.json. If writing fails, the folder is removed.
+    The files are model.npz, rejection.npz and adapt.json. The folder appears when all of them are written.
 
     Args:
         adaptation: the result of `adapt_network`.
@@ -91,40 +136,26 @@ def save_adaptation(adaptation: Adaptation, options: AdaptOptions) -> Path:
 
     Raises:
         RunError: if the folder already exists or cannot be written.
+        CheckpointError: if a network cannot be written.
     """
-    if options.name is None:
-        folder = options.out / next_name(options.out, "adapt")
-    else:
-        folder = options.out / options.name
-        _create_folder(folder)
     meta = adaptation.meta | {"val_accuracy": adaptation.validation.after.accuracy}
     figures = adaptation.to_json() | {"options": dataclasses.asdict(options)}
     text = json.dumps(figures, indent=2, allow_nan=False, default=str) + "\n"
-    paths = folder / "model.npz", folder / "adapt.json"
+    networks = {
+        "model": (adaptation.network, meta),
+        REJECTION: (adaptation.rejection, adaptation.rejection_meta),
+    }
+
+    def fill(folder: Path) -> None:
+        for name, (network, about) in networks.items():
+            model_file.save_model(folder / f"{name}.npz", network.state_dict(), about["architecture"], about)
+        files.atomic_write(folder / "adapt.json", text.encode())
+
+    names = (f"adapt-{number}" for number in itertools.count(1)) if options.name is None else [options.name]
     try:
-        model_file.save_model(paths[0], adaptation.network.state_dict(), meta["architecture"], meta)
-        files.atomic_write(paths[1], text.encode())
-    except BaseException as error:
-        for path in paths:
-            path.unlink(missing_ok=True)
-        folder.rmdir()
-        if isinstance(error, OSError):
-            raise RunError(f"could not write {paths[1]}: {error.strerror}; choose another --out") from error
-        raise
-    return folder
-
-
-def _create_folder(folder: Path) -> None:
-    """Create a new folder.
-
-    Raises:
-        RunError: if it already exists or cannot be created.
-    """
-    try:
-        folder.mkdir(parents=True)
+        return files.create_folder(options.out, names, fill)
     except FileExistsError:
-        raise RunError(f"{folder} already exists; choose another --name") from None
+        raise RunError(f"{options.out / str(options.name)} already exists; choose another --name") from None
     except OSError as error:
-        raise RunError(
-            f"could not create {folder}: {error.strerror or error}; choose another --out"
-        ) from error
+        place = error.filename or options.out
+        raise RunError(f"could not write {place}: {error.strerror or error}; choose another --out") from error

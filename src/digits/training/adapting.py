@@ -11,7 +11,7 @@ Custom digits are pictures of digits that the user provides. To fine-tune a netw
 
 import functools
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from itertools import count
 from pathlib import Path
@@ -22,21 +22,33 @@ from torch import Tensor
 
 from digits.data import sketch, synthetic
 from digits.data.collection import Collection
-from digits.data.dataset import Digits
+from digits.data.dataset import Digits, as_fractions
 from digits.data.download import Progress
 from digits.data.splits import Splits, join, split_again
 from digits.errors import OptionError
 from digits.evaluation import calibration, comparison, metrics
 from digits.evaluation.held_out import load_as_trained, reason_to_doubt, seen_images
 from digits.evaluation.logits import compute_logits
-from digits.mnist import DIGITS
-from digits.networks.bundled import model_path
-from digits.networks.model_file import load_single, versions
+from digits.files import printable
+from digits.mnist import DIGITS, SIDE
+from digits.networks.bundled import model_path, rejection_path
+from digits.networks.model_file import load_single, to_classifier, versions
 from digits.networks.network import Network
+from digits.networks.numpy_layers import Array
+from digits.reading.acceptance import accepted_marks
+from digits.reading.marks import Mark
+from digits.reading.reader import Reader
 from digits.seeds import generator
-from digits.training import fine_tuning
+from digits.training import fine_tuning, rejection_tuning
 from digits.training.adapt_options import AdaptOptions
-from digits.training.adaptation import Adaptation, AdaptResult, Change, save_adaptation
+from digits.training.adaptation import (
+    Adaptation,
+    AdaptResult,
+    AnswerChange,
+    Answers,
+    Change,
+    save_adaptation,
+)
 from digits.training.custom_digits import CustomDigits, load_custom_digits
 
 FOLDS = 5  # number of parts for cross-validation; each part is held out once
@@ -94,15 +106,19 @@ def adapt(
     collection = load_old_images(options, start)
     found = adapt_network(options, start, custom, collection)
     saved_in = save_adaptation(found, options)
-    return AdaptResult(saved_in, found.custom, found.validation, found.test, found.notices, custom.skipped)
+    return AdaptResult(
+        saved_in, found.answers, found.custom, found.validation, found.test, found.notices, custom.skipped
+    )
 
 
 @dataclass(frozen=True)
 class Start:
-    """A network before fine-tuning, and its meta data."""
+    """A network and its rejection network before fine-tuning, with their meta data."""
 
     network: Network
     meta: dict[str, Any]  # meta data of its model file, such as classes and training data
+    rejection: Network
+    rejection_meta: dict[str, Any]
 
 
 def load_start(model: str) -> Start:
@@ -112,7 +128,7 @@ def load_start(model: str) -> Start:
         model: a run's folder, a model file or the name of a bundled network.
 
     Returns:
-        The network, and the meta data of its model file.
+        The network, the rejection network that belongs to it, and the meta data of their files.
 
     Raises:
         OptionError: if its classes are not the digits 0 to 9.
@@ -121,7 +137,7 @@ def load_start(model: str) -> Start:
     network, meta = load_single(model_path(model))
     if meta.get("classes", list(DIGITS)) != list(DIGITS):
         raise OptionError(f"{model} was not trained on digits; expected a network trained on MNIST")
-    return Start(network, meta)
+    return Start(network, meta, *load_single(rejection_path(model)))
 
 
 def load_old_images(options: AdaptOptions, start: Start, progress: Progress | None = None) -> Collection:
@@ -154,7 +170,8 @@ def adapt_network(
         start: the network to start from; it is not changed.
         custom: the custom digits.
         collection: MNIST.
-        progress: called after each training step with two numbers: finished steps, all steps.
+        progress: called after each training step of the network with two numbers: finished steps, all steps.
+            The steps of the rejection network are not counted.
 
     Returns:
         The new network, and its results before and after fine-tuning.
@@ -163,40 +180,65 @@ def adapt_network(
         TrainingError: if the loss becomes infinite or not a number.
     """
     network, (splits, notices) = start.network, splits_as_trained(collection, start.meta)
+    non_digits, other_non_digits = rejection_tuning.load_non_digits()
     parts = held_out_parts(custom.digits.labels, options.seed)
     rounds, done = len(parts) + (len(parts) > 1), count(1)
 
-    def tune(digits: Digits, number: int) -> Network:
-        def after_step() -> None:
-            if progress:
-                progress(next(done), fine_tuning.STEPS * rounds)
+    def after_step() -> None:
+        if progress:
+            progress(next(done), fine_tuning.STEPS * rounds)
 
-        return fine_tuning.fine_tune(network, digits, splits, options.seed, number, after_step)
+    def tune(digits: Digits, number: int) -> tuple[Network, Network]:
+        how = digits, splits, options.seed, number
+        return (
+            fine_tuning.fine_tune(network, *how, after_step),
+            rejection_tuning.fine_tune_rejection(start.rejection, non_digits, *how),
+        )
 
-    # Cross-validation: for each part, a network is trained on the other parts and tested on this part.
-    # With a single part, the loop runs once, and its network is the one that is returned.
-    part_logits = []
+    # Cross-validation: for each part, networks are trained on the other parts and tested on this part.
+    # With a single part, the loop runs once, and its networks are those that are returned.
+    tested = []
     for number, part in enumerate(parts):
         began = time.perf_counter()
-        tuned = tune(custom.digits.at(_all_but(part, len(custom.digits))), number)
+        tested.append(tune(custom.digits.at(_all_but(part, len(custom.digits))), number))
         seconds = time.perf_counter() - began
-        part_logits.append(compute_logits(tuned, custom.digits.at(part)))
-    if len(parts) > 1:  # The returned network is trained on all parts.
-        tuned = tune(custom.digits, len(parts))
-    held_out, custom_logits = custom.digits.at(torch.cat(parts)), torch.cat(part_logits)
+    tuned, rejection = tested[-1]
+    if len(parts) > 1:  # The returned networks are trained on all parts.
+        tuned, rejection = tune(custom.digits, len(parts))
+    held_out = custom.digits.at(torch.cat(parts))
+    custom_logits = torch.cat(
+        [compute_logits(net, custom.digits.at(part)) for (net, _), part in zip(tested, parts, strict=True)]
+    )
     val_logits = compute_logits(tuned, splits.val)
-    tuned.temperature.copy_(network.temperature)
+    temperature = float(network.temperature)
     # Calibration needs images that the network was not trained on: it is too sure about training images.
     # A notice means that it may have been trained on validation images. Then the temperature is kept.
     if not notices:
         unseen = torch.cat([val_logits, custom_logits]), torch.cat([splits.val.labels, held_out.labels])
-        tuned.temperature.fill_(calibration.fit_temperature(*unseen))
-    temperature = float(tuned.temperature)  # The logits above were computed before it was fitted.
+        temperature = calibration.fit_temperature(*unseen)
+    for net in (tuned, *(net for net, _ in tested)):  # The logits above were computed before it was fitted.
+        net.temperature.fill_(temperature)
+    before = _reader(start, start.network, start.rejection)
+    after = [_reader(start, *networks) for networks in tested]
+    pictures = [(custom.seen[part.numpy()], custom.digits.labels[part].tolist()) for part in parts]
+    strange = (
+        as_fractions(other_non_digits.images).numpy(),
+        [rejection_tuning.NO_DIGIT_LABEL] * len(other_non_digits),
+    )
+    adapted = {"versions": versions(), "adapted": _describe_digits(options, custom)}
     return Adaptation(
         tuned,
-        start.meta
-        | {"versions": versions(), "adapted": _describe_digits(options, custom)}
-        | {"seen": _seen(start.meta, splits, custom, same_split=not notices)},
+        start.meta | adapted | {"seen": _seen(start.meta, splits, custom, same_split=not notices)},
+        rejection,
+        start.rejection_meta | adapted,
+        tuple(held_out.labels.tolist()),
+        AnswerChange(
+            _answers([(before, *picture) for picture in pictures]),
+            _answers([(reader, *picture) for reader, picture in zip(after, pictures, strict=True)]),
+        ),
+        AnswerChange(
+            _answers([(before, *strange)]), _answers([(_reader(start, tuned, rejection), *strange)])
+        ),
         _compare(network, held_out, custom_logits / temperature),
         len(parts),
         _compare(network, splits.val, val_logits / temperature),
@@ -205,6 +247,28 @@ def adapt_network(
         (*collection.notices, *notices),
         seconds,
     )
+
+
+def _reader(start: Start, network: Network, rejection: Network) -> Reader:
+    """Return the reader of `digits predict` with these networks, which have the meta data of `start`."""
+    return Reader(to_classifier(network, start.meta), to_classifier(rejection, start.rejection_meta))
+
+
+def _answers(parts: Iterable[tuple[Reader, Array, list[int]]]) -> Answers:
+    """Let readers read images, and compare their answers with the labels.
+
+    Args:
+        parts: a reader, the images float32 (N, 28, 28) for it, and their labels.
+    """
+    right, wrong = [], []
+    for reader, images, labels in parts:
+        marks = [Mark(image, (0, 0, SIDE, SIDE), row, not image.any()) for row, image in enumerate(images)]
+        probabilities = reader.probabilities(images)
+        accepted = accepted_marks(marks, probabilities, reader.threshold)
+        for label, guess, taken in zip(labels, probabilities.argmax(1).tolist(), accepted, strict=True):
+            right.append(taken and guess == label)
+            wrong.append(taken and guess != label)
+    return Answers(tuple(right), tuple(wrong))
 
 
 def held_out_parts(labels: Tensor, seed: int) -> list[Tensor]:
@@ -309,7 +373,7 @@ def _describe_digits(options: AdaptOptions, custom: CustomDigits) -> dict[str, A
     """Describe the custom digits for the new model file."""
     counts = torch.bincount(custom.digits.labels, minlength=len(DIGITS)).tolist()
     return {
-        "model": options.model,
+        "model": printable(str(options.model)),
         "images": len(custom.digits),
         "per_digit": counts,
         "custom_sha256": custom.digits.sha256(),

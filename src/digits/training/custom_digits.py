@@ -15,6 +15,7 @@ import torch
 from digits.data.dataset import Digits
 from digits.errors import DataError, PhotoError
 from digits.mnist import BOX, DIGITS, SIDE
+from digits.networks.numpy_layers import Array
 from digits.reading.components import extent
 from digits.reading.find_digits import find
 from digits.reading.image_files import open_picture
@@ -37,6 +38,7 @@ class CustomDigits:
     """Custom digits in MNIST's form, and the reasons for skipped pictures."""
 
     digits: Digits  # N different images with labels
+    seen: Array  # float32 (N, 28, 28) in [0, 1]: what `digits predict --single` classifies; 0 without ink
     skipped: tuple[str, ...]  # a sentence with the reason for each skipped picture
 
 
@@ -65,54 +67,47 @@ def load_custom_digits(folder: Path, progress: Callable[[int, int], None] | None
     paths = [(path, int(place.name)) for place in places for path in files_in([place]) if path != place]
     if not paths:
         raise DataError(f"{folder} holds no pictures in folders named 0 to 9; {EXPECTED}")
-    found: dict[bytes, tuple[Path, int]] = {}
+    found: dict[bytes, tuple[Path, int, Array]] = {}
     skipped = []
     for number, (path, label) in enumerate(paths, 1):
         reason = _add_picture(found, path, label)
         skipped += [reason] if reason else []
         if progress:
             progress(number, len(paths))
-    labels = [label for _, label in found.values()]
+    labels = [label for _, label, _ in found.values()]
     if len(set(labels)) < 2:
         known = f"pictures of only one digit, {labels[0]}" if labels else "no picture that can be used"
         why = f" ({len(skipped):,} skipped: {skipped[0]})" if skipped else ""
         raise DataError(f"{folder} holds {known}{why}; expected pictures of at least two digits")
     images = np.stack([np.frombuffer(pixels, np.uint8).reshape(SIDE, SIDE) for pixels in found])
-    return CustomDigits(Digits(torch.from_numpy(images), torch.tensor(labels)), tuple(skipped))
+    seen = np.stack([image for _, _, image in found.values()])
+    return CustomDigits(Digits(torch.from_numpy(images), torch.tensor(labels)), seen, tuple(skipped))
 
 
-def _add_picture(found: dict[bytes, tuple[Path, int]], path: Path, label: int) -> str | None:
+def _add_picture(found: dict[bytes, tuple[Path, int, Array]], path: Path, label: int) -> str | None:
     """Add a picture to `found`, or return the reason for skipping it.
 
     Args:
-        found: the 784 bytes of each image, with path and label of its picture.
+        found: the 784 bytes of each image, with path and label of its picture, and what is seen in it.
         path: the new picture.
         label: the digit in it.
     """
     try:
-        pixels = _mnist_form(path)
+        picture = open_picture(path)
+        (mark,) = find(picture, single=True).marks
     except PhotoError as error:
         return str(error)
-    if pixels is None:
+    if _has_mnist_form(picture.pixels):
+        pixels = picture.pixels
+    elif mark.blank:
         return f"{path} holds no ink"
-    before, digit = found.setdefault(pixels.tobytes(), (path, label))
+    else:
+        pixels = np.asarray(np.rint(mark.image * 255), dtype=np.uint8)
+    before, digit, _ = found.setdefault(pixels.tobytes(), (path, label, mark.image))
     if before == path:
         return None
     other = "" if digit == label else f", which is in the folder of digit {digit}"
     return f"{path} is the same picture as {before}{other}"
-
-
-def _mnist_form(path: Path) -> npt.NDArray[np.uint8] | None:
-    """Convert the digit in a picture to MNIST's form.
-
-    Returns:
-        uint8 (28, 28), white ink on black; None if the picture has no ink.
-    """
-    picture = open_picture(path)
-    if _has_mnist_form(picture.pixels):
-        return picture.pixels
-    (mark,) = find(picture, single=True).marks
-    return None if mark.blank else np.asarray(np.rint(mark.image * 255), dtype=np.uint8)
 
 
 def _has_mnist_form(pixels: npt.NDArray[np.uint8]) -> bool:

@@ -5,7 +5,7 @@ Three quarters of the training images come from MNIST. At the end, the old and n
 """
 
 import copy
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 import torch
 
@@ -56,16 +56,45 @@ def fine_tune(
     """
     custom_count = round(CUSTOM_SHARE * STEPS * BATCH)
     draws = generator(seed, "replay", number)
-    # Three quarters of the images are MNIST's, chosen at random.
-    replay = splits.train.at(
-        torch.randperm(len(splits.train), generator=draws)[: STEPS * BATCH - custom_count]
-    )
-    # The others are custom digits. If there are too few, they are repeated.
-    repeated = torch.randperm(len(custom), generator=draws)[torch.arange(custom_count) % len(custom)]
-    mixed = Digits(
-        torch.cat([replay.images, custom.images[repeated]]),
-        torch.cat([replay.labels, custom.labels[repeated]]),
-    )
+    mixed = mix([(splits.train, STEPS * BATCH - custom_count), (custom, custom_count)], draws)
+    return train_further(network, mixed, custom, seed, after_step)
+
+
+def mix(parts: Sequence[tuple[Digits, int]], draws: torch.Generator) -> Digits:
+    """Draw images at random from several data sets.
+
+    Args:
+        parts: data sets, and how many images to take from each. If it has fewer, they are repeated.
+        draws: random numbers.
+
+    Returns:
+        The images and labels, one data set after the other.
+    """
+    drawn = []
+    for part, count in parts:
+        order = torch.randperm(len(part), generator=draws)
+        drawn.append(part.at(order[torch.arange(count) % len(part)]))
+    return Digits(torch.cat([part.images for part in drawn]), torch.cat([part.labels for part in drawn]))
+
+
+def train_further(
+    network: Network,
+    mixed: Digits,
+    custom: Digits,
+    seed: int,
+    after_step: Callable[[], None] | None = None,
+) -> Network:
+    """Return a copy of a network, trained once on some images and averaged with the old one.
+
+    Args:
+        network: the network to start from; it is not changed.
+        mixed: STEPS * BATCH images and labels.
+        custom: custom digits, for the validation that training needs; it decides nothing.
+        seed, after_step: see `fine_tune`.
+
+    Returns:
+        The new network on the CPU, in evaluation mode, with temperature 1 (not calibrated).
+    """
     tuned = copy.deepcopy(network)
     tuned.temperature.fill_(1)
     recipe = TrainOptions(
