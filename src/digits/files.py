@@ -126,10 +126,10 @@ def create_folder(out: Path, names: Iterable[str], fill: Callable[[Path], None])
         out.mkdir(parents=True, exist_ok=True)
     except FileExistsError:
         raise NotADirectoryError(errno.ENOTDIR, os.strerror(errno.ENOTDIR), str(out)) from None
-    for stale in out.glob(f".*{TEMPORARY}"):  # of killed processes: filling a folder takes seconds
-        if stale.is_dir() and time.time() - stale.stat().st_mtime > STALE_SECONDS:
-            shutil.rmtree(stale, ignore_errors=True)
     temporary = Path(tempfile.mkdtemp(prefix=".", suffix=TEMPORARY, dir=out))
+    for other in out.glob(f".*{TEMPORARY}"):  # of killed processes: filling a folder takes seconds
+        if other.is_dir() and temporary.stat().st_mtime - other.stat().st_mtime > STALE_SECONDS:
+            shutil.rmtree(other, ignore_errors=True)
     try:
         temporary.chmod(0o777 & ~_umask())  # tempfile's folders are for their owner only
         fill(temporary)
