@@ -15,7 +15,7 @@ import pytest
 
 from digits import files
 from digits.errors import RunError
-from digits.files import MARKER, TEMPORARY, atomic_write, locked, sweep
+from digits.files import MARKER, TEMPORARY, atomic_write, locked, read_file, sweep
 
 OLDER, OLD, NEW = b"older" * 1000, b"old" * 2000, b"new" * 3000
 
@@ -215,6 +215,27 @@ def test_a_reader_never_sees_half_a_file(tmp_path: Path) -> None:
     reader.join()
     assert len(whole) > 100
     assert all(whole)
+
+
+# ------------------------------------------------------------------------------------------- read_file
+
+
+def test_a_file_is_read_up_to_its_limit(tmp_path: Path) -> None:
+    """The content comes back; one byte above the limit is an OSError that says so."""
+    path = tmp_path / "a"
+    path.write_bytes(OLD)
+    assert read_file(path, len(OLD)) == OLD
+    with pytest.raises(OSError, match=r"it has 6,000 bytes; expected at most 5,999"):
+        read_file(path, len(OLD) - 1)
+
+
+@pytest.mark.skipif(os.name != "posix", reason="named pipes have paths on POSIX only")
+def test_what_is_no_file_is_not_waited_for(tmp_path: Path) -> None:
+    """A named pipe without a writer, a device, a folder and a missing file are an OSError at once."""
+    os.mkfifo(tmp_path / "pipe")
+    for path in (tmp_path / "pipe", Path("/dev/zero"), tmp_path, tmp_path / "nowhere"):
+        with pytest.raises(OSError, match=r"named pipe or a device|directory"):
+            read_file(path, 1000)
 
 
 # ----------------------------------------------------------------------------------------------- sweep

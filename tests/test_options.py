@@ -2,6 +2,7 @@
 
 import dataclasses
 import json
+import os
 import re
 from pathlib import Path
 from typing import Any, get_args
@@ -13,7 +14,7 @@ from hypothesis import strategies as st
 from digits import options
 from digits.errors import OptionError
 from digits.evaluation.options import EvaluateOptions
-from digits.options import TrainOptions, differences, from_json, to_json
+from digits.options import TrainOptions, differences, from_json, load_options, to_json
 
 NAMES = {field.name for field in dataclasses.fields(TrainOptions)}
 NAN, INFINITY = float("nan"), float("inf")
@@ -214,6 +215,31 @@ def test_json_that_is_no_object_is_refused(text: str) -> None:
     """JSON of another shape raises OptionError."""
     with pytest.raises(OptionError, match="not an object"):
         from_json(text)
+
+
+def test_a_file_of_options(tmp_path: Path) -> None:
+    """The file comes back as it was written; whatever else stands there is one kind of error, at once."""
+    path = tmp_path / "options.json"
+    chosen = TrainOptions(epochs=3, data=Path("here\udcff"))  # a file name that is no UTF-8
+    path.write_text(to_json(chosen))
+    assert load_options(path) == chosen
+    for wrong in (b"", b"\xff\xfe\x00", b"[" * 10_000, b" " * 2**21, to_json(chosen)[:-3].encode()):
+        path.write_bytes(wrong)
+        with pytest.raises(OptionError, match=r"options\.json .*expected the options of a run"):
+            load_options(path)
+    path.unlink()
+    os.mkfifo(path)
+    for place in (path, tmp_path, tmp_path / "nowhere"):
+        with pytest.raises(OptionError, match=r"could not be read.*expected the options of a run"):
+            load_options(place)
+
+
+@pytest.mark.parametrize("text", ["a\0b", "\ud800"])
+@pytest.mark.parametrize("name", ["data", "teacher", "recipe"])
+def test_text_that_no_file_can_be_named(name: str, text: str) -> None:
+    """A zero byte or half a surrogate pair in an option is refused, since the system refuses it in a path."""
+    with pytest.raises(OptionError, match=f"the option {name} is "):
+        from_json(json.dumps(json.loads(to_json(TrainOptions())) | {name: text}))
 
 
 def test_whole_numbers_are_read_as_floats_where_floats_are_meant() -> None:

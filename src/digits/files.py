@@ -1,4 +1,4 @@
-"""Write files atomically, and lock them for one process.
+"""Read files safely, write them atomically, and lock them for one process.
 
 "Atomically" means: a file always has its complete old content or its complete new content. This holds even if
 the process is killed or the disk is full. After `atomic_write`, the new content also survives a power cut.
@@ -9,6 +9,7 @@ import errno
 import os
 import shutil
 import socket
+import stat
 import tempfile
 from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
@@ -24,10 +25,34 @@ NO_HARD_LINKS = {errno.EPERM, errno.EOPNOTSUPP, errno.ENOSYS, errno.EMLINK}
 NO_FSYNC = {errno.EINVAL, errno.ENOSYS, errno.EOPNOTSUPP, errno.ENOTSUP}
 # Errors of `flock` on file systems without locks.
 NO_LOCKS = {errno.ENOSYS, errno.EOPNOTSUPP, errno.ENOTSUP, errno.ENOLCK}
+HOLDER_BYTES = 1000  # limit for the text in a lock file: "process 123 on HOST"
 MARKER = ".held"  # suffix of a marker file, which is used where there are no locks
 MARKER_TIMEOUT = 0.3  # seconds; enough to find that the marker's process has ended, which takes two attempts
 TEMPORARY = ".part"  # suffix of unfinished files; if a process is killed, its unfinished file remains
 STALE_SECONDS = 3600  # an unfinished folder that did not change for this time belongs to a killed process
+
+
+def read_file(path: Path, limit: int) -> bytes:
+    """Return the content of a regular file.
+
+    Never waits, as reading a named pipe would, and never reads more than `limit` bytes.
+
+    Args:
+        path: the file to read.
+        limit: largest allowed number of bytes.
+    Raises:
+        OSError: if the file cannot be read, is larger, or is a folder, a named pipe or a device. Its
+            `strerror` says so.
+    """
+    handle = os.open(path, os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0))
+    with open(handle, "rb") as file:
+        found = os.fstat(handle)
+        if not stat.S_ISREG(found.st_mode):
+            raise OSError(errno.EINVAL, "it is not a file but a named pipe or a device", str(path))
+        if found.st_size > limit:
+            reason = f"it has {found.st_size:,} bytes; expected at most {limit:,}"
+            raise OSError(errno.EFBIG, reason, str(path))
+        return file.read(limit)
 
 
 def atomic_write(path: Path, content: bytes, *, previous: Path | None = None) -> None:
@@ -222,7 +247,11 @@ class FileLock:
     @property
     def holder(self) -> str:
         """A text about the process that holds the lock, for messages."""
-        text = self.path.read_text(errors="replace").strip() or "another process"
+        try:
+            text = read_file(self.path, HOLDER_BYTES).decode(errors="replace").strip()
+        except OSError:
+            text = ""
+        text = printable(text) or "another process"
         return f"{text} (if it has ended, delete {self._marker})" if self._marker.exists() else text
 
     @property
@@ -269,7 +298,7 @@ def _holder_named(path: Path) -> Iterator[None]:
     before = b""
     if os.name == "posix":  # Windows does not allow writing to a locked file
         with contextlib.suppress(OSError):
-            before = path.read_bytes()
+            before = read_file(path, HOLDER_BYTES)
             path.write_text(f"process {os.getpid()} on {socket.gethostname()}\n")
     try:
         yield

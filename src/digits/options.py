@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Any, Literal, TypeVar, get_args, get_origin, get_type_hints
 
 from digits.errors import DataError, OptionError
+from digits.files import read_file
 
 Dataset = Literal["mnist", "fashion-mnist", "kmnist"]
 Split = Literal["random", "writers"]
@@ -30,6 +31,7 @@ Keep = Literal["best", "last"]
 VIEWS: tuple[View, ...] = get_args(View)
 SGD_RATE = 0.01  # default learning rate of SGD; a common value in textbooks
 ADAPTIVE_RATE = 0.001  # default rate of Adam, AdamW and RMSprop; Kingma and Ba 2015, algorithm 1
+MAX_OPTIONS_BYTES = 2**20  # limit for options.json; it has about 2,000 bytes
 AUGMENTATION_RANGES = {  # allowed lowest and highest strength; wide limits that only catch typing errors
     "rotation": (0, 180),
     "scaling": (0, 1),
@@ -388,6 +390,25 @@ def to_json(options: TrainOptions) -> str:
     return json.dumps(dataclasses.asdict(options), indent=2, allow_nan=False, default=str) + "\n"
 
 
+def load_options(path: Path) -> TrainOptions:
+    """Read the file options.json of a run.
+
+    Args:
+        path: the file, written with `to_json`.
+    Raises:
+        OptionError: if it is missing, damaged or from another version of digits.
+    """
+    try:
+        return from_json(read_file(path, MAX_OPTIONS_BYTES).decode())
+    except OSError as error:
+        reason = f"could not be read: {error.strerror or error}"
+    except UnicodeDecodeError:
+        reason = "is damaged: it is not text in UTF-8"
+    except OptionError as error:
+        reason = f"is damaged: {error}"
+    raise OptionError(f"{path} {reason}; expected the options of a run, as digits train writes them")
+
+
 def from_json(text: str) -> TrainOptions:
     """Convert JSON text to options.
 
@@ -431,6 +452,8 @@ def _value_from_json(name: str, hint: Any, value: Any) -> Any:
         OptionError: if the value does not have this type.
     """
     choices = getattr(hint, "__args__", (hint,))
+    if isinstance(value, str):
+        _check_text(name, value)
     if hint is Augmentation:
         return _from_dict(Augmentation, value)
     if name in ("hidden", "channels"):
@@ -445,6 +468,20 @@ def _value_from_json(name: str, hint: Any, value: Any) -> Any:
     elif value in choices or type(value) in choices:
         return value
     raise OptionError(f"the option {name} is {value!r}; expected {hint}")
+
+
+def _check_text(name: str, value: str) -> None:
+    """Check that the system accepts a text, which may be a path.
+
+    Raises:
+        OptionError: if the text has a zero byte, or characters that no file name can have.
+    """
+    try:
+        usable = b"\0" not in os.fsencode(value)
+    except UnicodeEncodeError:
+        usable = False
+    if not usable:
+        raise OptionError(f"the option {name} is {value!r}; expected text without zero bytes")
 
 
 def differences(old: TrainOptions, new: TrainOptions, ignore: frozenset[str]) -> list[str]:

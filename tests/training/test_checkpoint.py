@@ -64,6 +64,13 @@ def test_a_restored_state_ends_in_the_same_bits() -> None:
     [
         ({"epoch": "one"}, "meta data are incomplete or wrong"),
         ({"history": [{"number": 1}]}, "meta data are incomplete or wrong"),
+        ({"history": 5}, "meta data are incomplete or wrong"),
+        ({"history": [None]}, "meta data are incomplete or wrong"),
+        ({"best": "1"}, "meta data are incomplete or wrong"),
+        ({"best": -1}, "the figures of 1 epochs"),
+        ({"seconds": float("inf")}, "meta data are incomplete or wrong"),
+        ({"seconds": 10**400}, "meta data are incomplete or wrong"),
+        ({"epoch": True}, "meta data are incomplete or wrong"),
         ({"epoch": 2}, "the figures of 1 epochs, expected 2"),
         ({"step": -1}, "the figures of 1 epochs"),
     ],

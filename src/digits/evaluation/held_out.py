@@ -18,7 +18,7 @@ from digits.data.loading import read_data
 from digits.data.splits import Splits, split_again
 from digits.errors import DataError, OptionError
 from digits.evaluation.orientation import with_appearance_note
-from digits.options import DataOptions, Dataset, ImageChanges, from_json
+from digits.options import DataOptions, Dataset, ImageChanges, load_options
 
 OWN_DATA = "use --data to give the data that the model was trained on"
 
@@ -141,7 +141,7 @@ def data_of_run(model: Path) -> Path | None:
         folder of a run.
     """
     try:
-        data = from_json((model.parent / "options.json").read_text()).data
-    except (OSError, ValueError, OptionError):  # not the folder of a run, or one of another version
+        data = load_options(model.parent / "options.json").data
+    except OptionError:  # not the folder of a run, or one of another version
         return None
     return data if data is not None and data.exists() else None

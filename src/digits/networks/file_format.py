@@ -30,6 +30,7 @@ from numpy.typing import NDArray
 
 from digits.data.formats.npy import parse_npy
 from digits.errors import CheckpointError
+from digits.files import read_file
 
 FileKind = Literal["model", "checkpoint"]
 FORMAT = 1  # version of the file format; files of other versions are refused
@@ -89,10 +90,7 @@ def read_arrays(path: Path, kind: FileKind) -> tuple[dict[str, Any], dict[str, N
         CheckpointError: if the file is missing, damaged or of another kind.
     """
     try:
-        size = path.stat().st_size
-        if size > MAX_FILE_BYTES:
-            raise CheckpointError(f"{path} has {size:,} bytes; expected at most {MAX_FILE_BYTES:,}")
-        content = path.read_bytes()
+        content = read_file(path, MAX_FILE_BYTES)
     except OSError as error:
         raise CheckpointError(f"could not read {path}: {error.strerror or error}") from error
     try:

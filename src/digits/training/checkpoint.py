@@ -5,9 +5,10 @@ restored state is the same, bit for bit.
 """
 
 import json
+from collections.abc import Mapping
 from dataclasses import asdict
 from pathlib import Path
-from typing import Any
+from typing import Any, get_type_hints
 
 from torch import Tensor, nn
 
@@ -18,6 +19,8 @@ from digits.networks.tensor_file import check_fit, save_tensors
 from digits.options import TrainOptions, to_json
 from digits.training.distributed import World
 from digits.training.state import State, new_network
+
+LARGEST_NUMBER = 2**53  # in meta data; whole numbers up to here are exact as float, too
 
 
 def save_checkpoint(folder: Path, state: State, circumstances: dict[str, str], world: World) -> None:
@@ -128,17 +131,38 @@ def _restore_progress(state: State, meta: dict[str, Any]) -> None:
     Raises:
         CheckpointError: if an entry is missing or wrong.
     """
-    try:
-        state.epoch, state.step = int(meta["epoch"]), int(meta["step"])
-        state.earlier_seconds = float(meta["seconds"])
-        state.history = [Epoch(**epoch) for epoch in meta["history"]]
-        state.best = state.history[meta["best"] - 1] if meta["best"] else None
-    except (KeyError, TypeError, ValueError, IndexError) as error:
-        raise CheckpointError(f"the checkpoint's meta data are incomplete or wrong ({error!r})") from None
-    if len(state.history) != state.epoch or state.step < 0:
+    history: Any = meta.get("history")
+    wanted = {"epoch": int, "step": int, "seconds": float, "best": int, "history": list}
+    kinds = get_type_hints(Epoch)
+    if not (_has_types(meta, wanted) and all(_has_types(epoch, kinds) for epoch in history)):
+        raise CheckpointError("the checkpoint's meta data are incomplete or wrong")
+    state.epoch, state.step, state.earlier_seconds = meta["epoch"], meta["step"], meta["seconds"]
+    state.history = [Epoch(**{name: epoch[name] for name in kinds}) for epoch in history]
+    numbers = [epoch.number for epoch in state.history]
+    if numbers != list(range(1, state.epoch + 1)) or state.step < 0 or meta["best"] not in (0, *numbers):
         raise CheckpointError(
-            f"the checkpoint has the figures of {len(state.history)} epochs, expected {state.epoch}"
+            f"the checkpoint has the figures of {len(numbers)} epochs, expected {state.epoch}"
         )
+    state.best = state.history[meta["best"] - 1] if meta["best"] else None
+
+
+def _has_types(values: object, types: Mapping[str, type]) -> bool:
+    """Return True if a parsed JSON value is an object whose entries have these types.
+
+    Args:
+        values: the parsed value.
+        types: name of an entry -> its type. For float, a whole number is valid too.
+    """
+    return isinstance(values, dict) and all(_has_type(values.get(name), kind) for name, kind in types.items())
+
+
+def _has_type(value: object, kind: type) -> bool:
+    """Return True if a parsed JSON value has this type, and is finite and of a usual size if a number."""
+    if isinstance(value, bool) or not isinstance(value, (int, float, list)):
+        return False
+    return type(value) in ((int, float) if kind is float else (kind,)) and (
+        isinstance(value, list) or abs(value) < LARGEST_NUMBER
+    )
 
 
 def _copy_tensors(model: nn.Module) -> dict[str, Tensor]:

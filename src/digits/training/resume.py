@@ -17,9 +17,11 @@ from torch import Tensor
 
 from digits.data.splits import Splits
 from digits.errors import CheckpointError, RunError
+from digits.files import read_file
 from digits.networks import tensor_file
 from digits.networks.backpropagation import ONEDNN
 from digits.networks.bundled import model_path
+from digits.networks.file_format import MAX_FILE_BYTES
 from digits.options import Model, TrainOptions, differences, from_json
 from digits.training.checkpoint import restore_state
 from digits.training.devices import pick_device, pick_precision
@@ -156,8 +158,17 @@ def _file_digest(model: str | None) -> str:
 
     Args:
         model: the model file; with None, the result is "none".
+
+    Raises:
+        CheckpointError: if the file cannot be read.
     """
-    return "none" if model is None else hashlib.sha256(model_path(model).read_bytes()).hexdigest()[:16]
+    if model is None:
+        return "none"
+    path = model_path(model)
+    try:
+        return hashlib.sha256(read_file(path, MAX_FILE_BYTES)).hexdigest()[:16]
+    except OSError as error:
+        raise CheckpointError(f"could not read {path}: {error.strerror or error}") from error
 
 
 def _list_changes(meta: dict[str, Any], options: TrainOptions, present: dict[str, str]) -> list[str]:
@@ -174,7 +185,8 @@ def _list_changes(meta: dict[str, Any], options: TrainOptions, present: dict[str
     stored = from_json(json.dumps(meta.get("options"), allow_nan=False))
     # With a constant learning rate, more epochs do not change the earlier steps. With a schedule they do.
     ignored = WITHOUT_EFFECT | ({"epochs"} if options.schedule == "constant" else set())
-    before = meta.get("circumstances", {})
+    before = meta.get("circumstances")
+    before = before if isinstance(before, dict) else {}
     return [
         *differences(stored, options, ignored),
         *(

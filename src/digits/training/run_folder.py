@@ -88,7 +88,7 @@ def check_folder(folder: Path, wanted: TrainOptions) -> None:
         return
     if not holds_run:
         raise RunError(f"{folder} holds no run to resume; leave out --resume to start a new run")
-    stored = read_options(folder)
+    stored = options.load_options(folder / "options.json")
     # The folder of an ensemble has other files than that of a single network, and a smaller ensemble would
     # replace the larger one.
     if wanted.ensemble < stored.ensemble or (stored.ensemble == 1 and wanted.ensemble > 1):
@@ -159,13 +159,5 @@ def find_unfinished(out: Path, name: str | None) -> TrainOptions:
                 "or name a finished run with --name"
             )
         folder = max(unfinished, key=lambda folder: (folder / "options.json").stat().st_mtime_ns)
-    return dataclasses.replace(read_options(folder), out=out, name=folder.name, resume=True)
-
-
-def read_options(folder: Path) -> TrainOptions:
-    """Return the options in options.json of a run's folder.
-
-    Raises:
-        OptionError: if options.json is damaged or from another version of digits.
-    """
-    return options.from_json((folder / "options.json").read_text())
+    stored = options.load_options(folder / "options.json")
+    return dataclasses.replace(stored, out=out, name=folder.name, resume=True)
