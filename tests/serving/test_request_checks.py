@@ -9,6 +9,7 @@ from support.strokefont import FONT, sheet
 STROKES = [[[100 * x, 100 * y] for x, y in stroke] for stroke in FONT[4]]
 
 PNG = {"content-type": "image/png"}
+JSON = {"content-type": "application/json"}
 
 
 def test_only_its_own_names_are_answered(running: Served) -> None:
@@ -57,7 +58,7 @@ def test_every_answer_carries_the_headers(client: httpx.Client, path: str) -> No
 
 
 BODIES: list[tuple[str, list[bytes], bytes, set[int]]] = [
-    ("5 MB and 1", [b"Content-Length: 5000001"], b"", {413}),
+    ("25 MB and 1", [b"Content-Length: 25000001"], b"", {413}),
     ("10 GB claimed", [b"Content-Length: 10000000000"], b"", {413}),
     ("30 digits", [b"Content-Length: " + b"9" * 30], b"", {400, 413}),
     ("negative", [b"Content-Length: -1"], b"", {400}),
@@ -83,8 +84,15 @@ def test_bodies_that_lie_are_refused(
     assert running.memory() - before < 20
 
 
-def test_a_body_of_5_mb_is_read(client: httpx.Client) -> None:
+def test_json_of_more_than_5_mb_is_refused(client: httpx.Client) -> None:
+    """JSON is limited to 5 MB, since parsing it takes more work than decoding a picture."""
+    content = b'{"strokes": []}'
+    assert client.post("/api/predict", content=content.ljust(5_000_000), headers=JSON).status_code == 200
+    assert client.post("/api/predict", content=content.ljust(5_000_001), headers=JSON).status_code == 413
+
+
+def test_a_body_of_25_mb_is_read(client: httpx.Client) -> None:
     """A body of exactly the maximal size is read."""
     content = saved(sheet("3"), "PNG")
-    content += bytes(5_000_000 - len(content))
+    content += bytes(25_000_000 - len(content))
     assert client.post("/api/predict", content=content, headers=PNG).status_code == 200

@@ -6,11 +6,12 @@ machine, since the server refuses requests beyond a limit. docs/serving.md lists
 
 from digits.reading.image_files import PictureLimits
 
-MAX_BODY = 5_000_000  # bytes; largest body of a request; enough for most photos of a phone
+PICTURE_LIMITS = PictureLimits()  # largest picture; as on the command line
+MAX_BODY = PICTURE_LIMITS.file_bytes  # largest body of a request
+MAX_JSON = 5_000_000  # bytes; largest body that is JSON
 MAX_BODIES = 200_000_000  # bytes; largest sum of all bodies in memory at the same time
 MAX_HEAD = 64 * 1024  # bytes; largest first line and headers of a request together
 MAX_CONNECTIONS = 1_000  # largest number of connections that are open at the same time
-PICTURE_LIMITS = PictureLimits(file_bytes=MAX_BODY)  # largest picture
 MAX_STROKES = 1_000  # largest number of pen strokes in a drawing
 MAX_POINTS = 10_000  # largest number of points in a drawing, all strokes together
 

@@ -15,7 +15,7 @@ from pydantic_core import from_json
 from digits.data.pen import MAX_COORDINATE
 from digits.mnist import SIDE
 from digits.serving.error_answers import RefusedError
-from digits.serving.limits import MAX_POINTS, MAX_STROKES
+from digits.serving.limits import MAX_JSON, MAX_POINTS, MAX_STROKES
 
 JSON, BYTES = "application/json", "application/octet-stream"
 PICTURE_TYPES = tuple(
@@ -136,8 +136,11 @@ def parse_body(body: bytes, *models: type[AnyBody]) -> AnyBody:
     Raises:
         RefusedError: with one of these statuses:
             400 if the body is not JSON,
+            413 if it is larger than MAX_JSON,
             422 if no form fits or a value is wrong.
     """
+    if len(body) > MAX_JSON:
+        raise RefusedError(413, "limit", f"the JSON is larger than {MAX_JSON:,} bytes; send a smaller one")
     try:
         value = from_json(body)
     except ValueError:  # also raised if arrays are nested more than 200 levels deep
