@@ -6,6 +6,7 @@ import sys
 from pathlib import Path
 
 import pytest
+from PIL import Image
 
 from digits.cli.main import COMMANDS, main
 
@@ -83,3 +84,49 @@ def test_an_unknown_recipe_lists_the_known_ones(capsys: pytest.CaptureFixture[st
     """`--recipe` with a wrong name ends with exit code 2 and the names of all recipes."""
     assert main(["train", "--recipe", "slow"]) == 2
     assert "--recipe is 'slow'; expected one of: classic, fast" in capsys.readouterr().err
+
+
+LONG = "a" * 300  # characters; a file name has at most 255
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        ["predict", "a\0b"],
+        ["predict", "a.png", "--explain", f"{LONG}/x.png"],
+        ["evaluate", "mlp", "--data", LONG],
+        ["compare", "mlp", "cnn", "--data", LONG],
+        ["adapt", LONG],
+        ["train", "--data", LONG],
+        ["train", "--resume", "--name", LONG],
+        ["train", "--resume", "--out", LONG],
+        ["tune", "--data", LONG],
+        ["train", "--data", "loop"],
+        ["adapt", "loop"],
+        ["evaluate", "loop"],
+    ],
+    ids=lambda words: " ".join(words)[:30],
+)
+def test_a_name_that_cannot_exist_gets_a_sentence(
+    words: list[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Names that are too long, hold NUL or are links to themselves end in one line, never in a traceback."""
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "loop").symlink_to("loop")
+    Image.new("L", (9, 9)).save(tmp_path / "a.png")
+    assert main(words) in (1, 2)
+    (line,) = capsys.readouterr().err.splitlines()
+    assert line.startswith("digits: ")
+
+
+def test_a_working_folder_that_is_gone_is_said(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """In a folder that was deleted, names with a path still work and others end in a sentence."""
+    monkeypatch.chdir(tmp_path)
+    Image.new("L", (9, 9)).save(tmp_path / "a.png")
+    gone = tmp_path / "gone"
+    gone.mkdir()
+    monkeypatch.chdir(gone)
+    gone.rmdir()
+    assert main(["predict", str(tmp_path / "a.png"), "--single"]) == 0
+    assert main(["predict", "a.png"]) == 1
+    assert main(["evaluate", "runs/cnn-1"]) == 1

@@ -47,6 +47,7 @@ COMMANDS: dict[str, tuple[Callable[[list[str]], int], type]] = {  # name -> its 
     "serve": (serve, ServeOptions),
     "adapt": (adapt, AdaptOptions),
 }
+LONGEST_NAME = 200  # characters of a file's name in an error message
 CLOSED_PIPE = 141  # exit code: 128 + 13 for SIGPIPE; a number, because Windows has no signal.SIGPIPE
 
 
@@ -65,6 +66,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
 def _run(arguments: list[str]) -> int:
     """Run one command, and print its error as a message."""
     try:
+        if any("\0" in word for word in arguments):
+            raise OptionError("an argument holds the character NUL; no file and no option can be named so")
         code = _dispatch(arguments)
         sys.stdout.flush()  # so that an error comes here, and not at the end of the process
         return code
@@ -83,10 +86,13 @@ def _run(arguments: list[str]) -> int:
         _discard_output()
         return CLOSED_PIPE
     except OSError as error:
-        if error.filename is not None:  # our code should have handled this error; show its traceback
-            raise
-        _discard_output()
-        return complain(f"could not write the output: {error.strerror}", 1)
+        reason = error.strerror or type(error).__name__
+        if error.filename is None:
+            _discard_output()
+            return complain(f"could not write the output: {reason}", 1)
+        # Most places say more themselves. This is for causes that they cannot expect, such as a name that is
+        # too long, a link to itself or a broken disk.
+        return complain(f"could not use {str(error.filename)[:LONGEST_NAME]}: {reason}", 1)
 
 
 def _dispatch(arguments: list[str]) -> int:
