@@ -130,3 +130,14 @@ def test_a_working_folder_that_is_gone_is_said(tmp_path: Path, monkeypatch: pyte
     assert main(["predict", str(tmp_path / "a.png"), "--single"]) == 0
     assert main(["predict", "a.png"]) == 1
     assert main(["evaluate", "runs/cnn-1"]) == 1
+
+
+def test_a_narrow_terminal_gets_help(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """With one column, the help ends too."""
+    monkeypatch.setenv("COLUMNS", "1")
+    with pytest.raises(SystemExit) as stop:
+        main(["recipes", "--help"])
+    assert stop.value.code == 0
+    assert "--json" in capsys.readouterr().out

@@ -10,6 +10,7 @@ Exit codes:
 
 import contextlib
 import os
+import shutil
 import signal
 import sys
 from collections.abc import Callable, Sequence
@@ -47,6 +48,7 @@ COMMANDS: dict[str, tuple[Callable[[list[str]], int], type]] = {  # name -> its 
     "serve": (serve, ServeOptions),
     "adapt": (adapt, AdaptOptions),
 }
+LEAST_COLUMNS = 20  # with fewer than 8, tyro's help never ends
 LONGEST_NAME = 200  # characters of a file's name in an error message
 CLOSED_PIPE = 141  # exit code: 128 + 13 for SIGPIPE; a number, because Windows has no signal.SIGPIPE
 
@@ -68,6 +70,8 @@ def _run(arguments: list[str]) -> int:
     try:
         if any("\0" in word for word in arguments):
             raise OptionError("an argument holds the character NUL; no file and no option can be named so")
+        if shutil.get_terminal_size().columns < LEAST_COLUMNS:
+            os.environ["COLUMNS"] = str(LEAST_COLUMNS)
         code = _dispatch(arguments)
         sys.stdout.flush()  # so that an error comes here, and not at the end of the process
         return code

@@ -86,10 +86,10 @@ def _may_be_picture(entry: "os.DirEntry[str]") -> bool:
     """Return True if a file of a folder is named like a picture, or begins like one."""
     named = Path(entry.name).suffix.lower() in SUFFIXES
     try:
-        if not stat.S_ISREG(entry.stat().st_mode):  # pipes and devices are not opened
-            return False
-        if named:
-            return True
+        about = entry.stat()
+        # Pipes and devices are not opened, nor files of the system without a size, which may never end.
+        if named or not stat.S_ISREG(about.st_mode) or not about.st_size:
+            return named and stat.S_ISREG(about.st_mode)
         with open(entry.path, "rb") as file:
             start = file.read(12)
     except OSError:  # for example a link to itself; opening the file later raises an error that says so
