@@ -12,12 +12,15 @@ Pictures: a digit of 28 x 28 in MNIST's form; the same as ink on paper, which ha
 """
 
 import contextlib
+import itertools
 import json
 import shutil
 import subprocess
 import sys
 import tempfile
+import threading
 import time
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -26,15 +29,19 @@ from typing import Any
 HERE = Path(__file__).resolve().parent
 sys.path[:0] = [str(HERE.parent / "src"), str(HERE.parent / "tests")]  # so that it runs from a clone
 
+import httpx
 import numpy as np
 import tyro
 from figures import Figure, at_least, at_most, circumstances, describe, exit_code, save, table
 from PIL import Image
 from support.hostile import hostile_pictures, saved
+from support.hostile_files import HOSTILE_FILES
+from support.hostile_pages import hostile_pages
 from support.served import Served, served
 from support.strokefont import FONT, sheet
 
 from digits.data.pen import render
+from digits.serving.limits import MAX_BODY
 
 RESULTS = HERE / "results" / "serving.json"
 # Every question is due at its own time; `due` runs ahead of the clock by one step a question.
@@ -127,6 +134,15 @@ def load(
     )
 
 
+def costly_pictures() -> Iterator[bytes]:
+    """Make pictures that cost far more than they weigh."""
+    for make in HOSTILE_FILES.values():
+        yield make()
+    for name, page in hostile_pages().items():
+        if name.startswith(("rings", "blocks", "noise", "combs", "text")):
+            yield saved(page(), "PNG")
+
+
 @contextlib.contextmanager
 def pictures() -> Iterator[dict[str, list[Path]]]:
     """The files to send, by what they are."""
@@ -138,6 +154,7 @@ def pictures() -> Iterator[dict[str, list[Path]]]:
         "MNIST's form": [saved(form, "PNG")],
         "ink on paper": [saved(paper, "PNG")],
         "280 x 280": [saved(sheet("5", size=(280, 280), height=180), "PNG")],
+        "costly": [content for content in costly_pictures() if len(content) <= MAX_BODY],
         "half hostile": [content for bad in hostile for content in (bad, saved(form, "PNG"))],
     }
     with tempfile.TemporaryDirectory() as folder:
@@ -182,10 +199,53 @@ def measure(running: Served, files: dict[str, list[Path]], quick: bool) -> dict[
         ]
     sections["As fast as it can, 16 connections"] = saturation
     sections["Overload and endurance"] = [
+        *_attack(running, files, quick),
         *_overload(running, files, quick),
         *_endurance(running, files, quick),
     ]
     return sections
+
+
+def _attack(running: Served, files: dict[str, list[Path]], quick: bool) -> list[Figure]:
+    """Good clients beside one that sends nothing but costly pictures, on eight connections."""
+    seconds = 10 if quick else 60
+    rate = {"rate": 40, "connections": 8}
+    alone = load(running, files["ink on paper"], seconds, **rate)
+    stop, most, answers = threading.Event(), [0.0], Counter[int]()
+
+    def attack(number: int) -> None:
+        costly = itertools.cycle(files["costly"])
+        for _ in range(number):
+            next(costly)
+        while not stop.is_set():
+            with contextlib.suppress(httpx.HTTPError):
+                answer = httpx.post(
+                    f"{running.address}/api/predict", content=next(costly).read_bytes(), timeout=30
+                )
+                answers[answer.status_code] += 1
+
+    def watch() -> None:
+        while not stop.wait(0.5):
+            most[0] = max(most[0], running.memory())
+
+    threads = [threading.Thread(target=attack, args=(i,)) for i in range(8)]
+    threads.append(threading.Thread(target=watch))
+    for thread in threads:
+        thread.start()
+    beside = load(running, files["ink on paper"], seconds, **rate)
+    stop.set()
+    for thread in threads:
+        thread.join()
+    print(f"40/s alone: {alone}; beside costly pictures: {beside}, {answers}", flush=True)
+    return [
+        Figure("ours", "40 a second alone: 99 % within", "ms", (1000 * alone.p99,)),
+        Figure("ours", "beside eight costly pictures: half of them within", "ms", (1000 * beside.p50,)),
+        Figure("ours", "beside eight costly pictures: 99 % within", "ms", (1000 * beside.p99,), at_most(500)),
+        Figure(
+            "ours", "beside eight costly pictures: errors", "", (beside.refused + beside.broken,), at_most(0)
+        ),
+        Figure("ours", "beside eight costly pictures: most memory", "MB", (most[0],), at_most(1000)),
+    ]
 
 
 def _overload(running: Served, files: dict[str, list[Path]], quick: bool) -> list[Figure]:

@@ -11,6 +11,7 @@ client that uses another one already. If too many tasks wait, a task of the clie
 
 import asyncio
 import hashlib
+import math
 from collections import Counter, deque
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -22,10 +23,14 @@ from digits.serving.tasks import Outcome, Task, failed
 MAX_JOBS = 64  # largest number of jobs that wait or run; at 400 pictures a second they take 0.16 s
 ANSWER_SECONDS = 10.0  # s; longest time from a request to its answer; after it the answer is "busy"
 QUICK_SECONDS = 0.1  # s of one core; drawings and most scans need less; others may have to wait for so long
+QUICK_WAIT = (
+    1.0  # s; longest time in a quick process on a busy machine, or while it waits for another process
+)
 SLOW_SECONDS = 5.0  # s of one core; a photo of 25 million pixels takes one second; generous limit
 
 PICTURES_AT_ONCE = 4  # largest number classified together; with more the first one waits longer: docs/log.md
 SMALL_PICTURE = 20_000  # bytes; a larger file, such as a photo, is read alone
+TIFF = (b"II", b"MM")  # first bytes of the file
 LARGE_BODY = 200_000  # bytes; larger files are photos, few of which are read within QUICK_SECONDS
 KNOWN_COSTLY = (
     1_000  # number of costly bodies that are remembered; they are not tried again by a quick process
@@ -231,8 +236,10 @@ class ReadingQueue:
 
     def _is_costly(self, task: Task) -> bool:
         """Return True if a task needs a slow process."""
-        # A correction waits for the disk and perhaps for another process that saves one.
-        if task.kind == "correction" or len(task.body) > LARGE_BODY:
+        # A correction waits for the disk and perhaps for another process that saves one. Many TIFFs are
+        # decoded in a process of their own, which has to start first.
+        slow = task.kind == "correction" or task.body.startswith(TIFF)
+        if slow or len(task.body) > LARGE_BODY:
             return True
         return bool(self._costly) and _digest(task) in self._costly
 
@@ -243,7 +250,7 @@ class ReadingQueue:
             while True:
                 jobs = await self._quick.take(PICTURES_AT_ONCE)
                 process = process or await self._new_process(QUICK)
-                if not await self._run(process, jobs, self.settings.quick_seconds):
+                if not await self._run(process, jobs, self.settings.quick_seconds, QUICK_WAIT):
                     process.close()
                     process = None
                     self._try_again(jobs)
@@ -274,8 +281,20 @@ class ReadingQueue:
                 self._no_process.write()
                 await asyncio.sleep(RETRY_SECONDS)
 
-    async def _run(self, process: ReadingProcess, jobs: Sequence[Job], processor_seconds: float) -> bool:
+    async def _run(
+        self,
+        process: ReadingProcess,
+        jobs: Sequence[Job],
+        processor_seconds: float,
+        most_seconds: float = math.inf,
+    ) -> bool:
         """Do jobs in a process.
+
+        Args:
+            process: does the jobs.
+            jobs: fit together.
+            processor_seconds: the process may compute as long as this.
+            most_seconds: the answers may take as long as this, and not longer than the jobs' deadline.
 
         Returns:
             False if the process ended before it had done them.
@@ -283,9 +302,11 @@ class ReadingQueue:
         jobs = [job for job in jobs if not job.future.done()]  # without those that were refused meanwhile
         if not jobs:
             return True
-        seconds = max(job.deadline for job in jobs) - asyncio.get_running_loop().time()
+        left = max(job.deadline for job in jobs) - asyncio.get_running_loop().time()
         try:
-            outcomes = await process.do([job.task for job in jobs], processor_seconds, seconds)
+            outcomes = await process.do(
+                [job.task for job in jobs], processor_seconds, min(left, most_seconds)
+            )
         except ProcessEndedError:
             return False
         _deliver(jobs, outcomes)
