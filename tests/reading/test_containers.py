@@ -117,12 +117,9 @@ def test_jpeg_metadata_is_left_out() -> None:
     assert np.array_equal(upside_down[::-1, ::-1], open_picture(good).pixels)
 
 
-@pytest.mark.parametrize("turn", TURNS)
-@pytest.mark.parametrize("compression", ["raw", "tiff_lzw"])
+@pytest.mark.parametrize(("turn", "compression"), [*((turn, "raw") for turn in TURNS), (6, "tiff_lzw")])
 def test_a_turned_tiff_is_upright(turn: int, compression: str) -> None:
     """The orientation of a TIFF is undone exactly once, in this process and in one of its own."""
-    if compression == "tiff_lzw" and turn != 6:
-        pytest.skip("the eight turns are the same code")
     back = TURNS[turn]
     stored = PLAIN if back is None else PLAIN.transpose(Image.Transpose(back))
     picture = open_picture(saved(stored.copy(), "TIFF", compression=compression, tiffinfo={274: turn}))
@@ -166,15 +163,15 @@ def test_compressed_tiff_files_are_read(compression: str) -> None:
 
 
 def test_a_tiff_whose_deflate_data_is_damaged_is_refused() -> None:
-    """Of 300 copies with one wrong bit in the compressed pixels none is read with other pixels."""
+    """Of 300 copies with one wrong bit in the compressed pixels none is read."""
     good, places = saved(PLAIN.copy(), "TIFF", compression="tiff_adobe_deflate"), random.Random(0)
     start = good.index(b"\x78")
     (size,) = struct.unpack("<I", good[good.index(struct.pack("<HHI", 279, 4, 1)) + 8 :][:4])
     for _ in range(300):
         bad = bytearray(good)
-        bad[start + places.randrange(size)] ^= 1 << places.randrange(8)
-        # The last byte before the checksum has bits without a meaning.
-        assert not is_read(bytes(bad)) or np.array_equal(open_picture(bytes(bad)).pixels, np.asarray(PLAIN))
+        # The last byte before the checksum of four bytes has bits without a meaning.
+        bad[start + places.randrange(size - 5)] ^= 1 << places.randrange(8)
+        assert not is_read(bytes(bad))
 
 
 def test_what_libtiff_complains_of_is_damage(capfd: pytest.CaptureFixture[str]) -> None:

@@ -139,7 +139,7 @@ HOSTILE_FILES: dict[str, Callable[[], bytes]] = {
     "empty.webp": empty_webp,
     "empty-12-megapixels.webp": lambda: empty_webp(4000, 3000),
     "frames-100.webp": lambda: saved(
-        flat("L", 999, 999), "WEBP", save_all=True, append_images=[flat("L", 999, 999, i) for i in range(99)]
+        flat("L", 300, 300), "WEBP", save_all=True, append_images=[flat("L", 300, 300, i) for i in range(99)]
     ),
     "fax.tif": fax,
     "tags-60000.tif": lambda: tiff(grey_tiff(28, 28, 1, bytes(784)), bytes(784), more=60_000),
@@ -151,7 +151,7 @@ HOSTILE_FILES: dict[str, Callable[[], bytes]] = {
         flat("RGB", 6000, 4000, 9), "TIFF", compression="tiff_adobe_deflate"
     ),
     "float-24-megapixels.tif": lambda: saved(flat("F", 6000, 4000, 9), "TIFF", compression="tiff_lzw"),
-    "group-4-300-megapixels.tif": lambda: saved(flat("1", 20_000, 15_000), "TIFF", compression="group4"),
+    "group-4-100-megapixels.tif": lambda: saved(flat("1", 10_000, 10_000), "TIFF", compression="group4"),
     "empty-pixels-800000.png": lambda: png(before=chunk(b"IDAT", b"") * 800_000),
     "texts-600000.png": lambda: png(before=chunk(b"tEXt", b"a\0b") * 600_000),
     "text-bombs-50.png": lambda: png(before=chunk(b"zTXt", b"a\0\0" + BOMB) * 50),
@@ -167,7 +167,7 @@ HOSTILE_FILES: dict[str, Callable[[], bytes]] = {
     "interlaced-400-megapixels.png": lambda: png(20_000, 20_000, depth=1),
     "comments-1000000.gif": lambda: gif(b"\x21\xfe\1a\0" * 1_000_000),
     "comment-9-megabytes.gif": lambda: gif(b"\x21\xfe" + (b"\xff" + b"a" * 255) * 36_000 + b"\0"),
-    "pixels-200-million.gif": lambda: saved(flat("L", 20_000, 10_000), "GIF"),
+    "pixels-64-million.gif": lambda: saved(flat("L", 8000, 8000), "GIF"),
     "pixels-12-million.avif": lambda: saved(flat("RGB", 4000, 3000, 200), "AVIF", speed=10),
-    "pixels-36-million.avif": lambda: saved(flat("RGB", 7000, 5200, 200), "AVIF", speed=10),
+    "pixels-15-million.avif": lambda: saved(flat("RGB", 5000, 3000, 200), "AVIF", speed=10),
 }  # fmt: skip
