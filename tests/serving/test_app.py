@@ -1,20 +1,24 @@
 """The application: the names of its networks and its answer to unexpected errors."""
 
 import asyncio
+import shutil
 from pathlib import Path
 from typing import Any
 
 import httpx
 import pytest
 from fastapi import Request
+from support.saved_network import saved as saved_network
 from support.served import asked
 from support.strokefont import FONT
 
 import digits
 from digits.errors import OptionError
+from digits.networks.bundled import model_path
 from digits.reading.reader import Reader
 from digits.serving.api import describe
 from digits.serving.app import application, load_readers
+from digits.serving.browser_network import network_bytes
 from digits.serving.error_answers import BusyError, error_answer
 from digits.serving.options import ServeOptions
 
@@ -79,3 +83,28 @@ def test_a_wrong_parameter_is_refused(client: httpx.Client) -> None:
     answer = client.post("/api/predict?single=maybe", json={"strokes": STROKES})
     assert (answer.status_code, answer.json()["kind"]) == (422, "parameter")
     assert "maybe" not in answer.text
+
+
+def test_each_network_has_its_own_rejection_network(tmp_path: Path) -> None:
+    """A network of `digits adapt` brings its rejection network; the page computes each with its own."""
+    for folder, seen in (("adapted", True), ("other", False)):
+        (tmp_path / folder).mkdir()
+        shutil.copy(model_path("mlp"), tmp_path / folder / "model.npz")
+        if seen:
+            shutil.copy(saved_network("eleven", tmp_path), tmp_path / folder / "rejection.npz")
+    readers = load_readers([str(tmp_path / "other"), str(tmp_path / "adapted")])
+    app = application(ServeOptions(), 80, readers={**readers, "free": Reader(readers["cnn"].classifier)})
+    models = asyncio.run(asked(app, "GET", "/api/model")).json()["models"]
+    assert {model["name"]: model["rejection"] for model in models} == {
+        "other": "rejection",
+        "adapted": "rejection-2",
+        "cnn": "rejection",
+        "mlp": "rejection",
+        "free": None,
+    }
+    for name in ("other", "adapted"):
+        rejection = readers[name].rejection
+        assert rejection is not None
+        label = next(model["rejection"] for model in models if model["name"] == name)
+        answer = asyncio.run(asked(app, "GET", f"/api/network/{label}"))
+        assert answer.content == network_bytes(rejection)

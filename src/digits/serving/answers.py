@@ -74,6 +74,10 @@ class NetworkAnswer(BaseModel):
     architecture: Annotated[str, Field(description="such as cnn or mlp")]
     networks: Annotated[int, Field(description="number of networks in the ensemble; 1 if it is none")]
     parameters: Annotated[int, Field(description="number of weights and biases of all networks together")]
+    rejection: Annotated[
+        str | None,
+        Field(description="name of its rejection network for /api/network/NAME; null: every mark is a digit"),
+    ]
 
 
 class Models(BaseModel):

@@ -22,6 +22,7 @@ from digits.serving.answers import (
 )
 from digits.serving.browser_network import count_parameters
 from digits.serving.error_answers import RefusedError, log
+from digits.serving.page_files import rejection_networks
 from digits.serving.prometheus import Metrics
 from digits.serving.reading_queue import ReadingQueue
 from digits.serving.request_bodies import (
@@ -76,10 +77,10 @@ class Api:
         Returns:
             The answer of /api/model.
         """
-        models = [describe(name, reader.classifier) for name, reader in self.readers.items()]
-        rejection = any(reader.rejection is not None for reader in self.readers.values())
+        names, rejections = rejection_networks(self.readers)
+        models = [describe(name, reader.classifier, names.get(name)) for name, reader in self.readers.items()]
         threshold = next(iter(self.readers.values())).threshold
-        return Models(models=models, threshold=threshold, rejection=rejection)
+        return Models(models=models, threshold=threshold, rejection=bool(rejections))
 
 
 async def picture_task(request: Request, advice: str = "as it is") -> Task:
@@ -102,15 +103,16 @@ async def picture_task(request: Request, advice: str = "as it is") -> Task:
     raise RefusedError(415, "type", message)
 
 
-def describe(name: str, classifier: Classifier) -> NetworkAnswer:
+def describe(name: str, classifier: Classifier, rejection: str | None = None) -> NetworkAnswer:
     """Describe a network for /api/model.
 
     Args:
         name: name of the network.
         classifier: the network.
+        rejection: name of its rejection network; None: it has none.
 
     Returns:
-        Its name, architecture and number of parameters.
+        Its name, architecture, number of parameters and rejection network.
     """
     architecture = classifier.meta.get("architecture")
     kind = architecture.get("name") if isinstance(architecture, dict) else None
@@ -119,6 +121,7 @@ def describe(name: str, classifier: Classifier) -> NetworkAnswer:
         architecture=str(kind),
         networks=len(classifier.members),
         parameters=count_parameters(classifier),
+        rejection=rejection,
     )
 
 

@@ -6,6 +6,7 @@ memory when it starts. So a request for one of them opens no file.
 
 import functools
 import hashlib
+import itertools
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,7 +15,6 @@ from fastapi import APIRouter, HTTPException, Request, Response
 from fastapi.responses import RedirectResponse
 
 from digits.networks.bundled import REJECTION
-from digits.networks.numpy_inference import Classifier
 from digits.reading.reader import Reader
 from digits.serving.answers import error_responses
 from digits.serving.browser_network import network_bytes
@@ -64,15 +64,36 @@ def network_files(readers: Mapping[str, Reader]) -> dict[str, MemoryFile]:
     Returns:
         Address "/api/network/NAME" -> file, in the format of `browser_network`.
     """
-    networks: dict[str, Classifier] = {name: reader.classifier for name, reader in readers.items()}
-    # The rejection network tells digits from other marks. All readers share it.
-    rejection = next((reader.rejection for reader in readers.values() if reader.rejection is not None), None)
-    if rejection is not None:
-        networks[REJECTION] = rejection
-    return {
-        f"/api/network/{name}": MemoryFile(network_bytes(network), BYTES)
-        for name, network in networks.items()
-    }
+    _, rejections = rejection_networks(readers)
+    networks = {name: network_bytes(reader.classifier) for name, reader in readers.items()} | rejections
+    return {f"/api/network/{name}": MemoryFile(content, BYTES) for name, content in networks.items()}
+
+
+def rejection_networks(readers: Mapping[str, Reader]) -> tuple[dict[str, str], dict[str, bytes]]:
+    """Name the rejection network of each network. It tells digits from other marks.
+
+    Most networks share one; one that `digits adapt` wrote has its own.
+
+    Args:
+        readers: name of a network -> its reader.
+
+    Returns:
+        Name of a network -> name of its rejection network, if it has one.
+        Name of a rejection network -> its bytes, in the format of `browser_network`.
+    """
+    names: dict[str, str] = {}
+    found: dict[str, bytes] = {}
+    for name, reader in readers.items():
+        if reader.rejection is None:
+            continue
+        content = network_bytes(reader.rejection)
+        known = next((label for label, other in found.items() if other == content), None)
+        if known is None:
+            numbered = (f"{REJECTION}-{number}" for number in itertools.count(2))
+            candidates = itertools.chain([REJECTION], numbered)
+            known = next(label for label in candidates if label not in found and label not in readers)
+        names[name], found[known] = known, content
+    return names, found
 
 
 def file_routes(files: Mapping[str, MemoryFile]) -> APIRouter:

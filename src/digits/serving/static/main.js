@@ -20,7 +20,7 @@ const view = new View({
 });
 const loaded = new Map(); // name -> Network
 let about = []; // descriptions of all networks, from api/model
-let rejection = null; // the network that tells digits from other marks, or null
+const rejections = new Map(); // name -> the Network that tells digits from other marks, if it has one
 let name = ""; // name of the network in use
 // The marks on the paper or photo: { image, box, digit, probability, probabilities, accepted, reason, label }.
 // `label` is the digit from the user's correction.
@@ -56,7 +56,7 @@ function readMarks(before = []) {
   let asked = 0;
   for (const mark of marks) {
     const same = before.find((old) => old.key !== undefined && old.key === mark.key && old.by === name);
-    Object.assign(mark, same ? pick(same) : answer(loaded.get(name), rejection, mark.image), { by: name });
+    Object.assign(mark, same ? pick(same) : answer(loaded.get(name), rejections.get(name), mark.image), { by: name });
     if (!same) asked += 1;
   }
   judge(marks, threshold);
@@ -175,8 +175,8 @@ function showBars(mark) {
     number.textContent = mark ? percent(p) : "";
     rows[digit].className = mark?.digit === digit ? `best${mark.accepted ? "" : " uncertain"}` : "";
   }
-  rows[10].hidden = !rejection;
-  if (rejection) rows[10].lastChild.textContent = mark ? percent(Math.max(0, 1 - mark.probabilities.reduce((a, b) => a + b))) : "";
+  rows[10].hidden = !rejections.has(name);
+  if (rejections.has(name)) rows[10].lastChild.textContent = mark ? percent(Math.max(0, 1 - mark.probabilities.reduce((a, b) => a + b))) : "";
 }
 
 /** Show the place of each mark: a frame around its strokes or a box on the photo. */
@@ -483,8 +483,10 @@ async function start() {
     about = offered.models;
     threshold = offered.threshold;
     offerNetworks();
-    if (offered.rejection) rejection = await load("rejection");
+    const shared = new Map(); // name of a rejection network -> Network
     for (const each of about) {
+      if (each.rejection && !shared.has(each.rejection)) shared.set(each.rejection, await load(each.rejection));
+      if (each.rejection) rejections.set(each.name, shared.get(each.rejection));
       loaded.set(each.name, await load(each.name));
       const input = [...$("networks").querySelectorAll("input")].find(({ value }) => value === each.name);
       input.disabled = false;

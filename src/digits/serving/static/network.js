@@ -46,7 +46,7 @@ const NUMBER_PROBABILITY = 0.1; // smallest probability of being any digit for a
 
 /** Classify an image of 784 numbers in [0, 1]. Returns { digit, probability, probabilities, result }: the
  *  most probable digit, its probability, the probabilities of 0 to 9, and what Network.run returned.
- *  `rejection` is the network that tells digits from other marks, or null. With it, the sum of
+ *  `rejection` is the network that tells digits from other marks, if there is one. With it, the sum of
  *  `probabilities` is the probability that the image shows a digit. */
 export function answer(network, rejection, image) {
   const result = network.run(image);
