@@ -32,11 +32,11 @@ def test_figures_equal_scikit_learns(seed: int) -> None:
         metrics.precision_recall_fscore_support(labels, guesses, labels=classes, zero_division=0)
     )
     ours = [(c.precision, c.recall, c.f1, c.support) for c in found.per_class]
-    np.testing.assert_allclose(ours, expected, rtol=1e-12)
+    np.testing.assert_allclose(np.array(ours, dtype=float), expected, rtol=1e-12)
 
 
-def test_absent_and_never_given_classes_have_zeros() -> None:
-    """A class without images or predictions has zeros, without a warning, as in scikit-learn."""
+def test_a_score_without_a_divisor_is_none() -> None:
+    """A class without images or predictions has None where scikit-learn has NaN, and null in JSON."""
     labels = torch.tensor([0, 0, 1, 2])
     logits = torch.eye(4)[torch.tensor([0, 1, 1, 0])]  # class 2 is never the answer, class 3 never the truth
     with warnings.catch_warnings():
@@ -44,11 +44,16 @@ def test_absent_and_never_given_classes_have_zeros() -> None:
         found = evaluate_logits(logits, labels)
     expected = np.transpose(
         metrics.precision_recall_fscore_support(
-            labels, logits.argmax(1), labels=[0, 1, 2, 3], zero_division=0
+            labels, logits.argmax(1), labels=[0, 1, 2, 3], zero_division=np.nan
         )
     )
-    np.testing.assert_allclose([(c.precision, c.recall, c.f1, c.support) for c in found.per_class], expected)
-    assert found.per_class[2].precision == found.per_class[3].f1 == 0.0
+    ours = [(c.precision, c.recall, c.f1, c.support) for c in found.per_class]
+    np.testing.assert_allclose(np.array(ours, dtype=float), expected)
+    assert found.per_class[2].precision is found.per_class[3].recall is found.per_class[3].f1 is None
+    assert json.loads(json.dumps(found.to_json()))["per_class"][3] == {
+        **{"precision": None, "recall": None, "f1": None},
+        "support": 0,
+    }
 
 
 def test_of_equal_logits_the_first_is_the_answer() -> None:

@@ -158,15 +158,23 @@ def test_every_image_counts_once(place: Path, tmp_path: Path, size: int, more: t
 
 
 def test_figures_are_those_of_the_saved_network(place: Path, pair: Path) -> None:
-    """The validation figures that two processes counted are those of the network they saved."""
+    """The validation figures that two processes counted are those of the network they saved.
+
+    Those in the summary are measured with its fitted temperature, those in the table with temperature 1.
+    """
     options = TrainOptions(data=place / "data.npz")
     _, splits = run.load_splits(options)
     summary = json.loads((pair / "summary.json").read_text())
-    model, _ = model_file.load_model(pair / "model.npz")
+    model, meta = model_file.load_model(pair / "model.npz")
+    saved = metrics.evaluate_logits(logits.compute_logits(model, splits.val), splits.val.labels)
+    assert summary["validation"]["accuracy"] == saved.accuracy
+    assert summary["validation"]["loss"] == pytest.approx(saved.loss, abs=1e-6)
     model.temperature.fill_(1)  # as it was in training
     found = metrics.evaluate_logits(logits.compute_logits(model, splits.val), splits.val.labels)
     assert summary["best"]["val_accuracy"] == found.accuracy
-    assert summary["best"]["val_loss"] == pytest.approx(found.loss, abs=1e-6)
+    row = trainer.metrics(pair)[meta["epoch"] - 1]
+    assert float(row["val_loss"]) == pytest.approx(found.loss, abs=1e-6)
+    assert not [name for name in summary["best"] if "loss" in name]
 
 
 def test_two_processes_again(place: Path, pair: Path, tmp_path: Path) -> None:

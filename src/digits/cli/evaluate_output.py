@@ -35,9 +35,13 @@ def show_test(
     width = max(9, *(len(name) for name in collection.classes))
     console.print(f"{'class':>{width}}    images   recall  precision       F1")
     for name, row in zip(collection.classes, test.per_class, strict=True):
-        console.print(
-            f"{name:>{width}}  {row.support:8,d} {row.recall:8.2%}  {row.precision:9.2%} {row.f1:8.2%}"
-        )
+        recall, precision, f1 = map(_percent_or_dash, (row.recall, row.precision, row.f1))
+        console.print(f"{name:>{width}}  {row.support:8,d} {recall:>8}  {precision:>9} {f1:>8}")
+
+
+def _percent_or_dash(score: float | None) -> str:
+    """Return a score as text, in percent; a dash for None."""
+    return "-" if score is None else f"{score:.2%}"
 
 
 def show_comparison(console: Console, found: Comparison, names: tuple[str, str]) -> None:

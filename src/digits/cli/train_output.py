@@ -61,7 +61,7 @@ def show_epoch(console: Console, epoch: Epoch, best: bool) -> None:
     Args:
         console: where to print.
         epoch: losses, accuracies and times of the epoch.
-        best: print a star, because the validation accuracy is the best so far.
+        best: print a star, because the epoch is the best so far; see `Epoch.better_than`.
     """
     console.print(
         f"{epoch.number:5d}  {epoch.train_loss:8.4f}  {epoch.train_accuracy:8.2%}"
@@ -74,20 +74,19 @@ def show_result(console: Console, result: Result, collection: Collection) -> Non
     """Print the test results and the names of the saved files."""
     seconds = sum(epoch.seconds for epoch in result.history)
     console.print(f"      * best validation accuracy; {seconds:.1f} s of training\n")
-    best = result.best
+    kept = f"the network of epoch {result.best.number}" if result.best else "the networks"
+    what = kept
     if result.members:
         alone = statistics.fmean(result.members)
         show_line(console, "members", f"{alone:.2%} of the test images read right by one network (mean)")
-        show_line(console, "validation", f"{best.val_accuracy:.2%} for all networks together")
+        show_line(console, "validation", f"{result.validation.accuracy:.2%} for all networks together")
         what = f"{len(result.members)} networks together"
-    else:
-        what = f"the network of epoch {best.number}"
     show_test(console, result.test, result.undisputed, collection, what)
     console.print()
     show_line(console, "saved in", str(result.folder))
     for names, what in (
-        ("model.npz", "the networks" if result.members else f"the network of epoch {best.number}"),
-        ("metrics.csv", "the table above"),
+        ("model.npz", kept),
+        ("metrics.csv", "the means of the tables above" if result.members else "the table above"),
         ("summary.json", "all test results"),
         ("member-1 ...", "the runs of the networks")
         if result.members

@@ -18,3 +18,15 @@ class Epoch:
     val_accuracy: float  # fraction of the validation images classified correctly, from 0 to 1
     seconds: float  # time spent in training, without validation
     images: int  # number of training images used in the epoch
+
+    def better_than(self, other: "Epoch | None") -> bool:
+        """Return True if this epoch has the higher validation accuracy, or the same one and a lower loss.
+
+        This rule chooses the network of `--keep best` and the star in the table.
+
+        Args:
+            other: an epoch; every epoch is better than None.
+        """
+        if other is None:
+            return True
+        return (-self.val_accuracy, self.val_loss) < (-other.val_accuracy, other.val_loss)

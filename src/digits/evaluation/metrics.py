@@ -20,10 +20,11 @@ from digits.evaluation.logits import checked
 class ClassMetrics:
     """The precision, recall and F1 score of one class."""
 
-    # All three scores are from 0 to 1. They are 0 if there is nothing to divide by, as in scikit-learn.
-    precision: float  # fraction of the images predicted as this class that belong to it
-    recall: float  # fraction of the images of this class that are predicted as it
-    f1: float  # harmonic mean of precision and recall
+    # All three scores are from 0 to 1. A score is None if there is nothing to divide by, as with
+    # zero_division=nan in scikit-learn, so that no mean over the classes counts it as 0.
+    precision: float | None  # fraction of the images predicted as this class that belong to it
+    recall: float | None  # fraction of the images of this class that are predicted as it
+    f1: float | None  # harmonic mean of precision and recall; None for a class without images
     support: int  # number of images of this class
 
 
@@ -136,8 +137,8 @@ def _class_metrics(hits: int, support: int, answers: int) -> ClassMetrics:
         answers: images that were predicted as this class.
     """
     return ClassMetrics(
-        precision=hits / answers if answers else 0.0,
-        recall=hits / support if support else 0.0,
-        f1=2 * hits / (support + answers) if support + answers else 0.0,
+        precision=hits / answers if answers else None,
+        recall=hits / support if support else None,
+        f1=2 * hits / (support + answers) if support else None,
         support=support,
     )

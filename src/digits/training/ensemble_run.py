@@ -138,13 +138,12 @@ class EnsembleRun:
 def assemble(folder: Path, members: Sequence[Result], val_set: Digits) -> list[Epoch]:
     """Write model.npz and metrics.csv of an ensemble.
 
-    Each row of metrics.csv contains the mean figures of the members. The validation figures in the last row
-    are measured on the ensemble itself.
+    Each row of metrics.csv contains the mean figures of the members.
 
     Args:
         folder: the ensemble's folder.
         members: the result of each member; its folder holds the member's model.npz.
-        val_set: the validation images and labels.
+        val_set: the validation images and labels, for the accuracy of the whole ensemble in model.npz.
 
     Returns:
         The epochs in metrics.csv.
@@ -154,10 +153,8 @@ def assemble(folder: Path, members: Sequence[Result], val_set: Digits) -> list[E
     val = evaluate_logits(compute_logits(ensemble, val_set), val_set.labels)
     # With --patience, members may have different numbers of epochs. The table ends after the lowest number.
     history = [mean_epoch(same) for same in zip(*(member.history for member in members), strict=False)]
-    history[-1] = dataclasses.replace(history[-1], val_loss=val.loss, val_accuracy=val.accuracy)
     architecture = {"name": "ensemble", "members": [meta["architecture"] for _, meta in networks]}
     meta = {
-        "epoch": history[-1].number,
         "val_accuracy": val.accuracy,
         **{name: networks[0][1][name] for name in COPIED},
         "versions": versions(),

@@ -32,8 +32,9 @@ class Result:
     folder: Path  # the run's folder
     test: Evaluation  # accuracy and other figures on all test images
     undisputed: Evaluation | None  # on MNIST's test images without disputed labels; None for other data
-    best: Epoch  # the epoch whose weights were saved
-    history: tuple[Epoch, ...]  # all epochs
+    validation: Evaluation  # the same figures on the validation images, which also calibrated the network
+    best: Epoch | None  # the epoch whose weights were saved; None for an ensemble of several networks
+    history: tuple[Epoch, ...]  # all epochs; for an ensemble, means over its networks
     pictures: tuple[Path, ...]  # PNG files with figures; empty if `options.plots` is False
     members: tuple[float, ...] = ()  # for an ensemble: test accuracy of each network, from 0 to 1
 
@@ -63,11 +64,12 @@ def finish(
     Returns:
         The results in summary.json, and the paths of the files.
     """
-    model, meta = calibrate(folder / "model.npz", splits.val)
+    model, meta, val_logits = calibrate(folder / "model.npz", splits.val)
+    validation = metrics.evaluate_logits(val_logits, splits.val.labels)
     logits = compute_logits(model, splits.test)
     test = metrics.evaluate_logits(logits, splits.test.labels)
     undisputed = undisputed_test(collection, logits, splits.test)
-    best = next(epoch for epoch in history if epoch.number == meta["epoch"])
+    best = None if members else next(epoch for epoch in history if epoch.number == meta["epoch"])
     pictures = (
         _save_figures(folder, model, logits, splits.test, collection, test, history) if options.plots else ()
     )
@@ -77,16 +79,17 @@ def finish(
         members=members,
         test=test,
         undisputed=undisputed,
+        validation=validation,
         best=best,
         history=history,
         temperature=float(model.temperature),
         notices=[*collection.notices, *notices],
         threads=options.threads,
     )
-    return Result(folder, test, undisputed, best, tuple(history), pictures, members)
+    return Result(folder, test, undisputed, validation, best, tuple(history), pictures, members)
 
 
-def calibrate(path: Path, val_set: Digits) -> tuple[Network | Ensemble, dict[str, Any]]:
+def calibrate(path: Path, val_set: Digits) -> tuple[Network | Ensemble, dict[str, Any], torch.Tensor]:
     """Fit a network's temperature on the validation images, and save it.
 
     The network divides its logits by the temperature. Then its probabilities match how often it is correct.
@@ -96,14 +99,14 @@ def calibrate(path: Path, val_set: Digits) -> tuple[Network | Ensemble, dict[str
         val_set: images and labels that were not used for training.
 
     Returns:
-        The calibrated network, and the meta data of its file.
+        The calibrated network, the meta data of its file, and its logits (N, classes) for these N images.
     """
     model, meta = load_model(path)
     model.temperature.fill_(1)  # so that calibrating twice gives the same result
     logits = compute_logits(model, val_set)
     model.temperature.fill_(calibration.fit_temperature(logits, val_set.labels))
     save_model(path, model.state_dict(), meta["architecture"], meta)
-    return model, meta
+    return model, meta, logits / model.temperature
 
 
 def _save_figures(

@@ -249,11 +249,7 @@ class State:
         self.epoch, self.step, self.earlier_seconds = self.epoch + 1, 0, 0.0
         self.totals.zero_()
         self.history.append(epoch)
-        if (
-            self.best is None
-            or self.options.keep == "last"
-            or (-epoch.val_accuracy, epoch.val_loss) < (-self.best.val_accuracy, self.best.val_loss)
-        ):
+        if self.options.keep == "last" or epoch.better_than(self.best):
             self.best = epoch
             self.best_weights = {
                 name: tensor.detach().clone() for name, tensor in self.network.state_dict().items()

@@ -18,13 +18,16 @@ def save_summary(
     members: tuple[float, ...],
     test: Evaluation,
     undisputed: Evaluation | None,
-    best: Epoch,
+    validation: Evaluation,
+    best: Epoch | None,
     history: Sequence[Epoch],
     temperature: float,
     notices: Sequence[str],
     threads: int,
 ) -> None:
     """Write summary.json into a run's folder.
+
+    All losses in it are those of the saved network with its fitted temperature.
 
     It is written last: a folder with summary.json holds a finished run.
 
@@ -34,7 +37,8 @@ def save_summary(
         members: for an ensemble, the test accuracy of each network, from 0 to 1.
         test: the evaluation on all test images.
         undisputed: the same without disputed labels; None where they are not known.
-        best: the epoch whose weights were saved.
+        validation: the evaluation on the validation images.
+        best: the epoch whose weights were saved; None for an ensemble.
         history: all epochs.
         temperature: the fitted temperature of the network.
         notices: sentences for the user.
@@ -44,7 +48,8 @@ def save_summary(
         "members": members,
         "test": test.to_json(),
         "undisputed": undisputed and undisputed.to_json(),
-        "best": dataclasses.asdict(best),
+        "validation": validation.to_json(),
+        "best": best and _without_losses(best),
         "epochs": len(history),
         "temperature": temperature,
         "training_seconds": sum(epoch.seconds for epoch in history),
@@ -56,3 +61,12 @@ def save_summary(
     }
     text = json.dumps(summary, indent=2, allow_nan=False) + "\n"
     files.atomic_write(folder / "summary.json", text.encode())
+
+
+def _without_losses(epoch: Epoch) -> dict[str, Any]:
+    """Return the figures of an epoch except its losses.
+
+    They were measured during training, at temperature 1, and are in metrics.csv.
+    """
+    figures = dataclasses.asdict(epoch)
+    return {name: value for name, value in figures.items() if not name.endswith("loss")}

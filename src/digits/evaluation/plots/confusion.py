@@ -59,8 +59,8 @@ def confusion_figure(evaluation: Evaluation, class_names: Sequence[str]) -> Figu
     _write_class_names(canvas, class_names, left, top, column, slanted=longest > column)
     _draw_cells(canvas, counts, left, top, column)
     for i, figures in enumerate(evaluation.per_class):
-        recall = percent_number(figures.recall, 1) if figures.support else "–"
-        precision = percent_number(figures.precision, 1) if counts[:, i].any() else "–"
+        recall = "–" if figures.recall is None else percent_number(figures.recall, 1)
+        precision = "–" if figures.precision is None else percent_number(figures.precision, 1)
         end = left + (len(counts) + 0.5) * column
         write(canvas, end, top + (i + 0.5) * CELL_HEIGHT, recall, SMALL_SIZE, ha="center")
         write(
