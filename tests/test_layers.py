@@ -17,8 +17,10 @@ RANKS = {
     3: {"evaluation", "reading"},
     2: {"networks"},
     1: {"data"},
-    0: {"errors", "extras", "figure_style", "files", "matplotlib_classes", "mnist", "options", "recipes"}
-    | {"seeds", "version"},
+    0: {
+        *("combinations", "errors", "extras", "figure_style", "files", "matplotlib_classes", "mnist"),
+        *("option_values", "options", "recipes", "seeds", "version"),
+    },
 }
 RANK = {room: rank for rank, rooms in RANKS.items() for room in rooms}
 FRONT = {"__init__", "__main__"}  # they hand over to what lies below

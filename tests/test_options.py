@@ -10,11 +10,13 @@ from typing import Any, get_args
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from support.option_fields import ranges
 
 from digits import options
+from digits.combinations import NEEDS
 from digits.errors import OptionError
 from digits.evaluation.options import EvaluateOptions
-from digits.options import TrainOptions, differences, from_json, load_options, to_json
+from digits.options import Augmentation, TrainOptions, differences, from_json, load_options, to_json
 
 NAMES = {field.name for field in dataclasses.fields(TrainOptions)}
 NAN, INFINITY = float("nan"), float("inf")
@@ -31,10 +33,14 @@ NAN, INFINITY = float("nan"), float("inf")
         ("checkpoint_every", [-1]),
         ("seed", [-1, 2**64]),
         ("split_seed", [-1]),
-        ("val_size", [0, -1]),
+        ("val_size", [0, -1, 10.0, 1.0, NAN]),
         ("test_size", [0, -1]),
         ("weight_decay", [-1e-9, NAN, INFINITY]),
-        ("lr", [0.0, -0.1, NAN, INFINITY]),
+        ("lr", [0.0, -0.1, NAN, INFINITY, "0.1", True]),
+        ("optimizer", ["adma", 1, None]),
+        ("shuffle", [1, "no"]),
+        ("channels", [(1, 2), 32, "32 64 128"]),
+        ("ensemble", [0, 65]),
         ("momentum", [-0.1, 1.0, NAN, INFINITY]),
         ("recipe", ["", "..", "a/b", "../up", "a\0b"]),
         ("name", ["", ".", "..", "/", "a/b", "/etc", "../up", "a/", "a\0b"]),
@@ -64,9 +70,53 @@ def test_options_that_do_not_go_together(changes: dict[str, Any], words: str) ->
         TrainOptions(**changes)
 
 
+# What needs what: a value with an effect only beside the second, and what the table of needs says without it.
+WITHOUT_EFFECT: dict[str, list[tuple[dict[str, Any], dict[str, Any]]]] = {
+    "hidden": [({"model": "cnn", "hidden": (8, 8)}, {"model": "mlp"})],
+    "channels": [({"channels": (8, 8, 8)}, {"model": "cnn"})],
+    "view": [({"view": "alternate"}, {"ensemble": 2})],
+    "input_dropout": [({"model": "cnn", "input_dropout": 0.1}, {"model": "mlp"})],
+    "momentum": [
+        ({"optimizer": "adam", "momentum": 0.9}, {"optimizer": "rmsprop"}),
+        ({"optimizer": "adamw", "momentum": 0.9}, {"optimizer": "sgd"}),
+    ],
+    "nesterov": [
+        ({"nesterov": True}, {"momentum": 0.9}),
+        ({"nesterov": True, "optimizer": "rmsprop", "momentum": 0.9}, {"optimizer": "sgd"}),
+    ],
+    "smoothness": [({"smoothness": 3.0}, {"elastic": 10.0})],
+    "teacher_weight": [({"teacher_weight": 0.5}, {"teacher": "cnn"})],
+    "temperature": [({"temperature": 3.0}, {"teacher": "cnn"})],
+    "label_smoothing": [
+        ({"label_smoothing": 0.1, "teacher": "cnn", "teacher_weight": 1.0}, {"teacher_weight": 0.9})
+    ],
+    "autograd": [
+        ({"autograd": True, "model": "cnn"}, {"model": "mlp"}),
+        ({"autograd": True, "dropout": 0.5}, {"dropout": 0.0}),
+        ({"autograd": True, "input_dropout": 0.5}, {"input_dropout": 0.0}),
+    ],
+    "allow_inexact": [({"allow_inexact": True}, {"resume": True})],
+}
+
+
+def flat_options(**values: Any) -> TrainOptions:
+    """Return options; those of the augmentation may stand beside the others."""
+    strengths = {name: values.pop(name) for name in ("smoothness", "elastic") if name in values}
+    return TrainOptions(augmentation=Augmentation(**strengths), **values)
+
+
+@pytest.mark.parametrize("name", [need.option for need in NEEDS])
+def test_an_option_without_effect_is_refused(name: str) -> None:
+    """Each row of the table: alone it is refused by its name, and beside what it needs it is accepted."""
+    for alone, needed in WITHOUT_EFFECT[name]:
+        with pytest.raises(OptionError, match=f"^--{name.replace('_', '-')} "):
+            flat_options(**alone)
+        flat_options(**{**alone, **needed})
+
+
 def test_evaluate_threads_are_checked() -> None:
     """`digits evaluate` checks its number of threads as training does."""
-    with pytest.raises(OptionError, match=r"^--threads is 0; expected 1 or more"):
+    with pytest.raises(OptionError, match=r"^--threads is 0; expected a whole number from 1 to 1024"):
         EvaluateOptions("runs/a", threads=0)
 
 
@@ -99,6 +149,7 @@ def test_defaults_are_the_textbook_run() -> None:
 paths = st.text(st.characters(exclude_characters="\0"), min_size=1).map(Path)
 counts = st.integers(1, 10**9)
 rates = st.floats(1e-12, 1e12)
+numbered = ranges(TrainOptions)
 folder_names = st.text(min_size=1).filter(lambda n: n != ".." and Path(n).name == n and "\0" not in n)
 rules = st.one_of(
     st.fixed_dictionaries({"optimizer": st.sampled_from(get_args(options.OptimizerName))}),
@@ -112,7 +163,6 @@ rules = st.one_of(
 others = st.fixed_dictionaries(
     {},
     optional={
-        "recipe": folder_names,
         "dataset": st.sampled_from(get_args(options.Dataset)),
         "split": st.sampled_from(get_args(options.Split)),
         "schedule": st.sampled_from(get_args(options.Schedule)),
@@ -122,15 +172,18 @@ others = st.fixed_dictionaries(
         "name": st.none() | folder_names,
         "val_size": st.none() | counts,
         "test_size": st.none() | counts,
-        "hidden": st.tuples(counts, counts),
-        **dict.fromkeys(("epochs", "batch_size", "threads", "patience", "checkpoint_every"), counts),
+        "hidden": st.tuples(st.integers(1, 2**26 - 1), st.integers(1, 2**26 - 1)),
+        **{
+            name: st.integers(int(numbered[name][0][1].low), int(numbered[name][0][1].high))
+            for name in ("epochs", "batch_size", "threads", "patience", "checkpoint_every")
+        },
         **{name: st.integers(0, 2**64 - 1) for name in ("seed", "split_seed")},
         "lr": st.none() | rates,
-        "weight_decay": st.floats(0, 1e12),
+        "weight_decay": st.floats(0, 1e6),
         **{
             name: st.booleans()
             for name in (
-                *("unverified", "shuffle", "drop_last", "resume", "allow_inexact"),
+                *("unverified", "shuffle", "drop_last", "resume"),
                 *("plots", "autograd", "tensorboard"),
             )
         },
@@ -161,7 +214,7 @@ WRONG: dict[str, list[Any]] = {
     "dataset": ["cifar", None],
     "data": [1, True, ["a"]],
     "unverified": [1, 0, "true", None],
-    "val_size": ["10", 10.0, True, [10]],
+    "val_size": ["10", True, [10]],
     "hidden": [128, [128], [128, 64, 32], [128.0, 64], [True, 64], "128 64", None, {"1": 2}],
     "epochs": ["20", 20.0, None, True, [20]],
     "shuffle": [1, "yes", None],

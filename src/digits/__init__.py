@@ -13,6 +13,7 @@ imported later, at the first use of a name that needs them.
 from importlib import import_module
 from typing import TYPE_CHECKING, NoReturn
 
+import digits.recipes  # noqa: F401  # fills the table for TrainOptions(recipe=...)
 from digits.errors import DigitsError
 from digits.extras import missing_package
 from digits.options import Augmentation, TrainOptions

@@ -9,14 +9,19 @@ The string under a field is its help text in `digits train --help`.
 """
 
 import dataclasses
+import functools
+import inspect
 import json
 import os
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal, TypeVar, get_args, get_origin, get_type_hints
+from typing import Annotated, Any, Literal, TypeVar, get_args, get_origin, get_type_hints
 
+from digits.combinations import check_needs, put_beside
 from digits.errors import DataError, OptionError
 from digits.files import read_file
+from digits.option_values import Limits, check_values
 
 Dataset = Literal["mnist", "fashion-mnist", "kmnist"]
 Split = Literal["random", "writers"]
@@ -28,51 +33,53 @@ Model = Literal["mlp", "cnn"]
 View = Literal["as-is", "upright"]
 Views = Literal[View, "alternate"]
 Keep = Literal["best", "last"]
+Options = TypeVar("Options")
 VIEWS: tuple[View, ...] = get_args(View)
 SGD_RATE = 0.01  # default learning rate of SGD; a common value in textbooks
 ADAPTIVE_RATE = 0.001  # default rate of Adam, AdamW and RMSprop; Kingma and Ba 2015, algorithm 1
 MAX_OPTIONS_BYTES = 2**20  # limit for options.json; it has about 2,000 bytes
-AUGMENTATION_RANGES = {  # allowed lowest and highest strength; wide limits that only catch typing errors
-    "rotation": (0, 180),
-    "scaling": (0, 1),
-    "shear": (0, 60),
-    "translation": (0, 28),
-    "elastic": (0, 1000),
-    "smoothness": (1, 28),  # below 1 pixel the noise is not smoothed at all
-    "thickness": (0, 1),
-    "sharpness": (0, 20),
-    "erasing": (0, 1),
-}
+# Ranges that several options have. Most limits are generous: they only catch typing errors.
+Count = Annotated[int, Limits(1, 10**9)]
+CountOrNone = Annotated[int, Limits(0, 10**9)]
+Seed = Annotated[int, Limits(0, 2**64 - 1)]  # torch.manual_seed accepts no larger seed
+Threads = Annotated[int, Limits(1, 1024)]  # PyTorch crashes with many thousands
+Processes = Annotated[int, Limits(1, 256)]
+# With one weight of four bytes each, more neurons or channels would not fit into a file of MAX_FILE_BYTES.
+LayerSize = Annotated[int, Limits(1, 2**26 - 1)]
+Share = Annotated[float, Limits(0, 1)]
+Fraction = Annotated[float, Limits(0, 1, below=True)]
+# float32 numbers go up to 3e38, and a rate is multiplied by the weight decay.
+Rate = Annotated[float, Limits(0, 1e30, above=True)]
+Decay = Annotated[float, Limits(0, 1e6)]
+MAX_EPOCHS = 10_000  # the figures of so many epochs fit into a checkpoint; see MAX_META_BYTES
+MAX_MEMBERS = 64  # networks in an ensemble; the largest recipe has 8
 
 
 @dataclass(frozen=True)
 class Augmentation:
     """Strengths of the random changes to training images. With the defaults, no image is changed."""
 
-    rotation: float = 0.0
+    rotation: Annotated[float, Limits(0, 180)] = 0.0
     """Rotate by a random angle: at most this many degrees to the left or right."""
-    scaling: float = 0.0
+    scaling: Share = 0.0
     """Scale width and height by independent random factors. 0.1 means factors from 1/1.1 to 1.1."""
-    shear: float = 0.0
+    shear: Annotated[float, Limits(0, 60)] = 0.0
     """Slant by a random angle: at most this many degrees to the left or right."""
-    translation: float = 0.0
+    translation: Annotated[float, Limits(0, 28)] = 0.0
     """Shift horizontally and vertically by random distances: at most this many pixels."""
-    elastic: float = 0.0
+    elastic: Annotated[float, Limits(0, 1000)] = 0.0
     """Strength of elastic distortion, in pixels. It is alpha in Simard et al. 2003, who used 34."""
-    smoothness: float = 4.0
+    smoothness: Annotated[float, Limits(1, 28)] = 4.0  # below 1 pixel the noise is not smoothed at all
     """Smoothness of elastic distortion, in pixels. It is sigma in Simard et al. 2003, who used 4."""
-    thickness: float = 0.0
+    thickness: Share = 0.0
     """Make strokes thicker or thinner: move their edges by at most this many pixels, from 0 to 1."""
-    sharpness: float = 0.0
+    sharpness: Annotated[float, Limits(0, 20)] = 0.0
     """Sharpen the edges of strokes by a random contrast factor. 4 means factors from 1 to 5."""
-    erasing: float = 0.0
+    erasing: Share = 0.0
     """Probability that a random rectangle of an image is erased, from 0 to 1."""
 
     def __post_init__(self) -> None:
-        for name, (lowest, highest) in AUGMENTATION_RANGES.items():
-            value = getattr(self, name)
-            if not lowest <= value <= highest:  # this form is also true for NaN
-                raise OptionError(f"--{name} is {value}; expected a number from {lowest} to {highest}")
+        check_values(self)
 
     @property
     def warps(self) -> bool:
@@ -123,6 +130,7 @@ class DataOptions(ImageChanges):
 
     def __post_init__(self) -> None:
         convert_paths(self)
+        check_values(self)
 
     def check_place(self) -> None:
         """Raise DataError if `data` is neither a folder nor a file. Nothing slow is imported for it."""
@@ -136,6 +144,25 @@ class DataOptions(ImageChanges):
         return {field.name: getattr(self, field.name) for field in dataclasses.fields(DataOptions)}
 
 
+def _filled_by_recipe(kind: type[Options]) -> type[Options]:
+    """Let `TrainOptions(recipe="cnn", epochs=1)` take the options that are left out from the recipe."""
+    fill = kind.__init__
+    signature = inspect.signature(fill)
+
+    @functools.wraps(fill)
+    def init(self: Options, *args: Any, **kwargs: Any) -> None:
+        given = signature.bind(self, *args, **kwargs).arguments
+        del given["self"]
+        # Other commands, `dataclasses.replace` and the command line give all options.
+        if "recipe" in given and len(given) < len(signature.parameters) - 1:
+            given = with_recipe(given)
+        fill(self, **given)
+
+    kind.__init__ = init  # type: ignore[assignment]  # mypy wants the same signature, which it has at run time
+    return kind
+
+
+@_filled_by_recipe
 @dataclass(frozen=True)
 class TrainOptions(DataOptions):
     """Train a network on handwritten digits, test it once, and save everything in runs/NAME."""
@@ -149,37 +176,38 @@ class TrainOptions(DataOptions):
     """How to choose the validation images.
     random: at random in each class.
     writers: all images of some writers."""
-    val_size: int | None = None
-    """Number of validation images. Default: a sixth of the images (10,000 of MNIST's 60,000)."""
-    test_size: int | None = None
+    val_size: Count | Annotated[float, Limits(0, 1, above=True, below=True)] | None = None
+    """Number of validation images, or their share of the images, such as 0.1.
+    Default: a sixth (10,000 of MNIST's 60,000)."""
+    test_size: Count | None = None
     """Number of test images, only for data without a test set. Default: a fifth of the images."""
-    split_seed: int = 0
+    split_seed: Seed = 0
     """Random seed of the split. The option --seed does not change the split."""
 
-    synthetic: int = 0
+    synthetic: Annotated[int, Limits(0, 1_000_000)] = 0
     """Number of synthetic digits, drawn by a program, to add to the training images. Only for MNIST."""
 
     model: Model = "mlp"
     """Type of network. mlp: two hidden layers. cnn: convolutions with batch normalisation."""
-    hidden: tuple[int, int] = (128, 64)
+    hidden: tuple[LayerSize, LayerSize] = (128, 64)
     """Number of neurons in the first and the second hidden layer of the mlp."""
-    channels: tuple[int, int, int] = (32, 64, 128)
+    channels: tuple[LayerSize, LayerSize, LayerSize] = (32, 64, 128)
     """Number of channels in each of the cnn's three pairs of convolutions."""
     view: Views = "as-is"
     """Input of the network.
     as-is: unchanged digits.
     upright: digits with their slant removed.
     alternate: every second network of an ensemble gets upright digits."""
-    dropout: float = 0.0
+    dropout: Fraction = 0.0
     """Dropout probability. mlp: of the hidden neurons. cnn: of the inputs of the output layer."""
-    input_dropout: float = 0.0
+    input_dropout: Fraction = 0.0
     """Dropout probability of the input pixels, only for the mlp."""
-    ensemble: int = 1
+    ensemble: Annotated[int, Limits(1, MAX_MEMBERS)] = 1
     """Number of networks to train; their probabilities are averaged. Seeds: --seed, --seed + 1, ..."""
 
-    epochs: int = 25
+    epochs: Annotated[int, Limits(1, MAX_EPOCHS)] = 25
     """Number of passes over the training images."""
-    batch_size: int = 64
+    batch_size: Count = 64
     """Number of images in one training step."""
     shuffle: bool = True
     """Shuffle the training images before every epoch."""
@@ -188,39 +216,39 @@ class TrainOptions(DataOptions):
 
     optimizer: OptimizerName = "sgd"
     """Algorithm that updates the weights."""
-    lr: float | None = None
+    lr: Rate | None = None
     """Learning rate. With a schedule: the highest rate. Default: 0.01 for sgd, 0.001 for the others."""
-    momentum: float = 0.0
+    momentum: Fraction = 0.0
     """Momentum of sgd and rmsprop, from 0 to below 1. 0: no momentum."""
     nesterov: bool = False
     """Use Nesterov momentum, only for sgd."""
-    weight_decay: float = 0.0
+    weight_decay: Decay = 0.0
     """Strength of weight decay. 0: no decay. adamw shrinks the weights; the others add an L2 penalty."""
     schedule: Schedule = "constant"
     """How the learning rate changes during training. cosine: it falls. one-cycle: it rises, then falls."""
-    warmup: float | None = None
+    warmup: Fraction | None = None
     """Fraction of the steps with a rising learning rate. Default: 0.3 for one-cycle, otherwise 0."""
-    clip: float = 0.0
+    clip: Annotated[float, Limits(0, 1e30)] = 0.0
     """Clip the gradient's L2 norm to this value. 0: no clipping."""
-    label_smoothing: float = 0.0
+    label_smoothing: Fraction = 0.0
     """Label smoothing, from 0 to below 1: this part of each target is shared equally by all classes."""
-    ema: float = 0.0
+    ema: Fraction = 0.0
     """Validate and save a moving average of the weights. Decay per step, such as 0.999. 0: no average."""
     teacher: str | None = None
     """Distillation: learn also from the answers of this network.
     Give a run's folder, a model file or the name of a bundled network."""
-    teacher_weight: float = 0.9
-    """Weight of the distillation loss, from 0 to 1. The loss on the labels gets the rest."""
-    temperature: float = 2.0
+    teacher_weight: Annotated[float, Limits(0, 1, above=True)] = 0.9
+    """Weight of the distillation loss, above 0 to 1. The loss on the labels gets the rest."""
+    temperature: Annotated[float, Limits(0.01, 1000)] = 2.0
     """Distillation temperature. Higher values give the teacher's less likely classes more weight."""
     keep: Keep = "best"
     """Network to save. best: of the epoch with the best validation accuracy. last: of the last epoch."""
-    patience: int = 0
+    patience: CountOrNone = 0
     """Stop after this many epochs without a new best validation accuracy. 0: never stop early."""
 
-    seed: int = 0
+    seed: Seed = 0
     """Random seed. Two runs with the same seed and threads on the same machine give identical weights."""
-    threads: int = 1
+    threads: Threads = 1
     """Number of CPU threads. More than one rarely makes such small networks faster.
     If they hinder each other at the start, as beside other busy programs, one is used instead."""
     device: Device = "auto"
@@ -236,7 +264,7 @@ class TrainOptions(DataOptions):
     """Continue the run --name exactly where it stopped. Without --name: the newest unfinished run."""
     allow_inexact: bool = False
     """Allow --resume with other options, threads, versions or data. The final weights may then differ."""
-    checkpoint_every: int = 0
+    checkpoint_every: CountOrNone = 0
     """Steps between two checkpoints. 0: save a checkpoint only after each epoch."""
     plots: bool = True
     """Save plots of the training and of the misread test images at the end."""
@@ -250,46 +278,14 @@ class TrainOptions(DataOptions):
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        for name in ("hidden", "channels"):
-            at_least(name, min(getattr(self, name)), 1)
-        for name in ("epochs", "batch_size", "threads", "ensemble"):
-            at_least(name, getattr(self, name), 1)
-        counts = ("patience", "synthetic", "checkpoint_every", "seed", "split_seed")
-        for name in (*counts, "weight_decay", "clip"):
-            at_least(name, getattr(self, name), 0)
-        for name in ("momentum", "dropout", "input_dropout", "label_smoothing", "ema", "warmup"):
-            _check_fraction(name, getattr(self, name))
-        for name in ("val_size", "test_size"):
-            if getattr(self, name) is not None:
-                at_least(name, getattr(self, name), 1)
-        if self.seed >= 2**64:  # torch.manual_seed accepts no larger seed
-            raise OptionError(f"--seed is {self.seed}; expected a whole number below 2^64")
-        if not 0 < self.learning_rate < float("inf"):
-            raise OptionError(f"--lr is {self.lr}; expected a number above 0, such as 0.01")
-        if not 0 <= self.teacher_weight <= 1:
-            raise OptionError(f"--teacher-weight is {self.teacher_weight}; expected a number from 0 to 1")
-        if not 0 < self.temperature < float("inf"):
-            raise OptionError(f"--temperature is {self.temperature}; expected a number above 0, such as 2")
-        self._check_combinations()
+        if self.seed + self.ensemble > 2**64:
+            raise OptionError(
+                f"--seed is {self.seed}; expected a lower number, because the last of {self.ensemble} "
+                "networks needs a seed below 2^64"
+            )
         check_name(self.name)
         check_name(self.recipe, "recipe")
-
-    def _check_combinations(self) -> None:
-        """Check that the options fit together.
-
-        Raises:
-            OptionError: if two options do not work together.
-        """
-        if self.momentum and self.optimizer not in ("sgd", "rmsprop"):
-            raise OptionError(
-                f"--momentum works with sgd and rmsprop, not with {self.optimizer}; leave it out"
-            )
-        if self.nesterov and (self.optimizer != "sgd" or not self.momentum):
-            raise OptionError("--nesterov needs --optimizer sgd and a --momentum above 0")
-        if self.input_dropout and self.model != "mlp":
-            raise OptionError("--input-dropout works with the mlp only; use --erasing for the cnn")
-        if self.view == "alternate" and self.ensemble == 1:
-            raise OptionError("--view alternate needs --ensemble 2 or more; a single network has one view")
+        check_needs(flat(self), _defaults())
 
     def view_of(self, number: int) -> View:
         """Return the input of one network in an ensemble.
@@ -358,31 +354,58 @@ def check_name(name: str | None, option: str = "name") -> None:
         )
 
 
-def _check_fraction(option: str, value: float | None) -> None:
-    """Check that a value is from 0 to below 1.
+# Name of each recipe -> its options. `digits.recipes` fills it, and `import digits` imports that module.
+recipe_options: dict[str, TrainOptions] = {}
+
+
+def find_recipe(name: str) -> TrainOptions:
+    """Return the training options of the recipe `name`.
+
+    Raises:
+        OptionError: if there is no such recipe. The message lists all names.
+    """
+    if name not in recipe_options:
+        raise OptionError(f"--recipe is {name!r}; expected one of: {', '.join(recipe_options)}")
+    return recipe_options[name]
+
+
+def with_recipe(given: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the options of a recipe with others beside it, which win; see `combinations.put_beside`.
 
     Args:
-        option: name of the field, for the message.
-        value: the value that the user gave. None is valid.
-    Raises:
-        OptionError: if the value is outside this range.
+        given: "recipe" and other options as the user gave them.
+
+    Returns:
+        The arguments for TrainOptions.
     """
-    if value is not None and not 0 <= value < 1:  # this form is also true for NaN
-        raise OptionError(f"--{option.replace('_', '-')} is {value}; expected a number from 0 to below 1")
+    return beside(find_recipe(given["recipe"]), given)
 
 
-def at_least(option: str, value: float, least: int) -> None:
-    """Check that a value is not too small.
+def beside(base: TrainOptions, given: Mapping[str, Any]) -> dict[str, Any]:
+    """Return options with others beside them, which win; see `combinations.put_beside`.
 
     Args:
-        option: name of the field, such as "batch_size", for the message.
-        value: the value that the user gave.
-        least: the lowest allowed value.
-    Raises:
-        OptionError: if the value is lower, infinite or NaN.
+        base: the options that the user did not give, such as those of a recipe.
+        given: the options that the user gave; those of the augmentation may stand beside the others.
+
+    Returns:
+        The arguments for TrainOptions.
     """
-    if not least <= value < float("inf"):  # this form is also true for NaN
-        raise OptionError(f"--{option.replace('_', '-')} is {value}; expected {least} or more")
+    given = dict(given)
+    if isinstance(augmentation := given.pop("augmentation", None), Augmentation):
+        given |= dataclasses.asdict(augmentation)
+    values = put_beside(flat(base), given, _defaults())
+    strengths = {field.name: values.pop(field.name) for field in dataclasses.fields(Augmentation)}
+    return {**values, "augmentation": Augmentation(**strengths)}
+
+
+@functools.cache
+def _defaults() -> dict[str, Any]:
+    """Return the default values of all options in one flat dictionary."""
+    return {
+        **{field.name: field.default for field in dataclasses.fields(TrainOptions)},
+        **{field.name: field.default for field in dataclasses.fields(Augmentation)},
+    }
 
 
 def to_json(options: TrainOptions) -> str:
@@ -461,12 +484,12 @@ def _value_from_json(name: str, hint: Any, value: Any) -> Any:
             return tuple(value)
     elif Path in choices and isinstance(value, str):
         return Path(value)
+    elif value in choices or type(value) in choices:
+        return value
     elif (
         float in choices and type(value) is int and abs(value) < 2**53
     ):  # a float stores such a number exactly
         return float(value)
-    elif value in choices or type(value) in choices:
-        return value
     raise OptionError(f"the option {name} is {value!r}; expected {hint}")
 
 

@@ -10,8 +10,7 @@ import json
 from dataclasses import dataclass
 from pathlib import Path
 
-from digits.errors import OptionError
-from digits.options import Augmentation, TrainOptions
+from digits.options import Augmentation, TrainOptions, recipe_options
 
 
 @dataclass(frozen=True)
@@ -24,7 +23,7 @@ class Recipe:
 
 _CNN = TrainOptions(
     model="cnn",
-    val_size=2000,
+    val_size=1 / 30,  # 2,000 of MNIST's 60,000
     synthetic=6000,
     epochs=24,
     batch_size=128,
@@ -59,7 +58,7 @@ _RECIPES = {
         TrainOptions(
             hidden=(800, 800),
             view="upright",
-            val_size=2000,
+            val_size=1 / 30,
             dropout=0.5,
             input_dropout=0.2,
             epochs=30,
@@ -77,7 +76,7 @@ _RECIPES = {
         "The most accurate network with two hidden layers; it also learns from the cnn's answers.",
         TrainOptions(
             hidden=(800, 400),
-            val_size=2000,
+            val_size=1 / 30,
             synthetic=6000,
             epochs=40,
             batch_size=200,
@@ -100,7 +99,7 @@ _RECIPES = {
         "99 % accuracy after a few seconds of training.",
         TrainOptions(
             model="cnn",
-            val_size=24_000,
+            val_size=0.4,
             channels=(16, 32, 64),
             epochs=1,
             batch_size=128,
@@ -119,6 +118,7 @@ _RECIPES = {
     ),
 }
 RECIPES = {name: dataclasses.replace(recipe.options, recipe=name) for name, recipe in _RECIPES.items()}
+recipe_options |= RECIPES
 PURPOSES = {name: recipe.purpose for name, recipe in _RECIPES.items()}
 FIGURES_FILE = Path(__file__).with_name("recipes.json")
 
@@ -131,17 +131,6 @@ class Figures:
     test: float  # mean accuracy on the test images after the last epoch, from 0 to 1
     deviation: float  # sample standard deviation of the test accuracy over the seeds; 0 for a single seed
     seconds: float  # mean training time in seconds
-
-
-def find_recipe(name: str) -> TrainOptions:
-    """Return the training options of the recipe `name`.
-
-    Raises:
-        OptionError: if there is no such recipe. The message lists all names.
-    """
-    if name not in RECIPES:
-        raise OptionError(f"--recipe is {name!r}; expected one of: {', '.join(RECIPES)}")
-    return RECIPES[name]
 
 
 def is_given(options: TrainOptions, name: str) -> bool:

@@ -12,8 +12,8 @@ from digits.cli.describe import describe_network
 from digits.cli.main import main
 from digits.data import dataset
 from digits.errors import OptionError
-from digits.options import from_json
-from digits.recipes import PURPOSES, RECIPES, find_recipe, load_figures
+from digits.options import find_recipe, from_json
+from digits.recipes import PURPOSES, RECIPES, load_figures
 from digits.training.state import begin
 
 RESULTS = Path(__file__).parents[2] / "benchmarks" / "results"

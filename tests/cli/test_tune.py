@@ -48,8 +48,8 @@ def test_a_budget_of_nothing_says_so(
 @pytest.mark.parametrize(
     ("arguments", "words"),
     [
-        (["--workers", "0"], "--workers is 0; expected 1 or more"),
-        (["--minutes", "-1"], "--minutes is -1.0; expected 0 or more"),
+        (["--workers", "0"], "--workers is 0; expected a whole number from 1 to 256"),
+        (["--minutes", "-1"], "--minutes is -1.0; expected a number from 0 to 525,600"),
         (["--name", "a/b"], "--name is 'a/b'; expected a folder name"),
         (["--search"], "--search has no group"),
         (["--storage", "tune.db"], "expected a URL such as sqlite:///tune.db"),

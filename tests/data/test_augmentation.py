@@ -15,6 +15,7 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 from scipy import ndimage
+from support.option_fields import ranges
 from torch import Tensor
 
 from digits.data.augmentation import (
@@ -38,7 +39,7 @@ from digits.data.augmentation import (
 from digits.data.dataset import Digits, as_fractions
 from digits.errors import DataError, OptionError
 from digits.networks.mlp import MLP
-from digits.options import AUGMENTATION_RANGES, Augmentation
+from digits.options import Augmentation
 
 Array = npt.NDArray[np.float64]
 
@@ -435,11 +436,12 @@ def test_small_batches(images: Tensor, count: int) -> None:
 # --------------------------------------------------------------------------------------- all strengths
 
 
+STRENGTHS = {name: (found.low, found.high) for name, [(_, found)] in ranges(Augmentation).items()}
+
+
 def strengths() -> st.SearchStrategy[Augmentation]:
     """Any augmentation that is accepted."""
-    return st.builds(
-        Augmentation, **{name: st.floats(*limits) for name, limits in AUGMENTATION_RANGES.items()}
-    )
+    return st.builds(Augmentation, **{name: st.floats(*limits) for name, limits in STRENGTHS.items()})
 
 
 @given(strengths(), st.integers(0, 2**32))
@@ -452,10 +454,10 @@ def test_images_stay_images(how: Augmentation, seed: int) -> None:
     assert ((result >= 0) & (result <= 1)).all()  # false for NaN
 
 
-@pytest.mark.parametrize("name", AUGMENTATION_RANGES)
+@pytest.mark.parametrize("name", STRENGTHS)
 def test_strengths_out_of_range_are_refused(name: str) -> None:
     """Strengths below and above the range, and NaN, are refused with name, value and range."""
-    lowest, highest = AUGMENTATION_RANGES[name]
+    lowest, highest = STRENGTHS[name]
     Augmentation(**{name: lowest})
     Augmentation(**{name: highest})
     for value in (lowest - 0.1, highest * 1.01, math.nan, math.inf):

@@ -16,9 +16,8 @@ from digits.data.pen import render
 from digits.data.synthetic import SHARES, curve, draw_digit, handwritten, synthetic_digits
 from digits.errors import OptionError
 from digits.mnist import BOX
-from digits.options import TrainOptions
+from digits.options import TrainOptions, find_recipe
 from digits.reading.components import extent
-from digits.recipes import find_recipe
 from digits.training import run
 
 EVERY = [(digit, style) for digit, styles in STYLES.items() for style in dict.fromkeys(styles)]

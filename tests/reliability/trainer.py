@@ -59,9 +59,10 @@ def write_data(path: Path, seed: int = 0, images: int = TRAIN_IMAGES) -> Path:
 
 def command(data: Path, folder: Path, *more: str) -> list[str]:
     """Return the arguments of a small `digits train` in `folder`, with an optimiser that has a memory."""
+    layers = () if "--channels" in more else ("--hidden", "16", "8")
     return [
         *("train", "--data", str(data), "--out", str(folder.parent), "--name", folder.name),
-        *("--epochs", str(EPOCHS), "--batch-size", "32", "--hidden", "16", "8", "--no-plots"),
+        *("--epochs", str(EPOCHS), "--batch-size", "32", *layers, "--no-plots"),
         *("--lr", "0.02", "--momentum", "0.9", *more),
     ]
 
@@ -254,7 +255,9 @@ def outcome(folder: Path) -> dict[str, object]:
         found |= {f"{kind} {name}": value for name, value in meta.items() if name != "options"}
     if (folder / "summary.json").exists():
         summary = json.loads((folder / "summary.json").read_text())
-        found |= {f"summary {name}": summary[name] for name in ("test", "best", "epochs", "data")}
+        found |= {
+            f"summary {name}": summary[name] for name in ("test", "validation", "best", "epochs", "data")
+        }
     return {name: _timeless(value) for name, value in found.items() if not name.endswith("seconds")}
 
 

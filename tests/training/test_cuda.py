@@ -39,7 +39,9 @@ MLP = TrainOptions(
 TWO: dict[str, TrainOptions] = {
     "mlp": MLP,
     "mlp with dropout": dataclasses.replace(MLP, dropout=0.3, input_dropout=0.1),
-    "cnn": dataclasses.replace(MLP, model="cnn", channels=(6, 9, 19), lr=0.02, precision="float32"),
+    "cnn": dataclasses.replace(
+        MLP, model="cnn", hidden=TrainOptions.hidden, channels=(6, 9, 19), lr=0.02, precision="float32"
+    ),
 }
 
 

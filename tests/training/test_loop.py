@@ -38,7 +38,9 @@ def pictures(n: int, seed: int = 0) -> Digits:
 
 
 def small(**changes: Any) -> TrainOptions:
-    defaults: dict[str, Any] = {"hidden": (24, 16), "epochs": 2, "batch_size": 32, "device": "cpu"}
+    defaults: dict[str, Any] = {"epochs": 2, "batch_size": 32, "device": "cpu"}
+    if changes.get("model") != "cnn":
+        defaults["hidden"] = (24, 16)
     return TrainOptions(**{**defaults, **changes})
 
 

@@ -3,6 +3,7 @@
 import dataclasses
 import json
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
@@ -16,6 +17,12 @@ from digits.training.devices import use_threads
 from digits.training.distributed import World
 from digits.training.run_folder import find_unfinished
 
+CONVOLUTIONS: dict[str, Any] = {
+    "model": "cnn",
+    "hidden": TrainOptions.hidden,
+    "channels": (2, 2, 2),
+    "dropout": 0.5,
+}
 SMALL = TrainOptions(hidden=(8, 8), epochs=1, plots=False, device="cpu", name="run", threads=2)
 DIGITS = Digits(torch.arange(40 * 784).remainder(251).to(torch.uint8).view(40, 28, 28), torch.arange(40) % 10)
 
@@ -77,7 +84,7 @@ def test_the_trial_measures_a_step_and_leaves_no_trace(monkeypatch: pytest.Monke
     """A trial takes about TRIAL_SECONDS, and changes neither the random numbers nor the threads."""
     monkeypatch.setattr(threads, "TRIAL_SECONDS", 0.01)
     before, random = torch.get_num_threads(), torch.random.get_rng_state()
-    for options in (SMALL, dataclasses.replace(SMALL, model="cnn", channels=(2, 2, 2), dropout=0.5)):
+    for options in (SMALL, dataclasses.replace(SMALL, **CONVOLUTIONS)):
         assert 0 < threads.step_seconds(options, 1, DIGITS, World()) < 1
     assert torch.get_num_threads() == before
     assert torch.equal(torch.random.get_rng_state(), random)

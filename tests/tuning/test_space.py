@@ -38,7 +38,8 @@ def test_what_is_not_searched_stays() -> None:
 def test_a_convolutional_network_has_no_hidden_layers_to_search() -> None:
     """The sizes of hidden layers are those of the mlp alone."""
     assert "hidden" in space.groups(SMALL, ALL)
-    assert set(ALL) - set(space.groups(dataclasses.replace(SMALL, model="cnn"), ALL)) == {"hidden"}
+    convolutions = dataclasses.replace(SMALL, model="cnn", hidden=TrainOptions.hidden)
+    assert set(ALL) - set(space.groups(convolutions, ALL)) == {"hidden"}
 
 
 def test_a_range_reaches_to_where_the_search_starts() -> None:

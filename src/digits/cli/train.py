@@ -12,6 +12,7 @@ if TYPE_CHECKING:
 
     from digits.data.collection import Collection
     from digits.data.splits import Splits
+    from digits.evaluation.epoch import Epoch
     from digits.training.run import Run
 
 TRAIN_COMMAND = "digits train"
@@ -61,7 +62,7 @@ def train_options(arguments: list[str]) -> TrainOptions:
     Args:
         arguments: the words after `digits train`.
     """
-    first = parse_first(arguments, TRAIN_COMMAND)
+    first = parse_first(arguments, TRAIN_COMMAND).options
     if not first.resume or {"-h", "--help"} & set(arguments):
         return parse_train_options(arguments, TRAIN_COMMAND)
     from digits.training.run_folder import find_unfinished
@@ -77,12 +78,13 @@ def _train_epochs(console: "Console", run: "Run", collection: "Collection", spli
     from digits.training.interrupts import Interrupts
 
     steps = -(-len(splits.train) // run.options.batch_size)
-    best = 0.0
+    best: Epoch | None = None
     with Interrupts() as interrupts, epoch_bar(console, steps) as bar:
         for epoch in run.train(splits, collection, progress=bar, interrupts=interrupts):
             if epoch.number == 1:
                 train_output.show_notices(console, run.member or run)
                 train_output.show_header(console, run)
-                best = 0.0
-            train_output.show_epoch(console, epoch, epoch.val_accuracy > best)
-            best = max(best, epoch.val_accuracy)
+                best = None
+            star = epoch.better_than(best)
+            train_output.show_epoch(console, epoch, star)
+            best = epoch if star else best

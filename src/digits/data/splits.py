@@ -33,7 +33,7 @@ def split(
     collection: Collection,
     kind: Split = "random",
     *,
-    val_size: int | None = None,
+    val_size: float | None = None,
     test_size: int | None = None,
     seed: int = 0,
     writers: Tensor | None = None,
@@ -48,7 +48,8 @@ def split(
         kind: How to choose validation images:
             "random": at random, with the same proportion of each class in every part.
             "writers": all images of some writers.
-        val_size: Number of validation images; by default 1/6. With "writers" an upper limit.
+        val_size: Number of validation images, or below 1 their share of the images that are left without the
+            test images; by default 1/6. With "writers" an upper limit.
             Only for data without validation images.
         test_size: Number of test images; by default 1/5. Only for data without test images.
         seed: Seed of the random choice. The same seed gives the same split.
@@ -79,7 +80,7 @@ def split(
                 "leave out --val-size"
             )
         return Splits(train, collection.val, test)
-    size = val_size or max(len(train) // VALIDATION_SHARE, 1)
+    size = _validation_size(val_size, len(train))
     draws = generator(seed, "validation")
     if kind == "writers":
         if writers is None:
@@ -119,6 +120,18 @@ def _number(values: dict[str, Any], name: str, highest: int) -> int | None:
     """Return an entry if it is a whole number from 1 to `highest`, otherwise None."""
     value = values.get(name)
     return value if isinstance(value, int) and 1 <= value <= highest else None
+
+
+def _validation_size(wanted: float | None, images: int) -> int:
+    """Return the number of validation images.
+
+    Args:
+        wanted: this number, or below 1 their share of the images; None: a sixth.
+        images: number of images for training and validation together.
+    """
+    if wanted is None:
+        return max(images // VALIDATION_SHARE, 1)
+    return max(round(wanted * images), 1) if wanted < 1 else int(wanted)
 
 
 def join(splits: Splits, images: npt.NDArray[np.uint8], labels: npt.NDArray[np.int64]) -> Splits:

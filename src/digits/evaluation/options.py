@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from digits.options import DataOptions, at_least
+from digits.options import DataOptions, Threads
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -13,12 +13,8 @@ class TestOptions(DataOptions):
 
     json: bool = False
     """Print one JSON object instead of a table."""
-    threads: int = 1
+    threads: Threads = 1
     """Number of processor threads."""
-
-    def __post_init__(self) -> None:
-        super().__post_init__()
-        at_least("threads", self.threads, 1)
 
 
 @dataclass(frozen=True)

@@ -15,9 +15,8 @@ from typing import Any
 from digits.errors import CheckpointError
 from digits.mnist import CLASSES
 from digits.networks.file_format import MAX_FILE_BYTES, brief
-from digits.options import VIEWS, Model, View
+from digits.options import MAX_MEMBERS, VIEWS, Model, View
 
-MAX_MEMBERS = 64  # networks in an ensemble; the largest recipe has 8
 # Neurons or channels in a layer. Each has at least one weight of 4 bytes, so more cannot fit into a file.
 MAX_LAYER_SIZE = MAX_FILE_BYTES // 4
 

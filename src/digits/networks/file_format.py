@@ -35,8 +35,8 @@ from digits.files import read_file
 FileKind = Literal["model", "checkpoint"]
 FORMAT = 1  # version of the file format; files of other versions are refused
 MAX_FILE_BYTES = 256 * 2**20  # bytes; a checkpoint of the default network has 1 to 2 MB
-MAX_META_BYTES = 2 * 2**20  # bytes; enough for 10,000 epochs, and parsed within a second
-MAX_ENTRIES = 1000  # arrays in an archive; limits the time and memory that zipfile needs to list them
+MAX_META_BYTES = 3 * 2**20  # bytes; enough for 10,000 epochs, and parsed within a second
+MAX_ENTRIES = 4000  # arrays in an archive, enough for 64 cnns; limits the time and memory to list them
 DIRECTORY_ENTRY = b"PK\1\2"  # first bytes of each entry in a zip archive's list: APPNOTE.TXT, section 4.3.12
 FILE_DTYPES = (
     "<f2",

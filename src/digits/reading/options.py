@@ -4,7 +4,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from digits.errors import OptionError
-from digits.options import convert_paths
+from digits.option_values import check_values
+from digits.options import Share, convert_paths
 
 # Smallest probability of an accepted digit; chosen on the development pictures: docs/photos.md.
 THRESHOLD = 0.9
@@ -23,21 +24,15 @@ class PredictOptions:
     """Read each picture as a single digit, and print one result per picture."""
     model: str = "cnn"
     """Name of a bundled network (cnn, mlp), the folder of a training run, or a model file."""
-    threshold: float = THRESHOLD
+    threshold: Share = THRESHOLD
     """Accept a digit with at least this probability, 0 to 1. Digits inside a number need less."""
     explain: Path | None = None
     """PNG file for a drawing of the steps from the picture to the answer. Only for a single picture."""
 
     def __post_init__(self) -> None:
         convert_paths(self)
+        check_values(self)
         if not self.images:
             raise OptionError("no picture is named; expected at least one: digits predict photo.jpg")
-        check_threshold(self.threshold)
         if self.explain is not None and self.explain.suffix.lower() != ".png":
             raise OptionError(f"--explain is {self.explain}; expected a PNG file, such as explained.png")
-
-
-def check_threshold(threshold: float) -> None:
-    """Raise OptionError if the smallest probability of an accepted digit is not from 0 to 1."""
-    if not 0 <= threshold <= 1:
-        raise OptionError(f"--threshold is {threshold}; expected a number from 0 to 1")

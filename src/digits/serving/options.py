@@ -3,10 +3,12 @@
 import re
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Annotated
 
 from digits.errors import OptionError
-from digits.options import convert_paths
-from digits.reading.options import THRESHOLD, check_threshold
+from digits.option_values import Limits, check_values
+from digits.options import Share, convert_paths
+from digits.reading.options import THRESHOLD
 
 LOOPBACK = ("127.0.0.1", "::1", "localhost")  # addresses that only programs on this machine can reach
 ROOT_PATH = re.compile(r"(/[\w.~-]+)*", re.ASCII)  # such as "/user/ada/digits", or nothing
@@ -23,13 +25,13 @@ class ServeOptions:
     """Your own network: a run's folder or a model file. It comes before the bundled networks on the page."""
     host: str = "127.0.0.1"
     """Address to listen on. Any address that other machines can reach also needs --allowed-host."""
-    port: int = 8000
+    port: Annotated[int, Limits(0, 65535)] = 8000
     """Port to listen on, 0 to 65535; 0 chooses a free port."""
     allowed_host: tuple[str, ...] = ()
     """Another host name of this server, such as the name of a proxy: NAME or NAME:PORT."""
-    workers: int = 1
+    workers: Annotated[int, Limits(1, MAX_WORKERS)] = 1
     """Number of pictures that are read at the same time, each by a process of its own."""
-    threshold: float = THRESHOLD
+    threshold: Share = THRESHOLD
     """Accept a digit with at least this probability, 0 to 1, as in `digits predict`."""
     root_path: str = ""
     """Path under which a proxy serves this server, such as /digits. Needed only if the proxy does not remove
@@ -42,15 +44,11 @@ class ServeOptions:
 
     def __post_init__(self) -> None:
         convert_paths(self)
-        if not 1 <= self.workers <= MAX_WORKERS:
-            raise OptionError(f"--workers is {self.workers}; expected a whole number from 1 to {MAX_WORKERS}")
-        check_threshold(self.threshold)
+        check_values(self)
         if not ROOT_PATH.fullmatch(self.root_path):
             raise OptionError(
                 f"--root-path is {self.root_path}; expected a path such as /digits, without a last slash"
             )
-        if not 0 <= self.port < 2**16:
-            raise OptionError(f"--port is {self.port}; expected a whole number from 0 to 65535")
         if self.host not in LOOPBACK and not self.allowed_host:
             raise OptionError(
                 f"with --host {self.host} other machines can reach the server; add the host name that they "

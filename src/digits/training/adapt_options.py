@@ -6,7 +6,7 @@ Each field has a name, a type and a default. The text under it is shown by `digi
 from dataclasses import dataclass
 from pathlib import Path
 
-from digits.options import DataOptions, at_least, check_name
+from digits.options import DataOptions, Seed, Threads, check_name
 
 
 @dataclass(frozen=True)
@@ -17,9 +17,9 @@ class AdaptOptions(DataOptions):
     """Folder with one folder of pictures per digit, named 0 to 9: my_digits/7/photo.jpg shows a 7."""
     model: str = "cnn"
     """Network to start from: a run's folder, a model file, or the name of a bundled network, cnn or mlp."""
-    seed: int = 0
+    seed: Seed = 0
     """Random seed. Two calls with the same seed on the same machine give identical weights."""
-    threads: int = 1
+    threads: Threads = 1
     """Number of CPU threads."""
     json: bool = False
     """Print the results as one JSON object instead of a table."""
@@ -30,6 +30,4 @@ class AdaptOptions(DataOptions):
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        at_least("threads", self.threads, 1)
-        at_least("seed", self.seed, 0)
         check_name(self.name)

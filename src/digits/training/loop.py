@@ -22,10 +22,18 @@ from digits.options import Model, TrainOptions
 from digits.seeds import generator
 from digits.training.devices import computing_in, pick_precision, repeatable, use_threads
 from digits.training.distributed import World
+from digits.training.file_limits import check_file_sizes
 from digits.training.schedules import learning_rate
 from digits.training.state import State, begin
 from digits.training.teacher import check_classes
 from digits.training.totals import FIXED_POINT, count_totals
+
+UNUSED_WITHOUT_RUN = (
+    "ensemble",
+    "resume",
+    "checkpoint_every",
+    "tensorboard",
+)  # options for runs with a folder
 
 
 def train(
@@ -57,11 +65,15 @@ def train(
 
     Raises:
         TrainingError: at most COUNT_EVERY steps after a loss became infinite or not a number.
+        OptionError: if an option has no effect here, such as `ensemble`.
         OptionError: if `options.teacher` is set and `teacher` is None, or if `teacher` has other classes.
         DataError: if the training set is smaller than one batch, or a set is neither Digits nor a Subset.
         RunError: if another training process does not answer.
     """
     train_set, val_set = as_digits(train_set), as_digits(val_set)
+    if world is None:
+        _check_use(options)
+        check_file_sizes(options, train_set.classes)
     world = world or World()
     state = state or begin(options, train_set, world)
     if teacher is not None:
@@ -117,6 +129,20 @@ def train(
         yield epoch
 
 
+def _check_use(options: TrainOptions) -> None:
+    """Check that no option is set which only `digits.run` and `digits train` use.
+
+    Raises:
+        OptionError: if one is. Files and folders may be named, so that the same options suit both.
+    """
+    for name in UNUSED_WITHOUT_RUN:
+        if getattr(options, name) != getattr(TrainOptions, name):
+            raise OptionError(
+                f"{name}={getattr(options, name)!r} has no effect on digits.train; "
+                "leave it out, or use digits.run"
+            )
+
+
 def forward_backward(state: State, images: Tensor, loss: Loss, scale: float) -> Tensor:
     """Compute the logits of a batch, and write the gradient to `state.gradient`.
 
@@ -127,9 +153,10 @@ def forward_backward(state: State, images: Tensor, loss: Loss, scale: float) -> 
     Returns:
         The logits (B, classes).
     """
-    # An MLP without dropout uses the formulas in backpropagation.py. Every other network uses PyTorch's
-    # automatic differentiation.
-    if isinstance(state.model, MLP) and not state.options.autograd and not state.dropouts:
+    # An MLP in float32 without dropout uses the formulas in backpropagation.py. Every other network uses
+    # PyTorch's automatic differentiation.
+    automatic = state.options.autograd or state.dropouts or state.dtype != torch.float32
+    if isinstance(state.model, MLP) and not automatic:
         with torch.no_grad():
             return backpropagation.gradients(state.model, images, loss, scale)
     state.gradient.zero_()

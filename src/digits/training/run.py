@@ -27,6 +27,7 @@ from digits.recipes import is_given
 from digits.training.devices import pick_device, use_threads
 from digits.training.distributed import World, join_world
 from digits.training.ensemble_run import EnsembleRun
+from digits.training.file_limits import check_file_sizes
 from digits.training.results import Result
 from digits.training.run_folder import find_unfinished, next_name, open_folder
 from digits.training.single_run import SingleRun
@@ -117,6 +118,7 @@ def open_run(options: TrainOptions, world: World) -> Iterator[Run]:
         A SingleRun, or an EnsembleRun if `options.ensemble` is above 1.
 
     Raises:
+        OptionError: if a file would be larger than the file format allows.
         RunError: in these cases:
             - another training uses the folder
             - the folder cannot be written
@@ -125,6 +127,7 @@ def open_run(options: TrainOptions, world: World) -> Iterator[Run]:
         MissingPackageError: if `options.tensorboard` is set and TensorBoard is not installed.
     """
     world.require_same(_shared_options(options))
+    check_file_sizes(options)
     if options.tensorboard and world.first:
         summary_writer()  # If the package is missing, report it before training begins.
     if world.first:

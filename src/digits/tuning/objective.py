@@ -10,6 +10,7 @@ from collections.abc import Callable, Sequence
 
 import optuna
 
+from digits.combinations import WITH_MOMENTUM
 from digits.data.dataset import Digits
 from digits.errors import TrainingError
 from digits.networks.ensemble import Ensemble
@@ -61,7 +62,7 @@ def propose(trial: optuna.Trial, start: TrainOptions, groups: Sequence[Group]) -
     for name, (low, high, log, whole) in space.ranges(start, groups).items():
         if whole:
             trial.suggest_int(name, int(low), int(high), log=log)
-        elif name != "momentum" or trial.params["optimizer"] in space.WITH_MOMENTUM:
+        elif name != "momentum" or trial.params["optimizer"] in WITH_MOMENTUM:
             trial.suggest_float(name, low, high, log=log)
     return space.options_at(start, trial.params)
 

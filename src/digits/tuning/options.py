@@ -2,10 +2,11 @@
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal, get_args
+from typing import Annotated, Literal, get_args
 
 from digits.errors import OptionError
-from digits.options import at_least, check_name, convert_paths
+from digits.option_values import Limits, check_values
+from digits.options import CountOrNone, Processes, check_name, convert_paths
 
 Group = Literal["hidden", "lr", "optimizer", "batch-size", "augmentation"]
 Pruner = Literal["median", "halving", "none"]
@@ -22,17 +23,17 @@ class TuneOptions:
 
     search: tuple[Group, ...] = ("hidden", "lr", "optimizer", "batch-size", "augmentation")
     """Groups of options to search. The other options keep their values."""
-    trials: int | None = None
+    trials: CountOrNone | None = None
     """Total number of trials, including pruned trials and trials of earlier calls.
     Default: 50, or no limit if --minutes is given."""
-    minutes: float | None = None
+    minutes: Annotated[float, Limits(0, 525_600)] | None = None
     """Start no trial after this many minutes; running trials finish. Default: no limit."""
     pruner: Pruner = "median"
     """Rule that stops bad trials early.
     median: stop if the accuracy is below the median of earlier trials at the same epoch.
     halving: stop if the trial is not in the best third after 1, 3, 9, ... epochs.
     none: stop no trial."""
-    workers: int = 1
+    workers: Processes = 1
     """Number of processes that run trials. Each uses --threads CPU threads."""
     storage: str | None = None
     """URL of a database for the trials: sqlite:///FILE or postgresql://USER@HOST/NAME.
@@ -44,12 +45,9 @@ class TuneOptions:
 
     def __post_init__(self) -> None:
         convert_paths(self)
+        check_values(self)
         if not self.search:
             raise OptionError("--search has no group; expected at least one of " + ", ".join(get_args(Group)))
-        at_least("workers", self.workers, 1)
-        for name in ("trials", "minutes"):
-            if getattr(self, name) is not None:
-                at_least(name, getattr(self, name), 0)
         check_name(self.name)
 
     @property

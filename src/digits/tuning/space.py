@@ -18,8 +18,16 @@ import shlex
 from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple, get_args
 
-from digits.options import ADAPTIVE_RATE, SGD_RATE, Augmentation, OptimizerName, TrainOptions, flat
-from digits.recipes import find_recipe
+from digits.combinations import WITH_MOMENTUM
+from digits.options import (
+    ADAPTIVE_RATE,
+    SGD_RATE,
+    Augmentation,
+    OptimizerName,
+    TrainOptions,
+    find_recipe,
+    flat,
+)
 from digits.tuning.options import Group
 
 
@@ -54,7 +62,6 @@ SPACE: dict[Group, dict[str, Range]] = {
     },
 }
 OPTIMIZERS: tuple[str, ...] = get_args(OptimizerName)  # values that a search tries
-WITH_MOMENTUM = ("sgd", "rmsprop")  # optimizers that have the option --momentum
 UNNEEDED = ("recipe", "out", "name", "plots")  # options that the command does not need; see `train_command`
 
 

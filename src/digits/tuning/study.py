@@ -33,6 +33,7 @@ from digits.networks.ensemble import Ensemble
 from digits.networks.network import Network
 from digits.options import TrainOptions, differences, from_json, to_json
 from digits.training import run
+from digits.training.file_limits import check_file_sizes
 from digits.training.resume import WITHOUT_EFFECT
 from digits.training.teacher import load_teacher
 from digits.tuning import space
@@ -115,6 +116,7 @@ def open_study(
         RunError: if the folder or the storage cannot be used.
     """
     _check_use(start)
+    check_file_sizes(start, train_set.classes)
     Batches(train_set, start.batch_size, drop_last=start.drop_last)  # refuses a batch that is never full
     teacher, notices = _load_teacher(start, train_set, val_set)
     folder = options.out / (options.name or f"tune-{start.recipe}")
