@@ -9,7 +9,7 @@ from PIL import Image
 
 from digits.errors import DataError
 from digits.files import locked
-from digits.serving.corrections import LOCK, Corrections, default_folder
+from digits.serving.corrections import CORRECTIONS_LOCK, Corrections, default_folder
 
 
 def test_a_correction_is_kept_under_its_digit(tmp_path: Path) -> None:
@@ -31,7 +31,7 @@ def test_only_one_process_at_a_time_saves(tmp_path: Path, monkeypatch: pytest.Mo
     monkeypatch.setattr("digits.serving.corrections.LOCK_SECONDS", 0.02)
     kept, image = Corrections(tmp_path), np.zeros((28, 28), np.uint8)
     assert kept.add(image, 7).startswith("7/")
-    with locked(tmp_path / LOCK, "the folder"), pytest.raises(DataError, match="in use"):
+    with locked(tmp_path / CORRECTIONS_LOCK, "the folder"), pytest.raises(DataError, match="in use"):
         kept.add(image, 1)
     assert kept.add(image, 1).startswith("1/")
     assert kept.count() == 1

@@ -22,7 +22,7 @@ from digits.errors import DataError, RunError
 from digits.files import atomic_write, locked
 
 MAX_CORRECTIONS = 10_000  # largest number of images in the folder of corrections; about 400 bytes each
-LOCK = ".lock"  # file in the folder; a process that saves an image holds its lock
+CORRECTIONS_LOCK = ".lock"  # file in the folder; a process that saves an image holds its lock
 LOCK_SECONDS = 2.0  # s; longest time to wait for another process, which needs some milliseconds
 
 
@@ -78,7 +78,7 @@ class Corrections:
         try:
             (self.folder / str(label)).mkdir(parents=True, exist_ok=True)
             # Without the lock, two processes that move an image to two digits could each remove the other's.
-            with locked(self.folder / LOCK, str(self.folder), timeout=LOCK_SECONDS):
+            with locked(self.folder / CORRECTIONS_LOCK, str(self.folder), timeout=LOCK_SECONDS):
                 self._save(name, image, label)
         except (OSError, RunError) as error:
             reason = getattr(error, "strerror", None) or error

@@ -3,7 +3,8 @@
 import { askBlob, askJson, ServerError } from "./server.js";
 import { unpack } from "./images.js";
 
-const UPLOAD = 4_500_000; // bytes; larger photos are made smaller here, since the server accepts 5 million
+const UPLOAD = 4_500_000; // bytes; larger photos are made smaller here, so that they arrive sooner
+const LARGEST = 25_000_000; // bytes; the server accepts no larger file
 const LONGEST = 2400; // px; longer side of a photo after it was made smaller
 
 /** Read a photo on the server with a network. Returns { text, width, height, notes, marks, body }:
@@ -55,7 +56,7 @@ function shows(address) {
   });
 }
 
-/** Return the photo's file, or a smaller JPEG if the file is larger than UPLOAD. */
+/** Return the photo's file, or a smaller JPEG if the file is larger than UPLOAD and the browser can show it. */
 async function shrink(file) {
   if (file.size <= UPLOAD) return file;
   try {
@@ -68,5 +69,6 @@ async function shrink(file) {
     const smaller = await new Promise((done) => canvas.toBlob(done, "image/jpeg", 0.9));
     if (smaller.size > 0) return smaller;
   } catch {} // the browser cannot decode the file, or cannot make so large a canvas
-  throw new ServerError(`the file is larger than ${UPLOAD / 1e6} MB, and this browser cannot make it smaller; save it as a smaller JPEG`);
+  if (file.size <= LARGEST) return file;
+  throw new ServerError(`the file is larger than ${LARGEST / 1e6} MB, and this browser cannot make it smaller; save it as a smaller JPEG`);
 }
