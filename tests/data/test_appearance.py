@@ -9,6 +9,7 @@ from support.data_sets import as_collection
 from support.made_up import made_up
 
 from digits.data.appearance import (
+    advice,
     all_changes,
     border_notes,
     change,
@@ -71,6 +72,13 @@ def test_dark_ink_on_light_paper_gets_a_note_that_names_the_option() -> None:
     assert note.endswith("read them without --invert.")
     (note,) = border_notes(as_collection(dark.train))
     assert note.endswith("read them with --invert.")
+
+
+def test_the_note_names_all_options_to_change() -> None:
+    """Inverted by mistake and not transposed: the note says which option to add and which to leave out."""
+    note = advice(ImageChanges(invert=True), ImageChanges(invert=True, transpose=True), "why")
+    assert note.startswith("The images look inverted and transposed (why).")
+    assert note.endswith("read them with --transpose and without --invert.")
 
 
 def test_parts_of_different_polarity_get_a_note() -> None:

@@ -11,7 +11,10 @@ from support.saved_network import saved
 
 import digits
 from digits.cli.main import main
+from digits.data import sketch
 from digits.data.collection import Collection
+from digits.data.dataset import Digits
+from digits.data.synthetic import synthetic_digits
 from digits.evaluation import disputed_labels, metrics
 from digits.evaluation.logits import compute_logits
 from digits.networks.bundled import BUNDLED, REJECTION, as_argument, model_path
@@ -51,6 +54,16 @@ def test_a_bundled_network_was_trained_on_the_training_images(name: str) -> None
     assert (about["dataset"], about["published"], about["own_test_set"]) == ("mnist", True, True)
     assert about["train_images"] + about["val_images"] == 60_000
     assert about["test_images"] == 10_000
+
+
+@pytest.mark.parametrize("name", sorted(BUNDLED))
+def test_a_bundled_network_knows_which_images_it_has_seen(name: str, sample: Digits) -> None:
+    """The sample has 5,000 of the training images, and digits drawn by the package are none of them."""
+    seen = sketch.from_text(load_model(model_path(name))[1]["seen"])
+    assert seen is not None
+    assert len(seen) == sketch.SIZE
+    assert sketch.count_seen(sample.images, seen) == len(sample)
+    assert sketch.count_seen(torch.from_numpy(synthetic_digits(50, 0)[0]), seen) == 0
 
 
 @pytest.mark.parametrize("name", sorted(BUNDLED))

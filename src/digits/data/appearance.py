@@ -124,7 +124,10 @@ def advice(made: ImageChanges, missing: ImageChanges, reason: str) -> str:
     words = [PAST["invert"]] if missing.invert else []
     words += [ROTATED[turns]] if turns in ROTATED else [PAST[name] for name in turns]
     wanted = combine(made, missing).chosen()
-    how = f"with {_flags(wanted)}" if wanted else f"without {_flags(made.chosen())}"
+    unwanted = tuple(name for name in made.chosen() if name not in wanted)
+    how = " and ".join(
+        f"{word} {_flags(names)}" for word, names in (("with", wanted), ("without", unwanted)) if names
+    )
     return (
         f"The images look {' and '.join(words)} ({reason}). "
         f"Expected light ink on dark paper, upright: read them {how}."
