@@ -23,7 +23,7 @@ NO_DIGIT_LABEL = CLASSES  # the label after 9
 # that of Saerens, Latinne and Decaestecker, "Adjusting the outputs of a classifier to new a priori
 # probabilities", 2002.
 DIGITS_AMONG_MARKS = 0.95
-NON_DIGIT_SHARE = 0.5  # fraction of the training images; 0.35 accepted a few more letters: docs/log.md
+NON_DIGIT_SHARE = 0.5  # fraction of the training images; 0.35 accepts a few more letters: docs/log.md
 HELD_OUT = 300  # non-digits that are only used to measure how many are accepted
 
 
