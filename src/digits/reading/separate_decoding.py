@@ -19,7 +19,7 @@ from PIL import TiffImagePlugin
 from digits.reading.containers import BadFileError
 from digits.reading.decoding import Picture, decode
 
-MAX_ADDRESSES = 1 << 30  # bytes of addresses for the process; the size of the picture was checked before
+MAX_DATA = 400_000_000  # bytes for the process; the size of the picture was checked before
 LONGEST_WAIT = 30.0  # s; longest wait on a busy machine
 _SCRIPT = """
 import sys
@@ -98,7 +98,7 @@ def decode_standard_input(options: str) -> None:
     with contextlib.suppress(ImportError, OSError, ValueError):
         import resource
 
-        resource.setrlimit(resource.RLIMIT_AS, (MAX_ADDRESSES, MAX_ADDRESSES))
+        resource.setrlimit(resource.RLIMIT_DATA, (MAX_DATA, MAX_DATA))
     image = TiffImagePlugin.TiffImageFile(io.BytesIO(sys.stdin.buffer.read()))
     picture = decode(image, int(orientation))
     answer = io.BytesIO()
