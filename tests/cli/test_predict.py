@@ -102,6 +102,12 @@ def test_rows_are_lines_below_each_other() -> None:
     ]
 
 
+def test_a_whole_file_as_a_name_is_not_repeated() -> None:
+    """A data: URL instead of a path is printed without its middle."""
+    lines = shown(path="data:image/png;base64," + "A" * 5000, error=PhotoError("x is missing", "format"))
+    assert sum(map(len, lines)) < 200
+
+
 def test_nothing_found_is_said() -> None:
     """No mark, and a blank one where exactly one had to be listed."""
     assert shown() == ["a.png   -      no mark found"]

@@ -19,6 +19,7 @@ from digits.errors import PhotoError, shortened
 from digits.files import printable
 from digits.reading.results import BLANK, Digit, Reading
 
+LONGEST_PATH = 1000  # characters; generous limit
 WIDEST_NAME = 40  # characters; a longer name is printed on a separate line
 TEXT = 5  # characters; smallest width of the column with the accepted digits
 
@@ -35,9 +36,15 @@ def as_json(path: Path, answer: Reading | PhotoError) -> str:
     return json.dumps({"path": str(path), **answer.to_json()}, allow_nan=False)
 
 
+def _shown(path: Path) -> str:
+    """Return a path as it is printed; one that is far too long, such as a data: URL, loses its middle."""
+    text = str(path)
+    return printable(text if len(text) <= LONGEST_PATH else shortened(text))
+
+
 def name_width(paths: Sequence[Path]) -> int:
     """Return the width of the column of picture names, in characters."""
-    lengths = (len(printable(str(path))) for path in paths)
+    lengths = (len(_shown(path)) for path in paths)
     return max((length for length in lengths if length <= WIDEST_NAME), default=1)
 
 
@@ -50,7 +57,7 @@ def as_lines(path: Path, answer: Reading | PhotoError, *, names: int, columns: i
         names: width of the column of names, in characters.
         columns: width of the terminal, in characters; longer lines are wrapped.
     """
-    name, lines = printable(str(path)), []
+    name, lines = _shown(path), []
     if len(name) > names:
         lines, name = [name], ""
     for start, parts in _lines_of(path, answer):
@@ -62,7 +69,7 @@ def as_lines(path: Path, answer: Reading | PhotoError, *, names: int, columns: i
 def notes(path: Path, answer: Reading | PhotoError) -> list[str]:
     """Return the notes about one picture, each with the picture's name."""
     sentences = () if isinstance(answer, PhotoError) else answer.notes
-    return [printable(f"{path}: {sentence}") for sentence in sentences]
+    return [f"{_shown(path)}: {printable(sentence)}" for sentence in sentences]
 
 
 def _without_name(message: str, path: str) -> str:
