@@ -8,8 +8,11 @@ from typing import Any
 
 import pytest
 import torch
+from support.made_up import made_up
 
 import digits
+from digits.data.collection import Collection
+from digits.data.dataset import Digits
 from digits.errors import MissingPackageError, OptionError, RunError
 from digits.networks import model_file
 from digits.networks.mlp import MLP
@@ -93,3 +96,23 @@ def test_a_teacher_of_other_data_is_refused(tmp_path: Path, data: dict[str, str]
     """A network that was not trained on the same data cannot be a teacher."""
     with pytest.raises(OptionError, match=r"--teacher .* was not trained on mnist; expected"):
         load_teacher(saved(tmp_path / "teacher.npz", data), "mnist", "1")
+
+
+@pytest.mark.parametrize("own_test_set", [True, False])
+def test_test_images_that_a_teacher_was_trained_on_are_named(sample: Digits, own_test_set: bool) -> None:
+    """The digits of the sample are training images of the bundled networks: such a teacher saw its test."""
+    test = sample.at(torch.arange(0, 5000, 10))
+    collection = Collection("mnist", sample, test if own_test_set else None, "here", published=False)
+    _, notices = load_teacher("mlp", "mnist", "", test=(collection, test))
+    assert [notice.split(":")[-1] for notice in notices] == [
+        " validation figures are optimistic.",
+        " the test accuracy is optimistic.",
+    ]
+
+
+def test_unseen_test_images_need_no_notice() -> None:
+    """Images that no training had are no reason for a notice about the test."""
+    images, labels = made_up(200, seed=1)
+    unseen = Digits(torch.from_numpy(images), torch.from_numpy(labels))
+    collection = Collection("mnist", unseen, unseen, "here", published=False)
+    assert len(load_teacher("mlp", "mnist", "", test=(collection, unseen))[1]) == 1

@@ -95,7 +95,7 @@ class SingleRun:
             self.notices += notices
         options, world = self.options, self.world
         description = describe_data(collection, splits, options)
-        teacher = self._load_teacher(description, splits.train.classes)
+        teacher = self._load_teacher(description, splits, collection)
         present = circumstances(options, splits, world.size)
         world.require_same({**present, "digits": __version__})
         state = self._load_checkpoint(present) or begin(options, splits.train, world)
@@ -166,7 +166,7 @@ class SingleRun:
         """
         if self.world.first:
             check_folder(self.folder, self.options)
-        self._load_teacher(describe_data(collection, splits, self.options), splits.train.classes)
+        self._load_teacher(describe_data(collection, splits, self.options), splits, collection)
         present = circumstances(self.options, splits, self.world.size)
         state, _ = resume_state(self.folder, self.options, present, self.world)
         return state is not None and state.finished
@@ -188,17 +188,23 @@ class SingleRun:
             self.resumed_at = (state.epoch, state.step)
         return state
 
-    def _load_teacher(self, description: dict[str, Any], classes: int) -> Network | Ensemble | None:
+    def _load_teacher(
+        self, description: dict[str, Any], splits: Splits, collection: Collection
+    ) -> Network | Ensemble | None:
         """Return the network of --teacher; None without --teacher.
 
         Args:
             description: the result of `describe_data`.
-            classes: number of classes of the data.
+            splits, collection: the arguments of `train`.
         """
         if self.options.teacher is None:
             return None
         teacher, notices = load_teacher(
-            self.options.teacher, description["dataset"], description["val_sha256"], classes
+            self.options.teacher,
+            description["dataset"],
+            description["val_sha256"],
+            splits.train.classes,
+            (collection, splits.test),
         )
         self.notices += notices
         return teacher

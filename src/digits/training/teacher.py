@@ -6,7 +6,10 @@ The teacher is a trained network. The new network learns to imitate it; this is 
 import torch
 from torch import nn
 
+from digits.data.collection import Collection
+from digits.data.dataset import Digits
 from digits.errors import CheckpointError, OptionError
+from digits.evaluation.held_out import reason_to_doubt
 from digits.mnist import CLASSES, SIDE
 from digits.networks.bundled import model_path
 from digits.networks.ensemble import Ensemble
@@ -15,7 +18,11 @@ from digits.networks.network import Network
 
 
 def load_teacher(
-    model: str, dataset: str, val_sha256: str, classes: int = CLASSES
+    model: str,
+    dataset: str,
+    val_sha256: str,
+    classes: int = CLASSES,
+    test: tuple[Collection, Digits] | None = None,
 ) -> tuple[Network | Ensemble, list[str]]:
     """Load the teacher, and check its training data and its classes.
 
@@ -24,10 +31,12 @@ def load_teacher(
         dataset: the data set of the new network, such as "mnist".
         val_sha256: SHA-256 of the new network's validation images.
         classes: number of classes of the new network.
+        test: the new network's data set and its test images; None: it will not be tested.
 
     Returns:
         teacher: the network, or an ensemble.
-        notices: a sentence if the teacher had other validation images; otherwise empty.
+        notices: a sentence if the teacher had other validation images, and one if it was trained on test
+            images or may have been; otherwise empty.
 
     Raises:
         OptionError: if the teacher was trained on another data set or has other classes.
@@ -44,13 +53,17 @@ def load_teacher(
             f"expected a model that digits train trained on {dataset}"
         )
     check_classes(teacher, classes, f"--teacher {model}")
-    if data.get("val_sha256") == val_sha256:
-        return teacher, []
-    notice = (
-        "The teacher had other validation images and may have been trained on some of these: "
-        "validation figures are optimistic."
-    )
-    return teacher, [notice]
+    notices = []
+    if data.get("val_sha256") != val_sha256:
+        notices.append(
+            "The teacher had other validation images and may have been trained on some of these: "
+            "validation figures are optimistic."
+        )
+    if test is not None and data.get("test_sha256") != test[1].sha256() and reason_to_doubt(*test, meta):
+        notices.append(
+            "The teacher may have been trained on some of the test images: the test accuracy is optimistic."
+        )
+    return teacher, notices
 
 
 def check_classes(teacher: nn.Module, classes: int, what: str = "the teacher") -> None:
