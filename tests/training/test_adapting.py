@@ -319,6 +319,7 @@ def test_answers_are_compared_picture_by_picture() -> None:
 def test_the_rejection_network_beside_a_model_is_used(tmp_path: Path) -> None:
     """Reader.load takes rejection.npz beside the model file; it must have eleven classes."""
     shutil.copy(model_path("mlp"), tmp_path / "model.npz")
+    (tmp_path / "own").mkdir()
     own = saved("eleven", tmp_path / "own")
     shutil.copy(own, tmp_path / "rejection.npz")
     images = np.random.default_rng(0).random((4, 28, 28), np.float32)
@@ -540,6 +541,17 @@ def test_each_run_has_a_folder_of_its_own(quick: tuple[AdaptOptions, Adaptation]
     (options.out / "file").write_text("")
     with pytest.raises(RunError, match="choose another --out"):
         save_adaptation(found, AdaptOptions(options.folder, out=options.out / "file", name="a"))
+
+
+def test_a_name_that_is_taken_is_refused_before_the_training(
+    folder: Path, collection: Collection, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A folder that exists ends the command before a network is trained."""
+    options = AdaptOptions(folder, out=folder.parent, name=folder.name)
+    monkeypatch.setattr(fine_tuning, "fine_tune", None)
+    custom = custom_digits.load_custom_digits(folder)
+    with pytest.raises(RunError, match="my_digits already exists; choose another --name"):
+        adapting.adapt_network(options, adapting.load_start("mlp"), custom, collection)
 
 
 def test_nothing_is_saved_by_halves(

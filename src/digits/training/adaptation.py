@@ -4,6 +4,7 @@ import collections
 import dataclasses
 import itertools
 import json
+import os
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -122,6 +123,16 @@ class AdaptResult:
     skipped: tuple[str, ...]  # a sentence with the reason for each picture that could not be used
 
 
+def check_place(options: AdaptOptions) -> None:
+    """Check before the training that the new folder does not exist yet.
+
+    Raises:
+        RunError: if it exists.
+    """
+    if options.name is not None and os.path.lexists(options.out / options.name):
+        raise RunError(f"{options.out / options.name} already exists; choose another --name")
+
+
 def save_adaptation(adaptation: Adaptation, options: AdaptOptions) -> Path:
     """Save the fine-tuned networks and their results in a new folder.
 
@@ -151,6 +162,7 @@ def save_adaptation(adaptation: Adaptation, options: AdaptOptions) -> Path:
             model_file.save_model(folder / f"{name}.npz", network.state_dict(), about["architecture"], about)
         files.atomic_write(folder / "adapt.json", text.encode())
 
+    check_place(options)
     names = (f"adapt-{number}" for number in itertools.count(1)) if options.name is None else [options.name]
     try:
         return files.create_folder(options.out, names, fill)

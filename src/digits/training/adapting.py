@@ -47,6 +47,7 @@ from digits.training.adaptation import (
     AnswerChange,
     Answers,
     Change,
+    check_place,
     save_adaptation,
 )
 from digits.training.custom_digits import CustomDigits, load_custom_digits
@@ -177,8 +178,10 @@ def adapt_network(
         The new network, and its results before and after fine-tuning.
 
     Raises:
+        RunError: if the folder of `options` already exists.
         TrainingError: if the loss becomes infinite or not a number.
     """
+    check_place(options)
     network, (splits, notices) = start.network, splits_as_trained(collection, start.meta)
     non_digits, other_non_digits = rejection_tuning.load_non_digits()
     parts = held_out_parts(custom.digits.labels, options.seed)
