@@ -43,6 +43,7 @@ SOURCES: dict[str, Any] = {
     "(1, H, W)": ARRAY[None],
     "tensor": torch.tensor(ARRAY),
     "tensor (1, H, W) from 0 to 1": torch.tensor(ARRAY)[None] / 255,
+    "a batch of one": torch.tensor(ARRAY)[None, None],
     "tensor with gradients": (torch.tensor(ARRAY) / 255).requires_grad_(),
     **{f"{kind}": ARRAY.astype(kind) for kind in ("i2", "u2", "i4", ">i4", "i8", "u8")},
     "tensor of int64": torch.tensor(ARRAY).long(),
@@ -106,6 +107,16 @@ def test_a_file_object_that_fails_is_refused() -> None:
     file.close()
     with pytest.raises(PhotoError, match="could not read the file object: I/O operation on closed file"):
         open_picture(file)
+
+
+def test_files_that_must_be_awaited_are_refused() -> None:
+    """An upload whose `read` is asynchronous is refused with a word about await."""
+
+    async def read() -> bytes:
+        return FILE
+
+    with pytest.raises(PhotoError, match=r"seven.png must be awaited; .*await file.read\(\)"):
+        open_picture(Upload(read()))
 
 
 def test_large_file_objects_are_not_read_to_their_end() -> None:

@@ -2,6 +2,7 @@
 
 import base64
 import binascii
+import inspect
 import os
 import stat
 from pathlib import Path
@@ -50,6 +51,8 @@ def image_from_array(source: Any) -> Image.Image:
         PhotoError: if the array has another shape, type or range.
     """
     array = _as_array(source)
+    while array.ndim > 3 and array.shape[0] == 1:  # a batch of one
+        array = array[0]
     shape = array.shape
     if array.ndim == 3 and 1 in (shape[0], shape[2]):
         array = array.reshape(shape[:2] if shape[2] == 1 else shape[1:])
@@ -165,6 +168,9 @@ def _from_file_object(file: Any, most: int, name: str) -> tuple[bytes, int]:
         content = file.read(most + 1)
     except Exception as error:  # for example OSError, or ValueError of a closed file
         raise PhotoError(f"could not read {name}: {shortened(error)}", kind="format") from error
+    if inspect.iscoroutine(content):  # UploadFile of Starlette and FastAPI
+        content.close()
+        raise PhotoError(f"{name} must be awaited; give the result of await file.read()", kind="format")
     if not isinstance(content, bytes):
         raise PhotoError(
             f'{name} gives {type(content).__name__} and not bytes; open it with mode "rb"', kind="format"
