@@ -136,7 +136,7 @@ def test_large_file_objects_are_not_read_to_their_end() -> None:
         "data:image/png;base64," + "A" * 100_000,
         "x" * 5000,
         "/".join(["y" * 200] * 20),
-        np.zeros((1,) * 60, np.uint8),
+        np.zeros((2, *(1,) * 59), np.uint8),
         type("N" * 5000, (), {})(),
     ],
 )
