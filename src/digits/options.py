@@ -428,7 +428,7 @@ def load_options(path: Path) -> TrainOptions:
     except UnicodeDecodeError:
         reason = "is damaged: it is not text in UTF-8"
     except OptionError as error:
-        reason = f"is damaged: {error}"
+        reason = f"cannot be used: {error}"
     raise OptionError(f"{path} {reason}; expected the options of a run, as digits train writes them")
 
 

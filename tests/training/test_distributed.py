@@ -19,6 +19,7 @@ from reliability.trainer import EPOCHS, STEPS, Ended, Moment, command, resumptio
 
 from digits.data import batches, dataset
 from digits.evaluation import logits, metrics
+from digits.files import FileLock
 from digits.networks import model_file, tensor_file
 from digits.options import TrainOptions
 from digits.training import run
@@ -226,7 +227,7 @@ def test_python_interface_under_torchrun(place: Path, pair: Path, tmp_path: Path
 def test_sigterm_to_torchrun(place: Path, tmp_path: Path) -> None:
     """SIGTERM to torchrun stops both after saving; they go on to the bits of an uninterrupted run."""
     folder, whole = tmp_path / "run", tmp_path / "whole"
-    start = command(place / "data.npz", folder, "--epochs", "100000")
+    start = command(place / "data.npz", folder, "--epochs", "10000")
     with subprocess.Popen(
         [*TORCHRUN, "-m", "digits", *start], stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True
     ) as process:
@@ -237,11 +238,32 @@ def test_sigterm_to_torchrun(place: Path, tmp_path: Path) -> None:
         _, said = process.communicate(timeout=60)
     assert "stopped by SIGTERM after saving; continue with --resume" in said
     done = tensor_file.load_tensors(folder / "checkpoint.npz", "checkpoint")[0]["epoch"]
-    assert done < 100_000
+    assert done < 10_000
     epochs = ("--epochs", str(done + 1))
     assert {end.code for end in both(resumption(folder, *epochs))} == {0}
     assert {end.code for end in both(command(place / "data.npz", whole, *epochs))} == {0}
     assert trainer.differences(folder, trainer.outcome(whole)) == []
+
+
+@pytest.mark.slow
+def test_sigkill_to_torchrun(place: Path, tmp_path: Path) -> None:
+    """When torchrun is killed, its processes save and end, and --resume goes on."""
+    folder = tmp_path / "run"
+    start = command(place / "data.npz", folder, "--epochs", "10000")
+    with subprocess.Popen(
+        [*TORCHRUN, "-m", "digits", *start], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
+    ) as process:
+        while not (folder / "metrics.csv").exists():
+            assert process.poll() is None
+            time.sleep(0.02)
+        process.kill()
+    deadline = time.monotonic() + 60
+    lock = FileLock(folder / ".lock", timeout=60)  # held until the first process has ended
+    with lock:
+        assert time.monotonic() < deadline
+    done = tensor_file.load_tensors(folder / "checkpoint.npz", "checkpoint")[0]["epoch"]
+    assert done < 10_000
+    assert {end.code for end in both(resumption(folder, "--epochs", str(done + 1)))} == {0}
 
 
 # ------------------------------------------------------------------------------------------------- resuming

@@ -96,3 +96,24 @@ def test_a_database_that_does_not_answer_is_named(
     with pytest.raises(RunError, match=r"postgresql://me:\*\*\*@127\.0\.0\.1:1/db: .*refused") as caught:
         conduct(small(storage="postgresql://me:secret@127.0.0.1:1/db"))
     assert "secret" not in str(caught.value)
+
+
+WRONG = ("null", "5", '"x"', "{}", '{"op_code": null}', '{"op_code": 4, "worker_id": []}')
+
+
+@pytest.mark.parametrize("entry", WRONG)
+def test_entries_of_another_kind_are_one_error(tmp_path: Path, entry: str) -> None:
+    """JSON that is no entry of a journal is a RunError that names the file."""
+    (tmp_path / "journal.log").write_text(f"{entry}\n")
+    message = r"journal\.log is damaged.*choose another --name"
+    with pytest.raises(RunError, match=message), storage.open_storage(None, tmp_path):
+        pass
+
+
+@pytest.mark.skipif(os.name != "posix", reason="named pipes have paths on POSIX only")
+def test_a_named_pipe_is_no_journal(tmp_path: Path) -> None:
+    """A named pipe in the journal's place is refused at once."""
+    os.mkfifo(tmp_path / "journal.log")
+    message = r"journal\.log cannot be used: it is not a file"
+    with pytest.raises(RunError, match=message), storage.open_storage(None, tmp_path):
+        pass

@@ -9,6 +9,8 @@ Warning: `torchrun` accepts connections without a password. Use it on trusted ne
 import contextlib
 import datetime
 import os
+import signal
+import threading
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import TypeVar
@@ -22,6 +24,8 @@ from digits.errors import RunError
 Value = TypeVar("Value")
 Module = TypeVar("Module", bound=nn.Module)
 TIMEOUT = datetime.timedelta(seconds=60)  # limit for waiting for another process; a normal wait is shorter
+
+PARENT_SECONDS = 1.0  # time between two looks whether torchrun is still there
 
 
 @dataclass(frozen=True)
@@ -218,7 +222,24 @@ def join_world(device: str = "cpu") -> Iterator[World]:
         torch.cuda.set_device(int(os.environ.get("LOCAL_RANK", "0")))
     # The library gloo sums tensors on the CPU, nccl those on a graphics processor.
     dist.init_process_group("cpu:gloo,cuda:nccl" if device.startswith("cuda") else "gloo", timeout=TIMEOUT)
+    ended = threading.Event()
+    if "TORCHELASTIC_RUN_ID" in os.environ:  # started by torchrun, not by hand
+        threading.Thread(target=_stop_with_parent, args=(os.getppid(), ended), daemon=True).start()
     try:
         yield World(dist.get_rank(), dist.get_world_size())
     finally:
+        ended.set()
         dist.destroy_process_group()
+
+
+def _stop_with_parent(parent: int, ended: threading.Event) -> None:
+    """Send this process SIGTERM when its parent process has ended, as torchrun does at its own normal end.
+
+    Args:
+        parent: number of the parent process.
+        ended: set when the training has ended.
+    """
+    while not ended.wait(PARENT_SECONDS):
+        if os.getppid() != parent:  # An orphan gets another parent.
+            os.kill(os.getpid(), signal.SIGTERM)
+            return

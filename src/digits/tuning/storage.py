@@ -5,6 +5,7 @@ adds one line at its end. Several processes can use one storage at the same time
 """
 
 import contextlib
+import errno
 import importlib.util
 import os
 import time
@@ -24,6 +25,8 @@ from digits.files import FileLock
 LOCK_TIMEOUT = 60.0  # seconds to wait while another process writes
 HEARTBEAT = 60  # seconds; while a trial runs, its worker writes the time to the database this often
 GRACE = 180  # seconds without such an entry after which Optuna counts the trial as failed
+# What Optuna raises for the entries of a damaged journal; it does not check them.
+WRONG_ENTRY = (TypeError, KeyError, IndexError, AttributeError, AssertionError, ArithmeticError, ValueError)
 PAUSES = (0.1, 0.3, 1.0, 3.0)  # seconds before each retry; another machine may be creating the tables
 
 
@@ -41,7 +44,7 @@ def open_storage(url: str | None, folder: Path) -> Iterator[optuna.storages.Base
         RunError: if reading or writing fails, also later in the block.
     """
     if url is None:
-        yield JournalStorage(Journal(folder / "journal.log"))
+        yield _open_journal(folder / "journal.log")
         return
     with _database_errors(url):
         storage = _connect(url)
@@ -86,6 +89,8 @@ class Journal(JournalFileBackend):
         self.path = path
         self.lock = FileLock(path.with_name(f".{path.name}.lock"), LOCK_TIMEOUT)
         with self._errors():
+            if path.exists() and not path.is_file():  # opening a named pipe would wait for ever
+                raise OSError(errno.EINVAL, "it is not a file", str(path))
             super().__init__(str(path), cast(Any, self.lock))  # Optuna only calls acquire() and release()
 
     def read_logs(self, log_number_from: int) -> Generator[dict[str, Any], None, None]:
@@ -124,6 +129,22 @@ class Journal(JournalFileBackend):
             raise RunError(
                 f"{self.path} is damaged ({error}); restore a copy, or choose another --name"
             ) from None
+
+
+def _open_journal(path: Path) -> JournalStorage:
+    """Open a journal, and read all its entries.
+
+    Raises:
+        RunError: if it cannot be read, or an entry is wrong.
+    """
+    journal = Journal(path)
+    try:
+        return JournalStorage(journal)
+    except WRONG_ENTRY as error:
+        raise RunError(
+            f"{path} is damaged: an entry is not one of a search ({type(error).__name__}: {error}); "
+            "restore a copy, or choose another --name"
+        ) from error
 
 
 def _connect(url: str) -> optuna.storages.RDBStorage:

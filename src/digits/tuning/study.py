@@ -235,6 +235,8 @@ class Study:
             self.optuna_study.set_user_attr("images", images)
             self.optuna_study.set_user_attr("start", to_json(self.start))
             return
+        if not all(isinstance(known.get(name), str) for name in ("start", "images")):
+            raise RunError(f"the study {self.folder.name} is damaged; choose another --name")
         stored = from_json(known["start"])
         changes = differences(stored, self.start, WITHOUT_EFFECT - {"patience"})
         changes += ["the images are different"] if known["images"] != images else []
