@@ -20,6 +20,13 @@ def test_a_small_set_is_recognised_exactly() -> None:
     assert sketch.count_seen(other, sketch.sketch(known)) == 0
 
 
+def test_equal_images_of_two_sets_are_counted() -> None:
+    """Every image of the first set counts that is in the second one."""
+    images = noise(60)
+    assert sketch.count_equal(images[:40], images[30:]) == 10
+    assert sketch.count_equal(torch.cat([images[:1], images[:1]]), images) == 2
+
+
 def test_one_changed_pixel_makes_another_image() -> None:
     """Only equal images count as seen."""
     known = noise(5)

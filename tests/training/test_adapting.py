@@ -116,6 +116,7 @@ def test_adapt_returns_the_figures_of_the_file(
     """What `digits.adapt` returns is what adapt.json says, and which picture could not be used."""
     monkeypatch.setattr(fine_tuning, "STEPS", 2)
     (folder / "3" / "notes.txt").write_text("no picture")
+    (folder / "letters").mkdir()
     adapted = digits.adapt(folder, "mlp", data=small_mnist, out=tmp_path / "runs")
     figures = json.loads((adapted.folder / "adapt.json").read_text())
     for name in ("custom", "validation", "test"):
@@ -127,8 +128,9 @@ def test_adapt_returns_the_figures_of_the_file(
         assert change.compared.p_value == figures[name]["p"]
     assert adapted.folder.name == "adapt-1"
     assert list(adapted.notices) == figures["notices"]
-    (skipped,) = adapted.skipped
+    skipped, other = adapted.skipped
     assert "notes.txt is no picture" in skipped
+    assert other == f"{folder / 'letters'} is in none of the folders 0 to 9"
     assert isinstance(digits.load(adapted.folder), MLP)
     assert sorted(path.name for path in adapted.folder.iterdir()) == [
         "adapt.json",

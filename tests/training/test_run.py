@@ -6,6 +6,7 @@ import importlib.util
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 import torch
 from support.made_up import made_up
@@ -18,7 +19,7 @@ from digits.networks import model_file
 from digits.networks.mlp import MLP
 from digits.options import TrainOptions
 from digits.training import threads
-from digits.training.run import run
+from digits.training.run import load_splits, run
 from digits.training.teacher import load_teacher
 
 SMALL = TrainOptions(hidden=(8, 8), epochs=1, plots=False, device="cpu", name="run")
@@ -69,6 +70,21 @@ def test_progress_and_history_of_a_run(tiny_folder: Path, tmp_path: Path) -> Non
     assert [epoch.number for epoch in result.history] == [1, 2]
     assert result.best in result.history
     assert result.folder == tmp_path / "run"
+
+
+def test_training_images_among_the_test_images_are_said(tmp_path: Path) -> None:
+    """Eight of the test images are training images: a note counts those that the network learns from."""
+    (x, y), (x2, y2) = made_up(60, seed=3), made_up(12, seed=4)
+    file = tmp_path / "own.npz"
+    for shared in (0, 8):
+        test = np.concatenate([x[:shared], x2]), np.concatenate([y[:shared], y2])
+        np.savez(file, x_train=x, y_train=y, x_val=x2[:4], y_val=y2[:4], x_test=test[0], y_test=test[1])
+        collection, _ = load_splits(TrainOptions(data=file))
+        found = [note for note in collection.notices if "training images too" in note]
+        assert (
+            found
+            == ["8 of the test images are training images too: the figures on them are optimistic."][:shared]
+        )
 
 
 # ---------------------------------------------------------------------------------------------- teachers

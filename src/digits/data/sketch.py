@@ -56,6 +56,17 @@ def count_seen(images: Tensor, seen: Sketch) -> int:
     return max(1, round(len(digests) * found / compared))
 
 
+def count_equal(images: Tensor, others: Tensor) -> int:
+    """Count the images that are also among other images.
+
+    Args:
+        images, others: uint8 (N, 28, 28) and uint8 (M, 28, 28).
+    Returns:
+        From 0 to N.
+    """
+    return int(np.isin(_digests(images), _digests(others)).sum())
+
+
 def to_text(digests: Sketch) -> str:
     """Return a sketch as text, for JSON."""
     return base64.b64encode(digests.astype(DIGEST).tobytes()).decode()

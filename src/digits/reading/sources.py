@@ -14,6 +14,7 @@ import numpy.typing as npt
 from PIL import Image
 
 from digits.errors import PhotoError, shortened
+from digits.options import expanded
 
 
 class Readable(Protocol):
@@ -127,7 +128,7 @@ def content_of(source: Any, most: int, name: str) -> tuple[bytes, str]:
         size = len(content)
     elif isinstance(source, (str, os.PathLike)):
         name = name or shortened(source)
-        content, size = _read(Path(source), most, name)
+        content, size = _read(expanded(source), most, name)
     elif hasattr(source, "read"):
         name = name or _name_of(source)
         content, size = _from_file_object(source, most, name)

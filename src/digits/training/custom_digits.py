@@ -50,6 +50,7 @@ def load_custom_digits(folder: Path, progress: Callable[[int, int], None] | None
     - files that cannot be read
     - pictures without ink
     - pictures that are the same as an earlier one
+    - everything outside the folders 0 to 9
 
     Args:
         folder: contains at least two of the folders 0 to 9.
@@ -79,6 +80,8 @@ def load_custom_digits(folder: Path, progress: Callable[[int, int], None] | None
         known = f"pictures of only one digit, {labels[0]}" if labels else "no picture that can be used"
         why = f" ({len(skipped):,} skipped: {skipped[0]})" if skipped else ""
         raise DataError(f"{folder} holds {known}{why}; expected pictures of at least two digits")
+    others = [path for path in sorted(folder.iterdir()) if path not in places and path.name[0] != "."]
+    skipped += [f"{path} is in none of the folders 0 to 9" for path in others]
     images = np.stack([np.frombuffer(pixels, np.uint8).reshape(SIDE, SIDE) for pixels in found])
     seen = np.stack([image for _, _, image in found.values()])
     return CustomDigits(Digits(torch.from_numpy(images), torch.tensor(labels)), seen, tuple(skipped))

@@ -18,6 +18,7 @@ from digits.data import synthetic
 from digits.data.collection import Collection
 from digits.data.download import Progress
 from digits.data.sample import is_mnist
+from digits.data.sketch import count_equal
 from digits.data.splits import Splits, join, split
 from digits.data.writers import load_writers
 from digits.errors import OptionError
@@ -90,6 +91,7 @@ def load_splits(options: TrainOptions, progress: Progress | None = None) -> tupl
         seed=options.split_seed,
         writers=writers,
     )
+    collection = _with_repeated_note(collection, splits)
     if not options.synthetic:
         return collection, splits
     if is_mnist(collection):
@@ -101,6 +103,19 @@ def load_splits(options: TrainOptions, progress: Progress | None = None) -> tupl
         )
     note = f"The {options.synthetic:,} synthetic digits of the recipe are left out: the data are not MNIST."
     return dataclasses.replace(collection, notices=(*collection.notices, note)), splits
+
+
+def _with_repeated_note(collection: Collection, splits: Splits) -> Collection:
+    """Add a note to a data set that is not a published one, if training images are among its other images."""
+    if collection.published:
+        return collection
+    parts = (("validation", splits.val), ("test", splits.test))
+    counts = {name: count_equal(part.images, splits.train.images) for name, part in parts}
+    listed = [f"{count:,} of the {name} images" for name, count in counts.items() if count]
+    if not listed:
+        return collection
+    note = f"{' and '.join(listed)} are training images too: the figures on them are optimistic."
+    return dataclasses.replace(collection, notices=(*collection.notices, note))
 
 
 @contextlib.contextmanager
