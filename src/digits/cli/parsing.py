@@ -84,8 +84,6 @@ def parse_train_options(arguments: list[str], prog: str, default: TrainOptions |
         arguments: the words after the command's name.
         prog: name of the command, for help and error messages.
         default: values of missing options. None: the values of the recipe in `arguments`.
-    Raises:
-        DataError: if --data is not there.
     """
     first = parse_first(arguments, prog)
     default = default or find_recipe(first.options.recipe)
@@ -93,8 +91,6 @@ def parse_train_options(arguments: list[str], prog: str, default: TrainOptions |
         default = TrainOptions(**beside(default, first.given))
     about = f"{TrainOptions.__doc__}\n\nRecipes: {', '.join(RECIPES)}."
     with trusted_output():
-        options = tyro.cli(
+        return tyro.cli(
             TrainOptions, args=arguments, prog=prog, config=CONFIG, default=default, description=about
         )
-    options.check_place()
-    return options

@@ -25,6 +25,7 @@ def train(arguments: list[str]) -> int:
         arguments: the words after `digits train`.
     """
     options = train_options(arguments)
+    options.check_place()  # before PyTorch is imported, which takes seconds
     import torch
 
     from digits.cli import train_output

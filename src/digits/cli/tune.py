@@ -20,6 +20,7 @@ def tune(arguments: list[str]) -> int:
         arguments: the words after `digits tune`.
     """
     options, start = tune_options(arguments)
+    start.check_place()  # before PyTorch is imported, which takes seconds
     import torch
 
     from digits.cli import train_output, tune_output
