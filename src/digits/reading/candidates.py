@@ -14,6 +14,8 @@ from digits.reading.filters import Array
 from digits.reading.marks import Probabilities
 from digits.reading.mnist_form import cut_out, mnist_form
 
+IMAGE_WORK = 1300  # units to bring a component into MNIST's form and to classify it
+
 Classify: TypeAlias = Callable[[Array], Probabilities]  # (N, 28, 28) in [0, 1] -> (N, 10)
 
 
@@ -60,34 +62,29 @@ class Candidates:
             strength: Ink strength of the page, float32 (H, W) in [0, 1].
             classify: Function from images (N, 28, 28) to probabilities (N, 10); None to classify nothing.
         """
-        self._strength, self._classify = strength, classify
+        self.strength, self._classify = strength, classify
+        self._candidates: dict[Component, Candidate] = {}
         self._known: dict[bytes, Probabilities] = {}  # from the bytes of an image to its probabilities
 
-    def unclassified(self, component: Component) -> Candidate:
-        """Create a candidate without calling the classifier.
+    def of(self, component: Component) -> Candidate:
+        """Return the candidate of a component; it has probabilities only if its image was classified.
 
         Args:
             component: The ink that may be a digit.
-
-        Returns:
-            The candidate. It has probabilities if an equal image was classified before.
         """
-        candidate = candidate_of(component, self._strength)
+        if component not in self._candidates:
+            self._candidates[component] = candidate_of(component, self.strength)
+        candidate = self._candidates[component]
         return replace(candidate, probabilities=self._known.get(candidate.image.tobytes()))
 
-    def classified(self, components: Sequence[Component]) -> list[Candidate]:
-        """Create candidates and classify their new images in one batch.
+    def classify(self, components: Sequence[Component]) -> None:
+        """Classify the new images of components in one batch.
 
         Args:
-            components: N pieces of ink that may be digits.
-
-        Returns:
-            N candidates; without probabilities if there is no classifier.
+            components: Pieces of ink that may be digits.
         """
-        candidates = [self.unclassified(component) for component in components]
         if self._classify is None:
-            return candidates
-        new = {c.image.tobytes(): c.image for c in candidates if c.probabilities is None}
-        if new:
-            self._known.update(zip(new, self._classify(np.stack(list(new.values()))), strict=True))
-        return [replace(c, probabilities=self._known[c.image.tobytes()]) for c in candidates]
+            return
+        images = {c.image.tobytes(): c.image for c in map(self.of, components) if c.probabilities is None}
+        if images:
+            self._known.update(zip(images, self._classify(np.stack(list(images.values()))), strict=True))

@@ -1,7 +1,7 @@
 """Choose which pieces of a row form digits, by the smallest total cost.
 
-A piece is a part of a character, from seams.py. A span is a group of neighbouring pieces that may be one
-digit. A path goes through the row from left to right. It takes spans as digits and skips other pieces. Each
+A piece is a part of a character, from seams.py. A group is a sequence of neighbouring pieces that may be one
+digit. A path goes through the row from left to right. It takes groups as digits and skips other pieces. Each
 digit, cut and skipped piece has a cost. The path with the smallest sum gives the digits.
 
 Costs have no unit; they are only compared. They were fitted on the development pictures and rounded:
@@ -12,13 +12,11 @@ Sources: Matan, Burges, LeCun and Denker 1992, "Multi-digit recognition using a 
 network"; Fujisawa, Nakano and Kurino 1992, "Segmentation methods for character recognition".
 """
 
-import itertools
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
-import numpy.typing as npt
 
 from digits.reading.components import Component, cropped, union
 from digits.reading.filters import running
@@ -33,67 +31,86 @@ CUT_COST, CUT_INK_COST = 0.8, 0.7  # of a cut; added for each stroke width of in
 PAPER_COST, WIDER_PAPER_COST = 2.0, 4.0  # of a gap in a digit; added for each median height of its width
 SKIP_COST, SKIP_HEIGHT_COST = 1.5, 12.0  # of a skipped piece; added for height above DOT_ or DASH_HEIGHT
 SKIP_CUT_COST = 2.5  # added if the skipped piece was cut off a character
+LOOP_WORK = 600  # units to look for a loop that a cut divides
 DOT_HEIGHT, DASH_HEIGHT = 0.3, 0.45  # neighbours' heights; largest height of a dot and of a dash
 DASH_WIDTH = 1.2  # of its height; a piece that is wider may be a dash
 
 
 @dataclass(frozen=True)
-class Span:
-    """A group of neighbouring pieces that may be one digit.
+class Group:
+    """Neighbouring pieces that may be one digit.
 
     Attributes:
         first: Index of the first piece.
         last: Index after the last piece.
-        component: Ink of all pieces, joined.
+        width: Width of all pieces together in pixels.
+        height: Height of all pieces together in pixels.
+        joints: Cost of the cut on its left and of the gaps between its characters.
+        has_loop: True if a cut at one of its ends may divide a closed loop of ink, such as a 0.
     """
 
     first: int
     last: int
-    component: Component
+    width: int
+    height: int
+    joints: float
+    has_loop: bool
 
 
-def spans_of(pieces: Sequence[Piece], character_height: float) -> list[Span]:
+def groups_of(pieces: Sequence[Piece], character_height: float) -> list[Group]:
     """List all groups of neighbouring pieces that may be one digit.
-
-    A cut may divide a closed loop of ink, such as a 0. Then the group is listed again with the whole loop.
 
     Args:
         pieces: Pieces of a row, from left to right.
         character_height: Median height of the page's characters in pixels.
 
     Returns:
-        The spans, ordered by their first piece.
+        The groups, ordered by their first piece.
     """
-    found: list[Span] = []
-    for first in range(len(pieces)):
+    boxes = [(p.component.top, p.component.left, p.component.bottom, p.component.right) for p in pieces]
+    least = _least_loop(character_height)
+    may_divide_loop = [bool(piece.cut) and piece.hole_area >= least for piece in pieces] + [False]
+    found: list[Group] = []
+    for first, piece in enumerate(pieces):
+        top, left, bottom, right = boxes[first]
+        joints = CUT_COST + CUT_INK_COST * piece.cut if piece.cut else 0.0
         for last in range(first + 1, min(first + MAX_PIECES, len(pieces)) + 1):
-            group = pieces[first:last]
-            if not _may_be_one_digit(group, character_height):
-                continue
-            whole = union([piece.component for piece in group])
-            found.append(Span(first, last, whole))
-            closed = whole
-            if pieces[first].cut:
-                closed = _with_shared_loop(closed, pieces[first - 1], character_height)
-            if last < len(pieces) and pieces[last].cut:
-                closed = _with_shared_loop(closed, pieces[last], character_height)
-            if closed is not whole:
-                found.append(Span(first, last, closed))
+            if last > first + 1:
+                top, left = min(top, boxes[last - 1][0]), min(left, boxes[last - 1][1])
+                bottom, right = max(bottom, boxes[last - 1][2]), max(right, boxes[last - 1][3])
+                if not pieces[last - 1].cut:
+                    paper = max(0, boxes[last - 1][1] - boxes[last - 2][3]) / character_height
+                    if paper > MAX_PAPER:
+                        break
+                    joints += PAPER_COST + WIDER_PAPER_COST * paper
+            # A piece that begins a character is always allowed, so that each character has a group.
+            if right - left > MAX_WIDTH * character_height and (last > first + 1 or piece.cut):
+                break
+            has_loop = may_divide_loop[first] or may_divide_loop[last]
+            found.append(Group(first, last, right - left, bottom - top, joints, has_loop))
     return found
 
 
-def _may_be_one_digit(group: Sequence[Piece], character_height: float) -> bool:
-    """Check if a group of pieces is narrow and has no wide gap.
+def forms_of(group: Group, pieces: Sequence[Piece], character_height: float) -> list[Component]:
+    """Return the ink of a group of pieces: as it is, and with the whole loop if a cut divides one.
 
     Args:
-        group: Neighbouring pieces, from left to right.
+        group: The group.
+        pieces: Pieces of the row, from left to right.
         character_height: Median height of the page's characters in pixels.
     """
-    width = max(p.component.right for p in group) - min(p.component.left for p in group)
-    # A piece that begins a character is always allowed, so that each character has at least one span.
-    if width > MAX_WIDTH * character_height:
-        return len(group) == 1 and not group[0].cut
-    return all(_paper_between(a, b) <= MAX_PAPER * character_height for a, b in itertools.pairwise(group))
+    whole = union([piece.component for piece in pieces[group.first : group.last]])
+    closed = whole
+    if pieces[group.first].cut:
+        closed = _with_shared_loop(closed, pieces[group.first - 1], character_height)
+    if group.last < len(pieces) and pieces[group.last].cut:
+        closed = _with_shared_loop(closed, pieces[group.last], character_height)
+    return [whole] if closed is whole else [whole, closed]
+
+
+def _least_loop(character_height: float) -> float:
+    """Return the smallest paper inside a loop that two digits share, in pixels."""
+    return MIN_LOOP_AREA * character_height * character_height
 
 
 def _with_shared_loop(whole: Component, neighbour: Piece, character_height: float) -> Component:
@@ -108,7 +125,7 @@ def _with_shared_loop(whole: Component, neighbour: Piece, character_height: floa
         Ink with the closed loop; `whole` itself if no loop was cut.
     """
     # Touching digits may share a wall. The cut gives it to only one of them; a 0 without it looks like a C.
-    least = MIN_LOOP_AREA * character_height * character_height
+    least = _least_loop(character_height)
     if neighbour.hole_area < least:
         return whole
     both = union([whole, neighbour.component])
@@ -124,68 +141,47 @@ def _with_shared_loop(whole: Component, neighbour: Piece, character_height: floa
 
 
 def cheapest_path(
-    pieces: Sequence[Piece], spans: Sequence[Span], costs: npt.NDArray[np.float64], character_height: float
-) -> list[int]:
-    """Choose the spans of a row with the smallest total cost.
-
-    The total includes the costs of cuts, gaps and skipped pieces.
+    groups: Sequence[Group], costs: Sequence[float], skips: Sequence[float]
+) -> list[int | None]:
+    """Choose the groups of a row with the smallest total cost.
 
     Args:
-        pieces: Pieces of the row, from left to right.
-        spans: N spans from `spans_of`.
-        costs: Cost of taking each span as a digit, float64 (N,).
-        character_height: Median height of the page's characters in pixels.
+        groups: N groups from `groups_of`.
+        costs: Cost of taking each group as a digit (N,), besides its joints.
+        skips: Cost of skipping each piece, (pieces,).
 
     Returns:
-        Indices of the chosen spans, from left to right.
+        Indices of the chosen groups, from left to right; None for each skipped piece.
     """
-    neighbours = _heights_of_neighbours(list(dict.fromkeys(piece.character for piece in pieces)))
     # Dynamic programming: the smallest cost of the row up to each place between two pieces.
-    best = [0.0] + [math.inf] * len(pieces)
-    came_from: list[tuple[int, int | None]] = [(0, None)] * (len(pieces) + 1)  # previous place, span
+    best = [0.0] + [math.inf] * len(skips)
+    came_from: list[tuple[int, int | None]] = [(0, None)] * (len(skips) + 1)  # previous place, group
     number = 0
-    for place, piece in enumerate(pieces):
-        skipped = best[place] + _skip_cost(piece, min(character_height, neighbours[piece.character]))
-        if skipped < best[place + 1]:
-            best[place + 1], came_from[place + 1] = skipped, (place, None)
-        while number < len(spans) and spans[number].first == place:
-            last = spans[number].last
-            total = best[place] + float(costs[number])
-            total = total + _paper_cost(pieces[place:last], character_height) + _cut_cost(piece)
-            if total < best[last]:
-                best[last], came_from[last] = total, (place, number)
+    for place, skip in enumerate(skips):
+        if best[place] + skip < best[place + 1]:
+            best[place + 1], came_from[place + 1] = best[place] + skip, (place, None)
+        while number < len(groups) and groups[number].first == place:
+            total = best[place] + costs[number] + groups[number].joints
+            if total < best[groups[number].last]:
+                best[groups[number].last], came_from[groups[number].last] = total, (place, number)
             number += 1
-    chosen: list[int] = []
-    place = len(pieces)
+    chosen: list[int | None] = []
+    place = len(skips)
     while place:
-        place, span = came_from[place]
-        if span is not None:
-            chosen.append(span)
+        place, group = came_from[place]
+        chosen.append(group)
     return chosen[::-1]
 
 
-def _paper_between(left: Piece, right: Piece) -> float:
-    """Return the gap in pixels between two neighbouring pieces; 0 within a character."""
-    return 0 if right.cut else max(0, right.component.left - left.component.right)
-
-
-def _cut_cost(piece: Piece) -> float:
-    """Return the cost of the cut on the left of a piece."""
-    return CUT_COST + CUT_INK_COST * piece.cut if piece.cut else 0.0
-
-
-def _paper_cost(group: Sequence[Piece], character_height: float) -> float:
-    """Return the cost of the gaps between the characters of a group.
+def skip_costs(pieces: Sequence[Piece], character_height: float) -> list[float]:
+    """Return the costs of skipping each piece of a row, (pieces,).
 
     Args:
-        group: Neighbouring pieces, taken as one digit.
+        pieces: Pieces of the row, from left to right.
         character_height: Median height of the page's characters in pixels.
-
-    Returns:
-        0 if all pieces come from one character.
     """
-    gaps = [_paper_between(a, b) / character_height for a, b in itertools.pairwise(group) if not b.cut]
-    return sum(PAPER_COST + WIDER_PAPER_COST * gap for gap in gaps)
+    neighbours = _heights_of_neighbours(list(dict.fromkeys(piece.character for piece in pieces)))
+    return [_skip_cost(piece, min(character_height, neighbours[piece.character])) for piece in pieces]
 
 
 def _skip_cost(piece: Piece, neighbour_height: float) -> float:
@@ -208,15 +204,16 @@ def _heights_of_neighbours(characters: Sequence[Component]) -> dict[Component, f
     """Find the height of the taller neighbour of each character.
 
     Args:
-        characters: Characters of a row.
+        characters: Characters of a row, from left to right.
 
     Returns:
         Larger height of the two nearest neighbours in pixels. Without neighbours, the character's own height.
     """
-    middles = np.array([(c.left + c.right) / 2 for c in characters])
+    middles = [(c.left + c.right) / 2 for c in characters]
     found: dict[Component, float] = {}
     for number, character in enumerate(characters):
-        order = np.argsort(np.abs(middles - middles[number]), kind="stable")
-        nearest = [characters[i].height for i in order if i != number][:2]
-        found[character] = float(max(nearest, default=character.height))
+        # The characters are sorted by their middles, so that the nearest two are among four.
+        near = [i for i in range(max(0, number - 2), min(len(middles), number + 3)) if i != number]
+        near.sort(key=lambda i: abs(middles[i] - middles[number]))
+        found[character] = float(max((characters[i].height for i in near[:2]), default=character.height))
     return found

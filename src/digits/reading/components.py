@@ -13,7 +13,9 @@ import numpy as np
 from digits.reading.filters import Mask
 from digits.reading.labelling import Integers, label_with_boxes
 
-MAX_COMPONENTS = 400  # of a page; a page of digits has fewer, a page of noise has thousands
+# Of a page of digits all components are kept; a page of noise has more components, a grating larger boxes.
+MAX_COMPONENTS = 3000
+MAX_BOX_PIXELS = 20_000_000  # of all boxes together; a page has at most 2.56 million pixels
 
 
 @dataclass(frozen=True, eq=False)  # two components are equal only if they are the same object
@@ -77,6 +79,11 @@ class Component:
 
 
 def connected_components(mask: Mask) -> list[Component]:
+    """Find the connected components of a mask, as `components_and_rest` does."""
+    return components_and_rest(mask)[0]
+
+
+def components_and_rest(mask: Mask) -> tuple[list[Component], Integers]:
     """Find the connected components of a mask.
 
     A pixel is connected with its 8 neighbours.
@@ -85,16 +92,24 @@ def connected_components(mask: Mask) -> list[Component]:
         mask: bool (H, W), True for ink.
 
     Returns:
-        At most MAX_COMPONENTS components, the largest boxes first.
+        At most MAX_COMPONENTS components, the longest boxes first; of these, the smallest whose boxes have
+        MAX_BOX_PIXELS together. Then the longer sides in pixels of the boxes that are left out, (n,).
     """
     labels, sides = label_with_boxes(mask)
-    longest = np.argsort(-np.maximum(sides[2] - sides[0], sides[3] - sides[1]), kind="stable")
-    numbers = longest[:MAX_COMPONENTS].tolist()
+    heights, widths = sides[2] - sides[0], sides[3] - sides[1]
+    longest = np.argsort(-np.maximum(heights, widths), kind="stable")
+    pixels = (heights * widths)[longest[:MAX_COMPONENTS]]
+    smallest = np.argsort(pixels, kind="stable")
+    kept = np.zeros(len(longest), bool)
+    kept[smallest[np.cumsum(pixels[smallest]) <= MAX_BOX_PIXELS]] = True
+    numbers = longest[kept].tolist()
     boxes = zip(*(side[numbers].tolist() for side in sides), strict=True)
-    return [
+    found = [
         Component(top, left, bottom, right, labels[top:bottom, left:right] == number + 1)
         for number, (top, left, bottom, right) in zip(numbers, boxes, strict=True)
     ]
+    rest = longest[~kept]
+    return found, np.maximum(heights[rest], widths[rest])
 
 
 def extent(mask: Mask) -> tuple[int, int, int, int]:

@@ -20,8 +20,8 @@ import numpy as np
 from digits.mnist import SIDE
 from digits.reading.candidates import Candidate, Classify, candidate_of
 from digits.reading.card import card_among, cut_out_card, moved_to_picture
-from digits.reading.cleaning import without_clutter, without_noise
-from digits.reading.components import Component, connected_components, extent, union
+from digits.reading.cleaning import SPECK_SIZE, without_clutter, without_noise
+from digits.reading.components import Component, components_and_rest, extent, median_height, union
 from digits.reading.contrast import contrast_of
 from digits.reading.decoding import Picture, Pixels
 from digits.reading.filters import Array
@@ -34,10 +34,16 @@ from digits.reading.placement import TINY
 from digits.reading.ruled_lines import contrast_without_ruled_lines, ink_without_ruled_lines
 from digits.reading.segmentation import segment
 from digits.reading.single_digit import components_of_single_digit
+from digits.reading.work import WORK, Work
 
 
 def find(
-    picture: Picture, *, single: bool = False, classify: Classify | None = None, explain: bool = False
+    picture: Picture,
+    *,
+    single: bool = False,
+    classify: Classify | None = None,
+    explain: bool = False,
+    work: float = WORK,
 ) -> PictureMarks:
     """Find the marks (candidate digits) of a picture.
 
@@ -47,6 +53,7 @@ def find(
         classify: Function from images (N, 28, 28) in [0, 1] to probabilities (N, 10). It helps to cut
             touching digits apart. If None, only the shape decides.
         explain: True to keep pictures of the steps "picture", "ink" and "strokes".
+        work: Limit of the work in units of work.py. What is left out for want of it is counted in a note.
 
     Returns:
         The marks in reading order. With `single`, exactly one mark; it is `blank` without ink. Marks have
@@ -55,17 +62,18 @@ def find(
     ready = as_mnist_image(picture.pixels)
     if ready is not None:
         return _ready_made(ready, picture, explain=explain)
+    left = Work(work)
     # Compute the contrast with the paper, then the ink without table edges and ruled lines.
     contrast, light_ink = contrast_of(picture.pixels)
     page_ink, ink = _ink_of_page(contrast, single=single)
     # Find the connected components of the ink and keep those that are writing.
-    components = _writing(ink, single=single)
+    components = _writing(ink, left, single=single)
     on_card = _digit_on_card(components, picture, explain=explain) if single else None
     if on_card is not None:
         return on_card
     # Scale large writing to a height of about 80 pixels, then find the rows of digits.
     page = scaled_page(ink, components)
-    rows = _single_row(page) if single else segment(page, classify)
+    rows = _single_row(page) if single else segment(page, classify, left)
     # Return each digit in MNIST's form, with its box in the picture.
     marks = [_mark(digit, row, page, picture) for row, digits in enumerate(rows) for digit in digits]
     if single and not marks:
@@ -73,7 +81,9 @@ def find(
     steps = {}
     if explain:
         steps = {"picture": picture.pixels, "ink": _grey(page_ink.strength), "strokes": _grey(page.strength)}
-    return PictureMarks(picture.width, picture.height, tuple(marks), light_ink, steps, picture.notes)
+    return PictureMarks(
+        picture.width, picture.height, tuple(marks), light_ink, steps, picture.notes + left.notes()
+    )
 
 
 def _ready_made(image: Array, picture: Picture, *, explain: bool) -> PictureMarks:
@@ -107,16 +117,23 @@ def _ink_of_page(contrast: Array, *, single: bool) -> tuple[Ink, Ink]:
     return ink, ink_without_ruled_lines(ink, several=not single)
 
 
-def _writing(ink: Ink, *, single: bool) -> list[Component]:
+def _writing(ink: Ink, work: Work, *, single: bool) -> list[Component]:
     """Return the connected components that are writing.
 
     Args:
         ink: Ink of the page.
+        work: Work of the picture; components that may be writing and were left out are counted.
         single: True to return only the components of the only digit.
     """
     shape = ink.mask.shape
-    components = without_noise(connected_components(ink.mask), shape)
-    return components_of_single_digit(components, ink) if single else without_clutter(components, shape)
+    found, rest = components_and_rest(ink.mask)
+    components = without_noise(found, shape)
+    if single:
+        return components_of_single_digit(components, ink)
+    writing = without_clutter(components, shape)
+    if writing:
+        work.components += int((rest >= SPECK_SIZE * median_height(writing)).sum())
+    return writing
 
 
 def _digit_on_card(components: list[Component], picture: Picture, *, explain: bool) -> PictureMarks | None:

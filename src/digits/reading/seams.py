@@ -27,6 +27,7 @@ MAX_SEAM_INK = 5.0  # stroke widths; a seam crosses at most this; 7 is not bette
 MIN_SEAM_INK = 0.01  # stroke widths; a seam through paper alone gets this, because 0 means no seam
 HOLE_COST = 4.0  # stroke widths; cost of crossing a hole as high as the character; 2.0 is not better
 SIDEWAYS_COST = 0.03  # of a pixel of full ink; cost of each step of a seam to the left or right
+CUT_WORK, ROW_WORK, PIXEL_WORK = 600, 15, 0.04  # units for a character, each row and each pixel of its box
 PEN_QUANTILE = 0.4  # this quantile of the vertical runs of ink estimates the stroke width
 
 
@@ -62,17 +63,47 @@ def pieces_of(character: Component, strength: Array, character_height: float) ->
     Returns:
         At least one piece.
     """
-    too_low = character.height < max(MIN_HEIGHT[1], MIN_HEIGHT[0] * character_height)
-    if character.width < MIN_WIDTH * character_height or too_low:
+    if is_too_small_to_cut(character, character_height):
         return [Piece(character, character)]
     ink = strength[character.rows_and_columns] * character.mask
     pen = _pen_width(ink)
     inside = holes(character.mask)
     ink = ink + inside.astype(np.float32) * np.float32(HOLE_COST * pen / character.height)
-    seams, costs = _seams(ink, max(SEAM_DISTANCE[1], round(SEAM_DISTANCE[0] * character_height)), pen)
+    seams, costs = _seams(ink, _seam_distance(character_height), pen)
     least = MIN_PIECE_AREA * character_height * character_height
     pieces = _pieces_between(character, seams, costs, pen, least)
     return [replace(piece, hole_area=int(inside.sum())) for piece in pieces]
+
+
+def is_too_small_to_cut(character: Component, character_height: float) -> bool:
+    """Check if a character is too narrow or too low to be several digits.
+
+    Args:
+        character: The character.
+        character_height: Median height of the page's characters in pixels.
+    """
+    too_low = character.height < max(MIN_HEIGHT[1], MIN_HEIGHT[0] * character_height)
+    return too_low or character.width < MIN_WIDTH * character_height
+
+
+def most_pieces(character: Component, character_height: float) -> int:
+    """Return the largest number of pieces into which a character can be cut.
+
+    Args:
+        character: The character.
+        character_height: Median height of the page's characters in pixels.
+    """
+    return max(1, min(MAX_SEAMS + 1, (character.width - 1) // _seam_distance(character_height)))
+
+
+def _seam_distance(character_height: float) -> int:
+    """Return the smallest distance of two seams in pixels."""
+    return max(SEAM_DISTANCE[1], round(SEAM_DISTANCE[0] * character_height))
+
+
+def cut_work(character: Component) -> float:
+    """Return the units of work that cutting a character takes, at most."""
+    return CUT_WORK + character.height * (ROW_WORK + PIXEL_WORK * character.width)
 
 
 def _pieces_between(
