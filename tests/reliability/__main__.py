@@ -8,7 +8,7 @@ from collections import Counter
 from collections.abc import Callable
 from pathlib import Path
 
-from . import database, endurance, faults, kills, searches, trainer
+from . import database, endurance, faults, kills, pictures, searches, trainer
 
 
 def main() -> int:
@@ -20,8 +20,13 @@ def main() -> int:
     parser.add_argument("--epochs", type=int, default=2000, help="K11: epochs of the long run")
     parser.add_argument("--searches", type=int, default=3, help="H1: searches to kill, for each storage")
     parser.add_argument("--starts", type=int, default=20, help="H2: pairs of searches, for each storage")
+    parser.add_argument(
+        "--pictures", nargs="*", type=Path, metavar="FOLDER", help="I1: only hostile pictures"
+    )
     asked = parser.parse_args()
-    proofs: list[Callable[[Path], list[str]]] = []
+    proofs: list[Callable[[Path], list[str]]] = [lambda place: prove_pictures(place, asked.pictures or [])]
+    if asked.pictures is not None:
+        asked.faults = asked.kills = asked.epochs = asked.searches = asked.starts = 0
     if asked.faults:
         proofs.append(lambda place: prove_faults(place, asked.faults))
     if asked.kills:
@@ -40,6 +45,21 @@ def main() -> int:
         print(f"FAILED: {failure}", file=sys.stderr)
     print("all held" if not failures else f"{len(failures)} failures")
     return bool(failures)
+
+
+def prove_pictures(place: Path, folders: list[Path]) -> list[str]:
+    """I1, as a table of pictures: bytes, processor seconds, memory, answer; also into docs/reliability.md."""
+    print(f"I1  hostile pictures: at most {pictures.MAX_SECONDS:g} s and {pictures.MAX_MEMORY:g} MB each")
+    print(f"    {'picture':46}{'bytes':>11}{'CPU s':>7}{'MB':>5}  answer")
+    found = []
+    for cost in pictures.costs(place, folders):
+        found.append(cost)
+        numbers = f"{cost.size:>11,}{cost.seconds:>7.2f}{cost.memory:>5.0f}"
+        print(f"    {cost.name:46}{numbers}  {cost.answer[:120]}", flush=True)
+    if not folders:  # the page has what everybody can repeat
+        pictures.write_table(found)
+    print("    ", end="")
+    return [f"I1 {cost}" for cost in found if not cost.passed]
 
 
 def prove_faults(place: Path, count: int) -> list[str]:

@@ -37,7 +37,7 @@ DASH_WIDTH = 1.2  # of its height; a piece that is wider may be a dash
 
 
 @dataclass(frozen=True)
-class Group:
+class PieceGroup:
     """Neighbouring pieces that may be one digit.
 
     Attributes:
@@ -57,7 +57,7 @@ class Group:
     has_loop: bool
 
 
-def groups_of(pieces: Sequence[Piece], character_height: float) -> list[Group]:
+def groups_of(pieces: Sequence[Piece], character_height: float) -> list[PieceGroup]:
     """List all groups of neighbouring pieces that may be one digit.
 
     Args:
@@ -70,7 +70,7 @@ def groups_of(pieces: Sequence[Piece], character_height: float) -> list[Group]:
     boxes = [(p.component.top, p.component.left, p.component.bottom, p.component.right) for p in pieces]
     least = _least_loop(character_height)
     may_divide_loop = [bool(piece.cut) and piece.hole_area >= least for piece in pieces] + [False]
-    found: list[Group] = []
+    found: list[PieceGroup] = []
     for first, piece in enumerate(pieces):
         top, left, bottom, right = boxes[first]
         joints = CUT_COST + CUT_INK_COST * piece.cut if piece.cut else 0.0
@@ -87,11 +87,11 @@ def groups_of(pieces: Sequence[Piece], character_height: float) -> list[Group]:
             if right - left > MAX_WIDTH * character_height and (last > first + 1 or piece.cut):
                 break
             has_loop = may_divide_loop[first] or may_divide_loop[last]
-            found.append(Group(first, last, right - left, bottom - top, joints, has_loop))
+            found.append(PieceGroup(first, last, right - left, bottom - top, joints, has_loop))
     return found
 
 
-def forms_of(group: Group, pieces: Sequence[Piece], character_height: float) -> list[Component]:
+def forms_of(group: PieceGroup, pieces: Sequence[Piece], character_height: float) -> list[Component]:
     """Return the ink of a group of pieces: as it is, and with the whole loop if a cut divides one.
 
     Args:
@@ -141,7 +141,7 @@ def _with_shared_loop(whole: Component, neighbour: Piece, character_height: floa
 
 
 def cheapest_path(
-    groups: Sequence[Group], costs: Sequence[float], skips: Sequence[float]
+    groups: Sequence[PieceGroup], costs: Sequence[float], skips: Sequence[float]
 ) -> list[int | None]:
     """Choose the groups of a row with the smallest total cost.
 

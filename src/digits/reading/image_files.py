@@ -27,6 +27,7 @@ from digits.reading.sources import Source, content_of, image_from_array, is_arra
 from digits.reading.tiff import tiff
 from digits.reading.timed_file import TimedFile, TooMuchWorkError
 from digits.reading.unread_formats import why_not
+from digits.reading.work import WORK
 
 # Rare formats are left out, because most security advisories of Pillow concern their decoders. HEIF needs
 # pillow-heif.
@@ -55,7 +56,7 @@ MILLION = 1_000_000
 
 @dataclass(frozen=True)
 class PictureLimits:
-    """Limits for pictures. All but `seconds` are checked before a picture is decoded."""
+    """Limits for pictures. All but `seconds` and `work` are checked before a picture is decoded."""
 
     file_bytes: int = 25 * MILLION
     """Largest size of the file in bytes; photos of 50 megapixels have 10 to 16 MB."""
@@ -65,6 +66,8 @@ class PictureLimits:
     """Largest length of the longer side in pixels."""
     seconds: float = 1.0
     """Longest processor time for decoding in seconds; the largest allowed photos take about 0.5 s."""
+    work: float = WORK
+    """Largest work for finding and classifying the digits, in units of about a microsecond: work.py."""
 
 
 def open_picture(source: Source, limits: PictureLimits | None = None, *, name: str = "") -> Picture:

@@ -106,7 +106,7 @@ class Reader:
                 `image_files.open_picture`.
             single: True if the picture holds at most one digit.
             explain: True to keep pictures of the steps in `Reading.steps`.
-            limits: Largest picture that is allowed; default `PictureLimits()`.
+            limits: Largest picture and largest work that are allowed; default `PictureLimits()`.
             name: Name for error messages, if the source is not a path.
 
         Returns:
@@ -116,7 +116,8 @@ class Reader:
             PhotoError: if the picture cannot be opened; `kind` as in `image_files.open_picture`.
         """
         picture = open_picture(source, limits, name=name)
-        found = find(picture, single=single, classify=self.probabilities, explain=explain)
+        work = (limits or PictureLimits()).work
+        found = find(picture, single=single, classify=self.probabilities, explain=explain, work=work)
         return self._read_marks(found)
 
     def read_many(
@@ -129,7 +130,7 @@ class Reader:
         Args:
             sources: Pictures, in the forms that `read` takes.
             single: True if each picture holds at most one digit.
-            limits: Largest picture that is allowed; default `PictureLimits()`.
+            limits: Largest picture and largest work that are allowed; default `PictureLimits()`.
 
         Yields:
             One Reading for each source, in the same order. For a picture that cannot be opened, a PhotoError
@@ -137,11 +138,13 @@ class Reader:
         """
         # The marks of up to BATCH_PICTURES pictures are classified together, or earlier after BATCH_SECONDS.
         waiting: list[PictureMarks | PhotoError] = []
+        work = (limits or PictureLimits()).work
         since = time.monotonic()
         for source in sources:
             try:
                 picture = open_picture(source, limits)
-                waiting.append(find(picture, single=single, classify=self.probabilities))
+                found = find(picture, single=single, classify=self.probabilities, work=work)
+                waiting.append(found)
             except PhotoError as error:
                 waiting.append(error)
             if len(waiting) == BATCH_PICTURES or time.monotonic() - since > BATCH_SECONDS:

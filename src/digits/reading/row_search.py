@@ -17,7 +17,7 @@ from digits.reading.cheapest_cuts import (
     MAX_PAPER,
     MAX_PIECES,
     MAX_WIDTH,
-    Group,
+    PieceGroup,
     cheapest_path,
     forms_of,
     groups_of,
@@ -216,7 +216,7 @@ class RowSearch:
             return shape + WIDTH_COST * max(0.0, wide)
         return shape - CONFIDENCE_COST * math.log(min(1.0, max(digit.confidence, MIN_CONFIDENCE)))
 
-    def _shape_cost(self, c: "Component | Group") -> float:
+    def _shape_cost(self, c: "Component | PieceGroup") -> float:
         """Return the cost of a digit's shape: 0 for a normal one; more if it is wide or low."""
         wide = max(0.0, c.width / max(c.height, LEAST_HEIGHT * self._character_height) - 1)
         low = max(0.0, LOW_HEIGHT - c.height / self._character_height)
