@@ -58,7 +58,7 @@ class DeadlineProtocol(HttpToolsProtocol):
         """
         if self.transport.is_closing():
             return
-        if self.receive_timer is None and self._is_idle():  # these are the first bytes of a request
+        if self.receive_timer is None and self.is_idle():  # these are the first bytes of a request
             self._start_receive_timer()
         self.head_bytes += len(data)
         super().data_received(data)
@@ -121,7 +121,7 @@ class DeadlineProtocol(HttpToolsProtocol):
         else:
             self._refuse(400, "http", "the received bytes are not an HTTP request")
 
-    def _is_idle(self) -> bool:
+    def is_idle(self) -> bool:
         """Return True if no request is being received."""
         return self.cycle is None or not self.cycle.more_body or self.cycle.response_complete
 

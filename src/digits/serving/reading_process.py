@@ -33,9 +33,7 @@ Do: TypeAlias = Callable[[Sequence[Task]], list[Outcome]]
 LENGTHS = struct.Struct("<IQ")  # at the start of a message: bytes of its JSON, bytes after the JSON
 PID = struct.Struct("<I")  # the first message of a reading process: its number
 FORKS = hasattr(os, "fork")
-QUICK, SLOW = b"q", b"s"  # what the nursery is asked for: a process with the usual or with low priority
 MAX_MEMORY = 1_500_000_000  # bytes of data of one reading process; 25 million pixels need a third of it
-LOW_PRIORITY = 5  # added to the nice value; the system then prefers the server and quick tasks
 
 
 class ProcessEndedError(Exception):
@@ -145,11 +143,8 @@ class Nursery:
                 os.waitpid(self._pid, 0)
             self._control = None
 
-    async def new_process(self, priority: bytes) -> ReadingProcess:
+    async def new_process(self) -> ReadingProcess:
         """Start a reading process.
-
-        Args:
-            priority: QUICK or SLOW.
 
         Raises:
             ProcessEndedError: if the system has no room for a further process or its files.
@@ -164,7 +159,7 @@ class Nursery:
                 threading.Thread(target=run_tasks, args=(theirs, self._do), daemon=True).start()
             else:
                 with theirs:
-                    self._send(priority, theirs)
+                    self._ask_for_process(theirs)
             (pid,) = PID.unpack(await receive(ours, PID.size))
         except OSError as error:
             ours.close()
@@ -174,15 +169,15 @@ class Nursery:
             raise
         return ReadingProcess(ours, pid)
 
-    def _send(self, priority: bytes, connection: socket.socket) -> None:
-        """Ask the nursery for a process.
+    def _ask_for_process(self, connection: socket.socket) -> None:
+        """Ask the nursery for a process with this connection.
 
         Raises:
             OSError: if the nursery has ended; a new one is started for the next process.
         """
         control = self._control or self.start()
         try:
-            socket.send_fds(control, [priority], [connection.fileno()])
+            socket.send_fds(control, [b"+"], [connection.fileno()])
         except OSError:
             self.stop()
             raise
@@ -195,7 +190,7 @@ def run_nursery(control: socket.socket, do: Do, prepare: Callable[[], object]) -
     """Start reading processes until the server ends.
 
     Args:
-        control: from the server; each byte on it is QUICK or SLOW and comes with a socket for the process.
+        control: from the server; each byte on it comes with a socket for a new process.
         do: does the tasks.
         prepare: loads what they need.
     """
@@ -209,13 +204,13 @@ def run_nursery(control: socket.socket, do: Do, prepare: Callable[[], object]) -
         gc.freeze()  # objects of the server stay as they are: none closes a file that is not its own any more
         close_files_except(control.fileno())
         while True:
-            priority, files, _, _ = socket.recv_fds(control, 1, 1)
-            if not priority:
+            byte, files, _, _ = socket.recv_fds(control, 1, 1)
+            if not byte:
                 break
             children = {pid for pid in children if os.waitpid(pid, os.WNOHANG)[0] == 0}
             # If no further process is allowed, the server reads the end of the connection.
             with socket.socket(fileno=files[0]) as connection, contextlib.suppress(OSError):
-                children.add(_fork_reading_process(control, connection, priority, do))
+                children.add(_fork_reading_process(control, connection, do))
         for pid in children:
             with contextlib.suppress(OSError):
                 os.killpg(pid, signal.SIGKILL)
@@ -224,7 +219,7 @@ def run_nursery(control: socket.socket, do: Do, prepare: Callable[[], object]) -
         os._exit(0)  # without the exit functions of the server
 
 
-def _fork_reading_process(control: socket.socket, connection: socket.socket, priority: bytes, do: Do) -> int:
+def _fork_reading_process(control: socket.socket, connection: socket.socket, do: Do) -> int:
     """Start a process that does tasks; return its number."""
     pid = os.fork()
     if pid:
@@ -235,8 +230,6 @@ def _fork_reading_process(control: socket.socket, connection: socket.socket, pri
         # The libraries that decode pictures write a line for every damage: a hundred thousand for some files.
         os.dup2(os.open(os.devnull, os.O_WRONLY), 2)
         limit_memory()
-        if priority == SLOW:
-            os.nice(LOW_PRIORITY)
         run_tasks(connection, do, limited=True)
     finally:
         os._exit(0)

@@ -1,7 +1,7 @@
 """Share the reading processes among the clients, so that nobody waits for somebody else's costly picture.
 
 Every task is first tried by a quick process. If it takes more than QUICK_SECONDS, that process is killed and
-a slow one does the task again, which has low priority, more time, and exists for this task only. Large files,
+a slow one does the task again, which has more time and exists for this task only. Large files,
 which are photos, go to the slow processes at once. So a picture that takes seconds holds up a small one for a
 fraction of a second.
 
@@ -17,24 +17,20 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from digits.serving.error_answers import BusyError, RareLog, RefusedError
-from digits.serving.reading_process import FORKS, QUICK, SLOW, Do, Nursery, ProcessEndedError, ReadingProcess
+from digits.serving.reading_process import FORKS, Do, Nursery, ProcessEndedError, ReadingProcess
 from digits.serving.tasks import Outcome, Task, failed
 
 MAX_JOBS = 64  # largest number of jobs that wait or run; at 400 pictures a second they take 0.16 s
 ANSWER_SECONDS = 10.0  # s; longest time from a request to its answer; after it the answer is "busy"
-QUICK_SECONDS = 0.1  # s of one core; drawings and most scans need less; others may have to wait for so long
-QUICK_WAIT = (
-    1.0  # s; longest time in a quick process on a busy machine, or while it waits for another process
-)
+QUICK_SECONDS = 0.15  # s of one core; drawings and most scans need less; others may have to wait for so long
+QUICK_WAIT = 3.0  # s; longest time in a quick process, if the machine or what it waits for is slow
 SLOW_SECONDS = 5.0  # s of one core; a photo of 25 million pixels takes one second; generous limit
 
 PICTURES_AT_ONCE = 4  # largest number classified together; with more the first one waits longer: docs/log.md
 SMALL_PICTURE = 20_000  # bytes; a larger file, such as a photo, is read alone
 TIFF = (b"II", b"MM")  # first bytes of the file
 LARGE_BODY = 200_000  # bytes; larger files are photos, few of which are read within QUICK_SECONDS
-KNOWN_COSTLY = (
-    1_000  # number of costly bodies that are remembered; they are not tried again by a quick process
-)
+KNOWN_COSTLY = 1_000  # number of costly bodies that are remembered; no quick process tries them again
 RETRY_SECONDS = 1.0  # s; pause after a process could not be started
 
 
@@ -249,7 +245,7 @@ class ReadingQueue:
         try:
             while True:
                 jobs = await self._quick.take(PICTURES_AT_ONCE)
-                process = process or await self._new_process(QUICK)
+                process = process or await self._new_process()
                 if not await self._run(process, jobs, self.settings.quick_seconds, QUICK_WAIT):
                     process.close()
                     process = None
@@ -264,7 +260,7 @@ class ReadingQueue:
         """Do each job in a process of its own."""
         while True:
             jobs = await self._slow.take()
-            process = await self._new_process(SLOW)
+            process = await self._new_process()
             try:
                 if not await self._run(process, jobs, self.settings.slow_seconds):
                     _deliver(jobs, [failed(too_costly(self.settings.slow_seconds))])
@@ -272,11 +268,11 @@ class ReadingQueue:
                 process.close()
             self._slow.done(jobs[0])
 
-    async def _new_process(self, priority: bytes) -> ReadingProcess:
+    async def _new_process(self) -> ReadingProcess:
         """Start a process; as long as the system has no room for it, try again."""
         while True:
             try:
-                return await self._nursery.new_process(priority)
+                return await self._nursery.new_process()
             except (OSError, ProcessEndedError):
                 self._no_process.write()
                 await asyncio.sleep(RETRY_SECONDS)

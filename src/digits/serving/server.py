@@ -7,10 +7,12 @@ import asyncio
 import errno
 import logging
 import os
+import selectors
 import signal
 import socket
 import sys
 import threading
+import time
 import webbrowser
 from pathlib import Path
 from typing import Any
@@ -32,9 +34,10 @@ STOP_SECONDS = int(ANSWER_SECONDS) + 1  # s; after the signal to stop, all reque
 BACKLOG = 1_024  # largest number of new connections that the system keeps until the server accepts them
 ACCEPTED_AT_ONCE = 4  # number of connections that asyncio accepts before it hands over the first one
 OTHER_FILES = 32  # files that stay free for libraries, reading processes and refused connections; generous
-DRAIN_SECONDS = (
-    0.25  # s; after the signal to stop, the server still reads what the system had accepted before
-)
+# After the signal to stop, the server looks for connections and requests that have arrived at the system.
+DRAIN_SECONDS = 2.0  # s; longest time for it
+QUIET_LOOKS = 5  # it ends after so many looks in a row at which there was nothing
+LOOK_SECONDS = 0.01  # s; pause between two looks, in which the event loop handles what has arrived
 BROWSER_DELAY = 0.5  # s; pause before the browser opens the page, so that the server is ready
 SETTINGS: dict[str, Any] = {  # arguments of uvicorn.Config
     "factory": True,
@@ -68,8 +71,23 @@ class Server(uvicorn.Server):
 
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
         """Answer what was accepted before the signal to stop, then end."""
-        await asyncio.sleep(DRAIN_SECONDS)
+        end, quiet = time.monotonic() + DRAIN_SECONDS, 0
+        while quiet < QUIET_LOOKS and time.monotonic() < end:
+            quiet = 0 if self._anything_arrived(sockets or []) else quiet + 1
+            await asyncio.sleep(LOOK_SECONDS)
         await super().shutdown(sockets)
+
+    def _anything_arrived(self, listening: list[socket.socket]) -> bool:
+        """Return True if the system holds new connections or requests that this process has not seen."""
+        # A connection that is not idle is read until the end of its request in any case.
+        connections = self.server_state.connections
+        idle = [each for each in connections if isinstance(each, DeadlineProtocol) and each.is_idle()]
+        waiting = [*listening, *(each.transport.get_extra_info("socket") for each in idle)]
+        with selectors.DefaultSelector() as selector:
+            for each in waiting:
+                if each.fileno() >= 0:  # -1: closed
+                    selector.register(each.fileno(), selectors.EVENT_READ)
+            return bool(selector.select(0))
 
     def _complain(self, loop: asyncio.AbstractEventLoop, context: dict[str, Any]) -> None:
         """Log an error of the event loop."""
