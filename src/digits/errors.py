@@ -5,6 +5,7 @@
     ├── MissingPackageError  an optional package is not installed
     ├── DataError            a data file is missing, damaged or in an unknown format
     │   ├── DownloadError    a file could not be downloaded from any of its addresses
+    │   ├── ImageError       images for a network have another shape or range
     │   └── PhotoError       a picture cannot be read or is too large
     ├── CheckpointError      a saved network or checkpoint is damaged or does not fit the options
     ├── RunError             the folder of a run or a search cannot be used
@@ -49,6 +50,13 @@ class DataError(DigitsError):
 
 class DownloadError(DataError):
     """A file could not be downloaded. The message gives the reason for each address."""
+
+
+class ImageError(DataError, ValueError):
+    """Images for a network have another shape, or pixels outside [0, 1].
+
+    It is a ValueError too, as Python programs expect of a wrong argument.
+    """
 
 
 class PhotoError(DataError):

@@ -10,7 +10,7 @@ from support.saved_network import KINDS, saved
 
 import digits
 from digits.data.dataset import Digits
-from digits.errors import DataError
+from digits.errors import ImageError
 from digits.evaluation.logits import compute_logits
 from digits.networks.numpy_inference import Classifier
 
@@ -40,7 +40,7 @@ def test_another_range_is_refused(wrong: str, kind: str, tmp_path: Path) -> None
         lambda: classifier.logits(images[:, 0].numpy()),
     ]
     for door in doors:
-        with pytest.raises(DataError, match=f"pixels of the images are {found}.*; expected 0 .* to 1"):
+        with pytest.raises(ImageError, match=f"pixels of the images are {found}.*; expected 0 .* to 1"):
             door()
 
 
@@ -61,7 +61,7 @@ def test_the_right_range_is_read(kind: str, tmp_path: Path) -> None:
 @pytest.mark.parametrize("shape", [(28, 28), (2, 28, 28), (2, 28, 28, 1), (2, 3, 28, 28), (2, 784)])
 def test_another_shape_is_refused(shape: tuple[int, ...]) -> None:
     """The message says the shape that was found and the expected one."""
-    with pytest.raises(DataError, match=r"images are \(.*\); expected \(N, 1, 28, 28\)"):
+    with pytest.raises(ImageError, match=r"images are \(.*\); expected \(N, 1, 28, 28\)"):
         digits.load("mlp").probabilities(torch.zeros(shape))
 
 

@@ -12,7 +12,7 @@ import torch
 from support.saved_network import KINDS, saved, trained
 from torch import nn
 
-from digits.errors import CheckpointError, DataError
+from digits.errors import CheckpointError
 from digits.networks import file_format, model_file, numpy_inference
 from digits.networks.bundled import BUNDLED, model_path
 from digits.networks.cnn import CNN
@@ -113,8 +113,8 @@ def test_the_same_architecture_of_other_sizes_is_refused(tmp_path: Path) -> None
 
 
 def test_images_of_another_size_are_refused(tmp_path: Path) -> None:
-    """Images of another shape raise DataError."""
-    with pytest.raises(DataError, match="expected"):
+    """Images of another shape raise ValueError, and so an error of this package."""
+    with pytest.raises(ValueError, match="expected"):
         Classifier.load(saved("mlp", tmp_path)).logits(np.zeros((1, 1, 28, 28), np.float32))
 
 

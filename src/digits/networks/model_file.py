@@ -36,7 +36,7 @@ def load(name: str | Path) -> Network | Ensemble:
         name: a bundled network ("cnn" or "mlp"), the folder of a run, or a model file.
 
     Returns:
-        The network in evaluation mode, on the CPU. It raises DataError for images of another shape or range.
+        The network in evaluation mode, on the CPU. It raises ImageError for images of another shape or range.
 
     Raises:
         CheckpointError: if the file is missing or damaged.

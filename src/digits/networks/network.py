@@ -34,7 +34,7 @@ class LogitModule(nn.Module):
             float (B, classes); each row sums to 1.
 
         Raises:
-            DataError: if the images have another shape or range.
+            ImageError: if the images have another shape or range.
             TrainingError: if a probability is not finite.
         """
         probabilities: Tensor = self(images).softmax(dim=1)
@@ -50,7 +50,7 @@ def _check_call(module: nn.Module, arguments: tuple[Tensor, ...], named: dict[st
     """Check the images of a call `module(images)` in evaluation mode.
 
     Raises:
-        DataError: if the images have another shape or range.
+        ImageError: if the images have another shape or range.
     """
     if not module.training:
         images = (*arguments, *named.values())[0].detach()

@@ -85,7 +85,7 @@ class Classifier:
             float32 (N, classes).
 
         Raises:
-            DataError: if the images have another shape or range.
+            ImageError: if the images have another shape or range.
         """
         images = np.asarray(images, np.float32)
         check_images(images.shape, (SIDE, SIDE), images.min(initial=0), images.max(initial=0))
@@ -103,7 +103,7 @@ class Classifier:
             float32 (N, classes); each row sums to 1.
 
         Raises:
-            DataError: if the images have another shape or range.
+            ImageError: if the images have another shape or range.
         """
         return softmax(self.logits(images))
 
