@@ -1,8 +1,8 @@
 """Share the reading processes among the clients, so that nobody waits for somebody else's costly picture.
 
 Every task is first tried by a quick process. If it takes more than QUICK_SECONDS, that process is killed and
-a slow one does the task again, which has more time and exists for this task only. Large files,
-which are photos, go to the slow processes at once. So a picture that takes seconds holds up a small one for a
+a slow one does the task again, which has more time and exists for this task only. Large files, which are
+photos, and TIFFs go to the slow processes at once. So a picture that takes seconds holds up a small one for a
 fraction of a second.
 
 Within both queues the clients take turns, by their addresses, and the last slow process is never taken by a
