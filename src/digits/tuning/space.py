@@ -25,6 +25,7 @@ from digits.options import (
     Augmentation,
     OptimizerName,
     TrainOptions,
+    beside,
     find_recipe,
     flat,
 )
@@ -163,14 +164,18 @@ def option_label(name: str) -> str:
 def train_command(options: TrainOptions) -> str:
     """Return a short command that trains with these options.
 
-    The command contains only the options that differ from the recipe.
+    The command contains only the options that differ from the recipe, or that the recipe would change beside
+    those; see `combinations.put_beside`.
     """
     words = ["digits", "train"]
     if options.recipe != TrainOptions.recipe:
         words += ["--recipe", options.recipe]
-    before = flat(find_recipe(options.recipe))
-    for name, value in flat(options).items():
-        if value != before[name] and name not in UNNEEDED:
+    recipe, wanted = find_recipe(options.recipe), flat(options)
+    given = {name: value for name, value in wanted.items() if value != flat(recipe)[name]}
+    left = beside(recipe, given)
+    left |= dataclasses.asdict(left["augmentation"])
+    for name, value in wanted.items():
+        if (name in given or value != left[name]) and name not in UNNEEDED:
             words += _words(name.replace("_", "-"), value)
     return shlex.join(words)
 
