@@ -21,6 +21,7 @@ from support.hostile_pages import Page, digits_page, hostile_pages
 
 MAX_SECONDS = 2.0  # s of one processor core, for decoding, finding and classifying together
 MAX_MEMORY = 400.0  # MB; largest resident memory of the process
+FAILED = "failed"  # begins the answer of a process that ended with an error or wrote to standard error
 ROWS = 60  # of the table in docs/reliability.md; the command prints all
 PAGE = Path(__file__).parents[2] / "docs" / "reliability.md"
 START, END = "<!-- hostile pictures, by make reliability -->\n", "<!-- -->"
@@ -39,7 +40,7 @@ def cost():
 before = cost()[0]
 try:
     reading = reader.read(content, name="it")
-    answer = f"{len(reading.digits)} marks, {len(reading.text.replace(chr(10), ''))} digits accepted"
+    answer = f"marks: {len(reading.digits)}, accepted: {sum(digit.accepted for digit in reading.digits)}"
     answer = ". ".join((answer, *reading.notes))
 except PhotoError as error:
     answer = f"refused: {error}"
@@ -69,7 +70,9 @@ class Cost:
     @property
     def passed(self) -> bool:
         """Return True if the picture was answered within the bounds."""
-        return self.seconds <= MAX_SECONDS and self.memory <= MAX_MEMORY and self.answer != ""
+        return (
+            self.seconds <= MAX_SECONDS and self.memory <= MAX_MEMORY and not self.answer.startswith(FAILED)
+        )
 
 
 def sources() -> dict[str, Callable[[], bytes]]:
@@ -105,7 +108,7 @@ def measure(place: Path, name: str, content: bytes) -> Cost:
     command = [sys.executable, "-c", READ, str(path)]
     done = subprocess.run(command, capture_output=True, text=True, timeout=300, check=False, env=environment)
     if done.returncode or done.stderr:
-        return Cost(name, len(content), 0.0, 0.0, "")
+        return Cost(name, len(content), 0.0, 0.0, f"{FAILED}: {done.stderr[-300:]}")
     seconds, memory, answer = json.loads(done.stdout)
     return Cost(name, len(content), seconds, memory, answer)
 
