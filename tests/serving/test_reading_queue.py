@@ -148,6 +148,7 @@ def test_a_costly_job_is_done_again_with_more_time_and_holds_up_nobody(body: str
     assert costly.status == (200 if body.startswith("compute") else 413)
 
 
+@pytest.mark.slow
 def test_what_was_costly_once_is_not_tried_by_a_quick_process_again() -> None:
     """The same body goes to a slow process at once, so it holds up nobody for even a moment."""
 
@@ -194,6 +195,7 @@ def test_processes_end_with_the_queue() -> None:
             os.kill(pid, 0)
 
 
+@pytest.mark.slow
 def test_a_nursery_that_was_killed_is_replaced() -> None:
     """If the process that starts the others is killed, a new one is started."""
 
