@@ -1,11 +1,13 @@
 """A refused command changes no byte of a run's folder, and a run that fails at its start leaves none."""
 
+import itertools
 import shutil
 from pathlib import Path
 
 import numpy as np
 import pytest
 from support.made_up import made_up
+from support.slow import mostly_slow
 
 from digits.cli.main import main
 
@@ -36,24 +38,34 @@ def runs(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return place
 
 
-@pytest.mark.parametrize("name", ["one", "two"])
+REFUSED = (
+    "",
+    "--resume --lr 0.5",
+    "--resume --seed 3",
+    "--resume --threads 2",
+    "--resume --batch-size 0",
+    "--resume --data {place}/other.npz",
+    "--resume --data {place}/none.npz",
+    "--resume --teacher none",
+    "--resume --teacher rejection --allow-inexact",
+    "--resume --hidden 4 4 --allow-inexact",
+    "--resume --model cnn --allow-inexact",
+    "--resume --ema 0.9 --allow-inexact",
+    "--resume --schedule cosine --epochs 2",
+)
+
+
 @pytest.mark.parametrize(
-    "words",
-    [
-        "",
-        "--resume --lr 0.5",
-        "--resume --seed 3",
-        "--resume --threads 2",
-        "--resume --batch-size 0",
-        "--resume --data {place}/other.npz",
-        "--resume --data {place}/none.npz",
-        "--resume --teacher none",
-        "--resume --teacher rejection --allow-inexact",
-        "--resume --hidden 4 4 --allow-inexact",
-        "--resume --model cnn --allow-inexact",
-        "--resume --ema 0.9 --allow-inexact",
-        "--resume --schedule cosine --epochs 2",
-    ],
+    ("name", "words"),
+    mostly_slow(
+        itertools.product(["one", "two"], REFUSED),
+        [
+            ("one", ""),
+            ("one", "--resume --lr 0.5"),
+            ("two", "--resume --seed 3"),
+            ("two", "--resume --teacher none"),
+        ],
+    ),
 )
 def test_a_refused_training_changes_no_byte(runs: Path, name: str, words: str) -> None:
     """Whatever --resume or a taken name is refused for, all files stay, those of members too."""
@@ -104,15 +116,18 @@ def test_a_damaged_checkpoint_is_not_replaced_by_a_refused_resume(runs: Path, tm
 
 @pytest.mark.parametrize(
     "words",
-    [
-        "--search hidden",
-        "--search lr hidden",
-        "--epochs 2",
-        "--teacher none",
-        "--data {place}/other.npz",
-        "--ensemble 2",
-        "--storage nonsense",
-    ],
+    mostly_slow(
+        [
+            "--search hidden",
+            "--search lr hidden",
+            "--epochs 2",
+            "--teacher none",
+            "--data {place}/other.npz",
+            "--ensemble 2",
+            "--storage nonsense",
+        ],
+        ["--search hidden"],
+    ),
 )
 def test_a_refused_search_changes_no_byte(runs: Path, words: str) -> None:
     """A study with other options, other images or another --search is refused before it is opened."""
@@ -138,7 +153,10 @@ DIVERGING = ("--lr 1e30", "--lr 1e30 --ensemble 2", "--lr 1e30 --name named")  #
 
 @pytest.mark.parametrize(
     ("command", "words"),
-    [*(("train", words) for words in (*STARTS, *DIVERGING)), *(("tune", words) for words in STARTS)],
+    mostly_slow(
+        [*itertools.product(["train"], (*STARTS, *DIVERGING)), *itertools.product(["tune"], STARTS)],
+        [("train", "--teacher none"), ("train", "--lr 1e30"), ("tune", "--teacher none")],
+    ),
 )
 def test_a_run_that_fails_at_its_start_leaves_no_folder(
     runs: Path, tmp_path: Path, command: str, words: str
