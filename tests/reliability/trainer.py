@@ -40,7 +40,8 @@ TIMEOUT = 120.0  # seconds until a training counts as hung; a generous limit
 
 Reference = Callable[..., dict[str, object]]  # options of a run -> its outcome
 STEP = "digits.training.state:State.count"  # called once a step
-PREDICT = "digits.evaluation.logits:compute_logits"  # called for each validation, then for the test
+PREDICT = "digits.training.loop:validate"  # called for each validation
+TEST = "digits.evaluation.metrics:evaluate_logits"  # called for the test
 SAVE = "digits.networks.tensor_file:save_tensors"  # called for each checkpoint and, after it, for each model
 
 

@@ -13,6 +13,7 @@ from reliability.trainer import (
     SAVE,
     STEP,
     STEPS,
+    TEST,
     Moment,
     Reference,
     command,
@@ -67,17 +68,16 @@ def test_signals_stop_after_saving(
 
 @pytest.mark.parametrize(
     ("number", "function"),
-    mostly_slow(itertools.product(SIGNALS, [PREDICT, DRAW]), [(signal.SIGTERM, PREDICT)]),
+    mostly_slow(itertools.product(SIGNALS, [TEST, DRAW]), [(signal.SIGTERM, TEST)]),
 )
 def test_signals_after_training_lose_nothing(
     place: Path, whole: Reference, tmp_path: Path, number: signal.Signals, function: str
 ) -> None:
     """K3: during the test and the drawing all is saved already; a resume tests and draws again."""
     folder = tmp_path / "run"
-    call = EPOCHS + 1 if function == PREDICT else 1
-    plots = () if function == PREDICT else ("--plots",)
+    plots = () if function == TEST else ("--plots",)
     start = command(place / "data.npz", folder, *plots)
-    ended = trainer.run(start, Moment(function, call, signalled(number)))
+    ended = trainer.run(start, Moment(function, 1, signalled(number)))
     assert ended.code in (128 + number, -number)
     assert "Traceback" not in ended.output
     resume(folder, "--no-plots")

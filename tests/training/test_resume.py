@@ -20,6 +20,7 @@ from reliability.trainer import (
     PREDICT,
     STEP,
     STEPS,
+    TEST,
     Moment,
     Reference,
     command,
@@ -93,7 +94,7 @@ POINTS = {
         "digits.training.metrics_table:write_table", 2, signalled(signal.SIGKILL)
     ),
     "between table and model": Moment("digits.networks.model_file:save_model", 2, signalled(signal.SIGKILL)),
-    "during the test": Moment(PREDICT, EPOCHS + 1, signalled(signal.SIGKILL)),
+    "during the test": Moment(TEST, 1, signalled(signal.SIGKILL)),
 }
 
 

@@ -125,7 +125,7 @@ def train(
                 if after_step:
                     after_step(state)
             state.stop_clock()
-            epoch = state.finish_epoch(_validate(state, val_set, world))
+            epoch = state.finish_epoch(validate(state, val_set, world))
         yield epoch
 
 
@@ -198,7 +198,7 @@ def clip(gradient: Tensor, limit: float) -> None:
         gradient.mul_((limit / gradient.norm()).clamp(max=1))
 
 
-def _validate(state: State, val_set: Digits, world: World) -> Epoch:
+def validate(state: State, val_set: Digits, world: World) -> Epoch:
     """Test the network on the validation set, and return this epoch's figures."""
     state.count_pending()
     logits = compute_logits(state.network, world.share(val_set.images))
