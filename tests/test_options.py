@@ -146,7 +146,10 @@ def test_defaults_are_the_textbook_run() -> None:
 
 # ------------------------------------------------------------------------------------- to JSON and back
 
-paths = st.text(st.characters(exclude_characters="\0"), min_size=1).map(Path)
+# Every name that the system accepts: text, and bytes that are no text, without a zero byte.
+text_names = st.text(st.characters(exclude_characters="\0", exclude_categories=["Cs"]), min_size=1)
+byte_names = st.binary(min_size=1).filter(lambda name: b"\0" not in name).map(os.fsdecode)
+paths = st.one_of(text_names, byte_names).map(Path)
 counts = st.integers(1, 10**9)
 rates = st.floats(1e-12, 1e12)
 numbered = ranges(TrainOptions)
