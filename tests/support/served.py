@@ -21,7 +21,7 @@ from fastapi import FastAPI
 
 from digits.serving.http_protocol import DeadlineProtocol
 from digits.serving.request_checks import Application, RequestChecks
-from digits.serving.server import SETTINGS
+from digits.serving.server import SETTINGS, Server
 
 TIMEOUT = 60.0  # s to start on a busy machine
 
@@ -128,7 +128,7 @@ def served_in_thread(
         port = listening.getsockname()[1]
         settings = {**SETTINGS, "http": protocol, "log_level": "critical", "timeout_keep_alive": 1}
         app = application(port)
-        server = uvicorn.Server(uvicorn.Config(lambda: app, **settings))
+        server = Server(uvicorn.Config(lambda: app, **settings))
         thread = threading.Thread(target=lambda: asyncio.run(server.serve([listening])))
         thread.start()
         while not server.started:

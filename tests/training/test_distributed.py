@@ -1,11 +1,13 @@
 """Several processes train as one: one result, the same promises, and no one left hanging."""
 
+import datetime
 import functools
 import json
 import os
 import re
 import resource
 import signal
+import socket
 import subprocess
 import sys
 import time
@@ -18,11 +20,12 @@ from reliability import trainer
 from reliability.trainer import EPOCHS, STEPS, Ended, Moment, command, resumption, signalled, together
 
 from digits.data import batches, dataset
+from digits.errors import RunError
 from digits.evaluation import logits, metrics
 from digits.files import FileLock
 from digits.networks import model_file, tensor_file
 from digits.options import TrainOptions
-from digits.training import run
+from digits.training import distributed, run
 from digits.training.distributed import World
 
 if not sys.platform.startswith("linux"):
@@ -356,6 +359,19 @@ def test_failure_of_one_before_training(place: Path, tmp_path: Path) -> None:
     ended = first.wait(30)
     assert ended.code == 1
     assert "another process of this training ended" in ended.output
+
+
+@pytest.mark.slow
+def test_a_process_that_nobody_meets(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A process whose partner never starts ends with a sentence after the time limit."""
+    monkeypatch.setattr(distributed, "TIMEOUT", datetime.timedelta(seconds=1))
+    with socket.create_server(("127.0.0.1", 0)) as free:
+        port = free.getsockname()[1]
+    world = {"WORLD_SIZE": "2", "RANK": "0", "MASTER_ADDR": "127.0.0.1", "MASTER_PORT": str(port)}
+    for name, value in world.items():
+        monkeypatch.setenv(name, value)
+    with pytest.raises(RunError, match="ended or does not answer"), distributed.join_world():
+        pass
 
 
 def test_full_disk_under_the_first_process(place: Path, tmp_path: Path) -> None:

@@ -1,6 +1,7 @@
 """Run `digits train`: train a network, test it, save it, and plot the results."""
 
 import dataclasses
+import os
 from typing import TYPE_CHECKING
 
 from digits.cli.messages import complain
@@ -25,7 +26,8 @@ def train(arguments: list[str]) -> int:
         arguments: the words after `digits train`.
     """
     options = train_options(arguments)
-    options.check_place()  # before PyTorch is imported, which takes seconds
+    if "RANK" not in os.environ:  # Several processes meet first, so that none waits for one that has ended.
+        options.check_place()  # before PyTorch is imported, which takes seconds
     import torch
 
     from digits.cli import train_output

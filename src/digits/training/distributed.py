@@ -221,7 +221,9 @@ def join_world(device: str = "cpu") -> Iterator[World]:
     if device.startswith("cuda"):
         torch.cuda.set_device(int(os.environ.get("LOCAL_RANK", "0")))
     # The library gloo sums tensors on the CPU, nccl those on a graphics processor.
-    dist.init_process_group("cpu:gloo,cuda:nccl" if device.startswith("cuda") else "gloo", timeout=TIMEOUT)
+    with _lost_process_as_run_error():
+        backend = "cpu:gloo,cuda:nccl" if device.startswith("cuda") else "gloo"
+        dist.init_process_group(backend, timeout=TIMEOUT)
     ended = threading.Event()
     if "TORCHELASTIC_RUN_ID" in os.environ:  # started by torchrun, not by hand
         threading.Thread(target=_stop_with_parent, args=(os.getppid(), ended), daemon=True).start()
