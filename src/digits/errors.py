@@ -18,7 +18,8 @@ in `digits.cli.main` and prints the message. Any other exception is a bug, and P
 
 from typing import Literal
 
-QUOTED = 80  # characters; longest quotation of any input in a message
+QUOTED = 80  # characters; longest quotation of any input in a message, except a path
+LONGEST_PATH = 1000  # characters; a longer "path" is something else, such as a whole file; generous limit
 
 
 def shortened(value: object) -> str:
@@ -30,6 +31,12 @@ def shortened(value: object) -> str:
     text = value if isinstance(value, str) else str(value)
     half = (QUOTED - 1) // 2
     return text if len(text) <= QUOTED else f"{text[:half]}…{text[-half:]}"
+
+
+def shortened_path(path: object) -> str:
+    """Return a path as text for a message. One that is far too long loses its middle, as in `shortened`."""
+    text = str(path)
+    return text if len(text) <= LONGEST_PATH else shortened(text)
 
 
 class DigitsError(Exception):

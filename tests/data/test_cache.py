@@ -34,6 +34,7 @@ def test_kill_while_the_final_file_is_written_leaves_nothing(server: Server, tmp
     assert left_in(tmp_path) == {FILE.name}
 
 
+@pytest.mark.slow
 def test_two_processes_at_once(server: Server, tmp_path: Path) -> None:
     """D5: the second waits for the first and finds its file: both succeed, and one download is made."""
     url = server.route("/file.gz", gives_slowly(PACKED, 20_000, 0.1))

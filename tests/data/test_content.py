@@ -129,6 +129,7 @@ BOMBS: dict[str, tuple[str, Callable[[], bytes], str]] = {
 }
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(not STATUS.exists(), reason="needs Linux, where a process can ask for its peak memory")
 def test_bombs_are_refused(tmp_path: Path) -> None:
     """Small files that unpack to hundreds of megabytes are refused, each in under 1 s, all in 200 MB."""

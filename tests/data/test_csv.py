@@ -179,7 +179,7 @@ def test_csv_label_column_is_found_or_told(tmp_path: Path) -> None:
         np.testing.assert_array_equal(read.images, images)
 
 
-@pytest.mark.parametrize("position", [0, 784])
+@pytest.mark.parametrize("position", [0, pytest.param(784, marks=pytest.mark.slow)])
 @pytest.mark.parametrize(
     ("cell", "scale", "shift"),
     [("{:.6f}", 255, 0), ("{:.4g}", 256, 0), ("{:.5f}", 127.5, 1), ("{!r}", 255, 0)],

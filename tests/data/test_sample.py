@@ -163,6 +163,7 @@ def test_failed_pip_is_quoted(no_pip: Path, tmp_path: Path) -> None:
         sample.fetch_sample(tmp_path / "cache")
 
 
+@pytest.mark.slow
 @needs_shell
 def test_hanging_pip_is_stopped(no_pip: Path, tmp_path: Path) -> None:
     """A pip that does not end is stopped when the time is over."""

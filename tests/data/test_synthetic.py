@@ -99,6 +99,7 @@ def test_the_same_seed_draws_the_same_digits() -> None:
     assert synthetic_digits(0, 5)[0].shape == (0, 28, 28)
 
 
+@pytest.mark.slow
 def test_most_are_of_the_digits_that_mnist_lacks() -> None:
     """Each digit has the intended share, within four standard deviations, and all ten digits occur."""
     counts = np.bincount(synthetic_digits(3000, 0)[1], minlength=10)

@@ -239,6 +239,7 @@ def test_the_same_numbers_give_the_same_bytes_without_pyplot(tmp_path: Path, set
     assert pyplot == "False"
 
 
+@pytest.mark.slow
 def test_threads_do_not_disturb_each_other(tmp_path: Path) -> None:
     """Pictures drawn in several threads at once are the same as one drawn alone."""
     draw = PICTURES["confusion, fashion"]

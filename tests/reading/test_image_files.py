@@ -44,6 +44,7 @@ def test_hostile_pictures_get_their_answer(case: Hostile) -> None:
     assert time.process_time() - start < 2.0  # asked is 1 s; coverage tools and busy machines double it
 
 
+@pytest.mark.slow
 def test_hostile_pictures_cost_little_memory() -> None:
     """Reading all hostile pictures takes at most 150 MB more memory than before."""
     before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss

@@ -2,6 +2,7 @@
 
 import base64
 import io
+import re
 from pathlib import Path
 from typing import Any
 
@@ -154,3 +155,12 @@ def test_long_texts_lose_their_middle() -> None:
     assert len(long) <= QUOTED
     assert long.startswith("start")
     assert long.endswith("end.png")
+
+
+def test_a_long_path_is_named_whole(tmp_path: Path) -> None:
+    """A message names the path of a file as it is, however deep its folder lies."""
+    path = tmp_path.joinpath(*["folder"] * 20) / "a.txt"
+    path.parent.mkdir(parents=True)
+    path.write_text("no picture")
+    with pytest.raises(PhotoError, match=f"^{re.escape(str(path))} is no picture"):
+        open_picture(path)

@@ -304,7 +304,7 @@ def test_an_answer_is_there_before_the_next_picture_of_the_screen(opened: Open) 
     ("name", "options", "strokes"),
     [
         ("desktop", DESKTOP, written("4", height=260, x=190)),
-        ("phone", PHONE, written("4", height=200, x=100, y=40)),
+        pytest.param("phone", PHONE, written("4", height=200, x=100, y=40), marks=pytest.mark.slow),
         pytest.param(
             "dark",
             {**DESKTOP, "color_scheme": "dark"},
@@ -338,7 +338,7 @@ def test_a_drawn_digit_is_read_at_once(
     [
         pytest.param(PHONE, id="390"),
         pytest.param(SMALL_PHONE, id="360", marks=pytest.mark.slow),
-        pytest.param(DESKTOP, id="1280"),
+        pytest.param(DESKTOP, id="1280", marks=pytest.mark.slow),
     ],
 )
 def test_nothing_is_wider_than_the_screen(opened: Open, options: dict[str, Any]) -> None:
@@ -358,6 +358,7 @@ def test_nothing_is_wider_than_the_screen(opened: Open, options: dict[str, Any])
     assert fits()
 
 
+@pytest.mark.slow
 def test_many_networks_are_not_wider_than_the_screen(opened: Open, uncertain_site: Site) -> None:
     """With six networks on a phone, the page does not scroll sideways."""
     page = opened(uncertain_site.address, **PHONE)
@@ -375,6 +376,7 @@ COPY = """(which) => {  // of a canvas, 28 x 28: reading one itself twice makes 
 }"""
 
 
+@pytest.mark.slow
 def test_what_an_upright_network_sees_is_shown(opened: Open, uncertain_site: Site) -> None:
     """A network with the view upright shows the upright drawing as its input; others do not."""
     page = opened(uncertain_site.address)
@@ -569,6 +571,7 @@ def _gradient(image: npt.NDArray[np.float32], digit: int) -> npt.NDArray[np.floa
     return np.asarray((logits[1:] - logits[0]) / step)
 
 
+@pytest.mark.slow
 def test_maps_of_the_convolutions_can_be_looked_at(opened: Open) -> None:
     """Maps, means and answers of the CNN can be chosen and are named."""
     page = opened()
@@ -822,6 +825,7 @@ def test_a_correction_is_kept(opened: Open, corrections_folder: Path) -> None:
     assert np.abs(image / 255 - pen.render([pen.as_points(stroke) for stroke in strokes])).max() < 0.15
 
 
+@pytest.mark.slow
 def test_without_the_network_drawing_goes_on(opened: Open, corrections_folder: Path) -> None:
     """Without a connection drawing works, and corrections wait in the browser until it is back."""
     page = opened(quiet=False)  # a failed request is noted on the console

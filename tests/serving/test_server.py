@@ -37,6 +37,7 @@ def addresses(port: int) -> set[str]:
     return {address for address, number in found if int(number, 16) == port}
 
 
+@pytest.mark.slow
 def test_letting_others_in_needs_a_name_and_is_said() -> None:
     """--host 0.0.0.0 alone is refused; with --allowed-host the server warns and answers that name."""
     with pytest.raises(OptionError, match="--allowed-host"):
@@ -88,6 +89,7 @@ def test_a_network_that_is_damaged_or_missing_is_no_server(
     assert "nowhere is not there" in capfd.readouterr().err
 
 
+@pytest.mark.slow
 def test_it_goes_on_when_a_network_is_deleted(tmp_path: Path) -> None:
     """The server goes on when a network's file is deleted, because it is in memory."""
     model = tmp_path / "mine"
@@ -218,6 +220,7 @@ def test_without_files_it_says_so_once_and_recovers() -> None:
     assert len(running.said) == 2
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(not Path("/proc/net/tcp").exists(), reason="needs Linux, which lists what listens")
 def test_it_starts_again_right_after_a_kill_and_listens_on_this_machine_only() -> None:
     """After SIGKILL a new server uses the port, on 127.0.0.1 alone; SIGTERM ends it with exit code 0."""
@@ -231,6 +234,7 @@ def test_it_starts_again_right_after_a_kill_and_listens_on_this_machine_only() -
     assert len(again.said) == 1
 
 
+@pytest.mark.slow
 def test_workers_read_at_the_same_time_in_one_server() -> None:
     """With --workers 2 several processes read, one server counts, and SIGTERM ends all with exit code 0."""
     picture = saved(sheet("7", size=(90, 90), height=60), "PNG")
@@ -333,6 +337,7 @@ def test_a_missing_extra_is_said_with_its_line() -> None:
     assert "--allowed-host" in done.stdout
 
 
+@pytest.mark.slow
 def test_the_server_imports_no_torch() -> None:
     """Building the application imports neither torch nor matplotlib."""
     code = (

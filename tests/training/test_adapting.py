@@ -466,7 +466,9 @@ def test_what_cannot_be_used_is_named(folder: Path) -> None:
     (folder / "2" / ".hidden").write_text("not looked at")
     custom = custom_digits.load_custom_digits(folder)
     assert len(custom.digits) == 20
-    reasons = sorted(custom.skipped)
+    reasons = sorted(
+        custom.skipped
+    )  # by path: no message begins with anything else, however long the path is
     assert "a.txt is no picture" in reasons[0]
     assert "b.png holds no ink" in reasons[1]
     assert reasons[2].endswith(f"is the same picture as {first}")

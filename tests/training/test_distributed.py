@@ -77,6 +77,7 @@ def farthest(one: Path, other: Path) -> float:
 # ----------------------------------------------------------------------------------------- the same result
 
 
+@pytest.mark.slow
 def test_two_processes_equal_one(place: Path, pair: Path) -> None:
     """Two processes see the batches of one: figures agree to rounding, weights to the order of adding."""
     ended = trainer.run(command(place / "data.npz", place / "single"))
@@ -282,6 +283,7 @@ def test_resume_after_all_were_killed(place: Path, pair: Path, tmp_path: Path) -
     assert trainer.differences(folder, trainer.outcome(pair)) == []
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("rank", [pytest.param(0, marks=pytest.mark.slow), 1])
 def test_death_of_one_process(place: Path, pair: Path, tmp_path: Path, rank: int) -> None:
     """When one process dies, the other ends with a sentence, and both are resumed to the same bits."""

@@ -64,6 +64,7 @@ def poison_optimizer(state: State) -> None:
 POISONS = (poison_first_weight, poison_last_bias, poison_optimizer)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("optimizer", "poison", "step"),
     mostly_slow(

@@ -34,7 +34,7 @@ CUTS = {
 }
 
 
-@pytest.mark.parametrize("cut", mostly_slow(CUTS, ["in the second"]))
+@pytest.mark.parametrize("cut", mostly_slow(CUTS, []))
 def test_resume_of_an_ensemble(place: Path, whole: Reference, tmp_path: Path, cut: str) -> None:
     """K4: wherever an ensemble is cut off, it goes on to the same networks, the finished ones included."""
     kind = ENSEMBLE

@@ -142,6 +142,7 @@ def test_second_trainer_is_refused(place: Path, whole: Reference, tmp_path: Path
     assert trainer.differences(folder, whole()) == []
 
 
+@pytest.mark.slow
 def test_simultaneous_starts_of_one_name(place: Path, whole: Reference, tmp_path: Path) -> None:
     """K10: of several that start the same run at once, one does it and the others are refused."""
     folder = tmp_path / "run"
@@ -169,6 +170,7 @@ def test_started_run_is_not_started_again(place: Path, whole: Reference, tmp_pat
 # ------------------------------------------------------------------------------------- the folder's errors
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("out", ["/dev/null/runs", "/proc/runs"])
 def test_unusable_folders(place: Path, out: str) -> None:
     """A folder that cannot be made is named in a sentence, whether or not the run has a name."""

@@ -69,7 +69,7 @@ def readable() -> Iterator[Path]:
             os.seteuid(user)
 
 
-@pytest.mark.parametrize("kind", ["journal", "sqlite"])
+@pytest.mark.parametrize("kind", ["journal", pytest.param("sqlite", marks=pytest.mark.slow)])
 def test_a_file_that_cannot_be_written_is_named(
     small: Callable[..., TuneOptions], readable: Path, kind: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -52,6 +52,7 @@ def test_two_searches_start_at_the_same_moment(tmp_path: Path, data: Path, url: 
     assert searches.start_together(tmp_path, data, url, "together") == []
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("number", "workers"),
     [(signal.SIGINT, 1), pytest.param(signal.SIGTERM, 2, marks=pytest.mark.slow)],

@@ -15,11 +15,10 @@ from collections.abc import Iterator, Sequence
 from itertools import groupby
 from pathlib import Path
 
-from digits.errors import PhotoError, shortened
+from digits.errors import PhotoError, shortened_path
 from digits.files import printable
 from digits.reading.results import BLANK, Digit, Reading
 
-LONGEST_PATH = 1000  # characters; generous limit
 WIDEST_NAME = 40  # characters; a longer name is printed on a separate line
 TEXT = 5  # characters; smallest width of the column with the accepted digits
 
@@ -37,9 +36,8 @@ def as_json(path: Path, answer: Reading | PhotoError) -> str:
 
 
 def _shown(path: Path) -> str:
-    """Return a path as it is printed; one that is far too long, such as a data: URL, loses its middle."""
-    text = str(path)
-    return printable(text if len(text) <= LONGEST_PATH else shortened(text))
+    """Return a path as it is printed."""
+    return printable(shortened_path(path))
 
 
 def name_width(paths: Sequence[Path]) -> int:
@@ -76,8 +74,8 @@ def _without_name(message: str, path: str) -> str:
     """Replace the picture's name in an error message by "it"."""
     # The line starts with the name already.
     for start in ("", "could not read "):
-        if message.startswith(start + shortened(path)):
-            return f"{start}it{message.removeprefix(start + shortened(path))}"
+        if message.startswith(start + shortened_path(path)):
+            return f"{start}it{message.removeprefix(start + shortened_path(path))}"
     return message
 
 

@@ -13,7 +13,7 @@ import numpy as np
 import numpy.typing as npt
 from PIL import Image
 
-from digits.errors import PhotoError, shortened
+from digits.errors import PhotoError, shortened, shortened_path
 from digits.options import expanded
 
 
@@ -127,7 +127,7 @@ def content_of(source: Any, most: int, name: str) -> tuple[bytes, str]:
         content, name = _from_data_url(source), name or "the data: URL"
         size = len(content)
     elif isinstance(source, (str, os.PathLike)):
-        name = name or shortened(source)
+        name = name or shortened_path(source)
         content, size = _read(expanded(source), most, name)
     elif hasattr(source, "read"):
         name = name or _name_of(source)
