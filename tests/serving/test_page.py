@@ -97,6 +97,13 @@ class Pages:
         page.wait_for_selector("body[data-ready]")
         return page
 
+    def leave(self) -> None:
+        """Leave all pages. Whatever they have logged is in `errors` then; before, it may be on its way."""
+        for page in self._pages.values():
+            page.unroute_all()  # an answer that no request has fetched would meet the next test
+            page.context.set_offline(False)
+            page.goto("about:blank")
+
     def _new(self, address: str, options: dict[str, Any]) -> "Page":
         page = self.browser.new_context(**options).new_page()
         page.set_default_timeout(60_000)  # the machine may be busy
@@ -142,9 +149,11 @@ def opened(pages: Pages, running: Served) -> Iterator[Open]:
         errors_allowed = not quiet
         return pages.open(address, options or DESKTOP)
 
+    pages.leave()
     pages.errors.clear()
     pages.foreign.clear()
     yield open_page
+    pages.leave()
     assert not pages.foreign
     assert errors_allowed or not pages.errors
 
