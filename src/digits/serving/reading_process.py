@@ -125,6 +125,8 @@ class Nursery:
     def start(self) -> socket.socket:
         """Start the nursery; return the connection to it."""
         ours, theirs = socket.socketpair()
+        # A collection would write to every object, and so copy the memory that both processes share.
+        gc.freeze()
         with warnings.catch_warnings():
             # Python warns of threads, whose locks would be copied. The nursery uses nothing that they use.
             warnings.simplefilter("ignore", DeprecationWarning)
