@@ -26,13 +26,13 @@ from digits.reading.contrast import contrast_of
 from digits.reading.decoding import Picture, Pixels
 from digits.reading.filters import Array
 from digits.reading.ink import Ink, ink_from_contrast
-from digits.reading.marks import Box, Mark, PictureMarks
+from digits.reading.marks import Box, Mark, PictureMarks, Sign
 from digits.reading.mnist_form import as_mnist_image
 from digits.reading.page_edges import without_page_edges
 from digits.reading.page_scale import ScaledPage, scaled_page
 from digits.reading.placement import TINY
 from digits.reading.ruled_lines import contrast_without_ruled_lines, ink_without_ruled_lines
-from digits.reading.segmentation import segment
+from digits.reading.segmentation import FoundRow, ReadLine, segment
 from digits.reading.single_digit import components_of_single_digit
 from digits.reading.work import WORK, Work
 
@@ -42,6 +42,7 @@ def find(
     *,
     single: bool = False,
     classify: Classify | None = None,
+    read_line: ReadLine | None = None,
     explain: bool = False,
     work: float = WORK,
 ) -> PictureMarks:
@@ -52,6 +53,7 @@ def find(
         single: True if the picture holds at most one digit.
         classify: Function from images (N, 28, 28) in [0, 1] to probabilities (N, 10). It helps to cut
             touching digits apart. If None, only the shape decides.
+        read_line: The line recogniser, `LineNetwork.log_probabilities`. If None, rows are not read as lines.
         explain: True to keep pictures of the steps "picture", "ink" and "strokes".
         work: Limit of the work in units of work.py. What is left out for want of it is counted in a note.
 
@@ -73,16 +75,28 @@ def find(
         return on_card
     # Scale large writing to a height of about 80 pixels, then find the rows of digits.
     page = scaled_page(ink, components)
-    rows = _single_row(page) if single else segment(page, classify, left)
+    rows = _single_row(page) if single else segment(page, classify, left, read_line)
     # Return each digit in MNIST's form, with its box in the picture.
-    marks = [_mark(digit, row, page, picture) for row, digits in enumerate(rows) for digit in digits]
+    marks = [_mark(digit, n, page, picture) for n, row in enumerate(rows) for digit in row.digits]
+    signs = [
+        Sign(character, _box(ink, page, picture), n)
+        for n, row in enumerate(rows)
+        for character, ink in row.signs
+    ]
     if single and not marks:
         marks = [_blank_mark(picture)]
     steps = {}
     if explain:
         steps = {"picture": picture.pixels, "ink": _grey(page_ink.strength), "strokes": _grey(page.strength)}
     return PictureMarks(
-        picture.width, picture.height, tuple(marks), light_ink, steps, picture.notes + left.notes()
+        picture.width,
+        picture.height,
+        tuple(marks),
+        light_ink,
+        steps,
+        picture.notes + left.notes(),
+        signs=tuple(signs),
+        rows=tuple(row.evidence for row in rows),
     )
 
 
@@ -154,11 +168,11 @@ def _digit_on_card(components: list[Component], picture: Picture, *, explain: bo
     return moved_to_picture(find(cut_out_card(card, picture), single=True, explain=explain), card, picture)
 
 
-def _single_row(page: ScaledPage) -> list[list[Candidate]]:
+def _single_row(page: ScaledPage) -> list[FoundRow]:
     """Return all components as one row with one digit."""
     if not page.components:
         return []
-    return [[candidate_of(union(page.components), page.strength)]]
+    return [FoundRow([candidate_of(union(page.components), page.strength)])]
 
 
 def _mark(digit: Candidate, row: int, page: ScaledPage, picture: Picture) -> Mark:
@@ -170,13 +184,16 @@ def _mark(digit: Candidate, row: int, page: ScaledPage, picture: Picture) -> Mar
         page: The scaled page.
         picture: The picture; the box is converted to its pixels.
     """
+    return Mark(digit.image, _box(digit.component, page, picture), row, probabilities=digit.probabilities)
+
+
+def _box(c: Component, page: ScaledPage, picture: Picture) -> Box:
+    """Convert the box of a component of the scaled page to pixels of the picture."""
     high, wide = page.strength.shape[0] / picture.height, page.strength.shape[1] / picture.width
-    c = digit.component
     left, top = int(c.left / wide), int(c.top / high)
     right = min(picture.width, math.ceil(c.right / wide))
     bottom = min(picture.height, math.ceil(c.bottom / high))
-    box: Box = (left, top, max(1, right - left), max(1, bottom - top))
-    return Mark(digit.image, box, row, probabilities=digit.probabilities)
+    return left, top, max(1, right - left), max(1, bottom - top)
 
 
 def _blank_mark(picture: Picture) -> Mark:

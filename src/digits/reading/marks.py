@@ -101,8 +101,8 @@ class PictureMarks:
         notes: Sentences for the user about what was not read, or how the picture was treated.
         signs: Signs between the digits, in reading order.
         cells: Cells of forms by grid, row and column, also the empty ones.
-        rows: Evidence for the text of each row of writing: item n is for the marks of row n. Empty if no
-            row was read as a whole.
+        rows: Evidence for the text of each row of writing: item n is for the marks of row n; None for a row
+            that was not read as a whole. Empty if no row was.
     """
 
     width: int
@@ -113,4 +113,4 @@ class PictureMarks:
     notes: tuple[str, ...] = ()
     signs: tuple[Sign, ...] = ()
     cells: tuple[FormCell, ...] = ()
-    rows: tuple[RowEvidence, ...] = ()
+    rows: tuple[RowEvidence | None, ...] = ()

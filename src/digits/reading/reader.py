@@ -24,6 +24,7 @@ from digits.data.pen import Points
 from digits.errors import OptionError, PhotoError
 from digits.mnist import CLASSES, DIGITS, SIDE
 from digits.networks.bundled import rejection_path
+from digits.networks.line_network import LineNetwork
 from digits.networks.numpy_inference import Classifier
 from digits.networks.numpy_layers import Array
 from digits.reading.acceptance import accepted_marks
@@ -117,7 +118,14 @@ class Reader:
         """
         picture = open_picture(source, limits, name=name)
         work = (limits or PictureLimits()).work
-        found = find(picture, single=single, classify=self.probabilities, explain=explain, work=work)
+        found = find(
+            picture,
+            single=single,
+            classify=self.probabilities,
+            read_line=_read_line,
+            explain=explain,
+            work=work,
+        )
         return self._read_marks(found)
 
     def read_many(
@@ -143,7 +151,9 @@ class Reader:
         for source in sources:
             try:
                 picture = open_picture(source, limits)
-                found = find(picture, single=single, classify=self.probabilities, work=work)
+                found = find(
+                    picture, single=single, classify=self.probabilities, read_line=_read_line, work=work
+                )
                 waiting.append(found)
             except PhotoError as error:
                 waiting.append(error)
@@ -281,6 +291,11 @@ def _load_rejection(path: str | Path) -> Classifier:
             '"no digit"'
         )
     return found
+
+
+def _read_line(image: Array) -> npt.NDArray[np.float64]:
+    """Read the picture of a line with the bundled line recogniser, which is loaded at the first call."""
+    return LineNetwork.load().log_probabilities(image)
 
 
 _READERS: dict[str | Path, Reader] = {}

@@ -10,6 +10,9 @@ import math
 from collections.abc import Sequence
 from typing import TypeAlias
 
+import numpy as np
+
+from digits.mnist import CLASSES
 from digits.reading.candidates import IMAGE_WORK, Candidate, Candidates
 from digits.reading.cheapest_cuts import (
     CUT_COST,
@@ -24,6 +27,7 @@ from digits.reading.cheapest_cuts import (
     skip_costs,
 )
 from digits.reading.components import Component
+from digits.reading.lattice import Lattice
 from digits.reading.seams import Piece, cut_work, is_too_small_to_cut, most_pieces, pieces_of
 from digits.reading.work import Work
 
@@ -33,6 +37,8 @@ MIN_CONFIDENCE = 1e-4  # a smaller confidence is raised to this, so that the log
 WIDTH_COST = 6.0  # for each height of a digit by which it is wider than high
 LEAST_HEIGHT = 0.6  # median heights; the width of a lower digit is compared with this height
 LOW_COST, LOW_HEIGHT = 4.0, 0.9  # for each median height by which a digit is lower than LOW_HEIGHT
+SIGN_COST = 2.0  # of a group of pieces that is a sign or a letter; -log(probability of no digit) is added
+LEAST_DOUBT = 0.02  # a smaller probability of no digit is raised to this
 SHAPE_ONLY_WIDTH = 0.85  # without a classifier, each median height of width above this costs WIDTH_COST
 CUT_AT_A_TIME = 8  # characters; more would take the work for the search, if little is left
 PATH_WORK = 2  # units for each group of a row, each time its cheapest path is computed
@@ -76,12 +82,16 @@ class RowSearch:
         Returns:
             The ink that must be classified before the next call; empty at the end of the search.
         """
-        for ends, forms in self._asked.items():
-            self._learn(ends, forms)
-        self._asked = {}
+        self.learn()
         while not self._finished and not self._asked:
             self._step()
         return [form for forms in self._asked.values() for form in forms]
+
+    def learn(self) -> None:
+        """Learn the answers for the ink that was asked for and has been classified."""
+        for ends, forms in self._asked.items():
+            self._learn(ends, forms)
+        self._asked = {}
 
     def digits(self) -> list[Candidate]:
         """Return the digits from left to right, and count the characters that could not be cut.
@@ -89,11 +99,70 @@ class RowSearch:
         Such a character is returned whole.
         """
         self._work.uncut += len(self._unsettled)
+        return self._digits()
+
+    def _digits(self) -> list[Candidate]:
+        """Return the digits of the last known path; a character that could not be cut is one digit."""
         found = [
             self._candidates.of(c) if isinstance(c, Component) and c in self._unsettled else c
             for c in self._settled
         ]
         return [digit for digit in found if isinstance(digit, Candidate)]
+
+    def text(self) -> str:
+        """Return the likeliest digits of the cheapest path."""
+        found = (digit.probabilities for digit in self._digits())
+        return "".join(str(int(p.argmax())) for p in found if p is not None)
+
+    def lattice(self) -> Lattice:
+        """Return all pieces and groups of the row with their costs as digits and as signs."""
+        costs = np.empty((len(self._groups), CLASSES + 1))
+        for number, (group, ends) in enumerate(zip(self._groups, self._ends, strict=True)):
+            found = self._found.get(ends)
+            if found is None or found.probabilities is None:
+                costs[number] = group.joints + self._bounds[number]
+                costs[number, CLASSES] = group.joints + SIGN_COST
+                continue
+            likely = np.clip(found.probabilities, MIN_CONFIDENCE, 1)
+            costs[number, :CLASSES] = self._shape_cost(found.component) - CONFIDENCE_COST * np.log(likely)
+            doubt = max(1 - float(found.probabilities.sum()), LEAST_DOUBT)
+            costs[number, CLASSES] = SIGN_COST - math.log(doubt)
+            costs[number] += group.joints
+        first, last = (
+            np.array([getattr(g, end) for g in self._groups], np.intp) for end in ("first", "last")
+        )
+        return Lattice(len(self._pieces), first, last, costs, np.array(self._skips))
+
+    def ask(self, groups: Sequence[int]) -> list[Component]:
+        """Return the ink that must be classified to know groups; empty if all are known or work is short.
+
+        Args:
+            groups: Indices of groups of the lattice.
+        """
+        self._ask([n for n in groups if self._ends[n] not in self._found])
+        return [form for forms in self._asked.values() for form in forms]
+
+    def are_known(self, groups: Sequence[int]) -> bool:
+        """Check if groups were classified; -1 stands for no group."""
+        return all(n < 0 or self._ends[n] in self._found for n in groups)
+
+    def candidate(self, group: int) -> Candidate:
+        """Return the digit of a known group."""
+        return self._found[self._ends[group]]
+
+    def cut_all(self) -> None:
+        """Cut every character that can be cut and was not, as far as there is work for it."""
+        whole = [
+            c
+            for c in self.characters
+            if c not in self._cuts and not is_too_small_to_cut(c, self._character_height)
+        ]
+        for character in whole:
+            if not self._work.spend(cut_work(character)):
+                break
+            self._cuts[character] = pieces_of(character, self._candidates.strength, self._character_height)
+        self._unsettled -= set(self._cuts)
+        self._arrange()
 
     def _arrange(self) -> None:
         """List pieces and groups of the row after characters were cut."""
