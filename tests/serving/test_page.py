@@ -213,13 +213,13 @@ def keep(page: "Page", name: str) -> None:
 # ------------------------------------------------------------------------------------------- agreement
 
 IN_PAGE = """async ([name, drawings, withRejection, threshold]) => {
-  const { characters, render } = await import("./static/drawing.js");
+  const { boxAround, characters, render } = await import("./static/drawing.js");
   const { Network, answer, judge } = await import("./static/network.js");
   const load = async (which) => new Network(await (await fetch(`api/network/${which}`)).arrayBuffer());
   const network = await load(name), rejection = withRejection ? await load("rejection") : null;
   return drawings.map((strokes) => judge(characters(strokes).map((numbers) => {
-    const image = render(numbers.map((i) => strokes[i]));
-    return { ...answer(network, rejection, image), image };
+    const drawn = numbers.map((i) => strokes[i]), image = render(drawn);
+    return { ...answer(network, rejection, image), image, box: boxAround(drawn) };
   }), threshold).map(({ digit, accepted, reason, probabilities, image }) => (
     { digit, accepted, reason, probabilities: [...probabilities], image: [...image] })));
 }"""

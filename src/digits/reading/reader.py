@@ -7,7 +7,7 @@
 2. Each mark becomes an image in MNIST's form: 28 x 28, white on black, centred.
 3. The classifier computes the probability of each digit for each mark.
 4. The rejection network computes the probability that a mark is not a digit.
-5. A mark is accepted if its likeliest digit is probable enough.
+5. A mark is accepted if its likeliest digit is probable enough, and if it does not stand in a word.
 
 The networks run in NumPy; PyTorch is not needed.
 """
@@ -249,7 +249,7 @@ class Reader:
 
     def _reading(self, found: PictureMarks, probabilities: Probabilities) -> Reading:
         """Build the answer for N marks from their probabilities (N, 10)."""
-        accepted = accepted_marks(found.marks, probabilities, self.threshold)
+        accepted = accepted_marks(found.marks, probabilities, self.threshold, found.signs)
         digits = tuple(map(to_digit, found.marks, probabilities, accepted))
         return Reading(digits, found.width, found.height, found.steps, found.light_ink, found.notes)
 

@@ -265,9 +265,13 @@ def _answers(parts: Iterable[tuple[Reader, Array, list[int]]]) -> Answers:
     """
     right, wrong = [], []
     for reader, images, labels in parts:
-        marks = [Mark(image, (0, 0, SIDE, SIDE), row, not image.any()) for row, image in enumerate(images)]
         probabilities = reader.probabilities(images)
-        accepted = accepted_marks(marks, probabilities, reader.threshold)
+        accepted = [  # each image is a picture of its own
+            accepted_marks(
+                [Mark(image, (0, 0, SIDE, SIDE), blank=not image.any())], p[None], reader.threshold
+            )[0]
+            for image, p in zip(images, probabilities, strict=True)
+        ]
         for label, guess, taken in zip(labels, probabilities.argmax(1).tolist(), accepted, strict=True):
             right.append(taken and guess == label)
             wrong.append(taken and guess != label)

@@ -35,6 +35,12 @@ export function bounds(strokes) {
   return [left, top, right, bottom];
 }
 
+/** Return the box [left, top, width, height] around strokes in whole units, at least 1 x 1. */
+export function boxAround(strokes) {
+  const [left, top, right, bottom] = bounds(strokes), x = Math.floor(left), y = Math.floor(top);
+  return [x, y, Math.max(1, Math.ceil(right) - x), Math.max(1, Math.ceil(bottom) - y)];
+}
+
 /** Return an image of lines. Their points are in pixels, measured from the centre of the image. */
 function ink(lines, pen) {
   const middle = (SIDE - 1) / 2, squared = new Float64Array(SIDE * SIDE).fill(Infinity);

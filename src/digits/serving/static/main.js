@@ -3,7 +3,7 @@
 // A mark is ink that may be a digit. An image is an array of 784 numbers in [0, 1].
 
 import { archive, aside, correct, flush, forget, waiting } from "./corrections.js";
-import { bounds, characters, render } from "./drawing.js";
+import { boxAround, characters, render } from "./drawing.js";
 import { Network, answer, judge } from "./network.js";
 import { Paper } from "./paper.js";
 import { blank, find, viewable } from "./photos.js";
@@ -40,9 +40,9 @@ function readStrokes() {
   const groups = characters(paper.strokes), corrected = new Map(marks.map((mark) => [mark.key, mark.label]));
   const before = marks;
   marks = groups.map((numbers) => {
-    const strokes = numbers.map((i) => paper.strokes[i]), [left, top, right, bottom] = bounds(strokes);
+    const strokes = numbers.map((i) => paper.strokes[i]);
     const key = strokes.map((stroke) => `${stroke[0]}:${stroke.length}`).join(" ");
-    return { key, image: render(strokes), box: [left, top, right - left, bottom - top], label: corrected.get(key) };
+    return { key, image: render(strokes), box: boxAround(strokes), label: corrected.get(key) };
   });
   const latest = groups.findIndex((numbers) => numbers.includes(paper.strokes.length - 1));
   if (before.length !== marks.length || chosen >= marks.length || paper.pointer !== null) chosen = Math.max(0, latest);

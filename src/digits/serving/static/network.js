@@ -40,9 +40,12 @@ export class Network {
   }
 }
 
-// The rules for accepting a mark; the same as in digits/reading. A mark is ink that may be a digit.
+// The rules for accepting a mark; the same as in digits/reading/acceptance.py. A mark is ink that may be a digit.
 const NUMBER_SHARE = 1 / 3; // a row is a number if at least this share of its marks reaches the threshold
 const NUMBER_PROBABILITY = 0.1; // smallest probability of being any digit for a mark in a number
+const UNIT_GAP = 0.5; // median heights of the row; a wider gap ends a unit, such as a word or a number
+const UNIT_SHARE = 0.6; // a unit is a number if at least this share of its area is digits; less is a word
+const PICTURE_SHARE = 0.25; // the same share for all marks of a picture; less is no picture of writing
 
 /** Classify an image of 784 numbers in [0, 1]. Returns { digit, probability, probabilities, result }: the
  *  most probable digit, its probability, the probabilities of 0 to 9, and what Network.run returned.
@@ -60,21 +63,47 @@ export function answer(network, rejection, image) {
 }
 
 const rowOf = (mark) => mark.row ?? 0; // the marks of a drawing have no row; they are all in row 0
+const totalOf = (numbers) => numbers.reduce((a, b) => a + b, 0);
 
 /** Set `accepted` (true or false) and `reason` (why not, or null) of every mark; returns the marks.
  *  `threshold` is the smallest probability with which a mark is accepted; /api/model has it. */
 export function judge(marks, threshold) {
+  const written = shareOfDigits(marks) >= PICTURE_SHARE;
   for (const at of new Set(marks.map(rowOf))) {
     const row = marks.filter((mark) => rowOf(mark) === at);
     const sure = row.filter((mark) => mark.probability >= threshold).length;
     const number = row.length > 1 && sure >= NUMBER_SHARE * row.length;
-    for (const mark of row) {
-      const isDigit = mark.probabilities.reduce((a, b) => a + b), which = mark.probability / Math.max(isDigit, 1e-9);
-      mark.accepted = mark.probability >= threshold || (number && isDigit >= NUMBER_PROBABILITY);
-      mark.reason = mark.accepted ? null : isDigit <= which ? "not a digit" : "unclear";
+    for (const unit of units(row)) {
+      const word = shareOfDigits(unit) < UNIT_SHARE;
+      for (const mark of unit) {
+        const isDigit = totalOf(mark.probabilities), which = mark.probability / Math.max(isDigit, 1e-9);
+        const enough = mark.probability >= threshold || (number && isDigit >= NUMBER_PROBABILITY);
+        mark.accepted = enough && written && !word;
+        mark.reason = mark.accepted ? null : isDigit <= which ? "not a digit" : "unclear";
+      }
     }
   }
   return marks;
+}
+
+/** Return how much of the area of marks is digits, in [0, 1]. */
+function shareOfDigits(marks) {
+  const area = ({ box: [, , width, height] }) => width * height;
+  return totalOf(marks.map((mark) => area(mark) * totalOf(mark.probabilities))) / totalOf(marks.map(area));
+}
+
+/** Divide the marks of a row at wide gaps. */
+function units(row) {
+  const found = [], heights = row.map((mark) => mark.box[3]).sort((a, b) => a - b);
+  const gap = UNIT_GAP * (heights[(heights.length - 1) >> 1] + heights[heights.length >> 1]) / 2; // of their median
+  let end = -Infinity;
+  for (const mark of [...row].sort((a, b) => a.box[0] - b.box[0])) {
+    const [left, , width] = mark.box;
+    if (left - end > gap) found.push([]);
+    found.at(-1).push(mark);
+    end = Math.max(end, left + width);
+  }
+  return found;
 }
 
 /** Return a layer with its weights and bias, taken from the numbers of the whole network. */
