@@ -124,7 +124,9 @@ def _outcome(sample: Sample, answer: Reading | PhotoError) -> Outcome:
     for digit in answer.digits:
         rows[digit.row] = rows.get(digit.row, "") + str(digit.digit)
     guess = "_".join(rows[row] for row in sorted(rows))
-    return Outcome(sample, guess, answer.text.replace("\n", "_"), answer.digits[0].probability)
+    # Labels hold digits only: neither points and signs, nor the spaces between numbers.
+    text = "".join(c for c in answer.text.replace("\n", "_") if c.isdecimal() or c == "_")
+    return Outcome(sample, guess, text, answer.digits[0].probability)
 
 
 def measure(reader: Reader, samples: Sequence[Sample], *, single: bool) -> SetFigures:

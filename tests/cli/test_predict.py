@@ -26,6 +26,7 @@ from digits.cli.main import main
 from digits.errors import PhotoError
 from digits.mnist import SIDE
 from digits.reading import image_files, reader
+from digits.reading.numbers import numbers_of
 from digits.reading.reader import Reader
 from digits.reading.results import BLANK, NO_DIGIT, UNCLEAR, Digit, Reading
 
@@ -82,7 +83,7 @@ def mark(
 def shown(
     *marks: Digit, names: int = 5, columns: int = 80, path: str = "a.png", error: PhotoError | None = None
 ) -> list[str]:
-    answer = error or Reading(marks, 100, 100)
+    answer = error or Reading(marks, 100, 100, numbers=numbers_of(marks))
     return predict_output.as_lines(Path(path), answer, names=names, columns=columns).splitlines()
 
 
@@ -182,7 +183,7 @@ def test_json_is_an_object_a_line(objects: Objects, tmp_path: Path) -> None:
     (tmp_path / "b.png").write_bytes(b"no picture")
     sheet("3").save(tmp_path / "c.png")
     first, second, third = objects(*(tmp_path / f"{name}.png" for name in "abc"), code=1)
-    assert list(first) == ["path", "text", "digits", "notes"]
+    assert list(first) == ["path", "text", "numbers", "cells", "digits", "notes"]
     assert first["text"] == "147\n20"
     for digit in first["digits"]:
         assert list(digit) == ["digit", "probability", "accepted", "reason", "box"]

@@ -25,6 +25,7 @@ STROKES = [[[100 * x, 100 * y] for x, y in stroke] for stroke in FONT[4]]
 CODES = {READ: 200, FORMAT: 415, LIMIT: 413, DAMAGED: 400}
 
 PNG = {"content-type": "image/png"}
+NOTHING: dict[str, Any] = {"text": "", "numbers": [], "cells": [], "digits": [], "notes": []}
 
 
 def test_a_picture_is_read_as_python_reads_it(client: httpx.Client, reader: Reader) -> None:
@@ -49,11 +50,7 @@ def test_a_parameter_chooses_network_detail_and_a_single_digit(client: httpx.Cli
     seen = np.frombuffer(base64.b64decode(mark["image"]), np.uint8).reshape(28, 28)
     assert np.abs(seen / 255 - wanted.digits[0].image).max() < 0.01
     blank = saved(Image.new("L", (60, 60), 255), "PNG")
-    assert client.post("/api/predict", content=blank, headers=PNG).json() == {
-        "text": "",
-        "digits": [],
-        "notes": [],
-    }
+    assert client.post("/api/predict", content=blank, headers=PNG).json() == NOTHING
     (mark,) = client.post("/api/predict?single=true", content=blank, headers=PNG).json()["digits"]
     assert (mark["accepted"], mark["reason"]) == (False, "blank")
 
@@ -65,7 +62,7 @@ def test_strokes_and_arrays_are_read(client: httpx.Client, reader: Reader) -> No
     image = reader.read_strokes([np.array(s) for s in STROKES]).digits[0].image
     answer = client.post("/api/predict", json={"image": image.tolist()})
     assert answer.json() == reader.read_image(image).to_json()
-    assert client.post("/api/predict", json={"strokes": []}).json() == {"text": "", "digits": [], "notes": []}
+    assert client.post("/api/predict", json={"strokes": []}).json() == NOTHING
 
 
 def test_a_single_drawing_is_one_digit(client: httpx.Client) -> None:

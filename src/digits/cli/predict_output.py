@@ -1,11 +1,11 @@
 """Format the results of `digits predict`: as aligned lines, or as one JSON object per picture.
 
     photo.jpg   4071   4 >99 %  0  98 %  7  97 %  1 >99 %
-    page.png    12     1 >99 %  2  99 %  5?  31 % unclear
-                38     3  99 %  8 >99 %
+    page.png    1 2.5  1 >99 %  2  99 %  5  97 %
+                38     3  99 %  8 >99 %  5?  31 % unclear
     notes.txt   error: it is no picture in a known format; save it as PNG or JPEG
 
-Each line shows one row of handwriting: the picture's name, the accepted digits, and all marks. A mark is a
+Each line shows one row of handwriting: the picture's name, the numbers, and all marks. A mark is a
 candidate digit: a part of the picture that may be a digit. Each mark has its most likely digit and the
 probability of this digit. A mark that is not accepted has a question mark and a reason.
 """
@@ -20,7 +20,7 @@ from digits.files import printable
 from digits.reading.results import BLANK, Digit, Reading
 
 WIDEST_NAME = 40  # characters; a longer name is printed on a separate line
-TEXT = 5  # characters; smallest width of the column with the accepted digits
+TEXT = 5  # characters; smallest width of the column with the numbers
 
 
 def as_json(path: Path, answer: Reading | PhotoError) -> str:
@@ -90,10 +90,9 @@ def _lines_of(path: Path, answer: Reading | PhotoError) -> Iterator[tuple[str, l
         return
     if not answer.digits:
         yield f"{'-':<{TEXT}}  ", ["no mark found"]
-    for _, row in groupby(answer.digits, lambda digit: digit.row):
-        marks = list(row)
-        text = "".join(str(digit.digit) for digit in marks if digit.accepted) or "-"
-        yield f"{text:<{TEXT}}  ", [_mark(digit) for digit in marks]
+    for number, row in groupby(answer.digits, lambda digit: digit.row):
+        text = " ".join(found.text for found in answer.numbers if found.row == number) or "-"
+        yield f"{text:<{TEXT}}  ", [_mark(digit) for digit in row]
 
 
 def short_percent(probability: float) -> str:

@@ -133,7 +133,8 @@ def _title(reading: Reading) -> str:
     rows = reading.text.split("\n") if reading.text else []
     answer = " / ".join(rows)
     if len(answer) > MAX_TITLE:
-        return f"{len(answer.replace(' / ', '')):,} digits read in {len(rows):,} line{'s' * (len(rows) > 1)}"
+        count = sum(digit.accepted for digit in reading.digits)
+        return f"{count:,} digits read in {len(rows):,} line{'s' * (len(rows) > 1)}"
     return f"Read as {answer}" if answer else "No digit read"
 
 

@@ -8,6 +8,7 @@
 3. The classifier computes the probability of each digit for each mark.
 4. The rejection network computes the probability that a mark is not a digit.
 5. A mark is accepted if its likeliest digit is probable enough, and if it does not stand in a word.
+6. Accepted digits that belong together become numbers.
 
 The networks run in NumPy; PyTorch is not needed.
 """
@@ -31,6 +32,7 @@ from digits.reading.acceptance import accepted_marks
 from digits.reading.find_digits import find
 from digits.reading.image_files import PictureLimits, open_picture
 from digits.reading.marks import Box, Mark, PictureMarks, Probabilities
+from digits.reading.numbers import cells_of, numbers_of
 from digits.reading.options import THRESHOLD
 from digits.reading.results import Reading, to_digit
 from digits.reading.sources import Source
@@ -251,7 +253,11 @@ class Reader:
         """Build the answer for N marks from their probabilities (N, 10)."""
         accepted = accepted_marks(found.marks, probabilities, self.threshold, found.signs)
         digits = tuple(map(to_digit, found.marks, probabilities, accepted))
-        return Reading(digits, found.width, found.height, found.steps, found.light_ink, found.notes)
+        numbers = numbers_of(digits, found.signs, found.rows)
+        cells = cells_of(found.cells, digits, found.signs)
+        return Reading(
+            digits, found.width, found.height, found.steps, found.light_ink, found.notes, numbers, cells
+        )
 
 
 def read(source: Source, *, model: str | Path = "cnn", single: bool = False) -> Reading:

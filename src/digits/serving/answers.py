@@ -13,6 +13,10 @@ from pydantic import BaseModel, Field
 
 from digits.reading.results import Digit, Reading
 
+BoxAnswer = Annotated[
+    list[int], Field(min_length=4, max_length=4, description="left, top, width and height in pixels")
+]
+
 
 class DigitAnswer(BaseModel):
     """One mark on the picture with its most probable digit."""
@@ -23,9 +27,7 @@ class DigitAnswer(BaseModel):
     reason: Annotated[
         str | None, Field(description="why the mark was not accepted: blank, not a digit or unclear")
     ]
-    box: Annotated[
-        list[int], Field(min_length=4, max_length=4, description="left, top, width and height in pixels")
-    ]
+    box: BoxAnswer
     row: Annotated[
         int | None, Field(description="line of writing, counted from 0; only with ?detail=true")
     ] = None
@@ -37,11 +39,40 @@ class DigitAnswer(BaseModel):
     ] = None
 
 
-class Answer(BaseModel):
-    """The text of one picture, and its marks in reading order."""
+class NumberAnswer(BaseModel):
+    """A number: accepted digits that belong together, with the signs between them."""
 
-    text: Annotated[str, Field(description="the accepted digits; each line of writing is one line")]
-    digits: list[DigitAnswer]
+    text: Annotated[str, Field(description='the number as it is written, such as "12.50" or "-7"')]
+    digits: Annotated[str, Field(description='its digits alone, such as "1250"')]
+    row: Annotated[int, Field(ge=0, description="line of writing, counted from 0")]
+    box: BoxAnswer
+    probability: Annotated[
+        float, Field(ge=0, le=1, description="probability that all digits are right and none is missing")
+    ]
+
+
+class CellAnswer(BaseModel):
+    """A box of a form with what is written in it."""
+
+    grid: Annotated[int, Field(ge=0, description="number of the group of boxes, counted from 0")]
+    row: Annotated[int, Field(ge=0, description="row of the box in its group, counted from 0")]
+    column: Annotated[int, Field(ge=0, description="column of the box in its group, counted from 0")]
+    box: BoxAnswer
+    text: Annotated[
+        str, Field(description="the numbers in the box, joined by spaces; empty if there are none")
+    ]
+    probability: Annotated[
+        float, Field(ge=0, le=1, description="probability that the text is right, or that the box is empty")
+    ]
+
+
+class Answer(BaseModel):
+    """The text of one picture, its numbers, form cells and marks in reading order."""
+
+    text: Annotated[str, Field(description="the numbers, joined by spaces; each line of writing is one line")]
+    numbers: list[NumberAnswer]
+    cells: Annotated[list[CellAnswer], Field(description="boxes of forms, also empty ones")]
+    digits: Annotated[list[DigitAnswer], Field(description="all marks, accepted or not")]
     notes: Annotated[
         list[str],
         Field(description="sentences about what was not read, or how the picture was treated; mostly none"),
