@@ -31,19 +31,19 @@ FLAT = 0.5  # height of a dash, in widths of the dash
 POINT_LEVEL = 0.3  # the middle of a point is at most this high above the feet of the digits
 MINUS_GAP = 1.0  # largest gap between a minus and its number
 
-POINTS, MINUS, OTHER = (".", ","), "-", "x"
+POINTS, MINUS, SEPARATOR = (".", ","), "-", "x"
 LEAST = 1e-12  # a smaller probability is raised to this, so that its logarithm is finite
 
 
 def numbers_of(
-    digits: Sequence[Digit], signs: Sequence[Sign] = (), rows: Sequence[RowEvidence] = ()
+    digits: Sequence[Digit], signs: Sequence[Sign] = (), rows: Sequence[RowEvidence | None] = ()
 ) -> tuple[Number, ...]:
     """Join the digits of a picture to numbers.
 
     Args:
         digits: All marks in reading order; only the accepted ones become part of a number.
         signs: Signs between the digits.
-        rows: Evidence for whole rows: item n for row n; empty if there is none.
+        rows: Evidence for whole rows: item n for row n. None or missing: there is none.
 
     Returns:
         The numbers in reading order. The probability of a number is the product of its digits'
@@ -55,7 +55,8 @@ def numbers_of(
     found: list[Number] = []
     for row, marks in sorted(marks_of.items()):
         numbers = _numbers_of_row(marks, [sign for sign in signs if sign.row == row])
-        found += _with_evidence(numbers, rows[row]) if row < len(rows) else numbers
+        evidence = rows[row] if row < len(rows) else None
+        found += numbers if evidence is None else _with_evidence(numbers, evidence)
     return tuple(found)
 
 
@@ -181,7 +182,7 @@ def _signs_among(marks: Sequence[Digit], signs: Sequence[Sign], row: _Row) -> li
         elif height <= FLAT * width and height < SMALL * row.height:
             found.append(Sign(MINUS, mark.box, mark.row))
         else:
-            found.append(Sign(OTHER, mark.box, mark.row))
+            found.append(Sign(SEPARATOR, mark.box, mark.row))
     return found
 
 
