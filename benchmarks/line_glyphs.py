@@ -35,6 +35,13 @@ PRINTED = (
     "cmr10", "cmss10", "cmtt10", "cmti10",
 )  # fmt: skip
 DOODLES = (nondigits.doodle, nondigits.scribble, nondigits.shape, nondigits.flower)
+DRAWN = {
+    "1": 0.45,
+    "7": 0.3,
+    "5": 0.25,
+    "4": 0.2,
+    "9": 0.2,
+}  # share of writers who do not write it as in MNIST
 KINDS = ("mnist", "pen", "script", "print")
 NO_DIGITS = (np.zeros((0, 28, 28), np.uint8), np.zeros(0, np.int64))
 
@@ -140,7 +147,7 @@ def new_hand(rng: Generator, scripts: tuple[Path, ...], words: bool) -> Hand:
         gap = rng.normal(-0.03, 0.06)
     else:
         gap = rng.uniform(0.03, 0.45) if spacing < 0.88 else rng.uniform(0.4, 2.0)
-    often = 1.0 if kind != "mnist" or rng.random() < 0.6 else rng.uniform(0.1, 0.5)
+    factor = rng.uniform(0.0, 2.0)
     return Hand(
         kind,
         slant=rng.normal(0.06, 0.16),
@@ -150,7 +157,7 @@ def new_hand(rng: Generator, scripts: tuple[Path, ...], words: bool) -> Hand:
         uneven=rng.uniform(0.02, 0.15),
         rough=rng.uniform(0.0, 0.035),
         font=known[int(rng.integers(len(known)))],
-        drawn=frozenset(d for d in DIGITS if often < 1 and rng.random() < often),
+        drawn=frozenset(d for d in DIGITS if rng.random() < factor * DRAWN.get(d, 0.13)),
         boxy=rng.random() < (0.1 if kind == "pen" else 0.01),
         straight=rng.random() < 0.1,
     )
@@ -176,7 +183,7 @@ def glyph(
     if text == DOODLE:
         return _doodle(hand, height, base, rng)
     if text in DISPLAY:
-        gap, width = rng.uniform(0.1, 0.22), rng.uniform(0.45, 0.65)
+        gap, width = rng.uniform(0.15, 0.28), rng.uniform(0.45, 0.65)
         return _drawn(seven_segments(DISPLAY.index(text), gap, width), hand, height, base, rng, straight=True)
     if hand.kind in ("script", "print"):
         return _typed(text, hand, height, base, rng)
@@ -234,7 +241,7 @@ def _drawn(
         draw.line(at, fill=255, width=thick, joint="curve")
         for x, y in (at[0], at[-1]):
             draw.ellipse((x - thick / 2, y - thick / 2, x + thick / 2, y + thick / 2), fill=255)
-    ink = np.asarray(picture.reduce(2), np.float32) / 255
+    ink = np.asarray(picture.reduce(2), np.float32) / np.float32(255)
     return ink, round(base - height + top)
 
 
@@ -291,7 +298,7 @@ def _typed(text: str, hand: Hand, height: float, base: float, rng: Generator) ->
         return _warped(image, max(len(image) * factor, 2), hand, base + (top + len(image)) * factor, rng)
     size = max(round(image.shape[1] * factor * hand.width), 2), max(round(len(image) * factor), 2)
     ink = Image.fromarray(image).resize(size, Image.Resampling.BILINEAR)
-    return np.asarray(ink, np.float32) / 255, round(base + top * factor)
+    return np.asarray(ink, np.float32) / np.float32(255), round(base + top * factor)
 
 
 def _warped(image: Grey, height: float, hand: Hand, base: float, rng: Generator) -> tuple[Ink, int]:
@@ -317,4 +324,4 @@ def _warped(image: Grey, height: float, hand: Hand, base: float, rng: Generator)
     bent = Image.fromarray(image).transform(
         (wide, high), Image.Transform.MESH, mesh, Image.Resampling.BICUBIC
     )
-    return np.asarray(bent, np.float32) / 255, round(base - rows - margin)
+    return np.asarray(bent, np.float32) / np.float32(255), round(base - rows - margin)

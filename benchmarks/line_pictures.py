@@ -12,6 +12,7 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TypeAlias
 
 import numpy as np
 import numpy.typing as npt
@@ -21,6 +22,10 @@ from numpy.random import Generator
 from PIL import Image
 
 from digits.networks.line_network import ALPHABET, INK_ROWS, OTHER, ROWS
+
+Bounds: TypeAlias = tuple[
+    int, int, int, int
+]  # top, bottom, left and right of ink; bottom and right are not in it
 
 CANVAS_ROWS, CANVAS_COLUMNS = 5 * SIZE, 44 * SIZE  # px; the canvas on which a line is composed
 TOP = 2 * SIZE  # px; row of the canvas at which digits begin
@@ -51,15 +56,15 @@ class Composer:
             The picture, uint8 (32, W), white ink on black, and its label over ALPHABET.
         """
         while True:
-            line = self._line(text(rng), rng)
+            line = self.line(text(rng), rng)
             if line is None:
                 continue
             picture, label = line
             if picture.shape[1] <= WIDEST and 2 * (picture.shape[1] // 4) >= 2 * len(label) + 1:
                 return picture, label
 
-    def _line(self, characters: Sequence[Character], rng: Generator) -> tuple[Grey, str] | None:
-        """Write a line and wear it; None if it does not fit the canvas."""
+    def line(self, characters: Sequence[Character], rng: Generator) -> tuple[Grey, str] | None:
+        """Write characters by a random hand, on unclean paper; None if they do not fit the canvas."""
         letters = sum(c.text.isalpha() for c in characters) > len(characters) / 3
         hand = new_hand(rng, self.scripts, letters)
         canvas = np.zeros((CANVAS_ROWS, CANVAS_COLUMNS), np.float32)
@@ -67,11 +72,8 @@ class Composer:
         if places is None:
             return None
         if not characters:
-            _add_dirt(
-                canvas[TOP : TOP + SIZE, SIZE : round(SIZE * rng.uniform(2, 7))],
-                int(rng.integers(2, 40)),
-                rng,
-            )
+            paper = canvas[TOP : TOP + SIZE, SIZE : round(SIZE * rng.uniform(2, 7))]
+            _add_dirt(paper, int(rng.integers(2, 40)), rng)
         bounds = _bounds(canvas)
         if bounds is None:
             return None
@@ -80,9 +82,8 @@ class Composer:
         if rng.random() < 0.04:
             self._add_neighbour(canvas, bounds, hand, rng)
         canvas = _worn(canvas, rng)
-        return _finished(canvas, _frame(canvas, bounds, rng), rng), "".join(
-            label_of(c.text) for c in characters if c.text != " "
-        )
+        label = "".join(label_of(c.text) for c in characters if c.text != " ")
+        return _finished(canvas, _frame(canvas, bounds, rng), rng), label
 
     def _write(
         self, characters: Sequence[Character], hand: Hand, canvas: Ink, rng: Generator
@@ -92,7 +93,8 @@ class Composer:
         slope = rng.normal(0, 0.02) if rng.random() < 0.85 else rng.uniform(-0.12, 0.12)
         wave, phase = rng.uniform(0, 0.06) * SIZE, rng.uniform(0, 6.3)
         pitch = SIZE * rng.uniform(0.9, 1.5) if rng.random() < 0.06 else 0.0  # of form cells
-        end, space, places = SIZE, 0.0, list[int]()
+        joined = rng.random() < 0.12  # zeros are written without lifting the pen
+        end, space, places, before = SIZE, 0.0, list[int](), ""
         for character in characters:
             if character.text == " ":
                 space += rng.uniform(0.45, 1.4) if rng.random() < 0.8 else rng.uniform(1.4, 3.5)
@@ -113,13 +115,13 @@ class Composer:
             last = at + ink.shape[1] - 1 - seen[:, ::-1].argmax(1)
             rows = right[top : top + len(ink)]
             rows[:] = np.where(seen.any(1), np.maximum(rows, last), rows)
-            end, space = max(end, at + ink.shape[1]), 0.0
+            if joined and before == character.text == "0":
+                _join(canvas, (places[-1], at + ink.shape[1]), top, hand, rng)
+            end, space, before = max(end, at + ink.shape[1]), 0.0, character.text
             places.append(at)
         return places
 
-    def _add_neighbour(
-        self, canvas: Ink, bounds: tuple[int, int, int, int], hand: Hand, rng: Generator
-    ) -> None:
+    def _add_neighbour(self, canvas: Ink, bounds: Bounds, hand: Hand, rng: Generator) -> None:
         """Add pieces of digits of the line above or below."""
         top, bottom, left, right = bounds
         for _ in range(int(rng.integers(1, 4))):
@@ -158,7 +160,22 @@ def _next_column(
     return max(round(at + 1 + gap), 0)
 
 
-def _bounds(canvas: Ink) -> tuple[int, int, int, int] | None:
+def _join(canvas: Ink, columns: tuple[int, int], top: int, hand: Hand, rng: Generator) -> None:
+    """Draw a stroke from one zero to the next, near their tops."""
+    left, right = columns
+    start, end = (
+        left + rng.uniform(0.3, 0.6) * (right - left) / 2,
+        right - rng.uniform(0.3, 0.6) * (right - left) / 2,
+    )
+    across = np.linspace(start, end, 24)
+    bow = rng.uniform(-0.05, 0.2) * SIZE * np.sin(np.linspace(0, math.pi, 24))
+    high = top + rng.uniform(0.02, 0.3) * SIZE + bow + np.linspace(0, rng.normal(0, 0.06) * SIZE, 24)
+    thick = max(round(hand.pen * SIZE * 0.8), 2)
+    for x, y in zip(across.astype(int).tolist(), high.astype(int).tolist(), strict=True):
+        canvas[max(y, 0) : y + thick, x : x + thick] = 1
+
+
+def _bounds(canvas: Ink) -> Bounds | None:
     """Return top, bottom, left and right of the ink; None without ink."""
     columns = np.flatnonzero(canvas.max(0) > 0.3)
     if not len(columns):
@@ -170,46 +187,63 @@ def _bounds(canvas: Ink) -> tuple[int, int, int, int] | None:
 # ------------------------------------------------------------------------------- what else is on the paper
 
 
-def _add_lines(canvas: Ink, bounds: tuple[int, int, int, int], places: list[int], rng: Generator) -> None:
-    """Add what is left of ruled lines, form cells, hatching and edges."""
+def _add_lines(canvas: Ink, bounds: Bounds, places: list[int], rng: Generator) -> None:
+    """Add what is left of ruled lines, hatching, form cells and the edges of sheets."""
+    if rng.random() < 0.13:
+        _add_rule(canvas, bounds, rng)
+    if rng.random() < 0.035:
+        _add_hatching(canvas, bounds, rng)
+    if len(places) > 1 and rng.random() < 0.06:
+        _add_walls(canvas, bounds, places, rng)
+    if rng.random() < 0.025:
+        _add_edge(canvas, bounds, rng)
+
+
+def _add_rule(canvas: Ink, bounds: Bounds, rng: Generator) -> None:
+    """Add a rule near the base, whole or in pieces."""
+    _, bottom, _, right = bounds
+    y, strength = round(rng.uniform(bottom - 0.2 * SIZE, bottom + 0.1 * SIZE)), rng.uniform(0.4, 1.0)
+    tilt, thick = rng.normal(0, 0.01), rng.uniform(0.02, 0.08) * SIZE
+    pieces = 1 if rng.random() < 0.5 else int(rng.integers(2, 7))
+    for _ in range(pieces):
+        start = round(rng.uniform(0, right))
+        stop = start + round(rng.exponential(1.5) * SIZE)
+        if pieces == 1 and rng.random() < 0.5:
+            stop = canvas.shape[1]
+        _add_bar(canvas, y, start, stop, tilt, thick, strength)
+
+
+def _add_hatching(canvas: Ink, bounds: Bounds, rng: Generator) -> None:
+    """Add a pattern against forgery: many thin, level, broken lines."""
     top, bottom, left, right = bounds
-    if rng.random() < 0.13:  # a rule, whole or in pieces
-        y, strength = round(rng.uniform(bottom - 0.2 * SIZE, bottom + 0.1 * SIZE)), rng.uniform(0.4, 1.0)
-        tilt, thick = rng.normal(0, 0.01), rng.uniform(0.02, 0.08) * SIZE
-        pieces = 1 if rng.random() < 0.5 else int(rng.integers(2, 7))
-        for _ in range(pieces):
-            start = round(rng.uniform(0, right))
-            stop = (
-                canvas.shape[1]
-                if pieces == 1 and rng.random() < 0.5
-                else start + round(rng.exponential(1.5) * SIZE)
-            )
-            _add_bar(canvas, y, start, stop, tilt, thick, strength)
-    if rng.random() < 0.035:  # a pattern against forgery, or dense rules
-        step, strength = rng.uniform(0.08, 0.3) * SIZE, rng.uniform(0.25, 0.9)
-        for y in np.arange(top - 0.1 * SIZE, bottom + 0.1 * SIZE, step):
-            for _ in range(int(rng.integers(0, 5))):
-                start = round(rng.uniform(left - SIZE / 2, right))
-                _add_bar(
-                    canvas, round(y), start, start + round(rng.exponential(0.8) * SIZE), 0.0, 1.6, strength
-                )
-    if len(places) > 1 and rng.random() < 0.06:  # walls of cells
-        thick, strength = max(1, round(SIZE * rng.uniform(0.02, 0.07))), rng.uniform(0.4, 1.0)
-        for a, b in zip([left - SIZE // 3, *places], [*places, right + SIZE // 3], strict=False):
-            if rng.random() < 0.4:
-                x = max((a + b) // 2 if a == left - SIZE // 3 else b - thick - 2, 0)
-                above, below = rng.uniform(-0.3, 0.4, 2) * SIZE
-                part = canvas[max(round(top - above), 0) : round(bottom + below), x : x + thick]
-                np.maximum(part, strength, out=part)
-    if rng.random() < 0.025:  # the edge of the sheet, much taller than the digits
-        thick, high = round(SIZE * rng.uniform(0.05, 0.3)), SIZE * rng.uniform(0.4, 1.2)
-        x = (
-            right + round(SIZE * rng.uniform(0.1, 0.5))
-            if rng.random() < 0.7
-            else max(left - SIZE // 2 - thick, 0)
-        )
-        part = canvas[max(round(top - high), 0) : round(bottom + high * rng.random()), x : x + thick]
-        np.maximum(part, rng.uniform(0.3, 1.0, (len(part), 1)).astype(np.float32), out=part)
+    step, strength = rng.uniform(0.08, 0.3) * SIZE, rng.uniform(0.25, 0.9)
+    for y in np.arange(top - 0.1 * SIZE, bottom + 0.1 * SIZE, step).tolist():
+        for _ in range(int(rng.integers(0, 5))):
+            start = round(rng.uniform(left - SIZE / 2, right))
+            stop = start + round(rng.exponential(0.8) * SIZE)
+            _add_bar(canvas, round(y), start, stop, 0.0, 1.6, strength)
+
+
+def _add_walls(canvas: Ink, bounds: Bounds, places: list[int], rng: Generator) -> None:
+    """Add some of the walls of form cells, each before a character or behind the last one."""
+    top, bottom, left, right = bounds
+    thick, strength = max(1, round(SIZE * rng.uniform(0.02, 0.07))), rng.uniform(0.4, 1.0)
+    for x in [max(left - SIZE // 6, 0), *(place - thick - 2 for place in places[1:]), right + SIZE // 3]:
+        if rng.random() < 0.4:
+            above, below = rng.uniform(-0.3, 0.4, 2) * SIZE
+            part = canvas[max(round(top - above), 0) : round(bottom + below), max(x, 0) : x + thick]
+            np.maximum(part, strength, out=part)
+
+
+def _add_edge(canvas: Ink, bounds: Bounds, rng: Generator) -> None:
+    """Add the edge of a sheet: a bar before or behind the digits, much taller than they are."""
+    top, bottom, left, right = bounds
+    thick, high = round(SIZE * rng.uniform(0.05, 0.3)), SIZE * rng.uniform(0.4, 1.2)
+    x = max(left - SIZE // 2 - thick, 0)
+    if rng.random() < 0.7:
+        x = right + round(SIZE * rng.uniform(0.1, 0.5))
+    part = canvas[max(round(top - high), 0) : round(bottom + high * rng.random()), x : x + thick]
+    np.maximum(part, rng.uniform(0.3, 1.0, (len(part), 1)).astype(np.float32), out=part)
 
 
 def _add_bar(canvas: Ink, y: int, start: int, stop: int, tilt: float, thick: float, strength: float) -> None:
@@ -243,7 +277,7 @@ def _worn(canvas: Ink, rng: Generator) -> Ink:
     return canvas
 
 
-def _frame(canvas: Ink, bounds: tuple[int, int, int, int], rng: Generator) -> tuple[int, int, int, int]:
+def _frame(canvas: Ink, bounds: Bounds, rng: Generator) -> Bounds:
     """Return the bounds of what the reader takes for the line; it may be cut off or have empty rows."""
     top, bottom, left, right = _bounds(canvas) or bounds
     cut = round((bottom - top) * rng.uniform(0.03, 0.12))
@@ -258,7 +292,7 @@ def _frame(canvas: Ink, bounds: tuple[int, int, int, int], rng: Generator) -> tu
     return top, bottom, left, right
 
 
-def _finished(canvas: Ink, bounds: tuple[int, int, int, int], rng: Generator) -> Grey:
+def _finished(canvas: Ink, bounds: Bounds, rng: Generator) -> Grey:
     """Bring the ink of a line into 28 of 32 rows; it may be blurred as if written small."""
     top, bottom, left, right = bounds
     stretch = rng.uniform(0.97, 1.06) * INK_ROWS / (bottom - top)  # output px for each canvas px

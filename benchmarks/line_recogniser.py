@@ -31,7 +31,7 @@ from digits.data import loading
 from digits.data.splits import split
 from digits.files import atomic_write
 from digits.networks.file_format import pack_arrays
-from digits.networks.line_network import ALPHABET, BLANK, ROWS
+from digits.networks.line_network import ALPHABET, CTC_BLANK, ROWS
 
 Line: TypeAlias = tuple[npt.NDArray[np.uint8], str]  # picture (32, W) and label
 Batch: TypeAlias = tuple[
@@ -69,14 +69,14 @@ class LineTrainingNetwork(nn.Module):
             _block(160, 160, (1, 5), (0, 4), dilation=2),
             nn.Dropout(0.1),
         )
-        self.output = nn.Conv2d(160, ANSWERS * (BLANK + 1), (1, 3), padding=(0, 1))
+        self.output = nn.Conv2d(160, ANSWERS * (CTC_BLANK + 1), (1, 3), padding=(0, 1))
 
     def forward(self, x: Tensor) -> Tensor:
         """Return logits (N, W // 4 * 2, 17) for pictures (N, 1, 32, W) in [0, 1]."""
         found: Tensor = self.output(self.features(x))[:, :, 0]  # (N, 34, W // 4)
         n, _, columns = found.shape
-        found = found.view(n, ANSWERS, BLANK + 1, columns).permute(0, 3, 1, 2)
-        return found.reshape(n, columns * ANSWERS, BLANK + 1)
+        found = found.view(n, ANSWERS, CTC_BLANK + 1, columns).permute(0, 3, 1, 2)
+        return found.reshape(n, columns * ANSWERS, CTC_BLANK + 1)
 
 
 def _block(
@@ -133,7 +133,7 @@ def train(composer: Composer, validation: list[Line], steps: int, folder: Path) 
                 group["lr"] = rate_at(step, steps)
             loss = loss_of(network, batch)
             optimizer.zero_grad(set_to_none=True)
-            loss.backward()  # type: ignore[no-untyped-call]
+            loss.backward()
             nn.utils.clip_grad_norm_(network.parameters(), 5)
             optimizer.step()
             step += 1
@@ -245,13 +245,15 @@ def loss_of(network: nn.Module, batch: Batch) -> Tensor:
 def ctc_losses(logits: Tensor, labels: Tensor, answers: Tensor, lengths: Tensor) -> Tensor:
     """Return CTC's loss of each line (N,) for logits (N, T, 17); 0 if a line is too short for its label."""
     scores = functional.log_softmax(logits, -1).transpose(0, 1)
-    return functional.ctc_loss(scores, labels, answers, lengths, BLANK, reduction="none", zero_infinity=True)
+    return functional.ctc_loss(
+        scores, labels, answers, lengths, CTC_BLANK, reduction="none", zero_infinity=True
+    )
 
 
 def texts_of(logits: Tensor) -> list[str]:
     """Return the likeliest answers of lines (N, T, 17), repeats and blanks removed."""
     return [
-        "".join(ALPHABET[k] for k, _ in itertools.groupby(row.tolist()) if k != BLANK)
+        "".join(ALPHABET[k] for k, _ in itertools.groupby(row.tolist()) if k != CTC_BLANK)
         for row in logits.argmax(-1)
     ]
 
@@ -284,20 +286,28 @@ def fit_temperature(network: nn.Module, lines: Sequence[Line]) -> float:
     return float(TEMPERATURES[losses.argmin()])
 
 
+def _folded(network: LineTrainingNetwork) -> Iterator[tuple[Tensor, Tensor]]:
+    """Yield the weights (outputs, inputs, height, width) and biases (outputs,) of convolutions alone."""
+    modules = list(network.features.modules())
+    convolutions = [module for module in modules if isinstance(module, nn.Conv2d)]
+    norms = [module for module in modules if isinstance(module, nn.BatchNorm2d)]
+    for convolution, norm in zip(convolutions, norms, strict=True):
+        mean, variance = norm.running_mean, norm.running_var
+        assert mean is not None
+        assert variance is not None
+        factor = norm.weight.detach() / torch.sqrt(variance + norm.eps)
+        bias = norm.bias.detach() - mean * factor
+        yield convolution.weight.detach() * factor[:, None, None, None], bias
+    assert network.output.bias is not None
+    yield network.output.weight.detach(), network.output.bias.detach()
+
+
 def save(network: LineTrainingNetwork, path: Path, temperature: float) -> None:
     """Write a network for `digits.networks.line_network`; batch normalisation is folded into the weights."""
     arrays: dict[str, npt.NDArray[np.generic]] = {}
-    blocks = [(block[0], block[1]) for block in network.features if isinstance(block, nn.Sequential)]
-    for i, (convolution, norm) in enumerate([*blocks, (network.output, None)]):
-        weight, bias = convolution.weight.detach(), convolution.bias
-        if norm is not None:
-            factor = norm.weight.detach() / torch.sqrt(norm.running_var + norm.eps)
-            weight, bias = (
-                weight * factor[:, None, None, None],
-                norm.bias.detach() - norm.running_mean * factor,
-            )
+    for i, (weight, bias) in enumerate(_folded(network)):
         arrays[f"kernels{i}"] = weight.permute(2, 3, 1, 0).contiguous().numpy().astype(np.float16)
-        arrays[f"biases{i}"] = bias.detach().numpy().astype(np.float32)
+        arrays[f"biases{i}"] = bias.numpy().astype(np.float32)
     meta = {"architecture": {"name": "line", "alphabet": ALPHABET}, "temperature": temperature}
     atomic_write(path, pack_arrays("model", meta, arrays))
 
