@@ -97,6 +97,18 @@ class LineNetwork:
         return np.asarray(logits - np.log(np.exp(logits).sum(1, keepdims=True)))
 
 
+def read_line(line: Array) -> npt.NDArray[np.float64]:
+    """Read a line with the bundled network, which is loaded at the first call.
+
+    Args:
+        line: As in `LineNetwork.log_probabilities`.
+
+    Returns:
+        As `LineNetwork.log_probabilities`.
+    """
+    return LineNetwork.load().log_probabilities(line)
+
+
 def _dilated(convolution: Convolution, x: Array, dilation: int) -> Array:
     """Apply a convolution of one row whose columns are `dilation` apart, without ReLU."""
     kernels = convolution.kernels[0]  # (columns, inputs, outputs)

@@ -38,6 +38,11 @@ class Candidate:
         """Probability of the likeliest digit, in [0, 1]; 0 before classification."""
         return 0.0 if self.probabilities is None else float(self.probabilities.max())
 
+    @property
+    def is_digit(self) -> float:
+        """Probability that the component is any digit, in [0, 1]; 0 before classification."""
+        return 0.0 if self.probabilities is None else float(self.probabilities.sum())
+
 
 def candidate_of(component: Component, strength: Array) -> Candidate:
     """Create a candidate that is not classified yet.

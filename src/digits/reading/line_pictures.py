@@ -15,9 +15,8 @@ from digits.reading.page_scale import ScaledPage
 SIDE_MARGIN = 3  # px of the line's picture; empty columns on its left and right
 WIDEST = 1600  # px; a longer line is not read
 SAME_ROW = 0.5  # a component belongs to a row if at least this share of its height lies within the row
-WIDEST_GAP = (
-    1.0  # heights of the row; wider gaps are made that wide: how far numbers are apart says nothing here
-)
+LEAST_SLOPE, LEAST_FOR_SLOPE = 0.03, 3  # px for each px, and characters; other rows are taken as level
+WIDEST_GAP = 1.0  # heights of the row; wider gaps are made this wide, because they say nothing about digits
 
 
 @dataclass(frozen=True)
@@ -54,9 +53,9 @@ def line_picture(row: Sequence[Component], page: ScaledPage) -> LinePicture | No
     whole = union([frame, *signs]) if signs else frame
     kept = running(np.maximum, np.pad(whole.mask, 1), 3)
     padded = np.pad(page.strength, 1)[whole.top : whole.bottom + 2, whole.left : whole.right + 2]
-    ink = np.where(kept, padded, np.float32(0))[1:-1, 1:-1]
-    columns = _without_wide_gaps(np.asarray(whole.mask.any(0)), round(WIDEST_GAP * whole.height))
-    scale = INK_ROWS / whole.height
+    ink = _level(np.where(kept, padded, np.float32(0))[1:-1, 1:-1], _slope(row))
+    columns = _without_wide_gaps(np.asarray(whole.mask.any(0)), round(WIDEST_GAP * len(ink)))
+    scale = INK_ROWS / len(ink)
     width = max(2, round(len(columns) * scale))
     if width > WIDEST:
         return None
@@ -68,6 +67,35 @@ def line_picture(row: Sequence[Component], page: ScaledPage) -> LinePicture | No
     image[top : top + INK_ROWS, SIDE_MARGIN : SIDE_MARGIN + width] = np.clip(small, 0, 1)
     places = (np.arange(len(image[0])) - SIDE_MARGIN) * len(columns) // width
     return LinePicture(image, whole.left + columns[np.clip(places, 0, len(columns) - 1)])
+
+
+def _slope(row: Sequence[Component]) -> float:
+    """Return how many px a row falls for each px to the right; 0 if it is level or too short to say."""
+    if len(row) < LEAST_FOR_SLOPE:
+        return 0.0
+    x = np.array([(c.left + c.right) / 2 for c in row])
+    y = np.array([(c.top + c.bottom) / 2 for c in row])
+    from_middle = x - x.mean()
+    slope = float(from_middle @ y) / max(float(from_middle @ from_middle), 1.0)
+    return slope if abs(slope) >= LEAST_SLOPE else 0.0
+
+
+def _level(ink: Array, slope: float) -> Array:
+    """Move the columns of a row up and down so that it is level, and cut off empty rows above and below.
+
+    Args:
+        ink: Ink of the row, float32 (H, W).
+        slope: How many px it falls for each px to the right.
+    """
+    if slope == 0:
+        return ink
+    moves = np.round(slope * np.arange(ink.shape[1])).astype(int)
+    moves -= moves.min()
+    rows = np.arange(len(ink) + int(moves.max()))[:, None] - (moves.max() - moves)
+    inside = (rows >= 0) & (rows < len(ink))
+    moved = np.take_along_axis(ink, np.clip(rows, 0, len(ink) - 1), axis=0) * inside
+    inked = np.flatnonzero(moved.any(1))
+    return np.asarray(moved[inked[0] : inked[-1] + 1], np.float32)
 
 
 def _without_wide_gaps(inked: Mask, widest: int) -> Integers:

@@ -25,7 +25,7 @@ from digits.data.pen import Points
 from digits.errors import OptionError, PhotoError
 from digits.mnist import CLASSES, DIGITS, SIDE
 from digits.networks.bundled import rejection_path
-from digits.networks.line_network import LineNetwork
+from digits.networks.line_network import read_line
 from digits.networks.numpy_inference import Classifier
 from digits.networks.numpy_layers import Array
 from digits.reading.acceptance import accepted_marks
@@ -124,7 +124,7 @@ class Reader:
             picture,
             single=single,
             classify=self.probabilities,
-            read_line=_read_line,
+            read_line=read_line,
             explain=explain,
             work=work,
         )
@@ -154,7 +154,7 @@ class Reader:
             try:
                 picture = open_picture(source, limits)
                 found = find(
-                    picture, single=single, classify=self.probabilities, read_line=_read_line, work=work
+                    picture, single=single, classify=self.probabilities, read_line=read_line, work=work
                 )
                 waiting.append(found)
             except PhotoError as error:
@@ -251,7 +251,7 @@ class Reader:
 
     def _reading(self, found: PictureMarks, probabilities: Probabilities) -> Reading:
         """Build the answer for N marks from their probabilities (N, 10)."""
-        accepted = accepted_marks(found.marks, probabilities, self.threshold, found.signs)
+        accepted = accepted_marks(found.marks, probabilities, self.threshold, found.signs, found.rows)
         digits = tuple(map(to_digit, found.marks, probabilities, accepted))
         numbers = numbers_of(digits, found.signs, found.rows)
         cells = cells_of(found.cells, digits, found.signs)
@@ -297,11 +297,6 @@ def _load_rejection(path: str | Path) -> Classifier:
             '"no digit"'
         )
     return found
-
-
-def _read_line(image: Array) -> npt.NDArray[np.float64]:
-    """Read the picture of a line with the bundled line recogniser, which is loaded at the first call."""
-    return LineNetwork.load().log_probabilities(image)
 
 
 _READERS: dict[str | Path, Reader] = {}

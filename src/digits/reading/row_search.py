@@ -37,7 +37,9 @@ MIN_CONFIDENCE = 1e-4  # a smaller confidence is raised to this, so that the log
 WIDTH_COST = 6.0  # for each height of a digit by which it is wider than high
 LEAST_HEIGHT = 0.6  # median heights; the width of a lower digit is compared with this height
 LOW_COST, LOW_HEIGHT = 4.0, 0.9  # for each median height by which a digit is lower than LOW_HEIGHT
-SIGN_COST = 2.0  # of a group of pieces that is a sign or a letter; -log(probability of no digit) is added
+# Costs of a group of pieces beside the line recogniser, chosen on the development pictures.
+TEXT_CONFIDENCE_COST, LEAST_LIKELIHOOD = 1.0, 0.01  # as CONFIDENCE_COST and MIN_CONFIDENCE
+SIGN_COST = 4.0  # of a sign or a letter; -log(probability of no digit) is added
 LEAST_DOUBT = 0.02  # a smaller probability of no digit is raised to this
 SHAPE_ONLY_WIDTH = 0.85  # without a classifier, each median height of width above this costs WIDTH_COST
 CUT_AT_A_TIME = 8  # characters; more would take the work for the search, if little is left
@@ -123,8 +125,8 @@ class RowSearch:
                 costs[number] = group.joints + self._bounds[number]
                 costs[number, CLASSES] = group.joints + SIGN_COST
                 continue
-            likely = np.clip(found.probabilities, MIN_CONFIDENCE, 1)
-            costs[number, :CLASSES] = self._shape_cost(found.component) - CONFIDENCE_COST * np.log(likely)
+            logarithms = np.log(np.clip(found.probabilities, LEAST_LIKELIHOOD, 1))
+            costs[number, :CLASSES] = self._shape_cost(found.component) - TEXT_CONFIDENCE_COST * logarithms
             doubt = max(1 - float(found.probabilities.sum()), LEAST_DOUBT)
             costs[number, CLASSES] = SIGN_COST - math.log(doubt)
             costs[number] += group.joints

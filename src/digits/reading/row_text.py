@@ -17,14 +17,27 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from digits.networks.line_network import best_texts, text_log_probability, with_silent_signs
+from digits.mnist import CLASSES
+from digits.networks.line_network import (
+    ALPHABET,
+    best_texts,
+    places_of,
+    text_log_probability,
+    with_silent_signs,
+)
 from digits.reading.candidates import Candidate, Candidates
 from digits.reading.lattice import Laying, layings
+from digits.reading.row_probabilities import (
+    LEAST_SHARE,
+    CharacterEvidence,
+    probabilities_of_digits,
+    probability_of_right,
+)
 from digits.reading.row_search import RowSearch
 
 TEXTS = 6  # likeliest numbers of the line recogniser that are compared
 BEAMS = 16  # texts that its search keeps; several of them may be the same number with other signs
-PIECES_WEIGHT = 1.2  # factor of the pieces' cost in the score
+PIECES_WEIGHT = 0.8  # factor of the pieces' cost in the score
 TEMPERATURE = 2.0  # divisor of the scores that makes the probabilities honest
 
 
@@ -35,12 +48,16 @@ class RowText:
     Attributes:
         text: Characters of `line_network.ALPHABET`.
         groups: For each character the index of its group of pieces in the lattice; -1 without one.
+        places: For each character its first and last answer of the line recogniser.
+        characters: For each character what speaks for it.
         probabilities: For each character its probability of being each digit, float64 (len(text), 10).
-        probability: Probability that all digits of the text are right, in [0, 1].
+        probability: Probability that all digits of the text are right, if they are digits, in [0, 1].
     """
 
     text: str
     groups: tuple[int, ...]
+    places: list[tuple[int, int]]
+    characters: list[CharacterEvidence]
     probabilities: npt.NDArray[np.float64]
     probability: float
 
@@ -66,6 +83,7 @@ class TextSearch:
         self._silent_signs = with_silent_signs(line)
         texts = _likeliest_digits(line)
         searched = row.text()
+        self._searched = searched
         if digits_of(next(iter(texts), "")) != searched:
             row.cut_all()  # the readers disagree: every group that one of them needs may be looked at
         if searched and all(digits_of(text) != searched for text in texts):
@@ -97,7 +115,24 @@ class TextSearch:
                 for character, other in zip(text, self._layings[text].groups, strict=True):
                     if character.isdigit() and self._share_pieces(group, other):
                         probabilities[place, int(character)] += share
-        return RowText(best, groups, probabilities, math.exp(self._scores[best] / TEMPERATURE - total))
+        places = places_of(self.line, best)
+        characters = [self._evidence(*of) for of in zip(best, groups, places, strict=True)]
+        known = np.maximum(probabilities.sum(1), LEAST_SHARE)
+        probabilities *= (np.array(probabilities_of_digits(characters)) / known)[:, None]
+        share = math.exp(self._scores[best] / TEMPERATURE - total)
+        digits = digits_of(best)
+        by_line = text_log_probability(self._silent_signs, digits)
+        right = probability_of_right(share, by_line, digits == self._searched)
+        return RowText(best, groups, places, characters, probabilities, right)
+
+    def _evidence(self, character: str, group: int, place: tuple[int, int]) -> CharacterEvidence:
+        """Return what speaks for a character with its group of pieces and its place in the line."""
+        first, last = place
+        by_line = float(self.line[first : last + 1, ALPHABET.index(character)].max())
+        if group < 0:
+            return CharacterEvidence(character, by_line, 0.0, 0.0)
+        cost = float(self._lattice.costs[group, int(character) if character.isdigit() else CLASSES])
+        return CharacterEvidence(character, by_line, cost, self.candidate(group).is_digit)
 
     def log_probability(self, digits: str) -> float:
         """Return the natural logarithm of the probability that the row's digits are these.

@@ -16,7 +16,6 @@ from typing import TypeAlias
 import numpy as np
 import numpy.typing as npt
 
-from digits.networks.line_network import places_of
 from digits.reading.candidates import IMAGE_WORK, Candidate, Candidates, Classify
 from digits.reading.characters import characters_of
 from digits.reading.components import Component, median_height, union
@@ -119,14 +118,14 @@ def _read_as_line(
     if found is None:
         return None
     digits, signs = [], []
-    places = places_of(search.line, found.text)
     for n, (character, group) in enumerate(zip(found.text, found.groups, strict=True)):
         if character.isdigit():
             digits.append(replace(search.candidate(group), probabilities=found.probabilities[n]))
         elif group >= 0:
             signs.append((character, search.candidate(group).component))
         else:
-            signs.append((character, _ink_at(picture.page_columns(places[n]), row.characters, page)))
+            columns = picture.page_columns(found.places[n])
+            signs.append((character, _ink_at(columns, row.characters, page)))
     if len(row.characters) == 1 and (not digits or not _may_be_split(row.characters[0], digits)):
         return None
     return FoundRow(digits, signs, search)
