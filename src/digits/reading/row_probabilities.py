@@ -68,9 +68,13 @@ def number_features(digits: Sequence[CharacterEvidence]) -> tuple[float, float, 
     )
 
 
-def probability_of_right(share: float, by_line: float, agree: bool) -> float:
-    """Return the probability that all digits of a row are right; arguments as in `right_features`."""
-    return _logistic(right_features(share, by_line, agree), RIGHT_WEIGHTS, RIGHT_CONSTANT)
+def probability_of_right(features: Sequence[float]) -> float:
+    """Return the probability that all digits of a row are right.
+
+    Args:
+        features: From `right_features`.
+    """
+    return _logistic(features, RIGHT_WEIGHTS, RIGHT_CONSTANT)
 
 
 def probabilities_of_digits(characters: Sequence[CharacterEvidence]) -> list[float]:

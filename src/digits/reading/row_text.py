@@ -32,6 +32,7 @@ from digits.reading.row_probabilities import (
     CharacterEvidence,
     probabilities_of_digits,
     probability_of_right,
+    right_features,
 )
 from digits.reading.row_search import RowSearch
 
@@ -51,7 +52,7 @@ class RowText:
         places: For each character its first and last answer of the line recogniser.
         characters: For each character what speaks for it.
         probabilities: For each character its probability of being each digit, float64 (len(text), 10).
-        probability: Probability that all digits of the text are right, if they are digits, in [0, 1].
+        right: What speaks for all digits of the text being right, from `right_features`.
     """
 
     text: str
@@ -59,7 +60,7 @@ class RowText:
     places: list[tuple[int, int]]
     characters: list[CharacterEvidence]
     probabilities: npt.NDArray[np.float64]
-    probability: float
+    right: tuple[float, float, float]
 
 
 class TextSearch:
@@ -99,7 +100,7 @@ class TextSearch:
     @property
     def probability(self) -> float:
         """Probability that the digits of the likeliest text are all right and none is missing, in [0, 1]."""
-        return 0.0 if self.likeliest is None else self.likeliest.probability
+        return 0.0 if self.likeliest is None else probability_of_right(self.likeliest.right)
 
     def _likeliest(self) -> RowText | None:
         """Return the text with the highest score; None if no text fits the pieces of ink."""
@@ -119,10 +120,12 @@ class TextSearch:
         characters = [self._evidence(*of) for of in zip(best, groups, places, strict=True)]
         known = np.maximum(probabilities.sum(1), LEAST_SHARE)
         probabilities *= (np.array(probabilities_of_digits(characters)) / known)[:, None]
-        share = math.exp(self._scores[best] / TEMPERATURE - total)
         digits = digits_of(best)
-        by_line = text_log_probability(self._silent_signs, digits)
-        right = probability_of_right(share, by_line, digits == self._searched)
+        right = right_features(
+            math.exp(self._scores[best] / TEMPERATURE - total),
+            text_log_probability(self._silent_signs, digits),
+            digits == self._searched,
+        )
         return RowText(best, groups, places, characters, probabilities, right)
 
     def _evidence(self, character: str, group: int, place: tuple[int, int]) -> CharacterEvidence:
