@@ -26,6 +26,7 @@ from digits.reading.contrast import contrast_of
 from digits.reading.decoding import Picture, Pixels
 from digits.reading.filters import Array
 from digits.reading.ink import Ink, ink_from_contrast
+from digits.reading.lone_digit import lone_digit
 from digits.reading.marks import Box, Mark, PictureMarks, Sign
 from digits.reading.mnist_form import as_mnist_image
 from digits.reading.page_edges import without_page_edges
@@ -76,6 +77,10 @@ def find(
     # Scale large writing to a height of about 80 pixels, then find the rows of digits.
     page = scaled_page(ink, components)
     rows = _single_row(page) if single else segment(page, classify, left, read_line)
+    # The pieces of a broken digit are put together if all writing is one digit.
+    lone = None if single else lone_digit(ink, components, page, rows, classify, left)
+    if lone is not None:
+        page, rows = lone[0], [FoundRow([lone[1]])]
     # Return each digit in MNIST's form, with its box in the picture.
     marks = [_mark(digit, n, page, picture) for n, row in enumerate(rows) for digit in row.digits]
     signs = [
