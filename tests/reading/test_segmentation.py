@@ -112,3 +112,13 @@ def test_a_fence_is_not_cut_in_every_way() -> None:
         ImageDraw.Draw(fence).line((x, 35, x, 115), fill=0, width=3)
     assert len(found_in(fence, classify=counting).marks) == 80
     assert classified <= 2
+
+
+def test_the_edge_of_a_page_beside_a_row_is_no_digit() -> None:
+    """A line far higher than the digits of its row is left out; a 1 that is a little higher is not."""
+    image = sheet("40735", size=(700, 300), height=90)
+    ImageDraw.Draw(image).line([(640, 40), (644, 270)], fill=0, width=7)
+    assert text(found_in(image, classify=probabilities)) == "40735"
+    image = sheet("40735", size=(700, 300), height=90)
+    ImageDraw.Draw(image).line([(640, 85), (640, 225)], fill=0, width=9)
+    assert text(found_in(image, classify=probabilities)) == "407351"

@@ -12,6 +12,8 @@ from digits.reading.labelling import Integers
 SLOPES = np.tan(np.radians([0, 2, -2, 4, -4, 7, -7, 10, -10, 14, -14, 18, -18]))
 ROW_DISTANCE = 0.5  # median heights; a larger step down begins a new row (chosen by eye)
 SLOPE_COST = 10  # cost of a slope of 45 degrees; a row costs 1 (chosen on the development pictures)
+EDGE_HEIGHT, EDGE_WIDTH = 2.0, 0.25  # of its row's height, at least; of its own height, at most
+LEAST_FOR_EDGES = 3  # characters; shorter rows do not say how high writing is
 
 
 def rows_of(characters: Sequence[Component], character_height: float) -> list[list[Component]]:
@@ -43,3 +45,15 @@ def rows_of(characters: Sequence[Component], character_height: float) -> list[li
         if cost < best[0]:
             best = (cost, np.split(order, breaks))
     return [[characters[i] for i in sorted(group.tolist(), key=lambda i: across[i])] for group in best[1]]
+
+
+def without_edges(row: Sequence[Component]) -> list[Component]:
+    """Return the characters of a row without those that are far too high for it: edges and lines of the page.
+
+    Args:
+        row: Characters of one row.
+    """
+    if len(row) < LEAST_FOR_EDGES:
+        return list(row)
+    height = float(np.median([c.height for c in row]))
+    return [c for c in row if c.height < EDGE_HEIGHT * height or c.width > EDGE_WIDTH * c.height]

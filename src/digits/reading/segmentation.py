@@ -25,7 +25,7 @@ from digits.reading.options import THRESHOLD
 from digits.reading.page_scale import ScaledPage
 from digits.reading.row_search import RowSearch
 from digits.reading.row_text import TextSearch
-from digits.reading.rows import rows_of
+from digits.reading.rows import rows_of, without_edges
 from digits.reading.work import Work
 
 LINE_WORK = 100  # units for each column of a row's picture, to read the row as a line
@@ -78,7 +78,8 @@ def segment(
     if len(characters) == 1 and (alone := _one_digit(characters[0], candidates)):
         return [FoundRow([alone])]  # most pages are like this; cutting is slower than all other steps
     # First every character is classified, those of all rows in one batch. Then the rows are searched.
-    characters_of_rows = _affordable(rows_of(characters, character_height), work)
+    rows_of_page = [without_edges(row) for row in rows_of(characters, character_height)]
+    characters_of_rows = _affordable(rows_of_page, work)
     candidates.classify([character for row in characters_of_rows for character in row])
     rows = [RowSearch(row, character_height, candidates, work) for row in characters_of_rows]
     for row in rows:
