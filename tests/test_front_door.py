@@ -29,7 +29,7 @@ NAMES = {
     "adapt",
     "tune",
 }
-NAMES |= {"TrainOptions", "Augmentation", "Batches", "DigitsError", "__version__"}
+NAMES |= {"TrainOptions", "Augmentation", "Batches", "DigitsError", "Field", "Roster", "__version__"}
 CLIENT = """
 from pathlib import Path
 

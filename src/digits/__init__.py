@@ -25,7 +25,9 @@ if TYPE_CHECKING:
     from digits.data.splits import split
     from digits.evaluation.saved_models import compare, evaluate
     from digits.networks.model_file import load
+    from digits.reading.fields import Field
     from digits.reading.reader import Reader, read
+    from digits.reading.roster import Roster
     from digits.training.adapting import adapt
     from digits.training.loop import train
     from digits.training.run import run
@@ -35,7 +37,9 @@ __all__ = [
     "Augmentation",
     "Batches",
     "DigitsError",
+    "Field",
     "Reader",
+    "Roster",
     "TrainOptions",
     "__version__",
     "adapt",
@@ -52,7 +56,9 @@ __all__ = [
 
 _SOURCES = {  # public name -> the module that defines it, and its name in that module
     "Batches": ("digits.data.batches", "Batches"),
+    "Field": ("digits.reading.fields", "Field"),
     "Reader": ("digits.reading.reader", "Reader"),
+    "Roster": ("digits.reading.roster", "Roster"),
     "adapt": ("digits.training.adapting", "adapt"),
     "compare": ("digits.evaluation.saved_models", "compare"),
     "evaluate": ("digits.evaluation.saved_models", "evaluate"),

@@ -5,6 +5,10 @@
                 38     3  99 %  8 >99 %  5?  31 % unclear
     notes.txt   error: it is no picture in a known format; save it as PNG or JPEG
 
+A picture that was read as a field has one line, with the number and its probability:
+
+    form.jpg    4071   98 %
+
 Each line shows one row of handwriting: the picture's name, the numbers, and all marks. A mark is a
 candidate digit: a part of the picture that may be a digit. Each mark has its most likely digit and the
 probability of this digit. A mark that is not accepted has a question mark and a reason.
@@ -46,7 +50,9 @@ def name_width(paths: Sequence[Path]) -> int:
     return max((length for length in lengths if length <= WIDEST_NAME), default=1)
 
 
-def as_lines(path: Path, answer: Reading | PhotoError, *, names: int, columns: int) -> str:
+def as_lines(
+    path: Path, answer: Reading | PhotoError, *, names: int, columns: int, field: bool = False
+) -> str:
     """Return the result of one picture as lines of text.
 
     Args:
@@ -54,11 +60,12 @@ def as_lines(path: Path, answer: Reading | PhotoError, *, names: int, columns: i
         answer: its result, or the error.
         names: width of the column of names, in characters.
         columns: width of the terminal, in characters; longer lines are wrapped.
+        field: the picture was read as a field: a line with its number and its boxes.
     """
     name, lines = _shown(path), []
     if len(name) > names:
         lines, name = [name], ""
-    for start, parts in _lines_of(path, answer):
+    for start, parts in _lines_of(path, answer, field=field):
         lines.append(_wrapped(f"{name:<{names}}   {start}", parts, columns))
         name = ""
     return "\n".join(lines)
@@ -79,7 +86,7 @@ def _without_name(message: str, path: str) -> str:
     return message
 
 
-def _lines_of(path: Path, answer: Reading | PhotoError) -> Iterator[tuple[str, list[str]]]:
+def _lines_of(path: Path, answer: Reading | PhotoError, *, field: bool) -> Iterator[tuple[str, list[str]]]:
     """Yield the lines of a result.
 
     Yields:
@@ -88,11 +95,21 @@ def _lines_of(path: Path, answer: Reading | PhotoError) -> Iterator[tuple[str, l
     if isinstance(answer, PhotoError):
         yield "", [f"error: {printable(_without_name(str(answer), str(path)))}"]
         return
+    if field:
+        yield f"{answer.text or '-':<{TEXT}}  ", _field_parts(answer)
+        return
     if not answer.digits:
         yield f"{'-':<{TEXT}}  ", ["no mark found"]
     for number, row in groupby(answer.digits, lambda digit: digit.row):
         text = " ".join(found.text for found in answer.numbers if found.row == number) or "-"
         yield f"{text:<{TEXT}}  ", [_mark(digit) for digit in row]
+
+
+def _field_parts(answer: Reading) -> list[str]:
+    """Return the probability of the number in a field; for boxes the text of each and its probability."""
+    if answer.cells:
+        return [f"{cell.text or '-'} {short_percent(cell.probability):>5}" for cell in answer.cells]
+    return [short_percent(number.probability) for number in answer.numbers] or ["no number that fits"]
 
 
 def short_percent(probability: float) -> str:

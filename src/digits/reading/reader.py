@@ -29,6 +29,7 @@ from digits.networks.line_network import read_line
 from digits.networks.numpy_inference import Classifier
 from digits.networks.numpy_layers import Array
 from digits.reading.acceptance import accepted_marks
+from digits.reading.fields import Field
 from digits.reading.find_digits import find
 from digits.reading.image_files import PictureLimits, open_picture
 from digits.reading.marks import Box, Mark, PictureMarks, Probabilities
@@ -98,6 +99,7 @@ class Reader:
         source: Source,
         *,
         single: bool = False,
+        field: Field | None = None,
         explain: bool = False,
         limits: PictureLimits | None = None,
         name: str = "",
@@ -108,16 +110,21 @@ class Reader:
             source: Path, bytes of a file, file object, data: URL, Pillow image, array or tensor; see
                 `image_files.open_picture`.
             single: True if the picture holds at most one digit.
+            field: What is known about the only number on the picture: its length, its form, a list of
+                numbers, or the boxes in which it stands.
             explain: True to keep pictures of the steps in `Reading.steps`.
             limits: Largest picture and largest work that are allowed; default `PictureLimits()`.
             name: Name for error messages, if the source is not a path.
 
         Returns:
-            Digits with probabilities and boxes; exactly one if `single`.
+            Numbers and digits with probabilities and boxes. With `single` exactly one digit; with `field`
+            one number or none, and then a note says why.
 
         Raises:
             PhotoError: if the picture cannot be opened; `kind` as in `image_files.open_picture`.
+            OptionError: if both `single` and `field` are given.
         """
+        _check_field(field, single=single)
         picture = open_picture(source, limits, name=name)
         work = (limits or PictureLimits()).work
         found = find(
@@ -128,10 +135,15 @@ class Reader:
             explain=explain,
             work=work,
         )
-        return self._read_marks(found)
+        return self._read_marks(found, field)
 
     def read_many(
-        self, sources: Iterable[Source], *, single: bool = False, limits: PictureLimits | None = None
+        self,
+        sources: Iterable[Source],
+        *,
+        single: bool = False,
+        field: Field | None = None,
+        limits: PictureLimits | None = None,
     ) -> Iterator[Reading | PhotoError]:
         """Read the digits in many pictures.
 
@@ -140,12 +152,17 @@ class Reader:
         Args:
             sources: Pictures, in the forms that `read` takes.
             single: True if each picture holds at most one digit.
+            field: What is known about the only number on each picture, as for `read`.
             limits: Largest picture and largest work that are allowed; default `PictureLimits()`.
 
         Yields:
             One Reading for each source, in the same order. For a picture that cannot be opened, a PhotoError
             is yielded instead.
+
+        Raises:
+            OptionError: if both `single` and `field` are given.
         """
+        _check_field(field, single=single)
         # The marks of up to BATCH_PICTURES pictures are classified together, or earlier after BATCH_SECONDS.
         waiting: list[PictureMarks | PhotoError] = []
         work = (limits or PictureLimits()).work
@@ -160,16 +177,19 @@ class Reader:
             except PhotoError as error:
                 waiting.append(error)
             if len(waiting) == BATCH_PICTURES or time.monotonic() - since > BATCH_SECONDS:
-                yield from self._answers(waiting)
+                yield from self._answers(waiting, field)
                 waiting, since = [], time.monotonic()
-        yield from self._answers(waiting)
+        yield from self._answers(waiting, field)
 
-    def read_strokes(self, strokes: Sequence[npt.ArrayLike], *, single: bool = False) -> Reading:
+    def read_strokes(
+        self, strokes: Sequence[npt.ArrayLike], *, single: bool = False, field: Field | None = None
+    ) -> Reading:
         """Read digits that were drawn on a screen.
 
         Args:
             strokes: Paths of the pen, each (N, 2) with columns x, y; y points down.
             single: True if all strokes belong to one digit.
+            field: What is known about the only number of the drawing, as for `read`.
 
         Returns:
             The answer, with exactly one mark if `single`. Its boxes, width and height have the unit of the
@@ -177,7 +197,9 @@ class Reader:
 
         Raises:
             PhotoError: if a shape is wrong, or a coordinate is not finite or above a million.
+            OptionError: if both `single` and `field` are given.
         """
+        _check_field(field, single=single)
         try:
             points = [pen.as_points(stroke) for stroke in strokes]
         except (TypeError, ValueError) as error:
@@ -185,7 +207,7 @@ class Reader:
         characters = [list(range(len(points)))] if single else pen.characters(points)
         marks = tuple(_drawn_mark([points[i] for i in numbers]) for numbers in characters)
         width, height = (max((0, *(mark.box[i] + mark.box[i + 2] for mark in marks))) for i in (0, 1))
-        return self._read_marks(PictureMarks(width, height, marks, light_ink=False))
+        return self._read_marks(PictureMarks(width, height, marks, light_ink=False), field)
 
     def read_image(self, image: Array) -> Reading:
         """Read one image that is already in MNIST's form.
@@ -225,9 +247,9 @@ class Reader:
             return found
         return np.asarray(found * (1 - self.rejection.probabilities(images)[:, -1:]))
 
-    def _read_marks(self, found: PictureMarks) -> Reading:
+    def _read_marks(self, found: PictureMarks, field: Field | None = None) -> Reading:
         """Classify the marks of one picture and return the answer."""
-        return self._reading(found, self._classified([found]))
+        return self._reading(found, self._classified([found]), field)
 
     def _classified(self, pictures: Sequence[PictureMarks]) -> Probabilities:
         """Return the probabilities (N, 10) of all N marks of the pictures."""
@@ -237,7 +259,9 @@ class Reader:
         rows = [next(answers) if mark.probabilities is None else mark.probabilities for mark in marks]
         return np.stack(rows) if rows else np.zeros((0, CLASSES), np.float32)
 
-    def _answers(self, waiting: Sequence[PictureMarks | PhotoError]) -> Iterator[Reading | PhotoError]:
+    def _answers(
+        self, waiting: Sequence[PictureMarks | PhotoError], field: Field | None
+    ) -> Iterator[Reading | PhotoError]:
         """Classify all waiting marks in one batch and yield each picture's answer."""
         probabilities = self._classified([found for found in waiting if isinstance(found, PictureMarks)])
         start = 0
@@ -246,21 +270,25 @@ class Reader:
                 yield found
                 continue
             end = start + len(found.marks)
-            yield self._reading(found, probabilities[start:end])
+            yield self._reading(found, probabilities[start:end], field)
             start = end
 
-    def _reading(self, found: PictureMarks, probabilities: Probabilities) -> Reading:
+    def _reading(self, found: PictureMarks, probabilities: Probabilities, field: Field | None) -> Reading:
         """Build the answer for N marks from their probabilities (N, 10)."""
         accepted = accepted_marks(found.marks, probabilities, self.threshold, found.signs, found.rows)
         digits = tuple(map(to_digit, found.marks, probabilities, accepted))
-        numbers = numbers_of(digits, found.signs, found.rows)
-        cells = cells_of(found.cells, digits, found.signs)
-        return Reading(
-            digits, found.width, found.height, found.steps, found.light_ink, found.notes, numbers, cells
-        )
+        if field is None:
+            numbers = numbers_of(digits, found.signs, found.rows)
+            cells, notes = cells_of(found.cells, digits, found.signs), found.notes
+        else:
+            filled = field.fill(found, digits, self.threshold)
+            numbers, cells, notes = filled.numbers, filled.cells, found.notes + filled.notes
+        return Reading(digits, found.width, found.height, found.steps, found.light_ink, notes, numbers, cells)
 
 
-def read(source: Source, *, model: str | Path = "cnn", single: bool = False) -> Reading:
+def read(
+    source: Source, *, model: str | Path = "cnn", single: bool = False, field: Field | None = None
+) -> Reading:
     """Read the digits in one picture: `digits.read("photo.jpg").text`.
 
     The network is loaded at the first call and kept for later calls.
@@ -269,18 +297,30 @@ def read(source: Source, *, model: str | Path = "cnn", single: bool = False) -> 
         source: Picture, in the forms that `Reader.read` takes.
         model: Bundled network ("cnn", "mlp"), folder of a training run, or model file.
         single: True if the picture holds at most one digit.
+        field: What is known about the only number on the picture, such as `digits.Field(length=4)`.
 
     Returns:
-        Digits with probabilities and boxes.
+        Numbers and digits with probabilities and boxes.
 
     Raises:
         PhotoError: if the picture cannot be opened.
         CheckpointError: if a model file is missing or damaged, or contains no network.
-        OptionError: if the classes of the network are not the digits 0 to 9.
+        OptionError: if the classes of the network are not the digits 0 to 9, or if both `single` and `field`
+            are given.
     """
     if model not in _READERS:
         _READERS[model] = Reader.load(model)
-    return _READERS[model].read(source, single=single)
+    return _READERS[model].read(source, single=single, field=field)
+
+
+def _check_field(field: Field | None, *, single: bool) -> None:
+    """Check that a picture is read either as one digit or as a field.
+
+    Raises:
+        OptionError: if both are asked for.
+    """
+    if single and field is not None:
+        raise OptionError("--single is for one digit, a field for a number; choose one of them")
 
 
 def _load_rejection(path: str | Path) -> Classifier:
