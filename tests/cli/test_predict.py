@@ -1,7 +1,9 @@
 """`digits predict` as a user meets it: any picture in, lines or objects out, whatever the folder holds."""
 
+import csv
 import json
 import os
+import re
 import stat
 import struct
 import subprocess
@@ -23,12 +25,13 @@ from support.strokefont import shaded, sheet, write
 
 from digits.cli import predict_output
 from digits.cli.main import main
+from digits.cli.numbers_output import NumbersTable
 from digits.errors import PhotoError
 from digits.mnist import SIDE
 from digits.reading import image_files, reader
 from digits.reading.numbers import numbers_of
 from digits.reading.reader import Reader
-from digits.reading.results import BLANK, NO_DIGIT, UNCLEAR, Digit, Reading
+from digits.reading.results import BLANK, NO_DIGIT, UNCLEAR, Cell, Digit, Number, Reading
 
 SEEN = np.zeros((28, 28), np.float32)
 Lines = Callable[..., list[str]]
@@ -609,6 +612,75 @@ def test_a_large_photo_costs_little(tmp_path: Path) -> None:
     assert " 4073 " in answer
     assert int(megabytes) < 400
     assert time.perf_counter() - start < 20
+
+
+# ------------------------------------------------------------------------------- fields and tables of numbers
+
+
+def test_a_field_is_a_line(
+    lines: Lines, tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The number and its probability; a note says why there is none; contradictions are wrong commands."""
+    monkeypatch.chdir(tmp_path)
+    sheet("4071", size=(600, 300)).save("a.png")
+    Path("ids.csv").write_text("name,id\nAda,4071\nBob,1234\n")
+    for options, start in (
+        (("--length", 4), "4071"),
+        (("--pattern", "##.##"), "40.71"),
+        (("--roster", "ids.csv"), "4071 "),
+    ):
+        (line,) = lines("a.png", *options)
+        assert re.fullmatch(rf"a\.png   {start} +>?9\d %", line)
+    assert main(["predict", "a.png", "--length", "6"]) == 0
+    printed = capsys.readouterr()
+    assert printed.out.startswith("a.png   -      no number that fits")
+    assert "4 digits were found in a line; expected 6" in printed.err
+    assert main(["predict", "a.png", "--length", "4", "--single"]) == 2
+    assert main(["predict", "a.png", "--pattern", "A##"]) == 2
+    assert main(["predict", "a.png", "--roster", "none.csv"]) == 2
+    assert "letters are not supported" in capsys.readouterr().err
+
+
+def test_boxes_are_shown_one_by_one() -> None:
+    """Each box of a field with its digit and its probability; an empty one has a dash."""
+    cells = tuple(Cell(0, 0, n, (50 * n, 0, 50, 60), text, 0.98) for n, text in enumerate(("4", "", "7")))
+    numbers = (Number("4", "4", 0, (0, 0, 9, 9), 0.98), Number("7", "7", 0, (100, 0, 9, 9), 0.98))
+    answer = Reading((), 100, 100, numbers=numbers, cells=cells)
+    line = predict_output.as_lines(Path("a.png"), answer, names=5, columns=80, field=True)
+    assert line == "a.png   4 7    4  98 %  -  98 %  7  98 %"
+
+
+def test_a_table_of_all_numbers(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """--csv: a line for each number of a folder in the order of the files, and one for what was not read."""
+    folder, target = tmp_path / "scans", tmp_path / "numbers.csv"
+    (folder / "more").mkdir(parents=True)
+    sheet("4071", size=(600, 300)).save(folder / "=1+1.png")
+    (folder / "b.png").write_bytes(b"no picture")
+    Image.new("L", (60, 60), 255).save(folder / "c.png")
+    sheet("12", size=(600, 300)).save(folder / "more" / "d.png")
+    assert main(["predict", "--csv", str(target), str(folder)]) == 1
+    printed = capsys.readouterr()
+    assert printed.out == ""
+    assert f"{target} has 2 numbers from 4 pictures" in printed.err
+    with open(target, newline="", encoding="utf-8") as file:
+        rows = list(csv.DictReader(file))
+    assert [Path(row["path"]).name for row in rows] == ["=1+1.png", "b.png", "c.png", "d.png"]
+    assert [row["number"] for row in rows] == ["4071", "", "", "12"]
+    assert [bool(row["error"]) for row in rows] == [False, True, True, False]
+    assert float(rows[0]["probability"]) > 0.9
+    assert len(rows[0]["box"].split()) == 4
+    assert main(["predict", "--csv", str(tmp_path / "no" / "a.csv"), str(folder)]) == 2
+
+
+@pytest.mark.parametrize("name", ["=1+1.png", "@cmd.png", "+1.png", "-1.png"])
+def test_names_are_no_formulas(name: str) -> None:
+    """What a spreadsheet would run has an apostrophe before it; a negative number stays a number."""
+    table = NumbersTable()
+    table.add(Path(name), PhotoError(f"{name} is empty", kind="format"))
+    table.add(Path(name), Reading((), 9, 9, numbers=(Number("-7", "7", 0, (1, 2, 3, 4), 0.98),)))
+    refused, read = list(csv.reader(table.text().splitlines()))[1:]
+    assert refused == [f"'{name}", "", "", "", f"'{name} is empty"]
+    assert read == [f"'{name}", "-7", "0.9800", "1 2 3 4", ""]
 
 
 # ------------------------------------------------------------------------------------------- --explain

@@ -52,6 +52,10 @@ class NumbersTable:
             why = "; ".join(answer.notes) or NOTHING_READ
             self._writer.writerow((name, "", "", "", _harmless(printable(why))))
 
+    def text(self) -> str:
+        """Return the content of the file."""
+        return self._text.getvalue()
+
     def save(self, target: Path) -> None:
         """Write the file; it has all lines, or it is as it was before.
 
@@ -62,7 +66,7 @@ class NumbersTable:
             OptionError: if it cannot be written.
         """
         try:
-            atomic_write(target, self._text.getvalue().encode())
+            atomic_write(target, self.text().encode())
         except OSError as error:
             raise OptionError(
                 f"could not write {target}: {error.strerror or error}; choose another file for --csv"
