@@ -39,7 +39,8 @@ LEAST_HEIGHT = 0.6  # median heights; the width of a lower digit is compared wit
 LOW_COST, LOW_HEIGHT = 4.0, 0.9  # for each median height by which a digit is lower than LOW_HEIGHT
 # Costs of a group of pieces beside the line recogniser, chosen on the development pictures.
 TEXT_CONFIDENCE_COST, LEAST_LIKELIHOOD = 1.0, 0.01  # as CONFIDENCE_COST and MIN_CONFIDENCE
-SIGN_COST = 4.0  # of a sign or a letter; -log(probability of no digit) is added
+SIGN_COST = 6.0  # of a sign or a letter; -log(probability of no digit) is added
+STROKE_COST = 1.0  # of a sign that looks like a 1, such as / ( |; -log(probability of a 1) is added
 LEAST_DOUBT = 0.02  # a smaller probability of no digit is raised to this
 SHAPE_ONLY_WIDTH = 0.85  # without a classifier, each median height of width above this costs WIDTH_COST
 CUT_AT_A_TIME = 8  # characters; more would take the work for the search, if little is left
@@ -123,12 +124,13 @@ class RowSearch:
             found = self._found.get(ends)
             if found is None or found.probabilities is None:
                 costs[number] = group.joints + self._bounds[number]
-                costs[number, CLASSES] = group.joints + SIGN_COST
+                costs[number, CLASSES] = group.joints + STROKE_COST
                 continue
             logarithms = np.log(np.clip(found.probabilities, LEAST_LIKELIHOOD, 1))
             costs[number, :CLASSES] = self._shape_cost(found.component) - TEXT_CONFIDENCE_COST * logarithms
             doubt = max(1 - float(found.probabilities.sum()), LEAST_DOUBT)
-            costs[number, CLASSES] = SIGN_COST - math.log(doubt)
+            as_stroke = STROKE_COST - math.log(max(float(found.probabilities[1]), MIN_CONFIDENCE))
+            costs[number, CLASSES] = min(SIGN_COST - math.log(doubt), as_stroke)
             costs[number] += group.joints
         first, last = (
             np.array([getattr(g, end) for g in self._groups], np.intp) for end in ("first", "last")
