@@ -2,8 +2,9 @@
 
 `find` shows all steps in order. Each step is in its own module:
 
+0. sheet: Find the sheet of paper, if it does not fill the picture.
 1. contrast, ink: How much darker than the paper is each pixel, and which pixels are ink?
-2. page_edges, ruled_lines: Remove the ink of table edges and ruled lines.
+2. frames, open_lines, ruled_lines, page_edges: Remove the ink of lines and table edges.
 3. components, cleaning: Find connected components, and remove those that are not writing.
 4. page_scale: Make large writing smaller.
 5. segmentation: Join components to characters, find rows, cut touching digits apart.
@@ -25,15 +26,19 @@ from digits.reading.components import Component, components_and_rest, extent, me
 from digits.reading.contrast import contrast_of
 from digits.reading.decoding import Picture, Pixels
 from digits.reading.filters import Array
+from digits.reading.frames import lines_of_frames
 from digits.reading.ink import Ink, ink_from_contrast
 from digits.reading.lone_digit import lone_digit
 from digits.reading.marks import Box, Mark, PictureMarks, Sign
 from digits.reading.mnist_form import as_mnist_image
+from digits.reading.open_lines import open_lines
 from digits.reading.page_edges import without_page_edges
 from digits.reading.page_scale import ScaledPage, scaled_page
+from digits.reading.picture_parts import moved_to_whole
 from digits.reading.placement import TINY
 from digits.reading.ruled_lines import contrast_without_ruled_lines, ink_without_ruled_lines
 from digits.reading.segmentation import FoundRow, ReadLine, segment
+from digits.reading.sheet import sheet_in
 from digits.reading.single_digit import components_of_single_digit
 from digits.reading.work import WORK, Work
 
@@ -65,10 +70,13 @@ def find(
     ready = as_mnist_image(picture.pixels)
     if ready is not None:
         return _ready_made(ready, picture, explain=explain)
+    on_sheet = None if single else _on_sheet(picture, classify, read_line, work, explain=explain)
+    if on_sheet is not None:
+        return on_sheet
     left = Work(work)
     # Compute the contrast with the paper, then the ink without table edges and ruled lines.
     contrast, light_ink = contrast_of(picture.pixels)
-    page_ink, ink = _ink_of_page(contrast, single=single)
+    page_ink, ink = _ink_of_page(contrast, left, single=single)
     # Find the connected components of the ink and keep those that are writing.
     components = _writing(ink, left, single=single)
     on_card = _digit_on_card(components, picture, explain=explain) if single else None
@@ -119,11 +127,24 @@ def _ready_made(image: Array, picture: Picture, *, explain: bool) -> PictureMark
     return PictureMarks(SIDE, SIDE, (mark,), light_ink=True, steps=steps, notes=picture.notes)
 
 
-def _ink_of_page(contrast: Array, *, single: bool) -> tuple[Ink, Ink]:
+def _on_sheet(
+    picture: Picture, classify: Classify | None, read_line: ReadLine | None, work: float, *, explain: bool
+) -> PictureMarks | None:
+    """Find the marks on a sheet that does not fill the picture; None if there is no such sheet with marks."""
+    sheet = sheet_in(picture.pixels)
+    if sheet is None:
+        return None
+    part = Picture(sheet.pixels, *sheet.pixels.shape[1::-1])
+    found = find(part, classify=classify, read_line=read_line, explain=explain, work=work)
+    return moved_to_whole(found, sheet.pixels, (sheet.top, sheet.left), picture) if found.marks else None
+
+
+def _ink_of_page(contrast: Array, work: Work, *, single: bool) -> tuple[Ink, Ink]:
     """Compute the ink of a page with and without ruled lines.
 
     Args:
         contrast: Contrast with the paper, float32 (H, W) in [0, 1].
+        work: Work of the picture.
         single: True if the picture holds at most one digit.
 
     Returns:
@@ -132,8 +153,20 @@ def _ink_of_page(contrast: Array, *, single: bool) -> tuple[Ink, Ink]:
     if max(contrast.shape) <= TINY:  # such a picture shows no tables and no ruled lines
         ink = ink_from_contrast(contrast)
         return ink, ink
-    ink = without_page_edges(contrast if single else contrast_without_ruled_lines(contrast))
+    if not single:
+        contrast = _contrast_without_lines(contrast, work)
+    ink = without_page_edges(contrast)
     return ink, ink_without_ruled_lines(ink, several=not single)
+
+
+def _contrast_without_lines(contrast: Array, work: Work) -> Array:
+    """Set the contrast of a page, float32 (H, W) in [0, 1], to 0 on frames, rules and ruled lines."""
+    ink = ink_from_contrast(contrast)
+    frames = lines_of_frames(ink, work)
+    lines = frames | open_lines(ink.mask & ~frames)
+    if lines.any():
+        contrast = np.where(lines, np.float32(0), contrast)
+    return contrast_without_ruled_lines(contrast)
 
 
 def _writing(ink: Ink, work: Work, *, single: bool) -> list[Component]:
