@@ -16,7 +16,7 @@ from digits.reading.labelling import label, label_with_boxes
 
 SHEET_OVERVIEW = 160  # px; longer side of the copy on which the sheet is found
 LEAST_AREA = 0.06  # of the picture; a smaller bright area is no sheet
-MOST_AREA = 0.93  # of the picture; a larger sheet fills it
+MOST_AREA = 0.8  # of the picture; the edges of a larger sheet are left out by page_edges.py
 SHEET_FILLS = 0.87  # smallest share of the smallest rectangle around the sheet; of a round area it is 0.79
 PAPER = 0.72  # smallest share of a sheet that is paper, not ink
 DARKER_AROUND = 28  # of 255; what lies around the sheet is darker by at least this
