@@ -4,15 +4,21 @@
 
 FOLDER holds `labels.csv` with the columns file, label, kind and style. The label is the digits from left to
 right, with rows joined by "_", or "none" for a picture without digits; the kind is single, multi or none. The
-folder `more/` beside it is measured too: folders of pictures by digit or letter, .npz files with arrays x and
-y, and strips with a labels.csv of their own. All pictures are read by `digits.Reader`. Pictures of one digit
-at most are read with `single=True`, and in the sets "as pages" without it.
+columns file and text are enough: of the text only the digits count, a text without any means that there are
+none, and all pictures are read as pages. The folder `more/` beside it is measured too: folders of pictures by
+digit or letter, .npz files with arrays x and y, and strips with a labels.csv of their own. All pictures are
+read by `digits.Reader`. Pictures of one digit at most are read with `single=True`, and in the sets "as pages"
+without it.
 
     best guess    the best guesses of all marks, accepted or not, are the label
     text          the accepted digits are the label
     refused       no mark of a picture with digits was accepted
     wrong         digits were accepted that are not the label
     accepted      digits were accepted in a picture without any
+    numbers       the numbers with their points and signs are those of the picture (made numbers only)
+
+What the probabilities are worth is said for single digits by their best guess, else for the whole text of a
+picture (the product of its numbers' probabilities) and for the accepted digits in it (`confidence`).
 
 Writes benchmarks/results/handwriting.json.
 """
@@ -20,19 +26,20 @@ Writes benchmarks/results/handwriting.json.
 import argparse
 import csv
 import json
+import math
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
+from difflib import SequenceMatcher
+from itertools import groupby
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
+from confidence import Confidence, Share, calibration_error, confidence_of, lines, share
 from figures import circumstances
 
 from digits.errors import PhotoError
-from digits.evaluation.calibration import BINS
-from digits.evaluation.intervals import wilson_interval
 from digits.files import atomic_write
 from digits.reading.options import THRESHOLD
 from digits.reading.reader import Reader
@@ -42,70 +49,66 @@ from digits.reading.sources import Source
 RESULTS = Path(__file__).parent / "results"
 LOOK_ALIKE = {f"lower_{c}" for c in "olisgzbq"} | {f"upper_{c}" for c in "OISZB"}  # letters like digits
 NONE = "none"
+OTHERS = ("chars74k-strokes/digits", "USPS", "semeion", "optdigits-orig")
+ALL_OTHERS = "scans and strokes"  # all of OTHERS: no probability and no limit was fitted on them
 
 
 @dataclass(frozen=True)
 class Sample:
-    """A picture and its label: the digits, with rows joined by "_", or "none"."""
+    """A picture and its label: the digits, with rows joined by "_", or "none".
+
+    `numbers` are the texts of its numbers, such as "-12.50", if they are known.
+    """
 
     picture: Source
     label: str
     style: str = ""
+    numbers: tuple[str, ...] | None = None
 
 
 @dataclass(frozen=True)
 class Outcome:
-    """The best guesses of all marks and the accepted text of a sample, as labels.
+    """What was read in the picture of a sample.
 
-    `probability` is that of the first mark's best guess.
+    Attributes:
+        sample: The sample.
+        guess: The best guesses of all marks, accepted or not, as a label.
+        text: The accepted digits as a label.
+        numbers: The texts of the numbers.
+        guess_probability: That of the first mark's best guess; 0 without a mark.
+        text_probability: That of the whole text; 0 if it is empty.
+        digits: The accepted digits: whether each is right, and its probability.
     """
 
     sample: Sample
-    guess: str
-    text: str
-    probability: float
-
-
-@dataclass(frozen=True)
-class Share:
-    """`count` of `of` pictures, as a share with the limits `low` and `high` of its 95 % Wilson interval."""
-
-    count: int
-    of: int
-    share: float
-    low: float
-    high: float
-
-    def __str__(self) -> str:
-        return f"{self.count:5d} of {self.of:5d}  {self.share:8.2%}  ({self.low:.2%} to {self.high:.2%})"
+    guess: str = ""
+    text: str = ""
+    numbers: tuple[str, ...] = ()
+    guess_probability: float = 0.0
+    text_probability: float = 0.0
+    digits: tuple[tuple[bool, float], ...] = ()
 
 
 @dataclass(frozen=True)
 class SetFigures:
-    """The figures of a set; `calibration_error` only where every picture holds one digit."""
+    """The figures of a set.
+
+    Attributes:
+        pictures: How many there are.
+        seconds: Processor time for each picture.
+        shares: What was right and wrong, by name.
+        calibration_error: None for sets of pictures that may hold several digits.
+        confidence: What the probabilities of best guesses or whole texts are worth; None without digits.
+        digit_confidence: The same for each accepted digit; None in sets of single digits, and if none was
+            accepted.
+    """
 
     pictures: int
-    seconds: float  # processor time for each picture
+    seconds: float
     shares: dict[str, Share]
-    calibration_error: float | None
-
-
-def share(found: Sequence[bool]) -> Share:
-    """Return the share of True among at least one value, with its interval."""
-    low, high = wilson_interval(sum(found), len(found))
-    return Share(sum(found), len(found), sum(found) / len(found), low, high)
-
-
-def calibration_error(
-    probabilities: npt.NDArray[np.float64], right: npt.NDArray[np.bool_], bins: int = BINS
-) -> float:
-    """Return the expected calibration error of the probabilities that users see, in [0, 1].
-
-    The mean distance between probability and accuracy over equal bins, weighted by the pictures in each bin.
-    """
-    bin_of = np.clip(np.ceil(probabilities * bins).astype(int) - 1, 0, bins - 1)
-    surplus = np.bincount(bin_of, probabilities - right, minlength=bins)
-    return float(np.abs(surplus).sum() / len(right))
+    calibration_error: float | None = None
+    confidence: Confidence | None = None
+    digit_confidence: Confidence | None = None
 
 
 # ------------------------------------------------------------------------------------------------ reading
@@ -119,34 +122,69 @@ def read_all(reader: Reader, samples: Sequence[Sample], *, single: bool) -> list
 
 def _outcome(sample: Sample, answer: Reading | PhotoError) -> Outcome:
     if isinstance(answer, PhotoError) or not answer.digits:
-        return Outcome(sample, "", "", 0.0)
+        return Outcome(sample)
     rows: dict[int, str] = {}
     for digit in answer.digits:
         rows[digit.row] = rows.get(digit.row, "") + str(digit.digit)
-    guess = "_".join(rows[row] for row in sorted(rows))
     # Labels hold digits only: neither points and signs, nor the spaces between numbers.
-    text = "".join(c for c in answer.text.replace("\n", "_") if c.isdecimal() or c == "_")
-    return Outcome(sample, guess, text, answer.digits[0].probability)
+    of_rows = groupby(answer.numbers, lambda number: number.row)
+    accepted = [digit for digit in answer.digits if digit.accepted]
+    right = matched("".join(str(digit.digit) for digit in accepted), sample.label.replace("_", ""))
+    return Outcome(
+        sample,
+        guess="_".join(rows[row] for row in sorted(rows)),
+        text="_".join("".join(number.digits for number in numbers) for _, numbers in of_rows),
+        numbers=tuple(number.text for number in answer.numbers),
+        guess_probability=answer.digits[0].probability,
+        text_probability=math.prod(n.probability for n in answer.numbers) if answer.numbers else 0.0,
+        digits=tuple((is_right, d.probability) for is_right, d in zip(right, accepted, strict=True)),
+    )
 
 
-def measure(reader: Reader, samples: Sequence[Sample], *, single: bool) -> SetFigures:
-    """Read one set and return its figures, overall and for each style in it."""
+def matched(text: str, label: str) -> list[bool]:
+    """Return for each digit of a text if it is right: the same digit as the one at its place in the label.
+
+    With missing or surplus digits, places are those where difflib finds the longest equal pieces.
+    """
+    if len(text) == len(label):
+        return [a == b for a, b in zip(text, label, strict=True)]
+    found = [False] * len(text)
+    for start, _, size in SequenceMatcher(None, text, label, autojunk=False).get_matching_blocks():
+        found[start : start + size] = [True] * size
+    return found
+
+
+def measure(reader: Reader, samples: Sequence[Sample], *, single: bool) -> tuple[SetFigures, list[Outcome]]:
+    """Read one set and return its figures, overall and for each style in it, and what was read."""
     start = time.process_time()
     outcomes = read_all(reader, samples, single=single)
     seconds = (time.process_time() - start) / len(samples)
-    if samples[0].label == NONE:
-        return SetFigures(
-            len(samples), seconds, _by_style("accepted", outcomes, lambda o: bool(o.text)), None
-        )
-    right = np.array([o.guess == o.sample.label for o in outcomes])
+    return figures_of(outcomes, seconds, single=single), outcomes
+
+
+def figures_of(outcomes: Sequence[Outcome], seconds: float, *, single: bool) -> SetFigures:
+    """Return the figures of at least one outcome; `seconds` is the processor time for each picture."""
+    if outcomes[0].sample.label == NONE:
+        accepted = _by_style("accepted", outcomes, lambda o: bool(o.text))
+        return SetFigures(len(outcomes), seconds, accepted)
     shares = {
         **_by_style("best guess", outcomes, lambda o: o.guess == o.sample.label),
         "text": share([o.text == o.sample.label for o in outcomes]),
         "refused": share([not o.text for o in outcomes]),
         "wrong": share([o.text not in ("", o.sample.label) for o in outcomes]),
     }
-    error = calibration_error(np.array([o.probability for o in outcomes]), right) if single else None
-    return SetFigures(len(samples), seconds, shares, error)
+    if outcomes[0].sample.numbers is not None:
+        shares["numbers"] = share([o.numbers == o.sample.numbers for o in outcomes])
+    if single:
+        guesses = np.array([o.guess == o.sample.label for o in outcomes])
+        probabilities = np.array([o.guess_probability for o in outcomes])
+        error = calibration_error(probabilities, guesses)
+        return SetFigures(len(outcomes), seconds, shares, error, confidence_of(probabilities, guesses))
+    texts = np.array([o.text == o.sample.label for o in outcomes])
+    of_texts = confidence_of(np.array([o.text_probability for o in outcomes]), texts)
+    digits = np.array([digit for o in outcomes for digit in o.digits])  # (N, 2): right, probability
+    of_digits = confidence_of(digits[:, 1], digits[:, 0] > 0) if len(digits) else None
+    return SetFigures(len(outcomes), seconds, shares, None, of_texts, of_digits)
 
 
 def _by_style(name: str, outcomes: Sequence[Outcome], holds: Callable[[Outcome], bool]) -> dict[str, Share]:
@@ -191,15 +229,43 @@ def sets(folder: Path) -> Iterator[tuple[str, list[Sample], bool]]:
 
 
 def listed(folder: Path) -> list[dict[str, str]]:
-    """Return the rows of a folder's labels.csv, each as a dict."""
+    """Return the rows of a folder's labels.csv, each with file, label, kind and style."""
     with open(folder / "labels.csv", newline="") as file:
-        return list(csv.DictReader(file))
+        rows = list(csv.DictReader(file))
+    return [row if "label" in row else labelled(row) for row in rows]
+
+
+def labelled(row: Mapping[str, str]) -> dict[str, str]:
+    """Return a row of the columns file and text as one of labels."""
+    rows = ("".join(filter(str.isdecimal, line)) for line in row["text"].replace("_", "\n").splitlines())
+    label = "_".join(filter(None, rows)) or NONE
+    return {"file": row["file"], "label": label, "kind": NONE if label == NONE else "multi", "style": ""}
 
 
 def arrays(path: Path) -> list[Sample]:
     """Return the images x (N, H, W), uint8, and labels y (N,) of a NumPy archive as samples."""
     with np.load(path) as archive:
         return [Sample(x, str(int(y))) for x, y in zip(archive["x"], archive["y"], strict=True)]
+
+
+def report(name: str, figures: SetFigures) -> str:
+    """Return the figures of a set as aligned lines."""
+    shares = list(figures.shares.items())
+    if figures.confidence is not None:
+        shares += lines(figures.confidence, "pictures")
+    if figures.digit_confidence is not None:
+        shares += lines(figures.digit_confidence, "digits")
+    found = [f"{name}: {figures.pictures:,} pictures, {1000 * figures.seconds:.1f} ms each"]
+    found += [f"  {key:<44}{value}" for key, value in shares]
+    if figures.calibration_error is not None:
+        found.append(f"  {'calibration error':<44}{figures.calibration_error:23.2%}")
+    return "\n".join(found)
+
+
+def save(path: Path, about: Mapping[str, Any], results: Mapping[str, SetFigures]) -> None:
+    """Write the figures of all sets as JSON."""
+    content = {"about": about, "sets": {name: asdict(figures) for name, figures in results.items()}}
+    atomic_write(path, json.dumps(content, indent=1).encode() + b"\n")
 
 
 def main() -> None:
@@ -213,27 +279,31 @@ def main() -> None:
         "--threshold", type=float, default=THRESHOLD, help="accept a mark from this probability on"
     )
     parser.add_argument("--sets", nargs="*", help="measure only these sets, such as: single none")
+    parser.add_argument("--every", type=int, default=1, help="read every N-th picture of a set; default: all")
     parser.add_argument("--out", type=Path, help="default: benchmarks/results/handwriting.json")
     arguments = parser.parse_args()
-    if arguments.sets and arguments.out is None:
-        parser.error("--sets measures only some of the sets; name a file for the results with --out")
+    if (arguments.sets or arguments.every != 1) and arguments.out is None:
+        parser.error("--sets and --every measure only a part; name a file for the results with --out")
     command = ["python", "benchmarks/handwriting.py", "--data", "FOLDER", "--model", arguments.model]
     about = circumstances(command)
     reader = Reader.load(arguments.model, threshold=arguments.threshold)
     about |= {"threshold": arguments.threshold, "rejection": reader.rejection is not None}
-    results: dict[str, Any] = {}
+    about |= {"every": arguments.every}
+    results: dict[str, SetFigures] = {}
+    others: dict[str, list[Outcome]] = {}
     for name, samples, single in sets(arguments.data):
         if not samples or (arguments.sets and name not in arguments.sets):
             continue
-        figures = measure(reader, samples, single=single)
-        results[name] = asdict(figures)
-        print(f"{name}: {figures.pictures:,} pictures, {1000 * figures.seconds:.1f} ms each", flush=True)
-        for key, value in figures.shares.items():
-            print(f"  {key:<34}{value}")
-        if figures.calibration_error is not None:
-            print(f"  {'calibration error':<34}{figures.calibration_error:23.2%}", flush=True)
-    out = arguments.out or RESULTS / "handwriting.json"
-    atomic_write(out, json.dumps({"about": about, "sets": results}, indent=1).encode() + b"\n")
+        results[name], outcomes = measure(reader, samples[:: arguments.every], single=single)
+        print(report(name, results[name]), flush=True)
+        if name in OTHERS:
+            others[name] = outcomes
+    if len(others) > 1:
+        together = [outcome for outcomes in others.values() for outcome in outcomes]
+        seconds = sum(results[name].seconds * len(others[name]) for name in others) / len(together)
+        results[ALL_OTHERS] = figures_of(together, seconds, single=True)
+        print(report(ALL_OTHERS, results[ALL_OTHERS]))
+    save(arguments.out or RESULTS / "handwriting.json", about, results)
 
 
 if __name__ == "__main__":

@@ -14,6 +14,7 @@ from PIL import Image
 from support.strokefont import sheet, write
 
 from digits.evaluation.calibration import expected_calibration_error
+from digits.reading.results import Digit, Number, Reading
 
 BENCHMARKS = Path(__file__).resolve().parents[1] / "benchmarks"
 
@@ -173,3 +174,113 @@ def test_handwriting_is_counted_as_it_was_read(
     assert counts["none"]["accepted, photo"] == (1, 1)
     assert counts["USPS"]["best guess"] == (1, 1)
     assert "accepted" in capsys.readouterr().out
+    assert sets["multi"]["confidence"]["coverage"][0]["reached"]["of"] == 1
+    assert sets["multi"]["digit_confidence"]["coverage"][0]["reached"]["of"] == 5
+    assert sets["none"]["confidence"] is None
+
+
+def test_a_folder_of_files_and_texts_is_measured(
+    handwriting: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Of the column text only the digits count, and no digits mean "none"; --every reads a part."""
+    sheet("3").save(tmp_path / "3.png")
+    Image.new("L", (90, 90), 255).save(tmp_path / "blank.png")
+    (tmp_path / "labels.csv").write_text('file,text\n3.png,$3.-\n3.png,"8\n1/4"\nblank.png,\nblank.png,ab\n')
+    rows = handwriting.listed(tmp_path)
+    assert [(r["kind"], r["label"]) for r in rows] == [
+        ("multi", "3"),
+        ("multi", "8_14"),
+        ("none", "none"),
+        ("none", "none"),
+    ]
+    out = tmp_path / "out.json"
+    command = ["handwriting.py", "--data", str(tmp_path), "--every", "2"]
+    monkeypatch.setattr(sys, "argv", command)
+    with pytest.raises(SystemExit):  # a part of the pictures does not replace the results of all
+        handwriting.main()
+    assert "--every" in capsys.readouterr().err
+    monkeypatch.setattr(sys, "argv", [*command, "--out", str(out)])
+    handwriting.main()
+    sets = json.loads(out.read_text())["sets"]
+    text = sets["multi"]["shares"]["text"]
+    assert (text["count"], text["of"]) == (1, 1)
+    assert sets["none, as pages"]["shares"]["accepted"]["of"] == 1
+    *_, last = capsys.readouterr().out.splitlines()
+    assert last.index(" of ") == 51
+
+
+@pytest.mark.parametrize(
+    ("text", "label", "right"),
+    [
+        ("4071", "4071", [True] * 4),
+        ("4971", "4071", [True, False, True, True]),
+        ("14071", "4071", [False, True, True, True, True]),
+        ("471", "4071", [True] * 3),
+        ("12", "", [False, False]),
+        ("", "4071", []),
+    ],
+)
+def test_a_digit_is_right_at_its_place(handwriting: Any, text: str, label: str, right: list[bool]) -> None:
+    """Digits are compared place by place; a surplus or missing digit does not make those behind it wrong."""
+    assert handwriting.matched(text, label) == right
+
+
+def number(text: str, row: int, probability: float) -> Any:
+    """A number of a reading, whose box and digits do not matter."""
+    return Number(text, "".join(filter(str.isdecimal, text)), row, (0, 0, 9, 9), probability)
+
+
+def test_the_text_of_a_picture_has_the_probability_of_all_its_numbers(handwriting: Any) -> None:
+    """Numbers are joined by row, without their signs; rows without a number leave no gap in the text."""
+    digits = tuple(
+        Digit(int(d), 0.9, True, None, (0, 0, 9, 9), row, (0.09,) * 10, np.zeros((28, 28), np.float32))
+        for row, text in ((0, "125"), (2, "7"))
+        for d in text
+    )
+    numbers = (number("1.2", 0, 0.9), number("-5", 0, 0.8), number("7", 2, 0.5))
+    reading = Reading(digits, 90, 90, numbers=numbers)
+
+    class Reader:
+        def read_many(self, pictures: Any, *, single: bool) -> Any:
+            return (reading for _ in pictures)
+
+    samples = [handwriting.Sample("a.png", "125_7", numbers=("1.2", "-5", "7"))]
+    figures, (outcome,) = handwriting.measure(Reader(), samples, single=False)
+    assert outcome.text == "125_7"
+    assert outcome.text_probability == pytest.approx(0.36)
+    assert figures.shares["numbers"].count == 1
+    assert figures.digit_confidence.groups[0].right.count == 4
+
+
+@pytest.fixture
+def confidence(monkeypatch: pytest.MonkeyPatch) -> Any:
+    """The module benchmarks/confidence.py."""
+    monkeypatch.syspath_prepend(BENCHMARKS)
+    return import_module("confidence")
+
+
+def test_coverage_and_error_are_those_of_a_count(confidence: Any) -> None:
+    """Answers that reach a limit and the wrong ones among them, the surest half, and groups."""
+    probabilities = np.array([0.995, 0.98, 0.975, 0.9, 0.6, 0.3, 0.0, 0.0])
+    right = np.array([True, True, False, True, True, False, False, False])
+    found = confidence.confidence_of(probabilities, right)
+    counts = [(c.limit, c.reached.count, c.wrong.count, c.wrong.of) for c in found.coverage]
+    assert counts == [(0.5, 5, 1, 5), (0.8, 4, 1, 4), (0.9, 4, 1, 4), (0.95, 3, 1, 3), (0.99, 1, 0, 1)]
+    half = found.surest_half_wrong
+    assert (half.count, half.of) == (1, 4)
+    assert found.curve[-1] == pytest.approx(4 / 8)
+    groups = [(g.low, g.high, round(g.probability, 4), g.right.count, g.right.of) for g in found.groups]
+    assert groups == [
+        (0.0, 0.5, 0.3, 0, 1),
+        (0.5, 0.8, 0.6, 1, 1),
+        (0.8, 0.9, 0.9, 1, 1),
+        (0.97, 0.99, 0.9775, 1, 2),
+        (0.99, 1.0, 0.995, 1, 1),
+    ]
+
+
+def test_what_is_never_so_sure_has_no_error(confidence: Any) -> None:
+    """A limit that no answer reaches has no wrong ones, and no line says 0 of 0."""
+    found = confidence.confidence_of(np.array([0.6]), np.array([False]))
+    assert [at.wrong is None for at in found.coverage] == [False, True, True, True, True]
+    assert all(value.of == 1 for _, value in confidence.lines(found, "digits"))
