@@ -1,4 +1,4 @@
-"""The pieces of one digit are put together without being told that the picture holds only one."""
+"""The pieces of one digit are put together without being told that a picture holds only one."""
 
 from collections.abc import Callable
 
@@ -48,8 +48,9 @@ def interrupted(digit: str) -> Image.Image:
 def test_a_digit_in_pieces_is_one_digit(
     digit: str, way: Callable[[str], Image.Image | npt.NDArray[np.uint8]]
 ) -> None:
-    """A digit whose strokes have gaps is read, with a box around all its pieces."""
+    """A digit whose strokes have gaps is read, with and without `single`; its box is around all pieces."""
     picture = way(digit)
+    assert READER.read(picture, single=True).text == digit
     reading = READER.read(picture)
     assert reading.text == digit
     (found,) = reading.digits

@@ -19,7 +19,7 @@ import math
 import numpy as np
 
 from digits.mnist import SIDE
-from digits.reading.candidates import Candidate, Classify, candidate_of
+from digits.reading.candidates import Candidate, Candidates, Classify
 from digits.reading.card import card_among, cut_out_card, moved_to_picture
 from digits.reading.cleaning import SPECK_SIZE, without_clutter, without_noise
 from digits.reading.components import Component, components_and_rest, extent, median_height, union
@@ -78,15 +78,18 @@ def find(
     contrast, light_ink = contrast_of(picture.pixels)
     page_ink, ink = _ink_of_page(contrast, left, single=single)
     # Find the connected components of the ink and keep those that are writing.
-    components = _writing(ink, left, single=single)
+    components, pieces = _writing(ink, left, single=single)
     on_card = _digit_on_card(components, picture, explain=explain) if single else None
     if on_card is not None:
         return on_card
     # Scale large writing to a height of about 80 pixels, then find the rows of digits.
     page = scaled_page(ink, components)
-    rows = _single_row(page) if single else segment(page, classify, left, read_line)
+    if single:
+        rows = _single_row(page, classify if pieces else None)
+    else:
+        rows = segment(page, classify, left, read_line)
     # The pieces of a broken digit are put together if all writing is one digit.
-    lone = None if single else lone_digit(ink, components, page, rows, classify, left)
+    lone = lone_digit(ink, pieces, page, rows, classify, left)
     if lone is not None:
         page, rows = lone[0], [FoundRow([lone[1]])]
     # Return each digit in MNIST's form, with its box in the picture.
@@ -169,23 +172,28 @@ def _contrast_without_lines(contrast: Array, work: Work) -> Array:
     return contrast_without_ruled_lines(contrast)
 
 
-def _writing(ink: Ink, work: Work, *, single: bool) -> list[Component]:
-    """Return the connected components that are writing.
+def _writing(ink: Ink, work: Work, *, single: bool) -> tuple[list[Component], list[Component]]:
+    """Return the connected components that are writing, and those that may be the pieces of one digit.
 
     Args:
         ink: Ink of the page.
         work: Work of the picture; components that may be writing and were left out are counted.
-        single: True to return only the components of the only digit.
+        single: True to choose the components of the only digit.
+
+    Returns:
+        First all writing, or with `single` the components of the digit. Then all writing; with `single` it
+        is empty if no component was left out.
     """
     shape = ink.mask.shape
     found, rest = components_and_rest(ink.mask)
     components = without_noise(found, shape)
     if single:
-        return components_of_single_digit(components, ink)
+        chosen = components_of_single_digit(components, ink)
+        return chosen, without_clutter(components, shape) if len(components) > len(chosen) else []
     writing = without_clutter(components, shape)
     if writing:
         work.components += int((rest >= SPECK_SIZE * median_height(writing)).sum())
-    return writing
+    return writing, writing
 
 
 def _digit_on_card(components: list[Component], picture: Picture, *, explain: bool) -> PictureMarks | None:
@@ -206,11 +214,14 @@ def _digit_on_card(components: list[Component], picture: Picture, *, explain: bo
     return moved_to_picture(find(cut_out_card(card, picture), single=True, explain=explain), card, picture)
 
 
-def _single_row(page: ScaledPage) -> list[FoundRow]:
-    """Return all components as one row with one digit."""
+def _single_row(page: ScaledPage, classify: Classify | None) -> list[FoundRow]:
+    """Return all components as one row with one digit, classified if `classify` is given."""
     if not page.components:
         return []
-    return [FoundRow([candidate_of(union(page.components), page.strength)])]
+    digit = union(page.components)
+    candidates = Candidates(page.strength, classify)
+    candidates.classify([digit])
+    return [FoundRow([candidates.of(digit)])]
 
 
 def _mark(digit: Candidate, row: int, page: ScaledPage, picture: Picture) -> Mark:

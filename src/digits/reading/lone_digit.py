@@ -27,7 +27,7 @@ WORK_OF_PIECES = IMAGE_WORK + 2000  # units to scale, join and classify the piec
 
 def lone_digit(
     ink: Ink,
-    writing: Sequence[Component],
+    pieces: Sequence[Component],
     page: ScaledPage,
     rows: Sequence[FoundRow],
     classify: Classify | None,
@@ -37,8 +37,8 @@ def lone_digit(
 
     Args:
         ink: Ink of the page.
-        writing: Components of the page that are writing.
-        page: The scaled page that was segmented.
+        pieces: Components of the page that are writing; none to join nothing.
+        page: The scaled page with the writing that was read.
         rows: Rows that were found.
         classify: Function from images (N, 28, 28) to probabilities (N, 10). If None, nothing is joined.
         work: Work that is left for the picture.
@@ -47,9 +47,9 @@ def lone_digit(
         The page, scaled for this digit, and the digit with its probabilities. None if the rows are the better
         reading.
     """
-    if classify is None or not writing or len(writing) == sum(len(row.digits) for row in rows) == 1:
+    if classify is None or not pieces or len(pieces) == sum(len(row.digits) for row in rows) == 1:
         return None
-    whole = union(writing)
+    whole = union(pieces)
     if (
         whole.width > WIDEST_DIGIT * whole.height
         or _explain_all(rows, page)
