@@ -104,7 +104,7 @@ def test_digits_without_a_form_keep_all_their_ink() -> None:
     write(page, "0469870", (40, 60), 150)
     ink = 1 - np.asarray(page, np.float32) / np.float32(255)
     mask = ink > 0.5
-    assert not lines_of_frames(Ink(ink, mask), Work()).any()
+    assert not lines_of_frames(Ink(ink, mask), Work())[0].any()
     assert not open_lines(mask).any()
 
 
@@ -123,3 +123,48 @@ def test_lines_are_found_on_a_page_of_many_frames_without_looking_at_each_alone(
     work = Work()
     lines_of_frames(Ink(page.astype(np.float32), page), work)
     assert 0 < Work().left - work.left <= 0.1 * page.size
+
+
+@pytest.mark.parametrize("single", [False, True])
+@pytest.mark.parametrize("digit", "3017")
+def test_a_digit_in_a_circle_or_a_box_is_read(digit: str, single: bool) -> None:
+    """The circle or the box is no 0 and no part of the digit."""
+    for shape in ("ellipse", "rectangle"):
+        page = Image.new("L", (240, 200), 255)
+        getattr(ImageDraw.Draw(page), shape)((50, 30, 180, 160), outline=0, width=4)
+        write(page, digit, (92, 62), 66)
+        assert text(found_in(page, classify=probabilities, single=single)) == digit
+
+
+def test_a_sudoku_keeps_its_rows_and_columns() -> None:
+    """A grid of 9 x 9 has 81 cells, empty ones too, and each digit stands in its cell."""
+    page, side = Image.new("L", (540, 540), 255), 56
+    draw = ImageDraw.Draw(page)
+    for line in range(10):
+        at, width = 18 + line * side, 3 if line % 3 == 0 else 1
+        draw.line((18, at, 18 + 9 * side, at), fill=0, width=width)
+        draw.line((at, 18, at, 18 + 9 * side), fill=0, width=width)
+    written = {
+        (row, column): "1234567890"[(row * 4 + column) % 10]
+        for row in range(9)
+        for column in range(row % 2, 9, 2)
+    }
+    for (row, column), digit in written.items():
+        write(page, digit, (18 + column * side + 17, 18 + row * side + 12), 32)
+    found = found_in(page.rotate(1.5, Image.Resampling.BICUBIC, fillcolor=255), classify=probabilities)
+    assert [(c.grid, c.row, c.column) for c in found.cells] == [(0, r, c) for r in range(9) for c in range(9)]
+    guesses = probabilities(np.stack([mark.image for mark in found.marks])).argmax(1)
+    seen = {mark.cell[1:]: str(guess) for mark, guess in zip(found.marks, guesses, strict=True) if mark.cell}
+    assert seen == written
+
+
+def test_two_fields_of_cells_are_two_grids() -> None:
+    """Separate boxes in a row are one grid; boxes far away are another."""
+    page = Image.new("L", (700, 300), 255)
+    for left, top in ((40, 40), (420, 160)):
+        for x in range(left, left + 200, 50):
+            ImageDraw.Draw(page).rectangle((x, top, x + 44, top + 60), outline=0, width=2)
+            write(page, "4", (x + 11, top + 15), 32)
+    found = found_in(page, classify=probabilities)
+    assert [mark.cell for mark in found.marks] == [(grid, 0, n) for grid in (0, 1) for n in range(4)]
+    assert text(found) == "4444/4444"

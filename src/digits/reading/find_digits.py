@@ -26,8 +26,10 @@ from digits.reading.components import Component, components_and_rest, extent, me
 from digits.reading.contrast import contrast_of
 from digits.reading.decoding import Picture, Pixels
 from digits.reading.filters import Array
+from digits.reading.form_cells import grids_of, with_cells
 from digits.reading.frames import lines_of_frames
 from digits.reading.ink import Ink, ink_from_contrast
+from digits.reading.labelling import Integers
 from digits.reading.lone_digit import lone_digit
 from digits.reading.marks import Box, Mark, PictureMarks, Sign
 from digits.reading.mnist_form import as_mnist_image
@@ -76,7 +78,7 @@ def find(
     left = Work(work)
     # Compute the contrast with the paper, then the ink without table edges and ruled lines.
     contrast, light_ink = contrast_of(picture.pixels)
-    page_ink, ink = _ink_of_page(contrast, left, single=single)
+    page_ink, ink, boxes = _ink_of_page(contrast, left, single=single)
     # Find the connected components of the ink and keep those that are writing.
     components, pieces = _writing(ink, left, single=single)
     on_card = _digit_on_card(components, picture, explain=explain) if single else None
@@ -99,6 +101,8 @@ def find(
         for n, row in enumerate(rows)
         for character, ink in row.signs
     ]
+    scale = [side / full for side, full in zip(contrast.shape, (picture.height, picture.width), strict=True)]
+    cells = () if single else grids_of(boxes / np.array([[*scale, *scale]]).T)
     if single and not marks:
         marks = [_blank_mark(picture)]
     steps = {}
@@ -107,11 +111,12 @@ def find(
     return PictureMarks(
         picture.width,
         picture.height,
-        tuple(marks),
+        with_cells(marks, cells),
         light_ink,
         steps,
         picture.notes + left.notes(),
         signs=tuple(signs),
+        cells=cells,
         rows=tuple(row.evidence for row in rows),
     )
 
@@ -142,7 +147,7 @@ def _on_sheet(
     return moved_to_whole(found, sheet.pixels, (sheet.top, sheet.left), picture) if found.marks else None
 
 
-def _ink_of_page(contrast: Array, work: Work, *, single: bool) -> tuple[Ink, Ink]:
+def _ink_of_page(contrast: Array, work: Work, *, single: bool) -> tuple[Ink, Ink, Integers]:
     """Compute the ink of a page with and without ruled lines.
 
     Args:
@@ -151,25 +156,34 @@ def _ink_of_page(contrast: Array, work: Work, *, single: bool) -> tuple[Ink, Ink
         single: True if the picture holds at most one digit.
 
     Returns:
-        The ink with ruled lines, then the ink without them.
+        The ink with ruled lines, then the ink without them; and the boxes of the cells of frames, (4, cells).
     """
     if max(contrast.shape) <= TINY:  # such a picture shows no tables and no ruled lines
         ink = ink_from_contrast(contrast)
-        return ink, ink
-    if not single:
-        contrast = _contrast_without_lines(contrast, work)
+        return ink, ink, np.zeros((4, 0), np.intp)
+    contrast, boxes = _contrast_without_lines(contrast, work, single=single)
     ink = without_page_edges(contrast)
-    return ink, ink_without_ruled_lines(ink, several=not single)
+    return ink, ink_without_ruled_lines(ink, several=not single), boxes
 
 
-def _contrast_without_lines(contrast: Array, work: Work) -> Array:
-    """Set the contrast of a page, float32 (H, W) in [0, 1], to 0 on frames, rules and ruled lines."""
+def _contrast_without_lines(contrast: Array, work: Work, *, single: bool) -> tuple[Array, Integers]:
+    """Set the contrast of a page, float32 (H, W) in [0, 1], to 0 on its lines.
+
+    Args:
+        contrast: Contrast with the paper, float32 (H, W) in [0, 1].
+        work: Work of the picture.
+        single: True if the picture holds at most one digit: then rules may be its strokes, and stay.
+
+    Returns:
+        The contrast, and the boxes of the cells of frames, (4, cells).
+    """
     ink = ink_from_contrast(contrast)
-    frames = lines_of_frames(ink, work)
-    lines = frames | open_lines(ink.mask & ~frames)
+    lines, boxes = lines_of_frames(ink, work)
+    if not single:
+        lines |= open_lines(ink.mask & ~lines)
     if lines.any():
         contrast = np.where(lines, np.float32(0), contrast)
-    return contrast_without_ruled_lines(contrast)
+    return contrast if single else contrast_without_ruled_lines(contrast), boxes
 
 
 def _writing(ink: Ink, work: Work, *, single: bool) -> tuple[list[Component], list[Component]]:

@@ -64,31 +64,43 @@ class _Regions:
     within: Integers
 
 
-def lines_of_frames(ink: Ink, work: Work) -> Mask:
-    """Find the lines of frames.
+def lines_of_frames(ink: Ink, work: Work) -> tuple[Mask, Integers]:
+    """Find the lines of frames, and their cells.
 
     Args:
         ink: Ink of a page.
         work: Work of the picture, charged for the area of the frames.
 
     Returns:
-        bool (H, W), True where the ink belongs to a frame's lines.
+        bool (H, W), True where the ink belongs to a frame's lines. Then top, left, bottom and right of the
+        cells that contain no other frame, (4, cells).
     """
-    nothing = np.zeros_like(ink.mask)
+    lines, nothing = np.zeros_like(ink.mask), np.zeros((4, 0), np.intp)
     # Thin lines break where they slope; small gaps are closed before the cells are looked for.
     closed = running(np.maximum, ink.strength > FAINT_LINE, CLOSING_WINDOW)
     page = _regions(closed)
     if page is None:
-        return nothing
+        return lines, nothing
     cells, frames = _cells_and_frames(page)
     if not frames.any():
-        return nothing
+        return lines, nothing
     top, left = (int(side[frames].min()) for side in page.ink_boxes[:2])
     bottom, right = (int(side[frames].max()) for side in page.ink_boxes[2:])
     area = np.s_[max(top - 1, 0) : bottom + 1, max(left - 1, 0) : right + 1]
     work.charge((bottom - top) * (right - left) * WORK_PIXEL)
-    nothing[area] = _lines(page, area, cells, frames, ink.mask[area])
-    return nothing
+    lines[area], same = _lines(page, area, cells, frames, ink.mask[area])
+    cells[page.within[frames]] = False
+    return lines, _joined_boxes(page.paper_boxes[:, cells], same[cells])
+
+
+def _joined_boxes(boxes: Integers, names: Integers) -> Integers:
+    """Return the boxes (4, M) around all boxes (4, N) of the same name (N,)."""
+    _, index = np.unique(names, return_inverse=True)
+    count = int(index.max(initial=-1)) + 1
+    first, last = np.full((count, 2), np.iinfo(np.intp).max), np.zeros((count, 2), np.intp)
+    np.minimum.at(first, index, boxes[:2].T)
+    np.maximum.at(last, index, boxes[2:].T)
+    return np.concatenate([first.T, last.T])
 
 
 def _regions(closed: Mask) -> _Regions | None:
@@ -226,8 +238,8 @@ def _circles(page: _Regions, written: Mask, filled: Integers) -> Mask:
     )
 
 
-def _lines(page: _Regions, area: Any, cells: Mask, frames: Mask, mask: Mask) -> Mask:
-    """Return the lines of the frames within an area of the page.
+def _lines(page: _Regions, area: Any, cells: Mask, frames: Mask, mask: Mask) -> tuple[Mask, Integers]:
+    """Return the lines of the frames within an area of the page, and the joined region of each region.
 
     Args:
         page: Regions of the page.
@@ -255,7 +267,8 @@ def _lines(page: _Regions, area: Any, cells: Mask, frames: Mask, mask: Mask) -> 
         thin = c.area <= STRAY_AREA * c.size * cell_height
         if c.size >= LEAST_INSIDE * cell_height and not (thin and c.size >= STRAY_LENGTH * cell_height):
             writing[c.rows_and_columns] |= c.mask
-    return np.asarray((of_frame & ~running(np.maximum, writing, WRITING_WINDOW)) | stray[page.ink[area]])
+    lines = (of_frame & ~running(np.maximum, writing, WRITING_WINDOW)) | stray[page.ink[area]]
+    return np.asarray(lines), same
 
 
 def _stray_lines(page: _Regions, cells: Mask, heights: Integers) -> Mask:
