@@ -232,10 +232,58 @@ def test_a_form_with_a_picture_is_read_as_the_picture(client: httpx.Client) -> N
         assert client.post("/api/predict", files={"file": picture}, headers=headers).status_code == code
 
 
+def test_a_field_is_asked_for(client: httpx.Client) -> None:
+    """Length, pattern and boxes stand in the address or in the form, a roster in the form; each is obeyed."""
+    picture = saved(sheet("4071", size=(600, 300)), "PNG")
+
+    def text(params: dict[str, Any], files: dict[str, bytes], data: dict[str, str]) -> str:
+        answer = client.post("/api/predict", params=params, files={"file": picture, **files}, data=data)
+        assert answer.status_code == 200, answer.json()
+        return str(answer.json()["text"])
+
+    assert text({"length": 4}, {}, {}) == text({}, {}, {"length": "4"}) == "4071"
+    assert text({"pattern": "##.##"}, {}, {}) == text({}, {}, {"pattern": "##.##"}) == "40.71"
+    assert text({}, {"roster": b"id,name\n4071,Ada\n40-77,Bob\n"}, {}) == "4071"
+    assert text({}, {"roster": b"1234\n5678\n"}, {}) == ""
+    assert text({"length": 6}, {}, {"length": "4"}) == "4071"
+    answer = client.post("/api/predict?cells=4", content=picture, headers=PNG).json()
+    assert (answer["text"], len(answer["notes"])) == ("4071", 1)
+    strokes = client.post("/api/predict?length=1", json={"strokes": STROKES}).json()
+    assert strokes["text"] == "4"
+
+
+@pytest.mark.parametrize(
+    ("params", "parts"),
+    [
+        ({"length": 0}, {}),
+        ({"length": "x"}, {}),
+        ({"cells": 100_000}, {}),
+        ({"pattern": "A" * 4}, {}),
+        ({"pattern": "#" * 100}, {}),
+        ({"length": 4, "pattern": "####"}, {}),
+        ({"length": 4, "single": True}, {}),
+        ({}, {"length": b"four"}),
+        ({}, {"length": b"\xff"}),
+        ({}, {"roster": b"secret-name\n"}),
+        ({}, {"roster": b""}),
+    ],
+)
+def test_wrong_fields_are_refused(
+    client: httpx.Client, params: dict[str, Any], parts: dict[str, bytes]
+) -> None:
+    """422 with a fixed sentence that says what was expected, without what the client sent."""
+    picture = saved(sheet("4", size=(90, 90), height=60), "PNG")
+    answer = client.post("/api/predict", params=params, files={"file": picture, **parts})
+    assert answer.status_code == 422
+    assert answer.json()["kind"] in ("field", "parameter")
+    assert "secret" not in answer.text
+
+
 FORMS: dict[str, dict[str, Any]] = {
     "no part": form(),
     "two files": form(FILE + b"1", FILE + b"2"),
-    "a field beside": form(FILE + b"1", b'Content-Disposition: form-data; name="single"\r\n\r\ntrue'),
+    "a length twice": form(FILE + b"1", *[b'Content-Disposition: form-data; name="length"\r\n\r\n4'] * 2),
+    "an unknown field": form(FILE + b"1", b'Content-Disposition: form-data; name="single"\r\n\r\ntrue'),
     "no end": {**form(), "content": b"--x-y\r\n" + FILE + b"1"},
     "no headers": form(b"1"),
     "long headers": form(b"X: " + b"a" * 4096 + b"\r\n" + FILE + b"1"),

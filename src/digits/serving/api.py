@@ -11,6 +11,7 @@ from typing import Annotated, Any
 from fastapi import APIRouter, Query, Request, Response
 
 from digits.networks.numpy_inference import Classifier
+from digits.reading.options import MAX_CELLS, MAX_LENGTH
 from digits.reading.reader import Reader
 from digits.serving.answers import (
     Answer,
@@ -159,6 +160,21 @@ def api_routes(api: Api) -> APIRouter:
         detail: Annotated[
             bool, Query(description="whether the answer has row, probabilities and image of every mark")
         ] = False,
+        length: Annotated[
+            int | None,
+            Query(ge=1, le=MAX_LENGTH, description="digits of the only number, if that is known"),
+        ] = None,
+        pattern: Annotated[
+            str | None,
+            Query(
+                max_length=2 * MAX_LENGTH,
+                description="form of the only number, such as ##.##, if that is known: # is any digit",
+            ),
+        ] = None,
+        cells: Annotated[
+            int | None,
+            Query(ge=1, le=MAX_CELLS, description="boxes of a form to read in order, also the empty ones"),
+        ] = None,
     ) -> Response:
         if model not in api.readers:
             raise RefusedError(404, "model", "there is no network with this name; api/model lists the names")
@@ -166,6 +182,7 @@ def api_routes(api: Api) -> APIRouter:
             task = Task("drawing", await request.body())
         else:
             task = await picture_task(request, "or strokes as application/json")
+        task = replace(task, length=length, pattern=pattern, cells=cells)
         return await api.answer(request, replace(task, model=model, single=single, detail=detail))
 
     @router.post(

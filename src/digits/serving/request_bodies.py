@@ -5,7 +5,7 @@ reading processes call `parse_body`. `body_schema` describes the bodies for Open
 """
 
 import re
-from typing import Annotated, Any, TypeVar
+from typing import Annotated, Any, NamedTuple, TypeVar
 
 import numpy as np
 import numpy.typing as npt
@@ -14,6 +14,7 @@ from pydantic_core import from_json
 
 from digits.data.pen import MAX_COORDINATE
 from digits.mnist import SIDE
+from digits.reading.options import MAX_CELLS, MAX_LENGTH
 from digits.serving.error_answers import RefusedError
 from digits.serving.limits import MAX_JSON, MAX_POINTS, MAX_STROKES
 
@@ -26,12 +27,20 @@ FORM = "multipart/form-data"
 BOUNDARY = re.compile(
     r';\s*boundary=(?:"([^"\r\n]{1,70})"|([^\s;"]{1,70}))\s*(?:;|$)', re.IGNORECASE | re.ASCII
 )
-MAX_PART_HEAD = 4096  # bytes; largest headers of a part: the name of the file and its type; generous limit
+MAX_PART_HEAD = 4096  # bytes; largest headers of a part: its name, that of its file, its type; generous limit
 ENCODED = re.compile(rb"content-transfer-encoding:\s*(?!(?:binary|8bit|7bit)\b)", re.IGNORECASE)
 BINARY_SCHEMA = {"type": "string", "format": "binary"}
+PART_NAME = re.compile(rb'content-disposition:[^\r\n]*[;\s]name="([^"\r\n]*)"', re.IGNORECASE)
+FORM_FIELDS = ("length", "pattern", "roster", "cells")  # parts of a form beside the picture
 FORM_SCHEMA = {
     "type": "object",
-    "properties": {"file": BINARY_SCHEMA},
+    "properties": {
+        "file": BINARY_SCHEMA,
+        "length": {"type": "integer", "minimum": 1, "maximum": MAX_LENGTH},
+        "pattern": {"type": "string"},
+        "roster": {"type": "string", "format": "binary", "description": "one number a line, or a CSV file"},
+        "cells": {"type": "integer", "minimum": 1, "maximum": MAX_CELLS},
+    },
     "required": ["file"],
     "additionalProperties": False,
 }
@@ -174,28 +183,48 @@ def boundary_in(content_type: str) -> str:
     return found[1] or found[2]
 
 
-def file_in_form(body: bytes, boundary: str) -> bytes:
-    """Return the only file in a form.
+class Form(NamedTuple):
+    """A form with a picture."""
+
+    picture: bytes
+    fields: dict[str, bytes]
+    """The other parts by their names, some of FORM_FIELDS; see `digits.reading.fields.Field`."""
+
+
+def parse_form(body: bytes, boundary: str) -> Form:
+    """Return the picture and the fields in a form.
 
     Args:
         body: a body of the type multipart/form-data.
         boundary: from `boundary_in`.
 
     Returns:
-        The bytes of the file.
+        The picture, which is the part with any name that is not one of FORM_FIELDS, and the fields.
 
     Raises:
-        RefusedError: if the body is no form, or has no or several parts.
+        RefusedError: if the body is no form, has no or several pictures, or a field twice.
     """
-    # The body is in memory and has a limited size. It is split three times at most, whatever it holds.
-    parts = (b"\r\n" + body).split(b"\r\n--" + boundary.encode("latin-1"), 3)
-    if len(parts) != 3 or not parts[2].startswith(b"--"):
-        message = "the form must have exactly one part, the picture; parameters belong into the address"
+    # The body is in memory and has a limited size. It is split a few times at most, whatever it holds.
+    most = 1 + len(FORM_FIELDS)
+    parts = (b"\r\n" + body).split(b"\r\n--" + boundary.encode("latin-1"), most + 1)
+    fields: dict[str, bytes] = {}
+    pictures = []
+    for part in parts[1:-1]:
+        head, end, content = part.partition(b"\r\n\r\n")
+        if not end or len(head) > MAX_PART_HEAD or ENCODED.search(head):
+            message = "the headers of a part of the form are unusual; send it as curl -F does"
+            raise RefusedError(415, "type", message)
+        found = PART_NAME.search(head)
+        name = found[1].decode("latin-1") if found else ""
+        if name in FORM_FIELDS and name not in fields:
+            fields[name] = content
+        else:
+            pictures.append(content)
+    if len(pictures) != 1 or not parts[-1].startswith(b"--"):
+        names = ", ".join(FORM_FIELDS)
+        message = f"the form must have one part with the picture, and may have one each of: {names}"
         raise RefusedError(415, "type", message)
-    head, end, content = parts[1].partition(b"\r\n\r\n")
-    if not end or len(head) > MAX_PART_HEAD or ENCODED.search(head):
-        raise RefusedError(415, "type", "the headers of the form's part are unusual; send it as curl -F does")
-    return content
+    return Form(pictures[0], fields)
 
 
 def body_schema(*models: type[Body], binary: tuple[str, ...] = ()) -> dict[str, Any]:

@@ -13,22 +13,26 @@ from typing import Any, Literal
 
 from PIL import Image
 
-from digits.errors import DataError, PhotoError
+from digits.errors import DataError, OptionError, PhotoError
 from digits.files import printable
+from digits.reading.fields import Field
+from digits.reading.options import MAX_CELLS, MAX_LENGTH
 from digits.reading.reader import Reader
 from digits.reading.results import Reading
+from digits.reading.roster import Roster
 from digits.serving.answers import ERRORS, detailed_json, to_bytes
 from digits.serving.corrections import Corrections
-from digits.serving.error_answers import error_body, log_line, refusal
+from digits.serving.error_answers import RefusedError, error_body, log_line, refusal
 from digits.serving.limits import PICTURE_LIMITS
 from digits.serving.preview import preview
 from digits.serving.request_bodies import (
     DRAWINGS,
     JSON,
     CorrectionBody,
+    Form,
     StrokesBody,
-    file_in_form,
     parse_body,
+    parse_form,
 )
 
 
@@ -45,14 +49,20 @@ class Task:
     detail: bool = False
     """Whether the answer has all fields of `Answer`."""
     boundary: str = ""
-    """Boundary of a multipart body whose only part is the picture; "" if the body is the picture itself."""
+    """Boundary of a multipart body with the picture; "" if the body is the picture itself."""
+    length: int | None = None
+    """Digits of the only number on the picture, as in `Field`."""
+    pattern: str | None = None
+    """Form of the only number, as in `Field`."""
+    cells: int | None = None
+    """Boxes of the only field, as in `Field`."""
 
     def fits(self, other: "Task") -> bool:
         """Return True if both tasks read pictures that can be read together."""
-        return {self.kind, other.kind} == {"picture"} and (self.model, self.single) == (
-            other.model,
-            other.single,
-        )
+        return all(
+            task.kind == "picture" and (task.length, task.pattern, task.cells) == (None, None, None)
+            for task in (self, other)
+        ) and (self.model, self.single) == (other.model, other.single)
 
 
 @dataclass(frozen=True)
@@ -106,8 +116,12 @@ class Worker:
 
     def _read_together(self, tasks: Sequence[Task]) -> list[Outcome]:
         """Read several pictures with the same network, which is faster than one by one."""
+        forms = [_form(task) for task in tasks]
+        if any(form.fields for form in forms):  # fields are read one by one
+            return [self._do_one(task) for task in tasks]
         reader = self.readers[tasks[0].model]
-        readings = reader.read_many(map(_picture, tasks), single=tasks[0].single, limits=PICTURE_LIMITS)
+        pictures = [form.picture for form in forms]
+        readings = reader.read_many(pictures, single=tasks[0].single, limits=PICTURE_LIMITS)
         return [
             failed(found) if isinstance(found, PhotoError) else _read(found, detail=task.detail)
             for task, found in zip(tasks, readings, strict=True)
@@ -118,27 +132,32 @@ class Worker:
         try:
             match task.kind:
                 case "picture":
-                    reader = self.readers[task.model]
-                    reading = reader.read(_picture(task), single=task.single, limits=PICTURE_LIMITS)
+                    form, reader = _form(task), self.readers[task.model]
+                    reading = reader.read(
+                        form.picture, single=task.single, field=_field(task, form), limits=PICTURE_LIMITS
+                    )
                     return _read(reading, detail=task.detail)
                 case "drawing":
-                    reading = read_drawing(self.readers[task.model], task.body, single=task.single)
+                    field = _field(task, Form(b"", {}))
+                    reader = self.readers[task.model]
+                    reading = read_drawing(reader, task.body, single=task.single, field=field)
                     return _read(reading, detail=task.detail)
                 case "preview":
-                    return Outcome(200, preview(_picture(task), PICTURE_LIMITS), "image/png")
+                    return Outcome(200, preview(_form(task).picture, PICTURE_LIMITS), "image/png")
                 case "correction":
                     return save_correction(self.corrections, task.body)
         except Exception as error:
             return failed(error)
 
 
-def read_drawing(reader: Reader, body: bytes, *, single: bool) -> Reading:
+def read_drawing(reader: Reader, body: bytes, *, single: bool, field: Field | None = None) -> Reading:
     """Read the digits in a drawing.
 
     Args:
         reader: reader to use.
         body: JSON of the form `StrokesBody` or `ImageBody`.
         single: whether all strokes belong to one digit.
+        field: what is known about the only number; not used for an image in MNIST's form, which is one digit.
 
     Returns:
         The marks found, each with its most probable digit.
@@ -148,7 +167,7 @@ def read_drawing(reader: Reader, body: bytes, *, single: bool) -> Reading:
     """
     drawing = parse_body(body, *DRAWINGS)
     if isinstance(drawing, StrokesBody):
-        return reader.read_strokes(drawing.strokes, single=single)
+        return reader.read_strokes(drawing.strokes, single=single, field=field)
     return reader.read_image(drawing.pixels())
 
 
@@ -173,9 +192,38 @@ def save_correction(corrections: Corrections, body: bytes) -> Outcome:
     return Outcome(201, _json({"kept": name}), digits=((correction.label, True),))
 
 
-def _picture(task: Task) -> bytes:
-    """Return the bytes of the picture in a request's body."""
-    return file_in_form(task.body, task.boundary) if task.boundary else task.body
+def _form(task: Task) -> Form:
+    """Return the picture in a request's body, and the fields beside it."""
+    return parse_form(task.body, task.boundary) if task.boundary else Form(task.body, {})
+
+
+FIELD_EXPECTED = (
+    f"expected a length from 1 to {MAX_LENGTH}, or a pattern of # for digits and . , - / : between, or a "
+    f"roster of one number a line, and perhaps a number of cells from 1 to {MAX_CELLS}; without single"
+)
+
+
+def _field(task: Task, form: Form) -> Field | None:
+    """Return what a request says about the only number on its picture; None if it says nothing.
+
+    Raises:
+        RefusedError: if that is wrong; a part of the form wins over the same parameter of the address.
+    """
+    try:
+        texts = {name: content.decode().strip() for name, content in form.fields.items() if name != "roster"}
+        roster = Roster.parse(form.fields["roster"]) if "roster" in form.fields else None
+        length = int(texts["length"]) if "length" in texts else task.length
+        cells = int(texts["cells"]) if "cells" in texts else task.cells
+        pattern = texts.get("pattern", task.pattern)
+        if (length, pattern, roster, cells) == (None,) * 4:
+            return None
+        if task.single:
+            raise OptionError("single is for one digit, a field for a number")
+        return Field(length=length, pattern=pattern, roster=roster, cells=cells)
+    except (OptionError, ValueError) as error:  # ValueError: a text that is no number or not UTF-8
+        # Sentences of the server are fixed texts; the error may quote the client's.
+        what = "the roster cannot be used" if "the roster: " in str(error) else "the field is wrong"
+        raise RefusedError(422, "field", f"{what}; {FIELD_EXPECTED}") from None
 
 
 def _read(reading: Reading, *, detail: bool) -> Outcome:
