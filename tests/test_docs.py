@@ -85,7 +85,7 @@ def test_commands_in_the_pages_exist(page: Path) -> None:
     shown = re.findall(r"^\s*(?:digits|python train\.py)\b.*$", code, re.MULTILINE)
     shown += re.findall(r"`(digits [a-z-][^`\n]*)`", text_of(page))
     for line in shown:
-        words = shlex.split(line.split("#")[0])
+        words = shlex.split(line, comments=True)
         command = "train" if words[0] == "python" else words[1]
         if command.startswith("-") or command == "COMMAND":
             continue
