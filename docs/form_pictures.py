@@ -16,7 +16,8 @@ from numpy.random import Generator
 from PIL import Image, ImageDraw, ImageFilter
 
 from digits import Field, Reader, Roster, figure_style
-from digits.data.synthetic import STYLES, handwritten
+from digits.data.digit_styles import STYLES
+from digits.data.synthetic import handwritten
 
 FOLDER = Path(__file__).parent / "pictures"
 PAPER, INK, RED, GREY = (246, 244, 238), (38, 44, 104), (226, 120, 110), (150, 150, 150)

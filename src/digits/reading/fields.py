@@ -89,9 +89,12 @@ class Field:
         chosen = _one_in_each(boxes, marks)
         cells = cells_of(boxes, chosen)
         notes = (note,) if note else ()
+        alone = _are_all_of_their_rows(chosen, marks)
         if not self._has_text_rule:
-            return Filled(numbers_of(chosen), cells, notes)
-        filled = self._filled([_Place(tuple(chosen))], threshold)
+            return Filled(numbers_of(chosen, rows=found.rows if alone else ()), cells, notes)
+        row = chosen[0].row if alone and len({mark.row for mark in chosen}) == 1 else len(found.rows)
+        evidence = found.rows[row] if row < len(found.rows) else None
+        filled = self._filled([_Place(tuple(chosen), evidence)], threshold)
         return Filled(filled.numbers, cells, notes + filled.notes)
 
     @property
@@ -353,6 +356,12 @@ def _boxes_of(
     best = max(fields, key=lambda boxes: sum(filled[c.grid, c.row, c.column] > 0 for c in boxes))
     several = f"{len(fields)} rows or blocks of {wanted} boxes were found; this is the fullest of them"
     return best, several if len(fields) > 1 else ""
+
+
+def _are_all_of_their_rows(chosen: Sequence[Digit], marks: Sequence[Digit]) -> bool:
+    """Return True if the rows of the chosen marks have no other accepted marks."""
+    rows, boxes = {mark.row for mark in chosen}, {mark.box for mark in chosen}
+    return all(mark.box in boxes for mark in marks if mark.accepted and mark.row in rows)
 
 
 def _one_in_each(boxes: Sequence[FormCell], marks: Sequence[Digit]) -> list[Digit]:
