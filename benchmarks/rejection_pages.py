@@ -80,7 +80,7 @@ def marks_of_pages(pages: Sequence[Path]) -> tuple[Images, Labels]:
     archives = [np.load(path) for path in pages]
     marks = np.concatenate([archive["images"] for archive in archives])
     labels = np.concatenate([archive["labels"] for archive in archives])
-    p = Reader.load("cnn", rejection=None).probabilities(marks.astype(np.float32) / 255)
+    p = Reader.load("cnn", rejection=None).probabilities(marks.astype(np.float32) / np.float32(255))
     like_a_digit = (labels == NO_DIGIT_LABEL) & (p[:, :2].max(1) > SURE)
     return marks[~like_a_digit], labels[~like_a_digit]
 
@@ -116,7 +116,9 @@ def cut_out(digit: Images, neighbour: Images, numbers: Generator) -> Images:
     place = page[:, start : start + beside.shape[1]]
     np.maximum(place, beside[:, : place.shape[1]], out=place)
     ends = 28 + left - int(numbers.integers(-1, 3)), 28 + right + int(numbers.integers(-1, 3))
-    return np.asarray(np.rint(mnist_form(page[:, slice(*ends)].astype(np.float32) / 255) * 255), np.uint8)
+    return np.asarray(
+        np.rint(mnist_form(page[:, slice(*ends)].astype(np.float32) / np.float32(255)) * 255), np.uint8
+    )
 
 
 def validation_images(seed: int = 1) -> tuple[Images, Labels]:
@@ -161,7 +163,7 @@ def train(network: CNN, seen: Tensor, labels: Tensor, seed: int = 0) -> None:
         for batch in order[: len(order) // BATCH * BATCH].split(BATCH):
             loss = nn.functional.cross_entropy(logits_of(network, seen[batch]), labels[batch])
             optimizer.zero_grad()
-            loss.backward()  # type: ignore[no-untyped-call]  # torch's stub lacks it
+            loss.backward()
             optimizer.step()
             schedule.step()
             total += loss.item() * BATCH

@@ -43,9 +43,9 @@ export class Network {
 // The rules for accepting a mark; the same as in digits/reading/acceptance.py. A mark is ink that may be a digit.
 const NUMBER_SHARE = 1 / 3; // a row is a number if at least this share of its marks reaches the threshold
 const NUMBER_PROBABILITY = 0.1; // smallest probability of being any digit for a mark in a number
-const UNIT_GAP = 0.5; // median heights of the row; a wider gap ends a unit, such as a word or a number
+const UNIT_GAP = 0.3; // median heights of the row; a wider gap ends a unit, such as a word or a number
 const UNIT_SHARE = 0.6; // a unit is a number if at least this share of its area is digits; less is a word
-const PICTURE_SHARE = 0.25; // the same share for all marks of a picture; less is no picture of writing
+const PICTURE_SHARE = 0.25; // of the area of all marks; if accepted marks are less, it shows something else
 
 /** Classify an image of 784 numbers in [0, 1]. Returns { digit, probability, probabilities, result }: the
  *  most probable digit, its probability, the probabilities of 0 to 9, and what Network.run returned.
@@ -68,7 +68,6 @@ const totalOf = (numbers) => numbers.reduce((a, b) => a + b, 0);
 /** Set `accepted` (true or false) and `reason` (why not, or null) of every mark; returns the marks.
  *  `threshold` is the smallest probability with which a mark is accepted; /api/model has it. */
 export function judge(marks, threshold) {
-  const written = shareOfDigits(marks) >= PICTURE_SHARE;
   for (const at of new Set(marks.map(rowOf))) {
     const row = marks.filter((mark) => rowOf(mark) === at);
     const sure = row.filter((mark) => mark.probability >= threshold).length;
@@ -76,20 +75,34 @@ export function judge(marks, threshold) {
     for (const unit of units(row)) {
       const word = shareOfDigits(unit) < UNIT_SHARE;
       for (const mark of unit) {
-        const isDigit = totalOf(mark.probabilities), which = mark.probability / Math.max(isDigit, 1e-9);
-        const enough = mark.probability >= threshold || (number && isDigit >= NUMBER_PROBABILITY);
-        mark.accepted = enough && written && !word;
-        mark.reason = mark.accepted ? null : isDigit <= which ? "not a digit" : "unclear";
+        const enough = mark.probability >= threshold || (number && totalOf(mark.probabilities) >= NUMBER_PROBABILITY);
+        mark.accepted = enough && !word;
       }
     }
+  }
+  const written = isWriting(marks);
+  for (const mark of marks) {
+    mark.accepted &&= written;
+    const isDigit = totalOf(mark.probabilities), which = mark.probability / Math.max(isDigit, 1e-9);
+    mark.reason = mark.accepted ? null : isDigit <= which ? "not a digit" : "unclear";
   }
   return marks;
 }
 
+const areaOf = ({ box: [, , width, height] }) => width * height;
+
+/** Say if accepted marks are enough of a picture; marks around them, such as frames, do not count. */
+function isWriting(marks) {
+  const accepted = marks.filter((mark) => mark.accepted);
+  const around = ({ box: [left, top, width, height] }) => accepted.some(({ box: [x, y, w, h] }) =>
+    left <= x + w / 2 && x + w / 2 <= left + width && top <= y + h / 2 && y + h / 2 <= top + height);
+  const counted = marks.filter((mark) => mark.accepted || !around(mark));
+  return totalOf(accepted.map(areaOf)) >= PICTURE_SHARE * totalOf(counted.map(areaOf));
+}
+
 /** Return how much of the area of marks is digits, in [0, 1]. */
 function shareOfDigits(marks) {
-  const area = ({ box: [, , width, height] }) => width * height;
-  return totalOf(marks.map((mark) => area(mark) * totalOf(mark.probabilities))) / totalOf(marks.map(area));
+  return totalOf(marks.map((mark) => areaOf(mark) * totalOf(mark.probabilities))) / totalOf(marks.map(areaOf));
 }
 
 /** Divide the marks of a row at wide gaps. */
