@@ -61,6 +61,24 @@ def test_a_digit_in_pieces_is_one_digit(
     assert np.allclose((x, y, x + width, y + height), (left, top, right, bottom), atol=near + 1)
 
 
+@pytest.mark.parametrize("dust", [2, 4, 8])
+def test_a_one_beside_dust_is_no_crease(dust: int) -> None:
+    """A 1 that is a plain line is read, whatever the size of the specks around it."""
+    paper = sheet("", size=(300, 300))
+    draw = ImageDraw.Draw(paper)
+    draw.line((150, 70, 140, 230), fill=40, width=5)
+    for x, y in ((40, 50), (250, 60), (60, 240), (200, 260)):
+        draw.ellipse((x, y, x + dust, y + dust), fill=60)
+    assert READER.read(paper).text == "1"
+
+
+def test_a_crease_beside_small_digits_is_no_one() -> None:
+    """A line that is much longer than the digits beside it is no digit."""
+    paper = sheet("407", size=(600, 500), height=60)
+    ImageDraw.Draw(paper).line((80, 40, 90, 440), fill=120, width=4)
+    assert READER.read(paper).text == "407"
+
+
 @pytest.mark.parametrize("digits", ["11", "10", "47", "71"])
 def test_two_narrow_digits_stay_two(digits: str) -> None:
     """Two digits that stand close together are not one."""

@@ -8,12 +8,13 @@ import numpy as np
 
 from digits.reading.components import Component, boxes_of, median_height
 from digits.reading.labelling import Integers
-from digits.reading.placement import is_edge, is_line, is_outline
+from digits.reading.placement import TINY, is_edge, is_line, is_outline
 
 FEW_COMPONENTS = 50  # a page with at most this number of components is not noise
 GRAIN_SIZE = (6, 0.012)  # px, and share of the side; noise is smaller than the larger of the two
 SMALLEST_WRITING = 0.03  # of the side; a component of at most this size is not writing
 LINE_LENGTH = 2  # a line longer than this times the largest other component is a crease
+LONGEST_ONE = 0.7  # of the side; a line up to this length is a 1 if all others are too small for writing
 SPECK_SIZE = 0.12  # of the median height; a smaller component is a speck
 TALLEST = 4  # median heights; a higher component is not writing
 RIM_DISTANCE = 0.02  # of the side; largest distance of a rim from the border
@@ -60,13 +61,28 @@ def without_clutter(components: list[Component], shape: tuple[int, ...]) -> list
     if max((c.size for c in inside), default=0) > SMALLEST_WRITING * max(shape):
         components = inside
     largest = max((c.size for c in components if not is_line(c)), default=0)
-    components = [c for c in components if not is_line(c) or not largest or c.size <= LINE_LENGTH * largest]
+    components = [c for c in components if not _is_crease(c, largest, shape)]
     if not components:
         return []
     boxes = boxes_of(components)
     components = [c for c in components if not _is_lone_rim(c, boxes, shape)] or components
     height = median_height(components)
     return [c for c in components if c.size >= SPECK_SIZE * height and c.height <= TALLEST * height]
+
+
+def _is_crease(c: Component, largest: int, shape: tuple[int, ...]) -> bool:
+    """Check if a component is a crease of the paper, not a 1.
+
+    Args:
+        c: The component.
+        largest: Size of the largest component that is no line; 0 if there is none.
+        shape: (H, W) of the page in pixels.
+    """
+    if not is_line(c) or c.size <= LINE_LENGTH * largest or not largest:
+        return False
+    side = max(shape)
+    only_dust = largest <= SMALLEST_WRITING * side and c.size <= LONGEST_ONE * side
+    return side > TINY and not only_dust
 
 
 def _is_frame(c: Component, boxes: Integers, shape: tuple[int, ...]) -> bool:
