@@ -26,6 +26,7 @@ LEAST_INSIDE = 0.25  # of a cell's height; writing inside is at least this high
 CELLS_OF_GRID = 3  # from this number of cells of like size on, a frame may be empty or touch all its writing
 LIKE_SIZE = 0.6  # smallest ratio of the heights of two cells of like size
 FRAME_FILLS = 0.85  # of the smallest rectangle around it; a frame with its cells fills at least this
+GRID_FILLS, CELLS_FILL = 0.65, 0.6  # the same of a grid drawn by hand; its cells fill this share of it
 STRAIGHT_BOX = 0.9  # the same of a frame that may be empty; a 0 is rounder
 WIDE_BOX = 1.3  # heights; an empty frame is at least that wide
 FRAME_ANGLES = np.radians(np.arange(-15, 16))  # by which frames may be turned
@@ -39,6 +40,8 @@ ALIKE = 0.08  # of height and width; frames differ by at most this from one anot
 STRAY_LENGTH, STRAY_AREA = 0.85, 0.12  # of a cell's height, or its square: lines that touch a frame
 STRAY_INSIDE, STRAY_BREADTH = 0.96, 0.12  # of a cell's height, and its own: a line that touches nothing
 WRITING_WINDOW = 3  # px; ink within this square around a pixel of writing is kept
+THICKEST_LINE = 0.6  # mean thicknesses of lines; by so much a line may be thicker, such as two sides of cells
+BAND = 0.7  # a piece is such a band if this share of it lies beside the line
 WORK_PIXEL = 0.1  # units for each pixel of the area that shows frames, measured
 OUTSIDE = 1  # number of the region outside all ink
 
@@ -149,7 +152,11 @@ def _cells_and_frames(page: _Regions) -> tuple[Mask, Mask]:
     regions_filled, filled = _filled(page)
     shares = _rectangularity(page, filled, np.flatnonzero(tallest))
     is_box = (shares >= STRAIGHT_BOX) & (ink_wide >= WIDE_BOX * ink_high)
+    in_cells = np.bincount(page.around[similar], regions_filled[similar], len(ink_high)) / np.maximum(
+        filled, 1
+    )
     frames = (tallest > 0) & (shares >= FRAME_FILLS) & (around_writing | is_grid | is_box)
+    frames |= is_grid & (shares >= GRID_FILLS) & (in_cells >= CELLS_FILL)
     # A box as large as a frame is one even if it is empty or the writing touches it.
     sizes = np.unique(np.stack([ink_high[frames], ink_wide[frames]], 1), axis=0)
     for h, w in sizes[:MOST_SIZES].tolist():
@@ -256,14 +263,24 @@ def _lines(page: _Regions, area: Any, cells: Mask, frames: Mask, mask: Mask) -> 
     around = page.within[frames]
     names[around] = around
     thickness = stroke_width(of_frame.astype(np.float32))
-    lowest, highest = _seen_from_ink(names[page.paper[area]], 1 + 2 * math.ceil(thickness))
+    regions = names[page.paper[area]]
+    lowest, highest = _seen_from_ink(regions, 1 + 2 * math.ceil(thickness))
     between = of_frame & (lowest < highest)
     same = _joined(lowest[between], highest[between], np.argwhere(between), page.around, thickness)
-    between[between] = same[lowest[between]] != same[highest[between]]
+    between = of_frame & (same[lowest] != same[highest])
     # Ends and corners of lines, and lines that end before they meet another, belong to the frame.
     cell_height = float(np.median(heights[cells]))
+    cell_width = float(np.median((page.paper_boxes[3] - page.paper_boxes[1])[cells]))
+    kept = mask & of_frame & ~between
+    beside = kept & running(np.maximum, between, 1 + 2 * math.ceil(THICKEST_LINE * thickness))
+    for c in connected_components(kept):
+        # A line that is thicker than most leaves bands along its sides.
+        band = beside[c.rows_and_columns] & c.mask
+        along = max(band.any(1).sum() / cell_height, band.any(0).sum() / cell_width)
+        if along >= STRAY_LENGTH or band.sum() >= BAND * c.area:
+            kept[c.rows_and_columns] &= ~band
     writing = np.zeros_like(mask)
-    for c in connected_components(mask & of_frame & ~between):
+    for c in connected_components(kept):
         thin = c.area <= STRAY_AREA * c.size * cell_height
         if c.size >= LEAST_INSIDE * cell_height and not (thin and c.size >= STRAY_LENGTH * cell_height):
             writing[c.rows_and_columns] |= c.mask

@@ -5,7 +5,7 @@ All limits were chosen on the development pictures.
 
 import numpy as np
 
-from digits.reading.components import connected_components, median_height
+from digits.reading.components import Component, connected_components, median_height
 from digits.reading.filters import Mask, running
 
 LINE_EDGE_WINDOW = 5  # px; ink within this square around a pixel of a line is removed too: its soft edge
@@ -63,7 +63,8 @@ def _rules(mask: Mask) -> Mask:
     for c in connected_components(lines):
         if c.width >= RULE_HEIGHTS * high:
             rules[c.rows_and_columns] |= c.mask
-    rules &= thin
+            _add_ends(rules, c, mask, length)
+    rules &= ~_in_long_runs(mask, thickest)
     if not rules.any():
         return nothing
     near = running(np.maximum, rules, 3)
@@ -77,6 +78,27 @@ def _rules(mask: Mask) -> Mask:
         if c.height < (LONG_TICK if is_tick else TICK_HEIGHT) * high:
             rules[c.rows_and_columns] |= c.mask
     return rules
+
+
+def _add_ends(rules: Mask, rule: Component, mask: Mask, length: int) -> None:
+    """Add the ends of a rule, in place; they are too short to be found as lines where the rule slopes.
+
+    Args:
+        rules: bool (H, W), the rules.
+        rule: The rule without its ends.
+        mask: bool (H, W), the ink.
+        length: Largest length of an end in pixels.
+    """
+    y, x = np.nonzero(rule.mask)
+    slope, level = np.polyfit(x, y, 1)
+    thickness = max(1.0, rule.area / rule.width)
+    for columns in (range(rule.left - 1, rule.left - length, -1), range(rule.right, rule.right + length)):
+        for column in columns:
+            middle = rule.top + level + slope * (column - rule.left)
+            first, last = (round(middle + side * (thickness / 2 + WOBBLE)) for side in (-1, 1))
+            if not (0 <= column < mask.shape[1] and first >= 0 and mask[first : last + 1, column].any()):
+                break
+            rules[first : last + 1, column] |= mask[first : last + 1, column]
 
 
 def _in_long_runs(mask: Mask, thickest: int) -> Mask:
