@@ -1,11 +1,12 @@
 """Fit the two probabilities of a row: that it is a number, and that it is read without a mistake.
 
-    python benchmarks/row_probabilities.py FOLDER [FOLDER ...]
+    python benchmarks/row_probabilities.py FOLDER [FOLDER ...] --half FOLDER
 
-Each FOLDER holds `labels.csv` as for benchmarks/handwriting.py, or with the columns file and label only. Rows
-of pictures with digits are right if their digits are a row of the label. Rows of pictures without digits are
-no numbers. Prints the weights for src/digits/reading/row_probabilities.py, and how well they do on pictures
-that were left out of the fit (five folds).
+Each FOLDER holds `labels.csv` as for benchmarks/handwriting.py, or with the columns file and label only.
+Of the folder after --half every second picture is used, from the first on. Rows of pictures with digits are right if
+their digits are a row of the label. Rows of pictures without digits are no numbers. Prints the weights for
+src/digits/reading/row_probabilities.py, and how well they do on pictures that were left out of the fit (five
+folds).
 """
 
 import argparse
@@ -28,11 +29,11 @@ NONE, SINGLE = "none", "single"
 FOLDS = 5
 
 
-def rows_of(folder: Path, reader: Reader) -> Iterator[tuple[str, list[str], RowText]]:
-    """Yield the rows that were read as lines, with their picture and the rows of its label."""
+def rows_of(folder: Path, step: int, reader: Reader) -> Iterator[tuple[str, list[str], RowText]]:
+    """Yield the rows that were read as lines in each `step`-th picture, with it and the rows of its label."""
     with (folder / "labels.csv").open(newline="") as file:
         samples = [row for row in csv.DictReader(file) if row.get("kind") != SINGLE]
-    for sample in samples:
+    for sample in samples[::step]:
         picture = open_picture(folder / sample["file"])
         found = find(picture, classify=reader.probabilities, read_line=read_line)
         label = [] if sample["label"] == NONE else sample["label"].split("_")
@@ -64,11 +65,14 @@ def main() -> None:
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     parser.add_argument("folders", nargs="+", type=Path)
+    parser.add_argument("--half", type=Path, help="folder of which every second picture is used")
     reader = Reader.load()
     right: list[tuple[tuple[float, ...], bool, str]] = []
     number: list[tuple[tuple[float, ...], bool, str]] = []
-    for folder in parser.parse_args().folders:
-        for picture, label, row in rows_of(folder, reader):
+    asked = parser.parse_args()
+    steps = dict.fromkeys(asked.folders, 1) | ({asked.half: 2} if asked.half else {})
+    for folder, step in steps.items():
+        for picture, label, row in rows_of(folder, step, reader):
             is_right = digits_of(row.text) in label
             if label and (is_right or len(label) == 1):  # of a wrong row of a page, the label is unknown
                 right.append((row.right, is_right, picture))

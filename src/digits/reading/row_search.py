@@ -40,7 +40,7 @@ LOW_COST, LOW_HEIGHT = 4.0, 0.9  # for each median height by which a digit is lo
 # Costs of a group of pieces beside the line recogniser, chosen on the development pictures.
 TEXT_CONFIDENCE_COST, LEAST_LIKELIHOOD = 1.0, 0.01  # as CONFIDENCE_COST and MIN_CONFIDENCE
 SIGN_COST = 6.0  # of a sign or a letter; -log(probability of no digit) is added
-STROKE_COST = 1.0  # of a sign that looks like a 1, such as / ( |; -log(probability of a 1) is added
+STROKE_COST = 2.0  # of a sign that looks like a 1, such as / ( |; -log(probability of a 1) is added
 LEAST_DOUBT = 0.02  # a smaller probability of no digit is raised to this
 SHAPE_ONLY_WIDTH = 0.85  # without a classifier, each median height of width above this costs WIDTH_COST
 CUT_AT_A_TIME = 8  # characters; more would take the work for the search, if little is left
