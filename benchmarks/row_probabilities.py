@@ -3,10 +3,10 @@
     python benchmarks/row_probabilities.py FOLDER [FOLDER ...] --half FOLDER
 
 Each FOLDER holds `labels.csv` as for benchmarks/handwriting.py, or with the columns file and label only.
-Of the folder after --half every second picture is used, from the first on. Rows of pictures with digits are right if
-their digits are a row of the label. Rows of pictures without digits are no numbers. Prints the weights for
-src/digits/reading/row_probabilities.py, and how well they do on pictures that were left out of the fit (five
-folds).
+Of the folder after --half every second picture is used, from the first on. Rows of pictures with digits are
+right if their digits are a row of the label. Rows of pictures without digits are no numbers. Prints the
+weights for src/digits/reading/row_probabilities.py, and how well they do on pictures that were left out of
+the fit (five folds).
 """
 
 import argparse
