@@ -27,6 +27,7 @@ CELLS_OF_GRID = 3  # from this number of cells of like size on, a frame may be e
 LIKE_SIZE = 0.6  # smallest ratio of the heights of two cells of like size
 FRAME_FILLS = 0.85  # of the smallest rectangle around it; a frame with its cells fills at least this
 GRID_FILLS, CELLS_FILL = 0.65, 0.6  # the same of a grid drawn by hand; its cells fill this share of it
+MOST_INK = 0.6  # of a frame with its cells; more ink is no frame
 STRAIGHT_BOX = 0.9  # the same of a frame that may be empty; a 0 is rounder
 WIDE_BOX = 1.3  # heights; an empty frame is at least that wide
 FRAME_ANGLES = np.radians(np.arange(-15, 16))  # by which frames may be turned
@@ -162,6 +163,8 @@ def _cells_and_frames(page: _Regions) -> tuple[Mask, Mask]:
     for h, w in sizes[:MOST_SIZES].tolist():
         frames |= (np.abs(ink_high - h) <= ALIKE * h) & (np.abs(ink_wide - w) <= ALIKE * w) & (tallest > 0)
     frames |= _circles(page, written, filled)
+    # A card that is lighter than its surroundings is ink with a digit cut out of it.
+    frames &= np.bincount(page.ink.ravel(), minlength=len(ink_high)) <= MOST_INK * filled
     straight = regions_filled >= STRAIGHT_BOX * high * wide
     return large & frames[page.around] & (similar | written | straight), frames
 
