@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from support.strokefont import FONT
 
-from digits.data.pen import EDGE, PEN, as_points, characters, render
+from digits.data.pen import EDGE, PEN, as_points, render
 from digits.mnist import BOX, SIDE
 from digits.reading.components import extent
 from digits.reading.ink import stroke_width
@@ -87,15 +87,6 @@ def test_a_dot_and_nothing() -> None:
     assert centre_of_mass(dot) == pytest.approx((13.5, 13.5), abs=0.51)
     assert not render([]).any()
     assert not render([np.zeros((0, 2))]).any()
-
-
-def test_strokes_are_joined_to_digits() -> None:
-    """The bar of a 7 and the stem of a 4 join their digits; digits beside each other stay separate."""
-    seven_with_bar = [*of(7, x=200), np.array([[215.0, 50.0], [255.0, 50.0]])]
-    strokes = [*of(4), *seven_with_bar, *of(1, x=330)]
-    assert characters(strokes) == [[0, 1], [2, 3], [4]]
-    shuffled = [strokes[i] for i in (3, 4, 0, 2, 1)]
-    assert characters(shuffled) == [[2, 4], [0, 3], [1]]
 
 
 @pytest.mark.parametrize(

@@ -26,8 +26,6 @@ EDGE = 1.0
 IMAGE_MARGIN = (
     SIDE - BOX
 ) // 2 - 1  # px; a digit can be moved this far without losing ink at the image's edge
-# Two pen strokes belong to one digit if they overlap horizontally by at least this part of the narrower one.
-SHARED_WIDTH = 0.3
 MAX_COORDINATE = 1e6  # largest allowed absolute value of x and y; no screen has as many pixels
 SEGMENTS = 256  # line segments processed at a time, to limit the memory to 1.6 MB for each array
 DOT = 1e-6  # unit of the strokes; a drawing of at most this size is a dot
@@ -113,31 +111,6 @@ def _moved(ink: npt.NDArray[np.float64], down: int, right: int) -> npt.NDArray[n
         top - down : top - down + rows, left - right : left - right + columns
     ]
     return moved
-
-
-def characters(strokes: Sequence[Points]) -> list[list[int]]:
-    """Group the pen strokes that belong to the same digit.
-
-    Strokes of one digit lie one above the other, such as the two strokes of a 5.
-
-    Args:
-        strokes: Pen strokes of digits in a row, each (N, 2) as x and y. Empty ones are ignored.
-    Returns:
-        For each digit, from left to right, the ascending indices of its strokes.
-    """
-    # Strokes belong to one digit if they overlap horizontally by at least SHARED_WIDTH of the narrower one.
-    spans = [(float(s[:, 0].min()), float(s[:, 0].max()), i) for i, s in enumerate(strokes) if len(s)]
-    spans.sort(key=lambda span: span[:2])
-    found: list[tuple[float, float, list[int]]] = []  # left, right and strokes of each digit
-    for left, right, index in spans:
-        if found:
-            digit_left, digit_right, indices = found[-1]
-            shared = min(right, digit_right) - left
-            if shared >= SHARED_WIDTH * min(right - left, digit_right - digit_left) and shared >= 0:
-                found[-1] = (digit_left, max(right, digit_right), [*indices, index])
-                continue
-        found.append((left, right, [index]))
-    return [sorted(indices) for _, _, indices in found]
 
 
 def as_points(stroke: npt.ArrayLike) -> Points:

@@ -43,16 +43,16 @@ class PieceGroup:
     Attributes:
         first: Index of the first piece.
         last: Index after the last piece.
-        width: Width of all pieces together in pixels.
-        height: Height of all pieces together in pixels.
+        width: Width of all pieces together in pixels, or in the unit of pen strokes.
+        height: Height of all pieces together, in the same unit.
         joints: Cost of the cut on its left and of the gaps between its characters.
         has_loop: True if a cut at one of its ends may divide a closed loop of ink, such as a 0.
     """
 
     first: int
     last: int
-    width: int
-    height: int
+    width: float
+    height: float
     joints: float
     has_loop: bool
 

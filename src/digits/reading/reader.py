@@ -21,7 +21,6 @@ import numpy as np
 import numpy.typing as npt
 
 from digits.data import pen
-from digits.data.pen import Points
 from digits.errors import OptionError, PhotoError
 from digits.mnist import CLASSES, DIGITS, SIDE
 from digits.networks.bundled import rejection_path
@@ -32,11 +31,12 @@ from digits.reading.acceptance import accepted_marks
 from digits.reading.fields import Field
 from digits.reading.find_digits import find
 from digits.reading.image_files import PictureLimits, open_picture
-from digits.reading.marks import Box, Mark, PictureMarks, Probabilities
+from digits.reading.marks import Mark, PictureMarks, Probabilities
 from digits.reading.numbers import cells_of, numbers_of
 from digits.reading.options import THRESHOLD
 from digits.reading.results import Reading, to_digit
 from digits.reading.sources import Source
+from digits.reading.strokes import find_in_strokes, only_mark
 
 BATCH_PICTURES = 256  # largest number of pictures whose marks are classified in one batch
 OF_MODEL = "of the model"  # the rejection network that belongs to the model
@@ -204,10 +204,9 @@ class Reader:
             points = [pen.as_points(stroke) for stroke in strokes]
         except (TypeError, ValueError) as error:
             raise PhotoError(f"{error}; expected strokes of [x, y] pairs", kind="format") from error
-        characters = [list(range(len(points)))] if single else pen.characters(points)
-        marks = tuple(_drawn_mark([points[i] for i in numbers]) for numbers in characters)
-        width, height = (max((0, *(mark.box[i] + mark.box[i + 2] for mark in marks))) for i in (0, 1))
-        return self._read_marks(PictureMarks(width, height, marks, light_ink=False), field)
+        if single:
+            return self._read_marks(only_mark(points), field)
+        return self._read_marks(find_in_strokes(points, self.probabilities), field)
 
     def read_image(self, image: Array) -> Reading:
         """Read one image that is already in MNIST's form.
@@ -340,18 +339,3 @@ def _load_rejection(path: str | Path) -> Classifier:
 
 
 _READERS: dict[str | Path, Reader] = {}
-
-
-def _drawn_mark(strokes: Sequence[Points]) -> Mark:
-    """Draw the strokes of one digit; without points the mark is blank."""
-    if not any(len(stroke) for stroke in strokes):
-        return Mark(pen.render([]), (0, 0, 1, 1), blank=True)
-    return Mark(pen.render(strokes), _box_around(strokes))
-
-
-def _box_around(strokes: Sequence[Points]) -> Box:
-    """Return the box around strokes in whole units, at least 1 x 1."""
-    points = np.concatenate(list(strokes))
-    left, top = np.floor(points.min(axis=0)).astype(int)
-    right, bottom = np.ceil(points.max(axis=0)).astype(int)
-    return int(left), int(top), max(1, int(right - left)), max(1, int(bottom - top))

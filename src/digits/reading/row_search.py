@@ -291,6 +291,17 @@ class RowSearch:
 
     def _shape_cost(self, c: "Component | PieceGroup") -> float:
         """Return the cost of a digit's shape: 0 for a normal one; more if it is wide or low."""
-        wide = max(0.0, c.width / max(c.height, LEAST_HEIGHT * self._character_height) - 1)
-        low = max(0.0, LOW_HEIGHT - c.height / self._character_height)
-        return WIDTH_COST * wide + LOW_COST * low
+        return shape_cost(c.width, c.height, self._character_height)
+
+
+def shape_cost(width: float, height: float, character_height: float) -> float:
+    """Return the cost of a digit's shape: 0 for a normal one; more if it is wide or low.
+
+    Args:
+        width: Width of the digit.
+        height: Height of the digit, in the same unit.
+        character_height: Median height of the characters, in the same unit.
+    """
+    wide = max(0.0, width / max(height, LEAST_HEIGHT * character_height) - 1)
+    low = max(0.0, LOW_HEIGHT - height / character_height)
+    return WIDTH_COST * wide + LOW_COST * low

@@ -2,6 +2,7 @@
 
 import math
 from collections.abc import Sequence
+from typing import Protocol, TypeVar
 
 import numpy as np
 
@@ -16,7 +17,23 @@ EDGE_HEIGHT, EDGE_WIDTH = 2.0, 0.25  # of its row's height, at least; of its own
 LEAST_FOR_EDGES = 3  # characters; shorter rows do not say how high writing is
 
 
-def rows_of(characters: Sequence[Component], character_height: float) -> list[list[Component]]:
+class Boxed(Protocol):
+    """What has a place on the page: ink in pixels, or pen strokes in their unit."""
+
+    @property
+    def left(self) -> float: ...
+    @property
+    def top(self) -> float: ...
+    @property
+    def right(self) -> float: ...
+    @property
+    def bottom(self) -> float: ...
+
+
+Character = TypeVar("Character", bound=Boxed)
+
+
+def rows_of(characters: Sequence[Character], character_height: float) -> list[list[Character]]:
     """Group the characters of a page into rows.
 
     Several slopes are tried. The slope with the smallest cost wins. The cost grows with:

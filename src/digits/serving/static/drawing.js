@@ -5,7 +5,6 @@
 export const SIDE = 28; // px; width and height of an image
 const BOX = 20; // px; the digit is scaled to a box with this side
 const PEN = 2.4, EDGE = 1.0; // px; width of a stroke, and width of the soft edge from ink to paper
-const OVERLAP = 0.3; // share of the narrower stroke's width; strokes that overlap by it belong to one digit
 const MARGIN = 3; // px; smallest distance from the box with its soft edge to the border of the image
 const DOT = 1e-6; // length; a path that is not longer than this is a dot
 
@@ -83,30 +82,4 @@ function centred(image) {
 /** Round a move to whole pixels and limit it to the margin, so that no ink leaves the image. */
 function wholeMove(move) {
   return Math.min(Math.max(Math.floor(move + 0.5), -MARGIN), MARGIN);
-}
-
-/** Group strokes into digits from left to right. Returns an array of stroke numbers for each digit.
- *  Example: [[0], [1, 2]] if the second digit has two strokes. */
-export function characters(strokes) {
-  const spans = [];
-  strokes.forEach((stroke, i) => {
-    if (stroke.length === 0) return;
-    const [left, , right] = bounds([stroke]);
-    spans.push([left, right, [i]]);
-  });
-  spans.sort((a, b) => a[0] - b[0] || a[1] - b[1]);
-  const found = [];
-  for (const [left, right, numbers] of spans) {
-    const before = found[found.length - 1];
-    if (before) {
-      const shared = Math.min(right, before[1]) - left;
-      if (shared >= OVERLAP * Math.min(right - left, before[1] - before[0]) && shared >= 0) {
-        before[1] = Math.max(right, before[1]);
-        before[2].push(...numbers);
-        continue;
-      }
-    }
-    found.push([left, right, [...numbers]]);
-  }
-  return found.map(([, , numbers]) => numbers.sort((a, b) => a - b));
 }

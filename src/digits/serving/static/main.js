@@ -3,14 +3,19 @@
 // A mark is ink that may be a digit. An image is an array of 784 numbers in [0, 1].
 
 import { archive, aside, correct, flush, forget, waiting } from "./corrections.js";
-import { boxAround, characters, render } from "./drawing.js";
+import { render } from "./drawing.js";
 import { Network, answer, judge } from "./network.js";
+import { belongs, middleOf, numbersOf } from "./numbers.js";
 import { Paper } from "./paper.js";
 import { blank, find, viewable } from "./photos.js";
 import { ServerError, askBlob, askJson, reason } from "./server.js";
+import { findInStrokes } from "./strokes.js";
 import { View, percent } from "./view.js";
 
 const QUIET = 700; // ms; pause after the last change before screen readers announce the answer
+
+const MANY = 4; // more marks than this have no place for their probabilities beside each other
+const LABEL = 20; // px; height of the label below a mark
 
 const $ = (id) => document.getElementById(id);
 const paper = new Paper($("paper"));
@@ -25,8 +30,10 @@ let name = ""; // name of the network in use
 // The marks on the paper or photo: { image, box, digit, probability, probabilities, accepted, reason, label }.
 // `label` is the digit from the user's correction.
 let marks = [];
+let numbers = []; // the numbers that the marks form: { text, box, row, probability }
 let chosen = 0; // index of the mark whose details are shown
 let photo = null; // URL of the photo that is shown
+let photoFile = null; // its file, which another network may read, too
 let reading = null; // AbortController of the photo that is being read
 let notes = []; // sentences about what was not read in the photo
 let threshold; // smallest probability with which a mark is accepted
@@ -35,44 +42,49 @@ let asked = null; // digit whose key was pressed once; pressed again, it correct
 
 // Reading ---------------------------------------------------------------------------------------------
 
-/** Read the drawing: group its strokes into marks, classify them and show the answer. */
+/** Read the drawing: find its digits and signs, and show the answer. */
 function readStrokes() {
-  const groups = characters(paper.strokes), corrected = new Map(marks.map((mark) => [mark.key, mark.label]));
-  const before = marks;
-  marks = groups.map((numbers) => {
-    const strokes = numbers.map((i) => paper.strokes[i]);
-    const key = strokes.map((stroke) => `${stroke[0]}:${stroke.length}`).join(" ");
-    return { key, image: render(strokes), box: boxAround(strokes), label: corrected.get(key) };
-  });
-  const latest = groups.findIndex((numbers) => numbers.includes(paper.strokes.length - 1));
-  if (before.length !== marks.length || chosen >= marks.length || paper.pointer !== null) chosen = Math.max(0, latest);
-  readMarks(before);
-}
-
-/** Classify all marks and show the answer. A mark that has not changed keeps its answer from `before`. */
-function readMarks(before = []) {
-  if (!loaded.has(name)) return;
-  const started = performance.now();
+  if (!loaded.has(name)) return show();
+  const { strokes } = paper, labels = new Map(marks.map((mark) => [mark.key, mark.label])), count = marks.length;
+  const started = performance.now(), before = answers, now = (answers = new Map());
   let asked = 0;
-  for (const mark of marks) {
-    const same = before.find((old) => old.key !== undefined && old.key === mark.key && old.by === name);
-    Object.assign(mark, same ? pick(same) : answer(loaded.get(name), rejections.get(name), mark.image), { by: name });
-    if (!same) asked += 1;
-  }
-  judge(marks, threshold);
+  const keyOf = (indices) => indices.map((i) => `${strokes[i][0]}:${strokes[i].length}`).join(" ");
+  const classify = (indices) => {
+    const key = `${name} ${keyOf(indices)}`;
+    if (!now.has(key) && !before.has(key)) asked += 1;
+    if (!now.has(key)) now.set(key, before.get(key) ?? classified(render(indices.map((i) => strokes[i]))));
+    return now.get(key);
+  };
+  const found = findInStrokes(strokes, classify);
+  marks = found.marks.map(({ indices, box, row, answer }) => {
+    const key = keyOf(indices);
+    return { ...answer, key, box, row, label: labels.get(key) };
+  });
+  const latest = found.marks.findIndex(({ indices }) => indices.includes(strokes.length - 1));
+  if (latest >= 0 && (count !== marks.length || paper.pointer !== null)) chosen = latest;
   if (asked) took = (performance.now() - started) / asked;
+  chosen = Math.max(0, Math.min(chosen, marks.length - 1));
+  judge(marks, threshold);
+  numbers = numbersOf(marks, found.signs);
   show();
 }
 
-const pick = ({ digit, probability, probabilities, result }) => ({ digit, probability, probabilities, result });
-let took = 0; // ms; time for the last answer, mean per mark
+/** Classify an image with the network in use. */
+function classified(image) {
+  return { image, ...answer(loaded.get(name), rejections.get(name), image) };
+}
+
+let answers = new Map(); // network and strokes -> their answer, of the last reading
+let took = 0; // ms; time for the last answer, mean per image
 
 // Showing ---------------------------------------------------------------------------------------------
 
 /** Show the answer for all marks and the details of the chosen one. */
 function show() {
   dropQuestion();
-  const mark = marks[chosen], seen = mark?.result?.seen ?? mark?.image;
+  const mark = marks[chosen];
+  if (mark && !mark.result) mark.result = loaded.get(name).run(mark.image); // of a photo, which the server reads
+  const seen = mark?.result?.seen ?? mark?.image;
   showText();
   showChips();
   showBars(mark);
@@ -82,7 +94,7 @@ function show() {
   view.show(seen ?? null, mark?.result ?? null);
   $("undo").disabled = photo !== null || paper.past.length === 0;
   $("clear").disabled = paper.empty && photo === null && !reading;
-  $("clear").firstChild.textContent = reading ? "Cancel" : "Clear";
+  $("clear").firstChild.textContent = reading && notice ? "Cancel" : "Clear";
   $("hint").style.opacity = paper.empty && photo === null ? 1 : 0;
   for (const button of $("labels").children) {
     button.disabled = !mark;
@@ -91,27 +103,32 @@ function show() {
   speak();
 }
 
+/** Return each row's numbers and the marks that belong to none, from left to right. */
+function rows() {
+  const found = new Map(), rest = marks.filter((mark) => !mark.accepted && !numbers.some((number) => belongs(mark, number)));
+  for (const each of [...numbers, ...rest].sort((a, b) => middleOf(a) - middleOf(b))) {
+    found.set(each.row, [...(found.get(each.row) ?? []), each]);
+  }
+  return [...found.keys()].sort((a, b) => a - b).map((row) => found.get(row));
+}
+
 function showText() {
-  const text = $("text");
-  const rows = new Map();
-  for (const mark of marks) rows.set(mark.row ?? 0, [...(rows.get(mark.row ?? 0) ?? []), mark]);
+  const text = $("text"), lines = rows(), unread = () => Object.assign(document.createElement("i"), { textContent: "?" });
   text.replaceChildren();
-  [...rows.values()].forEach((row, i) => {
-    if (i) text.append("\n");
-    for (const mark of row) {
-      if (mark.accepted) text.append(String(mark.digit));
-      else text.append(Object.assign(document.createElement("i"), { textContent: "?" }));
-    }
-  });
+  lines.forEach((line, row) => line.forEach((each, i) => {
+    if (row || i) text.append(i ? " " : "\n");
+    text.append(each.text ?? unread());
+  }));
   text.classList.toggle("empty", marks.length === 0);
-  text.classList.toggle("long", marks.length > 6);
+  text.style.setProperty("--rows", Math.max(1, lines.length));
+  text.style.setProperty("--longest", Math.max(1, ...text.textContent.split("\n").map(({ length }) => length)));
   if (!marks.length) text.textContent = "–";
   const sentence = $("sentence"), mark = marks[chosen];
   const nothing = photo === null ? "Nothing is drawn yet." : "No digit was found in this photo.";
   sentence.replaceChildren(...(notice ? [notice] : mark ? said(mark) : [nothing]));
-  for (const note of notice ? [] : notes) {
-    sentence.append(Object.assign(document.createElement("small"), { textContent: `Note: ${note}.` }));
-  }
+  const number = mark && numbers.find((each) => each.text.length > 1 && belongs(mark, each));
+  const more = [...(number ? [`The number ${number.text}: ${percent(number.probability)} sure.`] : []), ...notes.map((note) => `Note: ${note}.`)];
+  for (const textContent of notice ? [] : more) sentence.append(Object.assign(document.createElement("small"), { textContent }));
 }
 
 /** Return the answer for one mark as a sentence, in an array of HTML elements and texts. */
@@ -132,6 +149,7 @@ function ranked(mark) {
 function showChips() {
   const chips = $("chips");
   if (marks.length < 2) return chips.replaceChildren();
+  chips.classList.toggle("many", marks.length > MANY);
   while (chips.children.length > marks.length) chips.lastChild.remove();
   marks.forEach((mark, i) => {
     const chip = chips.children[i] ?? chips.appendChild(newChip(i)), [canvas, digit, small] = chip.children;
@@ -186,7 +204,8 @@ function showTags() {
   $("tags").replaceChildren(...(many ? marks.map((mark, i) => {
     const tag = document.createElement("span"), around = paper.pen / 2 + 5, [x, y, w, h] = mark.box;
     Object.assign(tag.style, { left: `${x - around}px`, top: `${y - around}px`, width: `${w + 2 * around}px`, height: `${h + 2 * around}px` });
-    tag.className = `${i === chosen ? "chosen" : ""} ${mark.accepted ? "" : "uncertain"}`;
+    const low = y + h + around + LABEL > paper.canvas.clientHeight; // its label has no place below it
+    tag.className = `${i === chosen ? "chosen" : ""} ${mark.accepted ? "" : "uncertain"} ${low ? "low" : ""}`;
     tag.append(Object.assign(document.createElement("b"), { textContent: mark.accepted ? mark.digit : "?" }));
     return tag;
   }) : []));
@@ -223,7 +242,8 @@ function speak() {
   clearTimeout(silence);
   silence = setTimeout(() => {
     const all = marks.map(spoken).join("; ");
-    const read = marks.length ? `It reads: ${all}` : photo === null ? "The paper is empty" : "No digit was found";
+    const whole = marks.length > 1 ? `${$("text").textContent.replace(/\n/g, ", ")}. Marks: ` : "";
+    const read = marks.length ? `It reads: ${whole}${all}` : photo === null ? "The paper is empty" : "No digit was found";
     $("status").textContent = notice || [read, ...notes].join(". ");
     if (about.length && loaded.size === about.length) ready();
   }, QUIET);
@@ -305,12 +325,12 @@ function downloadButton() {
 
 /** Send a photo to the server, then show the marks that it found. A later photo or stroke replaces this one. */
 async function readPhoto(file) {
-  const mine = startReading();
+  const mine = startReading(file === photoFile ? "" : "Reading the photo …");
   try {
     if (!loaded.has(name)) throw new ServerError("no network has been loaded yet");
     const found = await find(file, name, mine.signal);
     const address = await viewable(file, found.body, mine.signal).catch(() => blank(found));
-    if (reading === mine) showPhoto(found, address);
+    if (reading === mine) showPhoto(found, address, file);
     else URL.revokeObjectURL(address);
   } catch (error) {
     if (reading !== mine) return;
@@ -319,9 +339,9 @@ async function readPhoto(file) {
   }
 }
 
-/** Cancel what is being read, and return the AbortController of the next photo. */
-function startReading() {
-  stopReading("Reading the photo …");
+/** Cancel what is being read, and return the AbortController of the next photo; `why` is shown until its answer. */
+function startReading(why) {
+  stopReading(why);
   reading = new AbortController();
   show();
   return reading;
@@ -335,16 +355,16 @@ function stopReading(why) {
 }
 
 /** Show a photo and its marks: `found` is the answer of `find`, `address` that of `viewable`. */
-function showPhoto(found, address) {
+function showPhoto(found, address, file) {
   stopReading("");
+  chosen = file === photoFile ? Math.min(chosen, Math.max(0, found.marks.length - 1)) : 0;
   closePhoto();
-  photo = address;
+  [photo, photoFile] = [address, file];
   $("picture").src = photo;
   $("picture").alt = found.text ? `Your photo with the digits ${found.text}` : "Your photo, without digits";
-  ({ marks, notes } = found);
+  ({ marks, numbers, notes } = found);
   $("boxes").append(...marks.map((mark, i) => box(mark.box, found, i)));
-  chosen = 0;
-  readMarks();
+  show();
 }
 
 /** Return a button around mark `i` on the photo, from its box and the size of the photo in pixels. */
@@ -361,7 +381,7 @@ function box([x, y, w, h], { width, height }, i) {
 function closePhoto() {
   if (photo === null) return;
   URL.revokeObjectURL(photo);
-  photo = null;
+  photo = photoFile = null;
   notes = [];
   for (const button of $("boxes").querySelectorAll("button")) button.remove();
   $("picture").removeAttribute("src");
@@ -372,14 +392,13 @@ function closePhoto() {
 /** Take back the last thing: a question, a photo that is being read, the photo that is shown, the drawing. */
 function clear() {
   if (dropQuestion()) return;
-  if (reading) {
+  if (reading && notice) { // without a notice, another network reads the photo that is shown
     stopReading("The photo was not read: you cancelled it.");
     return show();
   }
-  notice = "";
+  stopReading("");
   if (photo !== null) {
     closePhoto();
-    marks = [];
     readStrokes();
   } else paper.clear();
   $("kept").replaceChildren();
@@ -465,7 +484,11 @@ function use(which) {
   name = which;
   const { networks } = about.find((each) => each.name === which);
   view.build(loaded.get(which), networks);
-  readMarks();
+  if (photo === null) readStrokes();
+  else {
+    for (const mark of marks) delete mark.result; // of the other network
+    readPhoto(photoFile);
+  }
   ready();
 }
 
@@ -493,7 +516,6 @@ async function start() {
       if (name === "") {
         input.checked = true;
         use(each.name);
-        readStrokes();
       }
     }
   } catch (error) {

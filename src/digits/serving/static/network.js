@@ -62,14 +62,13 @@ export function answer(network, rejection, image) {
   return { digit, probability: probabilities[digit], probabilities, result };
 }
 
-const rowOf = (mark) => mark.row ?? 0; // the marks of a drawing have no row; they are all in row 0
 const totalOf = (numbers) => numbers.reduce((a, b) => a + b, 0);
 
 /** Set `accepted` (true or false) and `reason` (why not, or null) of every mark; returns the marks.
  *  `threshold` is the smallest probability with which a mark is accepted; /api/model has it. */
 export function judge(marks, threshold) {
-  for (const at of new Set(marks.map(rowOf))) {
-    const row = marks.filter((mark) => rowOf(mark) === at);
+  for (const at of new Set(marks.map(({ row }) => row))) {
+    const row = marks.filter((mark) => mark.row === at);
     const sure = row.filter((mark) => mark.probability >= threshold).length;
     const number = row.length > 1 && sure >= NUMBER_SHARE * row.length;
     for (const unit of units(row)) {

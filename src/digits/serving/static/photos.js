@@ -7,18 +7,20 @@ const UPLOAD = 4_500_000; // bytes; larger photos are made smaller here, so that
 const LARGEST = 25_000_000; // bytes; the server accepts no larger file
 const LONGEST = 2400; // px; longer side of a photo after it was made smaller
 
-/** Read a photo on the server with a network. Returns { text, width, height, notes, marks, body }:
+/** Read a photo on the server with a network. Returns { text, width, height, notes, marks, numbers, body }:
  *  notes: sentences about what was not read;
- *  marks: [{ image, box: [left, top, width, height], row }], with boxes in pixels of the photo;
+ *  marks: [{ image, box: [left, top, width, height], row, digit, probability, probabilities, accepted, reason }];
+ *  numbers: [{ text, box, row, probability }], with boxes in pixels of the photo;
  *  body: the Blob that was sent.
  *  Throws an Error: the signal's reason if it was aborted, otherwise see `reason` in server.js. */
 export async function find(file, network, signal) {
   const body = await shrink(file);
   const found = await askJson(`api/predict?detail=true&model=${encodeURIComponent(network)}`, { ...post(body), signal });
   const { text, width, height, digits, notes } = found;
-  const marks = digits.map(({ image, box, row }) => ({ image: unpack(image), box: numbers(box, 4), row }));
-  numbers([width, height], 2);
-  return { text: String(text), width, height, notes: notes.map(String), marks, body };
+  const marks = digits.map((digit) => ({ ...digit, image: unpack(digit.image), box: finite(digit.box, 4), probabilities: finite(digit.probabilities, 10) }));
+  const numbers = found.numbers.map((number) => ({ ...number, box: finite(number.box, 4) }));
+  finite([width, height], 2);
+  return { text: String(text), width, height, notes: notes.map(String), marks, numbers, body };
 }
 
 /** Return the address of a picture of the photo: the file itself if the browser can show it, otherwise a PNG
@@ -44,7 +46,7 @@ function post(body) {
 }
 
 /** Return an array of `count` finite numbers, or throw an Error. */
-function numbers(values, count) {
+function finite(values, count) {
   if (values.length !== count || !values.every(Number.isFinite)) throw new TypeError("not numbers");
   return values;
 }
