@@ -246,6 +246,8 @@ def test_a_field_is_asked_for(client: httpx.Client) -> None:
     assert text({}, {"roster": b"id,name\n4071,Ada\n40-77,Bob\n"}, {}) == "4071"
     assert text({}, {"roster": b"1234\n5678\n"}, {}) == ""
     assert text({"length": 6}, {}, {"length": "4"}) == "4071"
+    assert text({"length": 6, "pattern": "####", "single": True}, {}, {}) == "4071"
+    assert text({"pattern": "####"}, {"roster": b"40-71\n"}, {}) == "40-71"
     answer = client.post("/api/predict?cells=4", content=picture, headers=PNG).json()
     assert (answer["text"], len(answer["notes"])) == ("4071", 1)
     strokes = client.post("/api/predict?length=1", json={"strokes": STROKES}).json()
@@ -260,8 +262,7 @@ def test_a_field_is_asked_for(client: httpx.Client) -> None:
         ({"cells": 100_000}, {}),
         ({"pattern": "A" * 4}, {}),
         ({"pattern": "#" * 100}, {}),
-        ({"length": 4, "pattern": "####"}, {}),
-        ({"length": 4, "single": True}, {}),
+        ({"pattern": "0000"}, {}),
         ({}, {"length": b"four"}),
         ({}, {"length": b"\xff"}),
         ({}, {"roster": b"secret-name\n"}),
@@ -294,6 +295,12 @@ FORMS: dict[str, dict[str, Any]] = {
     "long boundary": form(FILE, boundary="x" * 71),
     "empty": {"content": b"", "headers": {"content-type": "multipart/form-data; boundary=x"}},
 }
+
+
+def test_a_preview_takes_no_fields(client: httpx.Client) -> None:
+    """A form for /api/preview has the picture only."""
+    answer = client.post("/api/preview", files={"file": saved(sheet("3"), "PNG")}, data={"length": "4"})
+    assert answer.status_code == 415
 
 
 @pytest.mark.parametrize("name", FORMS)

@@ -1,4 +1,4 @@
-"""What schemathesis sends where the schema says `image/png`: the schema alone would let it send any bytes.
+"""What schemathesis sends where the schema says `image/png` or `text/csv`: by the schema alone, any bytes.
 
 Loaded by its command line through $SCHEMATHESIS_HOOKS.
 """
@@ -27,3 +27,7 @@ for kind, format_ in SAVED.items():
     schemathesis.openapi.media_type(f"image/{kind}", _pictures(format_))
 for kind in ("application/octet-stream", "image/avif", "image/heic"):  # any picture, whatever the header says
     schemathesis.openapi.media_type(kind, _pictures("PNG"))
+
+# Rosters: any bytes would be refused, since a line must have a number.
+numbers = st.lists(st.integers(0, 10**9), min_size=1, max_size=5)
+schemathesis.openapi.media_type("text/csv", numbers.map(lambda found: "\n".join(map(str, found)).encode()))

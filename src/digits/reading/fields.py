@@ -36,7 +36,8 @@ FITS = 0.95  # share of pictures whose field holds what was said; an assumption
 ANY = "#"  # stands for any digit in a pattern
 BETWEEN = ".,-/: "  # other characters of a pattern; they need not be seen
 GUESSES = 3  # digits that are tried in each place for the evidence of a row
-BEAM = 12  # texts that are compared with the evidence of a row
+BEAM = 8  # texts of a place that are compared with the evidence for its row; one takes some milliseconds
+ASKED = 3  # likeliest places that are compared with the evidence for their rows
 
 
 @dataclass(frozen=True)
@@ -187,7 +188,9 @@ def _entry_of(roster: Roster, places: Sequence[_Place], threshold: float) -> Fil
     likely = [place for place in places if place.likely]
     if not likely:
         return Filled((), notes=("no digit was found; expected a number of the roster",))
-    found = np.stack([_entry_probabilities(roster, place) for place in likely])  # (places, entries)
+    found = np.stack([roster.probabilities(place.probabilities) for place in likely])  # (places, entries)
+    for n in np.argsort(-found.max(axis=1))[:ASKED]:
+        _ask_row(likely[n].evidence, roster, found[n])
     # Before a look at the picture, any text of L digits has the probability 10^-L, and each entry 1 / N.
     surplus = 10.0 ** np.array([len(digits) for digits in roster.digits]) / len(roster)
     weights = FITS / len(likely) * found.sum(axis=0) * surplus
@@ -204,13 +207,11 @@ def _entry_of(roster: Roster, places: Sequence[_Place], threshold: float) -> Fil
     return Filled((place.number(entry, roster.digits[best], place.likely, chance),))
 
 
-def _entry_probabilities(roster: Roster, place: _Place) -> npt.NDArray[np.float64]:
-    """Return the probability (N,) of each of the N entries to be the text of a place."""
-    found = roster.probabilities(place.probabilities)
-    if place.evidence is not None:
-        best = np.argsort(-found)[:BEST_ENTRIES]
-        found[best] = [_mixed(place.evidence, roster.digits[i], found[i]) for i in best]
-    return found
+def _ask_row(evidence: RowEvidence | None, roster: Roster, found: npt.NDArray[np.float64]) -> None:
+    """Improve the probabilities (N,) of the likeliest of N entries in place, by the evidence for a row."""
+    if evidence is not None:
+        for n in np.argsort(-found)[:BEST_ENTRIES]:
+            found[n] = _mixed(evidence, roster.digits[n], found[n])
 
 
 def _mixed(evidence: RowEvidence, digits: str, from_marks: float) -> float:
@@ -230,6 +231,8 @@ def _text_like(template: str, places: Sequence[_Place]) -> Filled:
         found = "no digit was" if most == 0 else "1 digit was" if most == 1 else f"{most} digits were"
         return Filled((), notes=(f"{found} found in a line; expected {len(slots)}",))
     answers = [_Texts(slots, place) for place in fitting]
+    for answer in sorted(answers, key=lambda answer: -answer.best)[:ASKED]:
+        answer.ask_row()
     weights = [FITS / len(answers) * answer.best for answer in answers]
     total = FITS / len(answers) * sum(answer.all for answer in answers)
     others = (1 - FITS) * math.prod(max(0.0, 1 - answer.all) for answer in answers)
@@ -245,9 +248,7 @@ class _Texts:
     """The texts of a template at one place.
 
     Attributes:
-        digits: The most probable text.
-        marks: Its marks.
-        best: Its probability.
+        marks: The marks of the most probable text.
         all: The probability of all texts of the template together.
     """
 
@@ -269,15 +270,27 @@ class _Texts:
             for k, column in zip(chosen, columns, strict=True)
         ]
         texts = _best_texts(guesses, chances[chosen])
-        found = text_probabilities(place.probabilities, texts, missed=0.0)
-        names = ["".join(map(str, text)) for text in texts.tolist()]
+        self._found = text_probabilities(place.probabilities, texts, missed=0.0)
+        self._names = ["".join(map(str, text)) for text in texts.tolist()]
+        self._evidence = place.evidence
         self.all = _sum_over_choices(together, chances[:, CLASSES])
-        if place.evidence is not None:
-            evidence = place.evidence
-            found = np.array([_mixed(evidence, name, p) for name, p in zip(names, found, strict=True)])
-            self.all = min(1.0, float(found.sum()))
-        best = int(found.argmax())
-        self.digits, self.best = names[best], float(found[best])
+
+    @property
+    def digits(self) -> str:
+        """The most probable text."""
+        return self._names[int(self._found.argmax())]
+
+    @property
+    def best(self) -> float:
+        """Its probability."""
+        return float(self._found.max())
+
+    def ask_row(self) -> None:
+        """Improve the probabilities by the evidence for the row, if there is any."""
+        if self._evidence is not None:
+            pairs = zip(self._names, self._found, strict=True)
+            self._found = np.array([_mixed(self._evidence, name, found) for name, found in pairs])
+            self.all = min(1.0, float(self._found.sum()))
 
 
 def _most_probable_marks(matched: npt.NDArray[np.float64], dropped: npt.NDArray[np.float64]) -> list[int]:

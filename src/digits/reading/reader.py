@@ -276,12 +276,13 @@ class Reader:
         """Build the answer for N marks from their probabilities (N, 10)."""
         accepted = accepted_marks(found.marks, probabilities, self.threshold, found.signs, found.rows)
         digits = tuple(map(to_digit, found.marks, probabilities, accepted))
+        notes, cells = found.notes, cells_of(found.cells, digits, found.signs)
         if field is None:
             numbers = numbers_of(digits, found.signs, found.rows)
-            cells, notes = cells_of(found.cells, digits, found.signs), found.notes
         else:
             filled = field.fill(found, digits, self.threshold)
-            numbers, cells, notes = filled.numbers, filled.cells, found.notes + filled.notes
+            numbers, notes = filled.numbers, notes + filled.notes
+            cells = cells if field.cells is None else filled.cells
         return Reading(digits, found.width, found.height, found.steps, found.light_ink, notes, numbers, cells)
 
 

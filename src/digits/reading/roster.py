@@ -17,8 +17,9 @@ import numpy.typing as npt
 from digits.errors import OptionError, shortened, shortened_path
 from digits.files import printable, read_file
 from digits.options import expanded
+from digits.reading.acceptance import NUMBER_PROBABILITY
 from digits.reading.marks import Probabilities
-from digits.reading.options import MAX_LENGTH
+from digits.reading.options import MAX_LENGTH, THRESHOLD
 from digits.reading.text_probability import text_probabilities
 
 ROSTER_ENTRIES = 200_000  # an entry costs about a microsecond for each picture
@@ -27,7 +28,8 @@ ENTRY = re.compile(r"[0-9]+(?:[ .,/:-]?[0-9]+)*")
 FRACTION = re.compile(r"[0-9]+\.0+")  # a spreadsheet or pandas took the number for a fraction
 NAMES = {"id", "ids", "number", "numbers"}  # a column with one of these words in its name has the numbers
 DELIMITERS = ",;\t|"
-BEST_ENTRIES = 16  # entries that are compared with the evidence for a row of writing, if there is any
+BEST_ENTRIES = 8  # entries that are compared with the evidence for a row; one takes some milliseconds
+SPARE = 2  # digits; an entry that is by more of them longer or shorter than a line has the probability 0
 
 
 class Roster:
@@ -99,8 +101,12 @@ class Roster:
             marks: Probabilities (K, 10) of K marks from left to right.
         """
         found = np.zeros(len(self.entries))
+        is_digit = marks.sum(axis=1)
+        possible = int((is_digit >= NUMBER_PROBABILITY).sum())
+        certain = int((is_digit >= THRESHOLD).sum())
         for places, table in self._tables:
-            found[places] = text_probabilities(marks, table)
+            if certain - SPARE <= table.shape[1] <= possible + SPARE:
+                found[places] = text_probabilities(marks, table)
         return found
 
 

@@ -30,7 +30,9 @@ from digits.serving.request_bodies import (
     BINARY_SCHEMA,
     BYTES,
     DRAWINGS,
+    FIELD_PATTERN,
     FORM,
+    FORM_FIELDS,
     JSON,
     PICTURE_TYPES,
     CorrectionBody,
@@ -148,26 +150,32 @@ def api_routes(api: Api) -> APIRouter:
     @router.post(
         "/api/predict",
         responses={200: {"model": Answer}, **error_responses(404, 411, 413, 415, 422, 503)},
-        openapi_extra=body_schema(*DRAWINGS, binary=(*PICTURE_TYPES, BYTES)),
+        openapi_extra=body_schema(*DRAWINGS, binary=(*PICTURE_TYPES, BYTES), fields=FORM_FIELDS),
         summary="Read a picture, a drawing or an image in the format of MNIST",
     )
     async def predict(
         request: Request,
         model: Annotated[str, Query(description="name of the network that reads")] = default,
         single: Annotated[
-            bool, Query(description="whether the picture or drawing holds one digit at most")
+            bool,
+            Query(description="whether the picture holds one digit at most; not used with the others below"),
         ] = False,
         detail: Annotated[
             bool, Query(description="whether the answer has row, probabilities and image of every mark")
         ] = False,
         length: Annotated[
             int | None,
-            Query(ge=1, le=MAX_LENGTH, description="digits of the only number, if that is known"),
+            Query(
+                ge=1,
+                le=MAX_LENGTH,
+                description="digits of the only number, if known; not used with pattern",
+            ),
         ] = None,
         pattern: Annotated[
             str | None,
             Query(
-                max_length=2 * MAX_LENGTH,
+                max_length=MAX_LENGTH,
+                pattern=FIELD_PATTERN,
                 description="form of the only number, such as ##.##, if that is known: # is any digit",
             ),
         ] = None,

@@ -5,6 +5,7 @@ reading processes call `parse_body`. `body_schema` describes the bodies for Open
 """
 
 import re
+from collections.abc import Sequence
 from typing import Annotated, Any, NamedTuple, TypeVar
 
 import numpy as np
@@ -32,17 +33,14 @@ ENCODED = re.compile(rb"content-transfer-encoding:\s*(?!(?:binary|8bit|7bit)\b)"
 BINARY_SCHEMA = {"type": "string", "format": "binary"}
 PART_NAME = re.compile(rb'content-disposition:[^\r\n]*[;\s]name="([^"\r\n]*)"', re.IGNORECASE)
 FORM_FIELDS = ("length", "pattern", "roster", "cells")  # parts of a form beside the picture
-FORM_SCHEMA = {
-    "type": "object",
-    "properties": {
-        "file": BINARY_SCHEMA,
-        "length": {"type": "integer", "minimum": 1, "maximum": MAX_LENGTH},
-        "pattern": {"type": "string"},
-        "roster": {"type": "string", "format": "binary", "description": "one number a line, or a CSV file"},
-        "cells": {"type": "integer", "minimum": 1, "maximum": MAX_CELLS},
-    },
-    "required": ["file"],
-    "additionalProperties": False,
+# The digits, # for any digit at least once, and what may stand between; the same as in `reading.fields`.
+FIELD_PATTERN = "^[0-9.,/: -]*#[0-9.,/: #-]*$"
+ROSTER_TYPE = "text/csv"
+FIELD_SCHEMAS = {
+    "length": {"type": "integer", "minimum": 1, "maximum": MAX_LENGTH},
+    "pattern": {"type": "string", "pattern": FIELD_PATTERN, "maxLength": MAX_LENGTH},
+    "roster": {**BINARY_SCHEMA, "description": "text with one number a line, or CSV with a column id"},
+    "cells": {"type": "integer", "minimum": 1, "maximum": MAX_CELLS},
 }
 
 
@@ -191,22 +189,22 @@ class Form(NamedTuple):
     """The other parts by their names, some of FORM_FIELDS; see `digits.reading.fields.Field`."""
 
 
-def parse_form(body: bytes, boundary: str) -> Form:
+def parse_form(body: bytes, boundary: str, names: Sequence[str] = ()) -> Form:
     """Return the picture and the fields in a form.
 
     Args:
         body: a body of the type multipart/form-data.
         boundary: from `boundary_in`.
+        names: fields that are allowed beside the picture.
 
     Returns:
-        The picture, which is the part with any name that is not one of FORM_FIELDS, and the fields.
+        The picture, which is the part with any other name, and the fields.
 
     Raises:
         RefusedError: if the body is no form, has no or several pictures, or a field twice.
     """
     # The body is in memory and has a limited size. It is split a few times at most, whatever it holds.
-    most = 1 + len(FORM_FIELDS)
-    parts = (b"\r\n" + body).split(b"\r\n--" + boundary.encode("latin-1"), most + 1)
+    parts = (b"\r\n" + body).split(b"\r\n--" + boundary.encode("latin-1"), 2 + len(names))
     fields: dict[str, bytes] = {}
     pictures = []
     for part in parts[1:-1]:
@@ -216,23 +214,26 @@ def parse_form(body: bytes, boundary: str) -> Form:
             raise RefusedError(415, "type", message)
         found = PART_NAME.search(head)
         name = found[1].decode("latin-1") if found else ""
-        if name in FORM_FIELDS and name not in fields:
+        if name in names and name not in fields:
             fields[name] = content
         else:
             pictures.append(content)
     if len(pictures) != 1 or not parts[-1].startswith(b"--"):
-        names = ", ".join(FORM_FIELDS)
-        message = f"the form must have one part with the picture, and may have one each of: {names}"
+        message = "the form must have one part with the picture"
+        message += f", and may have one each of: {', '.join(names)}" if names else ""
         raise RefusedError(415, "type", message)
     return Form(pictures[0], fields)
 
 
-def body_schema(*models: type[Body], binary: tuple[str, ...] = ()) -> dict[str, Any]:
+def body_schema(
+    *models: type[Body], binary: tuple[str, ...] = (), fields: tuple[str, ...] = ()
+) -> dict[str, Any]:
     """Describe the body of a request for OpenAPI.
 
     Args:
         models: allowed forms of a JSON body.
         binary: other allowed content types, such as "image/png".
+        fields: parts that a form may have beside the picture, some of FORM_FIELDS.
 
     Returns:
         A value for the argument `openapi_extra` of a FastAPI route.
@@ -240,7 +241,17 @@ def body_schema(*models: type[Body], binary: tuple[str, ...] = ()) -> dict[str, 
     schemas = [model.model_json_schema() for model in models]
     content: dict[str, Any] = {kind: {"schema": BINARY_SCHEMA} for kind in binary}
     if binary:
-        content[FORM] = {"schema": FORM_SCHEMA, "encoding": {"file": {"contentType": ", ".join(binary)}}}
+        types = {"file": ", ".join(binary), "roster": ROSTER_TYPE}
+        parts = {"file": BINARY_SCHEMA, **{name: FIELD_SCHEMAS[name] for name in fields}}
+        content[FORM] = {
+            "schema": {
+                "type": "object",
+                "properties": parts,
+                "required": ["file"],
+                "additionalProperties": False,
+            },
+            "encoding": {name: {"contentType": kind} for name, kind in types.items() if name in parts},
+        }
     if schemas:
         content[JSON] = {"schema": {"oneOf": schemas} if len(schemas) > 1 else schemas[0]}
     return {"requestBody": {"required": True, "content": content}}

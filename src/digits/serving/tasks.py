@@ -27,6 +27,7 @@ from digits.serving.limits import PICTURE_LIMITS
 from digits.serving.preview import preview
 from digits.serving.request_bodies import (
     DRAWINGS,
+    FORM_FIELDS,
     JSON,
     CorrectionBody,
     Form,
@@ -133,14 +134,15 @@ class Worker:
             match task.kind:
                 case "picture":
                     form, reader = _form(task), self.readers[task.model]
-                    reading = reader.read(
-                        form.picture, single=task.single, field=_field(task, form), limits=PICTURE_LIMITS
-                    )
+                    field = _field(task, form)
+                    single = task.single and field is None
+                    reading = reader.read(form.picture, single=single, field=field, limits=PICTURE_LIMITS)
                     return _read(reading, detail=task.detail)
                 case "drawing":
                     field = _field(task, Form(b"", {}))
                     reader = self.readers[task.model]
-                    reading = read_drawing(reader, task.body, single=task.single, field=field)
+                    single = task.single and field is None
+                    reading = read_drawing(reader, task.body, single=single, field=field)
                     return _read(reading, detail=task.detail)
                 case "preview":
                     return Outcome(200, preview(_form(task).picture, PICTURE_LIMITS), "image/png")
@@ -194,31 +196,35 @@ def save_correction(corrections: Corrections, body: bytes) -> Outcome:
 
 def _form(task: Task) -> Form:
     """Return the picture in a request's body, and the fields beside it."""
-    return parse_form(task.body, task.boundary) if task.boundary else Form(task.body, {})
+    if not task.boundary:
+        return Form(task.body, {})
+    return parse_form(task.body, task.boundary, FORM_FIELDS if task.kind == "picture" else ())
 
 
 FIELD_EXPECTED = (
     f"expected a length from 1 to {MAX_LENGTH}, or a pattern of # for digits and . , - / : between, or a "
-    f"roster of one number a line, and perhaps a number of cells from 1 to {MAX_CELLS}; without single"
+    f"roster of one number a line, and perhaps a number of cells from 1 to {MAX_CELLS}"
 )
 
 
 def _field(task: Task, form: Form) -> Field | None:
     """Return what a request says about the only number on its picture; None if it says nothing.
 
+    Of several rules for its text one wins: a part of the form over the same parameter of the address, a
+    roster over a pattern, and a pattern over a length.
+
     Raises:
-        RefusedError: if that is wrong; a part of the form wins over the same parameter of the address.
+        RefusedError: if that is wrong.
     """
     try:
         texts = {name: content.decode().strip() for name, content in form.fields.items() if name != "roster"}
         roster = Roster.parse(form.fields["roster"]) if "roster" in form.fields else None
         length = int(texts["length"]) if "length" in texts else task.length
         cells = int(texts["cells"]) if "cells" in texts else task.cells
-        pattern = texts.get("pattern", task.pattern)
+        pattern = texts.get("pattern", task.pattern) if roster is None else None
         if (length, pattern, roster, cells) == (None,) * 4:
             return None
-        if task.single:
-            raise OptionError("single is for one digit, a field for a number")
+        length = length if (pattern, roster) == (None, None) else None
         return Field(length=length, pattern=pattern, roster=roster, cells=cells)
     except (OptionError, ValueError) as error:  # ValueError: a text that is no number or not UTF-8
         # Sentences of the server are fixed texts; the error may quote the client's.
