@@ -24,7 +24,7 @@ def made_numbers() -> Iterator[Any]:
 @pytest.fixture(scope="module")
 def digits(made_numbers: Any) -> Any:
     """Drawn digits in place of MNIST's test images."""
-    return made_numbers.MnistDigits.of(*synthetic_digits(60, seed=3))
+    return made_numbers.MnistDigits.of(*synthetic_digits(100, seed=0))
 
 
 @pytest.mark.parametrize(
