@@ -27,6 +27,7 @@ RESULTS = Path(__file__).parent.parent / "benchmarks" / "results"
 LEAST_ERROR = 5e-4  # a smaller share of mistakes, and none, is drawn as this
 SHARES = (0.5, 0.8, 0.9, 0.95, 0.98, 0.99, 0.998)  # for ticks
 FEW = 20  # answers; a smaller group is not drawn
+LEAST_KEPT = 10  # %; of fewer answers, one mistake or none decides
 HEIGHT = 470  # px of a panel
 MARKED = 0.9  # the probability that is marked on the curves
 LINE_PX = 27  # px; height of a line of a name beside the curves
@@ -128,11 +129,11 @@ def _draw_groups(panel: Axes, series: Series) -> None:
 
 def _draw_curve(panel: Axes, series: Series) -> None:
     """Draw the share of right answers among the surest, and where a probability ends."""
-    curve = series.found["curve"]
+    curve = np.array(series.found["curve"])
     kept = 100 * np.arange(1, len(curve) + 1) / len(curve)
-    panel.plot(
-        kept, [height(1 - error) for error in curve], color=series.colour, linewidth=2.5, clip_on=False
-    )
+    shown = kept >= LEAST_KEPT
+    heights = [height(1 - error) for error in curve[shown].tolist()]
+    panel.plot(kept[shown], heights, color=series.colour, linewidth=2.5, clip_on=False)
     for at in series.found["coverage"]:
         if at["limit"] == MARKED and at["wrong"] is not None:
             x, y = 100 * at["reached"]["share"], height(1 - at["wrong"]["share"])

@@ -22,7 +22,7 @@ from digits.recipes import FIGURES_FILE, RECIPES
 
 DOCS = Path(__file__).parent
 RESULTS = DOCS.parent / "benchmarks" / "results"
-PAGES = (DOCS.parent / "README.md", DOCS / "benchmarks.md")  # those with tables
+PAGES = (DOCS.parent / "README.md", DOCS / "benchmarks.md", DOCS / "photos.md")  # those with tables
 # The cnn has no results file for MNIST: the ensemble's networks that see digits as they are count for it.
 MEASURED_IN_ENSEMBLE = {"cnn": ("ensemble", "as-is")}  # recipe -> benchmarked recipe, view of its networks
 # The rows of the table of handwriting: title, then set and share as benchmarks/handwriting.py names them.
@@ -38,6 +38,24 @@ HANDWRITING = (
     ("scribbles, letters, signs: taken for digits", "none", "accepted"),
     ("scribbles, letters, signs without `--single`: taken for digits", "none, as pages", "accepted"),
 )
+# The rows of the table of other people's numbers; the same in benchmarks/results/handwriting2.json.
+NUMBERS = (
+    ("single digits: best guess right", "single", "best guess"),
+    ("single digits without `--single`: text right", "single, as pages", "text"),
+    ("several digits: all of them right", "multi", "text"),
+    ("words, signs, photos: taken for digits", "none", "accepted"),
+    ("words, signs, photos without `--single`: taken for digits", "none, as pages", "accepted"),
+)
+# The rows of the table of confidence: title, results file, set, and whether answers are pictures or digits.
+CONFIDENCE = (
+    ("single digits of scans and tablets", "handwriting", "scans and strokes", "confidence"),
+    ("made numbers", "made-numbers", "made numbers", "confidence"),
+    ("digits in made numbers", "made-numbers", "made numbers", "digit_confidence"),
+    ("amounts on cheques", "handwriting", "ORAND-CAR-A", "confidence"),
+    ("digits in amounts", "handwriting", "ORAND-CAR-A", "digit_confidence"),
+)
+SURE, SURER = 0.9, 0.99  # the limits that the table of confidence shows
+SAID = (0.97, 0.99)  # the group of like probability that it shows
 DECIMALS = {"s": 2, "×": 2, "MB": 0, "%": 2, "ms": 1, "/s": 0, "": 0}  # of a figure, by its unit
 Rows = list[tuple[str, ...]]
 
@@ -180,9 +198,48 @@ def handwriting_table() -> Rows:
     return [tuple(cell.replace("%", " %") for cell in row) for row in rows]
 
 
-def share(name: str, kind: str) -> dict[str, Any]:
+def numbers_table() -> Rows:
+    """Return what is read right of the second collection, with 95 % intervals."""
+    rows: Rows = [("numbers, forms, words", "pictures", "share", "95% interval")]
+    for title, name, kind in NUMBERS:
+        found = share(name, kind, "handwriting2")
+        interval = f"{found['low']:.1%} to {found['high']:.1%}"
+        rows.append((title, f"{found['of']:,}", f"{found['share']:.1%}", interval))
+    return [tuple(cell.replace("%", " %") for cell in row) for row in rows]
+
+
+def made_table() -> Rows:
+    """Return what is read right of made numbers, kind by kind."""
+    rows: Rows = [("made numbers", "pictures", "all digits right", "all numbers right, with their signs")]
+    for kind, figures in results("made-numbers")["sets"].items():
+        text, numbers = (f"{figures['shares'][name]['share']:.1%}" for name in ("text", "numbers"))
+        title = "all" if kind == "made numbers" else kind
+        rows.append((title, f"{figures['pictures']:,}", text, numbers))
+    return [tuple(cell.replace("%", " %") for cell in row) for row in rows]
+
+
+def confidence_table() -> Rows:
+    """Return how many answers reach a probability and how many of these are wrong."""
+    limits = (f"{SURE:.0%} or more: share, wrong", f"{SURER:.0%} or more: share, wrong")
+    said = f"said {SAID[0]:.0%} to {SAID[1]:.0%}: mean, right"
+    rows: Rows = [("answers", "count", "right", *limits, "surest half: wrong", said)]
+    for title, file, name, answers in CONFIDENCE:
+        found = results(file)["sets"][name][answers]
+        at = {limit["limit"]: limit for limit in found["coverage"]}
+        cells = [f"{at[SURE]['reached']['of']:,}", f"{1 - found['curve'][-1]:.1%}"]
+        for reached, wrong in ((at[limit]["reached"], at[limit]["wrong"]) for limit in (SURE, SURER)):
+            cells.append(f"{reached['share']:.1%}, {wrong['share']:.1%}" if wrong else "none")
+        cells.append(f"{found['surest_half_wrong']['share']:.1%}")
+        group = next(group for group in found["groups"] if group["low"] == SAID[0])
+        right = group["right"]
+        cells.append(f"{group['probability']:.1%}, {right['share']:.1%} of {right['of']:,}")
+        rows.append((title, *cells))
+    return [tuple(cell.replace("%", " %") for cell in row) for row in rows]
+
+
+def share(name: str, kind: str, file: str = "handwriting") -> dict[str, Any]:
     """Return one share of a set of handwriting: `share`, `of` how many pictures, `low` and `high`."""
-    return dict(results("handwriting")["sets"][name]["shares"][kind])
+    return dict(results(file)["sets"][name]["shares"][kind])
 
 
 def figures_table(name: str) -> Rows:
@@ -215,6 +272,9 @@ TABLES: dict[str, Callable[[], Rows]] = {
     "accuracy": accuracy_table,
     "fashion": fashion_table,
     "handwriting": handwriting_table,
+    "numbers": numbers_table,
+    "made": made_table,
+    "confidence": confidence_table,
     "speed": lambda: figures_table("speed"),
     "reading": lambda: figures_table("reading"),
     "serving": lambda: figures_table("serving"),
