@@ -100,7 +100,10 @@ class TextSearch:
     @property
     def probability(self) -> float:
         """Probability that the digits of the likeliest text are all right and none is missing, in [0, 1]."""
-        return 0.0 if self.likeliest is None else probability_of_right(self.likeliest.right)
+        if self.likeliest is None:
+            return 0.0
+        are_digits = self.likeliest.probabilities.sum(axis=1)  # 0 for signs
+        return probability_of_right(self.likeliest.right) * float(are_digits[are_digits > 0].min(initial=1.0))
 
     def _likeliest(self) -> RowText | None:
         """Return the text with the highest score; None if no text fits the pieces of ink."""

@@ -128,7 +128,7 @@ def _read_as_line(
             columns = picture.page_columns(found.places[n])
             signs.append((character, _ink_at(columns, row.characters, page)))
     if len(row.characters) == 1 and (not digits or not _may_be_split(row.characters[0], digits)):
-        return None
+        return FoundRow([candidates.of(row.characters[0])])  # a letter that comes apart into digits
     return FoundRow(digits, signs, search)
 
 
