@@ -1,14 +1,15 @@
-"""Train the rejection network further, on what the finder cuts out of pages: weights/rejection.npz.
+"""Train the rejection network further, on what the finder cuts out of pages.
 
     python benchmarks/page_nondigits.py --seed 0 --pages 320 --out pages-0.npz
     python benchmarks/page_nondigits.py --seed 1 --pages 320 --out pages-1.npz
-    python benchmarks/rejection_pages.py pages-0.npz pages-1.npz
+    python benchmarks/rejection_pages.py pages-0.npz pages-1.npz --out FILE
 
 `benchmarks/rejection.py` trains the network from scratch, on single characters. Here its first layers stay as
 they are, and the last two convolutions and the output layer learn further: from the marks of the pages, and
 from MNIST's training images, synthetic digits and the former non-digits, so that these are not forgotten.
 The images pass the first layers only once, so that this takes about two minutes on one core. MNIST's test
-images are not used; 3,000 of the training images and other non-digits are for validation.
+images are not used; 3,000 of the training images and other non-digits are for validation. The package does
+not have this network: docs/log.md, 2026-11-29, has what it reads better and worse.
 """
 
 import argparse
@@ -178,7 +179,7 @@ def main() -> None:
     )
     parser.add_argument("pages", type=Path, nargs="+", help="files of page_nondigits.py")
     parser.add_argument("--start", default=REJECTION, help="network to start from")
-    parser.add_argument("--trial", type=Path, help="write to this file instead")
+    parser.add_argument("--out", type=Path, required=True, help="file for the network")
     given = parser.parse_args()
     network, about = model_file.load_single(model_path(given.start))
     assert isinstance(network, CNN)
@@ -203,10 +204,9 @@ def main() -> None:
         accepted = (is_digit[~digits] >= threshold).double().mean()
         print(f"{threshold:9.2f}  {refused:14.2%}  {accepted:15.2%}")
     architecture = {"name": "cnn", "channels": [24, 48, 96], "classes": NO_DIGIT_LABEL + 1}
-    path = given.trial or model_path("cnn").with_name(f"{REJECTION}.npz")
     kept = {key: about[key] for key in ("classes", "data")}
-    model_file.save_model(path, network.state_dict(), architecture, kept, half=True)
-    print(f"{path}: {path.stat().st_size:,} bytes")
+    model_file.save_model(given.out, network.state_dict(), architecture, kept, half=True)
+    print(f"{given.out}: {given.out.stat().st_size:,} bytes")
 
 
 if __name__ == "__main__":
