@@ -20,7 +20,7 @@ from digits.reading.segmentation import FoundRow
 from digits.reading.work import Work
 
 WIDEST_DIGIT = 1.2  # heights; the pieces of one digit are together at most this wide
-LARGEST_GAP = 0.2  # of the digit's size; its pieces lie no farther apart
+LARGEST_GAP = 0.25  # of the digit's size; its pieces lie no farther apart
 COVERED = 0.9  # of the writing's height and width; a reading that covers less has left something out
 WORK_OF_PIECES = IMAGE_WORK + 2000  # units to scale, join and classify the pieces
 

@@ -16,6 +16,7 @@ THICKEST_RULE = 0.012  # of the picture's longer side; a rule is at most this th
 TICK_HEIGHT = 0.45  # of the writing's height; lower ink on a rule belongs to it, such as the ticks of a comb
 TICKS_OF_COMB, LONG_TICK = 3, 0.85  # so many equal thin lines on a rule are ticks, up to this height
 TICK_WIDTH, TICK_TOLERANCE = 0.2, 2  # of its height: a thin line; px by which heights of ticks differ
+GRAIN_WINDOW = 5  # px; ink within this square around a pixel is one stroke with it
 WOBBLE = 1  # px; how far a rule may move up or down from column to column
 
 
@@ -58,7 +59,9 @@ def _rules(mask: Mask) -> Mask:
     writing = connected_components(mask & ~thin)
     if not writing:
         return nothing
-    high = median_height(writing)
+    # The grains of a pencil stroke are as high as the stroke that they form.
+    strokes = connected_components(running(np.maximum, mask & ~thin, GRAIN_WINDOW))
+    high = median_height(strokes) - (GRAIN_WINDOW - 1)
     rules = np.zeros_like(mask)
     for c in connected_components(lines):
         if c.width >= RULE_HEIGHTS * high:
