@@ -1,5 +1,6 @@
 """The pure parts of the benchmarks: statistics, bars, the table, the file. Nothing here is timed."""
 
+import dataclasses
 import json
 import statistics
 import sys
@@ -284,3 +285,29 @@ def test_what_is_never_so_sure_has_no_error(confidence: Any) -> None:
     found = confidence.confidence_of(np.array([0.6]), np.array([False]))
     assert [at.wrong is None for at in found.coverage] == [False, True, True, True, True]
     assert all(value.of == 1 for _, value in confidence.lines(found, "digits"))
+
+
+def test_the_figure_of_confidence_shows_what_was_counted(
+    confidence: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Each series has a point for each large group and a curve; all texts lie inside the figure."""
+    monkeypatch.syspath_prepend(BENCHMARKS.parent / "docs")
+    picture = import_module("confidence_picture")
+    assert picture.height(0.99) == pytest.approx(2)
+    probabilities = np.repeat([0.3, 0.7, 0.93, 0.98, 0.996], (5, 30, 40, 50, 75))
+    right = np.random.default_rng(0).random(200) < probabilities
+    found = dataclasses.asdict(confidence.confidence_of(probabilities, right))
+    series = [picture.Series("bank cheques", found, "#D55E00", "D")]
+    figure = picture.confidence_figure(series)
+    _, groups, curves = figure.axes
+    points = [
+        line for line in groups.lines if line.get_marker() == "D" and line.get_transform() == groups.transData
+    ]
+    assert [round(float(line.get_xdata()[0]), 3) for line in points] == [
+        round(picture.height(p), 3) for p in (0.7, 0.93, 0.98, 0.996)
+    ]
+    assert len(curves.lines[0].get_xdata()) == confidence.STEPS * 9 // 10 + 1
+    for text in (text for axes in figure.axes for text in axes.texts):
+        box = text.get_window_extent()
+        assert box.x0 >= 0
+        assert box.x1 <= figure.bbox.width
