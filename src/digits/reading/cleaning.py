@@ -19,6 +19,7 @@ SPECK_SIZE = 0.12  # of the median height; a smaller component is a speck
 TALLEST = 4  # median heights; a higher component is not writing
 RIM_DISTANCE = 0.02  # of the side; largest distance of a rim from the border
 RIM_LENGTH = 2.5  # thicknesses; a rim is longer than this
+RIM_ALIKE, RIM_NEIGHBOURS = 0.75, 2  # shared rows of two characters; so many others beside a rim make it a 1
 RIM_GAP = 0.5  # of its size; the next component is farther away than this
 
 
@@ -118,6 +119,11 @@ def _is_lone_rim(c: Component, boxes: Integers, shape: tuple[int, ...]) -> bool:
     if not vertical and not level:
         return False
     top, left, bottom, right = boxes
+    # A 1 at the border is as high as several others beside it.
+    shared = np.minimum(bottom, c.bottom) - np.maximum(top, c.top)
+    alike = shared >= RIM_ALIKE * np.maximum(bottom - top, c.height)
+    if not level and alike.sum() > RIM_NEIGHBOURS:  # its own box is one of them
+        return False
     down = np.maximum(np.maximum(top - c.bottom, c.top - bottom), 0)
     across = np.maximum(np.maximum(left - c.right, c.left - right), 0)
     # One box is near: its own.
