@@ -9,6 +9,8 @@ from dataclasses import dataclass, replace
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Query, Request, Response
+from pydantic import Field
+from pydantic.json_schema import SkipJsonSchema
 
 from digits.networks.numpy_inference import Classifier
 from digits.reading.options import MAX_CELLS, MAX_LENGTH
@@ -30,6 +32,8 @@ from digits.serving.request_bodies import (
     BINARY_SCHEMA,
     BYTES,
     DRAWINGS,
+    FIELD_CELLS,
+    FIELD_LENGTH,
     FIELD_PATTERN,
     FORM,
     FORM_FIELDS,
@@ -164,24 +168,16 @@ def api_routes(api: Api) -> APIRouter:
             bool, Query(description="whether the answer has row, probabilities and image of every mark")
         ] = False,
         length: Annotated[
-            int | None,
-            Query(
-                ge=1,
-                le=MAX_LENGTH,
-                description="digits of the only number, if known; not used with pattern",
-            ),
+            Annotated[str, Field(pattern=FIELD_LENGTH)] | SkipJsonSchema[None],
+            Query(description=f"digits of the only number, 1 to {MAX_LENGTH}; not used with pattern"),
         ] = None,
         pattern: Annotated[
-            str | None,
-            Query(
-                max_length=MAX_LENGTH,
-                pattern=FIELD_PATTERN,
-                description="form of the only number, such as ##.##, if that is known: # is any digit",
-            ),
+            Annotated[str, Field(max_length=MAX_LENGTH, pattern=FIELD_PATTERN)] | SkipJsonSchema[None],
+            Query(description="form of the only number, such as ##.##, if that is known: # is any digit"),
         ] = None,
         cells: Annotated[
-            int | None,
-            Query(ge=1, le=MAX_CELLS, description="boxes of a form to read in order, also the empty ones"),
+            Annotated[str, Field(pattern=FIELD_CELLS)] | SkipJsonSchema[None],
+            Query(description=f"boxes to read in order, also the empty ones, 1 to {MAX_CELLS}"),
         ] = None,
     ) -> Response:
         if model not in api.readers:
@@ -190,7 +186,7 @@ def api_routes(api: Api) -> APIRouter:
             task = Task("drawing", await request.body())
         else:
             task = await picture_task(request, "or strokes as application/json")
-        task = replace(task, length=length, pattern=pattern, cells=cells)
+        task = replace(task, length=int(length or 0) or None, pattern=pattern, cells=int(cells or 0) or None)
         return await api.answer(request, replace(task, model=model, single=single, detail=detail))
 
     @router.post(

@@ -33,6 +33,8 @@ ENCODED = re.compile(rb"content-transfer-encoding:\s*(?!(?:binary|8bit|7bit)\b)"
 BINARY_SCHEMA = {"type": "string", "format": "binary"}
 PART_NAME = re.compile(rb'content-disposition:[^\r\n]*[;\s]name="([^"\r\n]*)"', re.IGNORECASE)
 FORM_FIELDS = ("length", "pattern", "roster", "cells")  # parts of a form beside the picture
+FIELD_LENGTH = "^([1-9]|[12][0-9]|30)$"  # a whole number from 1 to MAX_LENGTH, in an address
+FIELD_CELLS = "^([1-9][0-9]{0,2}|1000)$"  # a whole number from 1 to MAX_CELLS
 # The digits, # for any digit at least once, and what may stand between; the same as in `reading.fields`.
 FIELD_PATTERN = "^[0-9.,/: -]*#[0-9.,/: #-]*$"
 ROSTER_TYPE = "text/csv"
