@@ -172,3 +172,18 @@ def test_the_distance_of_strokes() -> None:
 def test_nothing_is_no_row() -> None:
     """Without strokes there are no rows."""
     assert rows_of_strokes([]) == []
+
+
+LETTERS = {
+    "A": [stroke((0, 100), (35, 0), (70, 100)), stroke((15, 62), (55, 62))],
+    "H": [stroke((0, 0), (0, 100)), stroke((60, 0), (60, 100)), stroke((0, 50), (60, 50))],
+    "K": [stroke((0, 0), (0, 100)), stroke((55, 0), (2, 52), (60, 100))],
+    "N": [stroke((0, 100), (0, 0), (60, 100)), stroke((60, 100), (60, 0))],
+}
+
+
+@pytest.mark.parametrize("letter", LETTERS)
+def test_a_letter_does_not_come_apart_into_digits(letter: str, reader: Reader) -> None:
+    """Strokes that touch and are no sure digits stay one mark, which is not accepted."""
+    reading = reader.read_strokes(LETTERS[letter])
+    assert (len(reading.digits), reading.text) == (1, "")

@@ -34,6 +34,7 @@ JOIN_COST, JOIN_GAP_COST = 0.6, 5.0
 # become smaller with the distance of their middles, to 0 at SEVER_REACH.
 SEVER_COST, SHARED_COST, SEVER_REACH = 4.0, 8.0, 0.8
 
+SURE = 0.995  # smallest confidence of digits into which narrow strokes that touch are split
 MOST_STEPS = 30  # of classifying what lies on the cheapest path; after that only what is known is used
 NEVER = 1e9  # added to the cost of a group that may not be used
 
@@ -83,13 +84,24 @@ def digits_of_row(row: Sequence[Stroke], height: float, answers: GroupAnswers) -
     Args:
         row: Strokes from left to right by their middles.
         height: Height of the row's digits.
-        answers: GroupAnswers of the classifier.
+        answers: Answers of the classifier.
 
     Returns:
         The digits from left to right.
     """
-    clusters = clusters_of(row, height)
-    groups = _without_parts(_groups(row, height), row, clusters, height)
+    groups = _groups(row, height)
+    path = _cheapest(groups, row, height, answers)
+    held = _held_together(path, groups, row, height)
+    if held:
+        groups = [group for group in groups if not {group.first, group.last} & held]
+        path = _cheapest(groups, row, height, answers)
+    return [digit for _, digit in path]
+
+
+def _cheapest(
+    groups: Sequence[PieceGroup], row: Sequence[Stroke], height: float, answers: GroupAnswers
+) -> list[tuple[PieceGroup, StrokeDigit]]:
+    """Return the groups with the smallest total cost, and their digits."""
     costs = [shape_cost(group.width, group.height, height) for group in groups]
     found: dict[int, StrokeDigit] = {}
     for step in range(MOST_STEPS + 1):
@@ -99,35 +111,39 @@ def digits_of_row(row: Sequence[Stroke], height: float, answers: GroupAnswers) -
         new = [number for number in path if number not in found]
         if not new:
             break
-        for number, digit in zip(
-            new, answers.of([row[groups[n].first : groups[n].last] for n in new]), strict=True
-        ):
+        digits = answers.of([row[groups[n].first : groups[n].last] for n in new])
+        for number, digit in zip(new, digits, strict=True):
             found[number] = digit
             confidence = min(1.0, max(float(digit.probabilities.max()), MIN_CONFIDENCE))
             costs[number] -= CONFIDENCE_COST * math.log(confidence)
-    digits = [found[number] for number in path]
-    if len(clusters) == 1 < len(digits) and min(d.probabilities.max() for d in digits) < THRESHOLD:
-        whole = [group for group in groups if (group.first, group.last) == (0, len(row))]
-        return answers.of([row]) if whole else digits  # a letter that looks like digits, such as an H
-    return digits
+    return [(groups[number], found[number]) for number in path]
 
 
-def _without_parts(
-    groups: Sequence[PieceGroup], row: Sequence[Stroke], clusters: Sequence[Sequence[Stroke]], height: float
-) -> list[PieceGroup]:
-    """Leave out groups with a part of touching strokes that are too narrow for two digits."""
+def _held_together(
+    path: Sequence[tuple[PieceGroup, StrokeDigit]],
+    groups: Sequence[PieceGroup],
+    row: Sequence[Stroke],
+    height: float,
+) -> set[int]:
+    """Return the places in a row at which no digit may begin.
+
+    A letter may look like digits, an H like 1 and 4. So strokes that touch are two digits only if these are
+    sure: if the strokes are narrow, or the only ones of the row.
+    """
     places = {stroke: place for place, stroke in enumerate(row)}
     known = {(group.first, group.last) for group in groups}
-    inside: set[int] = set()  # places between strokes that belong together
+    clusters = clusters_of(row, height)
+    held: set[int] = set()
     for cluster in clusters:
         first, last = places[cluster[0]], places[cluster[-1]] + 1
-        if (
-            around(cluster).width <= NARROW * height
-            and last - first == len(cluster)
-            and (first, last) in known
-        ):
-            inside.update(range(first + 1, last))
-    return [group for group in groups if not {group.first, group.last} & inside]
+        if last - first > len(cluster) or (first, last) not in known:
+            continue  # another stroke is between them, or they are too many for one digit
+        is_narrow = around(cluster).width <= NARROW * height
+        limit = SURE if is_narrow else THRESHOLD if len(clusters) == 1 else 0.0
+        parts = [digit for group, digit in path if group.first < last and group.last > first]
+        if min(digit.probabilities.max() for digit in parts) < limit:
+            held.update(range(first + 1, last))
+    return held
 
 
 def _groups(row: Sequence[Stroke], height: float) -> list[PieceGroup]:

@@ -6,7 +6,7 @@ import { bounds, boxAround } from "./drawing.js";
 import { median } from "./numbers.js";
 
 const SMALL_STROKE = 0.4, DIGIT_HEIGHT = 1.2, STACKED_GAP = 0.3, STACKED_WIDTH = 0.6, SHARED_WIDTH = 0.3, MOST_COMPARED = 200, MOST_POINTS = 33;
-const TOUCHING = 0.06, TWO_ROWS = 1.7, NARROW = 0.8, THRESHOLD = 0.9;
+const TOUCHING = 0.06, TWO_ROWS = 1.7, NARROW = 0.8, THRESHOLD = 0.9, SURE = 0.995;
 const SLOPES = [0, 2, -2, 4, -4, 7, -7, 10, -10, 14, -14, 18, -18].map((degrees) => Math.tan((degrees * Math.PI) / 180));
 const ROW_DISTANCE = 0.5, SLOPE_COST = 10;
 
@@ -240,7 +240,12 @@ function isSlash(stroke, tall) {
 
 /** Group the strokes of a row into digits; returns them as boxes with `members` and `answer`. */
 function digitsOf(row, tall, classify) {
-  const clusters = clustersOf(row, tall), groups = withoutParts(groupsOf(row, tall), row, clusters, tall);
+  const groups = groupsOf(row, tall), path = cheapest(groups, row, classify), held = heldTogether(path, groups, row, tall);
+  if (!held.size) return path;
+  return cheapest(groups.filter(({ first, end }) => !held.has(first) && !held.has(end)), row, classify);
+}
+
+function cheapest(groups, row, classify) {
   let path = [];
   for (let step = 0; step <= MOST_STEPS; step++) {
     path = cheapestPath(groups, row.length, step === MOST_STEPS);
@@ -252,21 +257,22 @@ function digitsOf(row, tall, classify) {
       group.cost -= CONFIDENCE_COST * Math.log(confidence);
     }
   }
-  const whole = groups.find(({ first, end }) => first === 0 && end === row.length);
-  if (clusters.length > 1 || path.length < 2 || !whole) return path;
-  if (path.every(({ answer }) => Math.max(...answer.probabilities) >= THRESHOLD)) return path;
-  return [{ ...whole, answer: whole.answer ?? classify(indicesOf(row)) }]; // a letter that looks like digits
+  return path;
 }
 
-/** Leave out groups with a part of touching strokes that are too narrow for two digits. */
-function withoutParts(groups, row, clusters, tall) {
-  const inside = new Set();
+/** Return the places in a row at which no digit may begin: inside touching strokes whose parts are not sure. */
+function heldTogether(path, groups, row, tall) {
+  const clusters = clustersOf(row, tall), held = new Set();
   for (const cluster of clusters) {
     const first = row.indexOf(cluster[0]), end = row.indexOf(cluster[cluster.length - 1]) + 1;
-    const isWhole = end - first === cluster.length && groups.some((group) => group.first === first && group.end === end);
-    if (isWhole && width(around(cluster)) <= NARROW * tall) for (let i = first + 1; i < end; i++) inside.add(i);
+    const isKnown = groups.some((group) => group.first === first && group.end === end);
+    if (end - first > cluster.length || !isKnown) continue;
+    const limit = width(around(cluster)) <= NARROW * tall ? SURE : clusters.length === 1 ? THRESHOLD : 0;
+    const parts = path.filter((group) => group.first < end && group.end > first);
+    if (Math.min(...parts.map(({ answer }) => Math.max(...answer.probabilities))) >= limit) continue;
+    for (let place = first + 1; place < end; place++) held.add(place);
   }
-  return groups.filter(({ first, end }) => !inside.has(first) && !inside.has(end));
+  return held;
 }
 
 function groupsOf(row, tall) {
