@@ -126,9 +126,9 @@ def test_the_edge_of_a_page_beside_a_row_is_no_digit() -> None:
 
 def test_a_one_at_the_border_of_a_strip_is_a_digit() -> None:
     """A strip that is cut close to its first digit keeps it; the edge of a sheet is no digit."""
-    row = sheet("2345", size=(700, 180), at=(200, 40), height=100, space=0.8)
+    row = sheet("2345", size=(900, 180), at=(150, 40), height=100, space=0.8)
     one = row.copy()
-    ImageDraw.Draw(one).line([(4, 44), (1, 136)], fill=0, width=9)
+    ImageDraw.Draw(one).line([(0, 80), (26, 44), (24, 136)], fill=0, width=8, joint="curve")
     assert text(found_in(one, classify=probabilities)) == "12345"
     edge = row.copy()
     ImageDraw.Draw(edge).line([(3, 0), (1, 179)], fill=0, width=9)
