@@ -39,6 +39,7 @@ from digits.reading.page_scale import ScaledPage, scaled_page
 from digits.reading.picture_parts import moved_to_whole
 from digits.reading.placement import TINY
 from digits.reading.ruled_lines import contrast_without_ruled_lines, ink_without_ruled_lines
+from digits.reading.segment_display import DISPLAY_NOTE, is_segment_display
 from digits.reading.segmentation import FoundRow, ReadLine, segment
 from digits.reading.sheet import sheet_in
 from digits.reading.single_digit import components_of_single_digit
@@ -84,6 +85,9 @@ def find(
     on_card = _digit_on_card(components, picture, explain=explain) if single else None
     if on_card is not None:
         return on_card
+    if not single and is_segment_display(components):
+        notes = (*picture.notes, DISPLAY_NOTE)
+        return PictureMarks(picture.width, picture.height, (), light_ink, notes=notes)
     # Scale large writing to a height of about 80 pixels, then find the rows of digits.
     page = scaled_page(ink, components)
     if single:
