@@ -14,7 +14,7 @@ LONG_BAR = 2.2  # thicknesses; a bar is at least that long
 BAR_FILLED = 0.5  # of its box; the bars of a slanted display fill less than all
 SAME_LENGTH, SAME_THICKNESS = 0.12, 0.25  # by which upright bars differ at most from the median
 LEVEL_LENGTH = 0.4  # the same of level bars
-BARS, BAR_INK = 4, 0.8  # a display has so many bars, and they have this share of the ink
+FEWEST_BARS, BAR_INK = 4, 0.8  # a display has so many bars, and they have this share of the ink
 BAR_GAP = 0.35  # lengths; largest distance between a bar and the one below it
 BAR_SHIFT = 1.5  # thicknesses; such a bar is shifted at most by this
 SAME_LEVEL = 0.12  # lengths; by which the upper bars may differ in height
@@ -24,7 +24,7 @@ DISPLAY_NOTE = "a seven-segment display is not read; only handwritten digits are
 
 def is_segment_display(components: Sequence[Component]) -> bool:
     """Check if the components of a page are the segments of a seven-segment display."""
-    if len(components) < BARS:
+    if len(components) < FEWEST_BARS:
         return False
     top, left, bottom, right = boxes_of(components)
     area = np.array([c.area for c in components])
@@ -38,7 +38,7 @@ def is_segment_display(components: Sequence[Component]) -> bool:
     bars &= np.abs(thickness - thick) <= SAME_THICKNESS * thick
     upright &= bars & (np.abs(length - long) <= SAME_LENGTH * long)
     bars &= upright | (np.abs(length - long) <= LEVEL_LENGTH * long)
-    if bars.sum() < BARS or area[bars].sum() < BAR_INK * area.sum():
+    if bars.sum() < FEWEST_BARS or area[bars].sum() < BAR_INK * area.sum():
         return False
     level = int((bars & (bottom - top < right - left)).sum())
     middle = (left + right) / 2
