@@ -8,6 +8,7 @@
 3. components, cleaning: Find connected components, and remove those that are not writing.
 4. page_scale: Make large writing smaller.
 5. segmentation: Join components to characters, find rows, cut touching digits apart.
+   lone_digit: Put the pieces of an only digit together.
 6. mnist_form: Make an image of 28 x 28 pixels from each digit.
 
 A component is a connected piece of ink. Many limits in these modules were chosen on the development pictures,
