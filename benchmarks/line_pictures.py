@@ -193,7 +193,7 @@ def _add_lines(canvas: Ink, bounds: Bounds, places: list[int], rng: Generator) -
         _add_rule(canvas, bounds, rng)
     if rng.random() < 0.035:
         _add_hatching(canvas, bounds, rng)
-    if len(places) > 1 and rng.random() < 0.06:
+    if len(places) > 1 and rng.random() < 0.05:
         _add_walls(canvas, bounds, places, rng)
     if rng.random() < 0.025:
         _add_edge(canvas, bounds, rng)
@@ -230,7 +230,7 @@ def _add_walls(canvas: Ink, bounds: Bounds, places: list[int], rng: Generator) -
     thick, strength = max(1, round(SIZE * rng.uniform(0.02, 0.07))), rng.uniform(0.4, 1.0)
     for x in [max(left - SIZE // 6, 0), *(place - thick - 2 for place in places[1:]), right + SIZE // 3]:
         if rng.random() < 0.4:
-            above, below = rng.uniform(-0.3, 0.4, 2) * SIZE
+            above, below = rng.uniform(0.12, 0.5, 2) * SIZE  # taller than a digit: it must not look like a 1
             part = canvas[max(round(top - above), 0) : round(bottom + below), max(x, 0) : x + thick]
             np.maximum(part, strength, out=part)
 
@@ -238,11 +238,11 @@ def _add_walls(canvas: Ink, bounds: Bounds, places: list[int], rng: Generator) -
 def _add_edge(canvas: Ink, bounds: Bounds, rng: Generator) -> None:
     """Add the edge of a sheet: a bar before or behind the digits, much taller than they are."""
     top, bottom, left, right = bounds
-    thick, high = round(SIZE * rng.uniform(0.05, 0.3)), SIZE * rng.uniform(0.4, 1.2)
+    thick, high = round(SIZE * rng.uniform(0.05, 0.3)), SIZE * rng.uniform(0.5, 1.2)
     x = max(left - SIZE // 2 - thick, 0)
     if rng.random() < 0.7:
         x = right + round(SIZE * rng.uniform(0.1, 0.5))
-    part = canvas[max(round(top - high), 0) : round(bottom + high * rng.random()), x : x + thick]
+    part = canvas[max(round(top - high), 0) : round(bottom + high * rng.uniform(0.3, 1)), x : x + thick]
     np.maximum(part, rng.uniform(0.3, 1.0, (len(part), 1)).astype(np.float32), out=part)
 
 
@@ -303,8 +303,8 @@ def _finished(canvas: Ink, bounds: Bounds, rng: Generator) -> Grey:
     padded = Image.new("L", (picture.width + 2 * pad, picture.height + 2 * pad), 0)
     padded.paste(picture, (pad, pad))
     box = (left - margin + pad, middle - reach + pad, right + margin + pad, middle + reach + pad)
-    if rng.random() < 0.35:  # written or photographed small
-        rows = float(rng.uniform(9, 30))
+    if rng.random() < 0.32:  # written or photographed small
+        rows = float(rng.uniform(10, 30))
         small = (max(3, round(columns * rows / ROWS)), max(3, round(rows)))
         line = _noisy(padded.resize(small, Image.Resampling.BOX, box), rng)
         line = line.resize((columns, ROWS), Image.Resampling.BICUBIC)
@@ -317,7 +317,7 @@ def _finished(canvas: Ink, bounds: Bounds, rng: Generator) -> Grey:
     if rng.random() < 0.1:  # paper shows through
         ink = ink * np.clip(rng.normal(0.9, rng.uniform(0.05, 0.3), ink.shape), 0, 1)
     ink = np.where(grey < 8, 0, ink)
-    if rng.random() < 0.3:
+    if rng.random() < 0.25:
         ink = ink * rng.uniform(0.3, 1.0)
     return (np.clip(ink, 0, 1) * 255).astype(np.uint8)
 

@@ -180,13 +180,13 @@ def _nothing(rng: Generator) -> list[Character]:
 
 
 TEXTS: dict[Callable[[Generator], list[Character]], float] = {
-    _digits: 0.47,
+    _digits: 0.5,
     _amount: 0.2,
     _date: 0.07,
     _numbers: 0.05,
-    _words_and_numbers: 0.045,
-    _words: 0.075,
-    _letters: 0.03,
+    _words_and_numbers: 0.04,
+    _words: 0.06,
+    _letters: 0.02,
     _doodles: 0.025,
     _display: 0.012,
     _nothing: 0.025,
