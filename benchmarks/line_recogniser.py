@@ -14,8 +14,8 @@ import argparse
 import itertools
 import multiprocessing.pool
 import os
-import threading
 import time
+from collections import deque
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import TypeAlias
@@ -40,7 +40,7 @@ Batch: TypeAlias = tuple[
 
 BATCH, CHUNK = 64, 1024  # lines of a step; lines that are sorted by width together
 TASK = CHUNK // 4  # lines that the other process composes at a time
-AHEAD = 16  # tasks that are composed before they are needed
+AHEAD = 16  # tasks that are begun before their lines are needed
 VALIDATION = 1024  # lines
 RATE, WARM_UP, DECAY = 0.002, 200, 0.35  # learning rate; its first steps; its last part falls to zero
 AVERAGE = 0.998  # of the weights (EMA)
@@ -201,18 +201,13 @@ def batches(pool: multiprocessing.pool.Pool, first: int) -> Iterator[Batch]:
         pool: Processes that called `_begin_composing`.
         first: Seed of the first task; the following tasks count on from it.
     """
-    ahead = threading.Semaphore(AHEAD)  # so that composing does not run away from training
-
-    def seeds() -> Iterator[int]:
-        for seed in itertools.count(first + 10):  # seeds below 10 are for validation
-            ahead.acquire()
-            yield seed
-
+    seeds = itertools.count(first + 10)  # seeds below 10 are for validation
+    ahead = deque(pool.apply_async(_task, (next(seeds),)) for _ in range(AHEAD))
     waiting: list[Line] = []
     order = np.random.default_rng(first)
-    for lines in pool.imap(_task, seeds()):
-        ahead.release()
-        waiting += lines
+    while True:
+        waiting += ahead.popleft().get()
+        ahead.append(pool.apply_async(_task, (next(seeds),)))
         if len(waiting) >= CHUNK:
             waiting.sort(key=lambda line: line[0].shape[1])
             for group in order.permutation(CHUNK // BATCH):

@@ -128,3 +128,23 @@ def test_other_is_no_character_that_is_labelled_as_itself(line_pictures: Any) ->
     """A written x is a letter like any other."""
     assert line_pictures.label_of("x") == OTHER
     assert line_pictures.label_of("7") == "7"
+
+
+@pytest.mark.slow
+def test_training_goes_on_from_its_checkpoint_and_writes_a_network(
+    composer: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Three steps, then one more by the same command; each time there is a network that reads lines."""
+    training = import_module("line_recogniser")
+    monkeypatch.setattr(training, "CHUNK", 128)
+    monkeypatch.setattr(training, "TASK", 32)
+    monkeypatch.setattr(training, "REPORT", 1)
+    validation = [composer.compose(np.random.default_rng(seed)) for seed in range(8)]
+    answers = []
+    for steps in (3, 4):
+        training.train(composer, validation, steps, tmp_path)
+        network = LineNetwork.load(tmp_path / "line.npz")
+        LineNetwork.load.cache_clear()
+        answers.append(network.log_probabilities(validation[0][0].astype(np.float32) / 255))
+    assert capsys.readouterr().out.count("loss") == 4
+    assert not np.array_equal(answers[0], answers[1])
