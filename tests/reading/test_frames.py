@@ -168,3 +168,13 @@ def test_two_fields_of_cells_are_two_grids() -> None:
     found = found_in(page, classify=probabilities)
     assert [mark.cell for mark in found.marks] == [(grid, 0, n) for grid in (0, 1) for n in range(4)]
     assert text(found) == "4444/4444"
+
+
+def test_a_zero_with_a_bar_inside_is_no_frame() -> None:
+    """An upright oval with a bar in its middle is a 0 as some people write it, not a 1 in a circle."""
+    image = Image.new("L", (200, 200), 255)
+    draw = ImageDraw.Draw(image)
+    draw.rounded_rectangle((70, 40, 132, 150), 31, outline=0, width=7)
+    draw.line((101, 80, 101, 115), fill=0, width=7)
+    (mark,) = found_in(image, single=True).marks
+    assert mark.box[3] > 90

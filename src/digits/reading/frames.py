@@ -29,6 +29,7 @@ FRAME_FILLS = 0.85  # of the smallest rectangle around it; a frame with its cell
 GRID_FILLS, CELLS_FILL = 0.65, 0.6  # the same of a grid drawn by hand; its cells fill this share of it
 MOST_INK = 0.6  # of a frame with its cells; more ink is no frame
 STRAIGHT_BOX = 0.9  # the same of a frame that may be empty; a 0 is rounder
+SLENDER = 0.8  # heights; a narrower frame is as straight as an empty one
 WIDE_BOX = 1.3  # heights; an empty frame is at least that wide
 FRAME_ANGLES = np.radians(np.arange(-15, 16))  # by which frames may be turned
 MOST_TURNED, MOST_PIXELS = 200, 20_000_000  # turned frames of a page, and the pixels of their boxes
@@ -156,7 +157,8 @@ def _cells_and_frames(page: _Regions) -> tuple[Mask, Mask]:
     in_cells = np.bincount(page.around[similar], regions_filled[similar], len(ink_high)) / np.maximum(
         filled, 1
     )
-    frames = (tallest > 0) & (shares >= FRAME_FILLS) & (around_writing | is_grid | is_box)
+    fills = np.where(ink_wide < SLENDER * ink_high, STRAIGHT_BOX, FRAME_FILLS)  # a 0 with a bar is no frame
+    frames = (tallest > 0) & (shares >= fills) & (around_writing | is_grid | is_box)
     frames |= is_grid & (shares >= GRID_FILLS) & (in_cells >= CELLS_FILL)
     # A box as large as a frame is one even if it is empty or the writing touches it.
     sizes = np.unique(np.stack([ink_high[frames], ink_wide[frames]], 1), axis=0)
