@@ -166,14 +166,10 @@ def row_height(row: Sequence[Stroke]) -> float:
 
 
 def _whole_digits(rows: list[list[_Cluster]]) -> list[list[_Cluster]]:
-    """Join two rows that are the upper and lower halves of the same digits."""
-    found: list[list[_Cluster]] = []
-    for row in rows:
-        if found and _are_halves(found[-1], row):
-            found[-1] = [*found[-1], *row]
-        else:
-            found.append(list(row))
-    return found
+    """Join the only two rows if they are the upper and lower halves of the same digits."""
+    if len(rows) == 2 and _are_halves(*rows):  # three rows so close are rows
+        return [[*rows[0], *rows[1]]]
+    return rows
 
 
 def _are_halves(upper: Sequence[_Cluster], lower: Sequence[_Cluster]) -> bool:

@@ -114,15 +114,9 @@ function slopingRows(places, tall) {
   return best[1].map((row) => row.sort((a, b) => middle(a) - middle(b)));
 }
 
-/** Join two rows that are the upper and lower halves of the same digits. */
+/** Join the only two rows if they are the upper and lower halves of the same digits. */
 function wholeDigits(rows) {
-  const found = [];
-  for (const row of rows) {
-    const last = found[found.length - 1];
-    if (last && areHalves(last, row)) last.push(...row);
-    else found.push([...row]);
-  }
-  return found;
+  return rows.length === 2 && areHalves(...rows) ? [rows.flat()] : rows;
 }
 
 function areHalves(upper, lower) {
