@@ -160,3 +160,13 @@ def test_boxes_on_very_narrow_pictures(width: int, height: int, first: int, seco
     ImageDraw.Draw(picture).rectangle((0, first, width, second - 1), fill=0)  # so much that paper is the ink
     boxes = [mark.box for mark in found_in(picture).marks]
     assert boxes == [(0, 0, width, first), (0, second, width, height - second)]
+
+
+def test_a_short_line_at_the_border_of_an_empty_page_is_no_digit() -> None:
+    """The edge of a sheet is no 1, even alone on its page; a 1 that fills a strip is one."""
+    page = Image.new("L", (600, 500), 255)
+    ImageDraw.Draw(page).line([(594, 180), (593, 300)], fill=60, width=8)
+    assert found_in(page).marks == ()
+    strip = Image.new("L", (60, 130), 255)
+    ImageDraw.Draw(strip).line([(56, 8), (52, 122)], fill=0, width=8)
+    assert len(found_in(strip).marks) == 1

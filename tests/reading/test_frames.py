@@ -178,3 +178,13 @@ def test_a_zero_with_a_bar_inside_is_no_frame() -> None:
     draw.line((101, 80, 101, 115), fill=0, width=7)
     (mark,) = found_in(image, single=True).marks
     assert mark.box[3] > 90
+
+
+def test_squared_paper_has_no_digits() -> None:
+    """The lines of empty squared paper that end at the border of the picture are no 1s."""
+    page = Image.new("L", (430, 330), 255)
+    draw = ImageDraw.Draw(page)
+    for at in range(20, 430, 40):
+        draw.line((at, 0, at, 330), fill=110, width=3)
+        draw.line((0, at, 430, at), fill=110, width=3)
+    assert found_in(page).marks == ()

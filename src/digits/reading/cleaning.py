@@ -20,6 +20,7 @@ TALLEST = 4  # median heights; a higher component is not writing
 RIM_DISTANCE = 0.02  # of the side; largest distance of a rim from the border
 RIM_LENGTH = 2.5  # thicknesses; a rim is longer than this
 RIM_ALIKE, RIM_NEIGHBOURS = 0.75, 2  # shared rows of two characters; so many others beside a rim make it a 1
+LONE_ONE = 0.5  # of the side; a shorter line along the border is no 1, even alone on its page
 RIM_GAP = 0.5  # of its size; the next component is farther away than this
 
 
@@ -66,7 +67,13 @@ def without_clutter(components: list[Component], shape: tuple[int, ...]) -> list
     if not components:
         return []
     boxes = boxes_of(components)
-    components = [c for c in components if not _is_lone_rim(c, boxes, shape)] or components
+    rims = [_is_lone_rim(c, boxes, shape) for c in components]
+    if all(rims):  # a picture that is cut close to a 1 has no other writing
+        components = [c for c in components if c.size >= LONE_ONE * max(shape)]
+    else:
+        components = [c for c, is_rim in zip(components, rims, strict=True) if not is_rim]
+    if not components:
+        return []
     height = median_height(components)
     return [c for c in components if c.size >= SPECK_SIZE * height and c.height <= TALLEST * height]
 

@@ -260,6 +260,7 @@ def _lines(page: _Regions, area: Any, cells: Mask, frames: Mask, mask: Mask) -> 
         frames: True for the pieces of ink that are frames, (pieces + 1,).
         mask: bool (H, W), the ink of the area.
     """
+    height, width = page.ink.shape
     heights = page.paper_boxes[2] - page.paper_boxes[0]
     stray = _stray_lines(page, cells, heights)
     of_frame = frames[page.ink[area]]
@@ -287,7 +288,11 @@ def _lines(page: _Regions, area: Any, cells: Mask, frames: Mask, mask: Mask) -> 
     writing = np.zeros_like(mask)
     for c in connected_components(kept):
         thin = c.area <= STRAY_AREA * c.size * cell_height
-        if c.size >= LEAST_INSIDE * cell_height and not (thin and c.size >= STRAY_LENGTH * cell_height):
+        top, left = c.top + area[0].start, c.left + area[1].start
+        # A line of squared paper ends at the border of the picture, where it meets no other.
+        cut = min(top, left) == 0 or top + c.height == height or left + c.width == width
+        is_line = thin and (cut or c.size >= STRAY_LENGTH * cell_height)
+        if c.size >= LEAST_INSIDE * cell_height and not is_line:
             writing[c.rows_and_columns] |= c.mask
     lines = (of_frame & ~running(np.maximum, writing, WRITING_WINDOW)) | stray[page.ink[area]]
     return np.asarray(lines), same

@@ -103,6 +103,7 @@ class PictureMarks:
         cells: Cells of forms by grid, row and column, also the empty ones.
         rows: Evidence for the text of each row of writing: item n is for the marks of row n; None for a row
             that was not read as a whole. Empty if no row was.
+        turned: True if the picture was looked at upside down; then the boxes are those of the turned picture.
     """
 
     width: int
@@ -114,3 +115,4 @@ class PictureMarks:
     signs: tuple[Sign, ...] = ()
     cells: tuple[FormCell, ...] = ()
     rows: tuple[RowEvidence | None, ...] = ()
+    turned: bool = False

@@ -15,6 +15,7 @@ The networks run in NumPy; PyTorch is not needed.
 
 import time
 from collections.abc import Iterable, Iterator, Sequence
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -28,6 +29,7 @@ from digits.networks.line_network import read_line
 from digits.networks.numpy_inference import Classifier
 from digits.networks.numpy_layers import Array
 from digits.reading.acceptance import accepted_marks
+from digits.reading.decoding import Picture
 from digits.reading.fields import Field
 from digits.reading.find_digits import find
 from digits.reading.image_files import PictureLimits, open_picture
@@ -37,6 +39,7 @@ from digits.reading.options import THRESHOLD
 from digits.reading.results import Reading, to_digit
 from digits.reading.sources import Source
 from digits.reading.strokes import find_in_strokes, only_mark
+from digits.reading.upside_down import find_either_way_up, with_boxes_turned_back
 
 BATCH_PICTURES = 256  # largest number of pictures whose marks are classified in one batch
 OF_MODEL = "of the model"  # the rejection network that belongs to the model
@@ -127,14 +130,7 @@ class Reader:
         _check_field(field, single=single)
         picture = open_picture(source, limits, name=name)
         work = (limits or PictureLimits()).work
-        found = find(
-            picture,
-            single=single,
-            classify=self.probabilities,
-            read_line=read_line,
-            explain=explain,
-            work=work,
-        )
+        found = self._found(picture, single=single, explain=explain, work=work)
         return self._read_marks(found, field)
 
     def read_many(
@@ -170,9 +166,7 @@ class Reader:
         for source in sources:
             try:
                 picture = open_picture(source, limits)
-                found = find(
-                    picture, single=single, classify=self.probabilities, read_line=read_line, work=work
-                )
+                found = self._found(picture, single=single, work=work)
                 waiting.append(found)
             except PhotoError as error:
                 waiting.append(error)
@@ -246,6 +240,18 @@ class Reader:
             return found
         return np.asarray(found * (1 - self.rejection.probabilities(images)[:, -1:]))
 
+    def _found(self, picture: Picture, *, single: bool, work: float, explain: bool = False) -> PictureMarks:
+        """Find the marks of a picture; a doubtful page is looked at upside down, too."""
+        look = partial(
+            find,
+            single=single,
+            classify=self.probabilities,
+            read_line=read_line,
+            explain=explain,
+            work=work,
+        )
+        return look(picture) if single else find_either_way_up(picture, look)
+
     def _read_marks(self, found: PictureMarks, field: Field | None = None) -> Reading:
         """Classify the marks of one picture and return the answer."""
         return self._reading(found, self._classified([found]), field)
@@ -283,7 +289,10 @@ class Reader:
             filled = field.fill(found, digits, self.threshold)
             numbers, notes = filled.numbers, notes + filled.notes
             cells = cells if field.cells is None else filled.cells
-        return Reading(digits, found.width, found.height, found.steps, found.light_ink, notes, numbers, cells)
+        reading = Reading(
+            digits, found.width, found.height, found.steps, found.light_ink, notes, numbers, cells
+        )
+        return with_boxes_turned_back(reading) if found.turned else reading
 
 
 def read(

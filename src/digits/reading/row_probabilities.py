@@ -17,11 +17,11 @@ MOST_DIGITS = 3  # more digits in a number say no more
 
 # log odds that all digits of a row are right: weights of the log odds of its text against others, of the line
 # recogniser's log probability of its digits, and of 1 if both readers agree; then the constant.
-RIGHT_WEIGHTS, RIGHT_CONSTANT = (0.73, 0.33, 1.36), -0.24
+RIGHT_WEIGHTS, RIGHT_CONSTANT = (0.67, 0.69, 1.11), 0.40
 # log odds that digits beside one another are digits at all: weights of the means of the line recogniser's log
 # probability of each character and of the cost of its pieces, of the logarithm of the mean probability of
 # being a digit, and of the number of digits; then the constant.
-NUMBER_WEIGHTS, NUMBER_CONSTANT = (2.13, -0.69, 0.96, 2.82), -2.55
+NUMBER_WEIGHTS, NUMBER_CONSTANT = (3.13, -0.61, 0.16, 2.50), -2.01
 
 
 @dataclass(frozen=True)

@@ -38,7 +38,7 @@ WIDTH_COST = 6.0  # for each height of a digit by which it is wider than high
 LEAST_HEIGHT = 0.6  # median heights; the width of a lower digit is compared with this height
 LOW_COST, LOW_HEIGHT = 4.0, 0.9  # for each median height by which a digit is lower than LOW_HEIGHT
 # Costs of a group of pieces beside the line recogniser, chosen on the development pictures.
-TEXT_CONFIDENCE_COST, LEAST_LIKELIHOOD = 1.0, 0.01  # as CONFIDENCE_COST and MIN_CONFIDENCE
+TEXT_CONFIDENCE_COST, LEAST_LIKELIHOOD = 1.0, 0.001  # as CONFIDENCE_COST and MIN_CONFIDENCE
 SIGN_COST = 6.0  # of a sign or a letter; -log(probability of no digit) is added
 STROKE_COST = 2.0  # of a sign that looks like a 1, such as / ( |; -log(probability of a 1) is added
 LEAST_DOUBT = 0.02  # a smaller probability of no digit is raised to this
