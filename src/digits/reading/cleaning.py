@@ -69,7 +69,7 @@ def without_clutter(components: list[Component], shape: tuple[int, ...]) -> list
     boxes = boxes_of(components)
     rims = [_is_lone_rim(c, boxes, shape) for c in components]
     if all(rims):  # a picture that is cut close to a 1 has no other writing
-        components = [c for c in components if c.size >= LONE_ONE * max(shape)]
+        components = [c for c in components if c.size >= LONE_ONE * max(shape) or _spans(c, shape)]
     else:
         components = [c for c, is_rim in zip(components, rims, strict=True) if not is_rim]
     if not components:
@@ -107,6 +107,11 @@ def _is_frame(c: Component, boxes: Integers, shape: tuple[int, ...]) -> bool:
     size = np.maximum(bottom - top, right - left)
     within = (c.top < top) & (bottom < c.bottom) & (c.left < left) & (right < c.right)
     return bool((within & (size > SMALLEST_WRITING * max(shape))).any())
+
+
+def _spans(c: Component, shape: tuple[int, ...]) -> bool:
+    """Check if a component reaches from one border of the picture to the opposite one."""
+    return c.height == shape[0] or c.width == shape[1]
 
 
 def _is_lone_rim(c: Component, boxes: Integers, shape: tuple[int, ...]) -> bool:

@@ -14,8 +14,8 @@ from digits.reading.decoding import Picture
 from digits.reading.marks import Box, PictureMarks
 from digits.reading.results import Reading
 
-DOUBTFUL = 0.5  # a row with a smaller probability makes a page doubtful
-SURE = 0.85  # smallest probability of a row of a page that is turned
+UNSURE_ROW = 0.5  # a row with a smaller probability makes a page doubtful
+SURE_ROW = 0.85  # smallest probability of a row of a page that is turned
 LEAST_MARKS = 3  # fewer digits do not say which side is up
 LEAST_ONE_SIDED = 2  # digits that are no digits upside down
 ONE_SIDED = (2, 3, 4, 5, 7)
@@ -35,7 +35,7 @@ def find_either_way_up(picture: Picture, find: Find) -> PictureMarks:
         The marks; `turned` if their boxes are those of the turned picture.
     """
     found = find(picture)
-    if len(found.marks) < LEAST_MARKS or _least_probability(found) >= DOUBTFUL:
+    if len(found.marks) < LEAST_MARKS or _least_probability(found) >= UNSURE_ROW:
         return found
     turned = find(replace(picture, pixels=np.ascontiguousarray(picture.pixels[::-1, ::-1])))
     if 2 * len(turned.marks) < len(found.marks) or not _is_right_way_up(turned):
@@ -54,7 +54,7 @@ def _is_right_way_up(found: PictureMarks) -> bool:
     one_sided = sum(digit in ONE_SIDED for digit in likeliest)
     rows = [row for row in found.rows if row is not None]
     enough = len(likeliest) >= LEAST_MARKS and one_sided >= LEAST_ONE_SIDED
-    return enough and bool(rows) and _least_probability(found) >= SURE
+    return enough and bool(rows) and _least_probability(found) >= SURE_ROW
 
 
 def with_boxes_turned_back(reading: Reading) -> Reading:
