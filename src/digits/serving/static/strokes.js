@@ -58,7 +58,7 @@ function readRow(row, classify) {
   return { digits: digitsOf(row.filter((stroke) => !taken.includes(stroke)), tall, classify), signs };
 }
 
-// Rows ------------------------------------------------------------------------------------------------
+// Rows
 
 function strokeHeight(places) {
   const tallest = Math.max(...places.map(height));
@@ -182,7 +182,7 @@ function squaredDistance(points, line) {
   return least;
 }
 
-// Signs -----------------------------------------------------------------------------------------------
+// Signs
 
 function mayBeSigns(row, tall) {
   if (row.length > MOST_COMPARED) return [];
@@ -230,7 +230,7 @@ function isSlash(stroke, tall) {
   return length <= SLASH_LONG * apart([ax, ay], [bx, by]) && (bx - ax) * (by - ay) < 0;
 }
 
-// Digits ----------------------------------------------------------------------------------------------
+// Digits
 
 /** Group the strokes of a row into digits; returns them as boxes with `members` and `answer`. */
 function digitsOf(row, tall, classify) {
