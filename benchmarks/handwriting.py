@@ -49,6 +49,7 @@ from digits.reading.sources import Source
 RESULTS = Path(__file__).parent / "results"
 LOOK_ALIKE = {f"lower_{c}" for c in "olisgzbq"} | {f"upper_{c}" for c in "OISZB"}  # letters like digits
 NONE = "none"
+OTHER_STRIPS = "ORAND-CAR-A, other half"  # to which benchmarks/row_probabilities.py --half fits nothing
 OTHERS = ("chars74k-strokes/digits", "USPS", "semeion", "optdigits-orig")
 ALL_OTHERS = "scans and strokes"  # all of OTHERS: no probability and no limit was fitted on them
 
@@ -223,7 +224,9 @@ def sets(folder: Path) -> Iterator[tuple[str, list[Sample], bool]]:
     yield "letters", [Sample(p, NONE) for p in letters if p.parent.name not in LOOK_ALIKE], True
     amounts = more / "ORAND-CAR-A"
     if amounts.is_dir():
-        yield "ORAND-CAR-A", [Sample(amounts / r["file"], r["label"]) for r in listed(amounts)], False
+        strips = [Sample(amounts / r["file"], r["label"]) for r in listed(amounts)]
+        yield "ORAND-CAR-A", strips, False
+        yield OTHER_STRIPS, strips[1::2], False
     for name in ("USPS", "semeion", "optdigits-orig"):
         yield name, [sample for path in sorted((more / name).glob("*.npz")) for sample in arrays(path)], True
 

@@ -56,7 +56,7 @@ def all_series() -> list[Series]:
     return [
         Series("single digits", people["scans and strokes"]["confidence"], "#009E73", "s"),
         Series("made numbers", made["made numbers"]["confidence"], BLUE, "o"),
-        Series("bank cheques", people["ORAND-CAR-A"]["confidence"], VERMILLION, "D"),
+        Series("bank cheques", people["ORAND-CAR-A, other half"]["confidence"], VERMILLION, "D"),
     ]
 
 

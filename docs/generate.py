@@ -51,8 +51,8 @@ CONFIDENCE = (
     ("single digits of scans and tablets", "handwriting", "scans and strokes", "confidence"),
     ("made numbers", "made-numbers", "made numbers", "confidence"),
     ("digits in made numbers", "made-numbers", "made numbers", "digit_confidence"),
-    ("amounts on cheques", "handwriting", "ORAND-CAR-A", "confidence"),
-    ("digits in amounts", "handwriting", "ORAND-CAR-A", "digit_confidence"),
+    ("amounts on cheques", "handwriting", "ORAND-CAR-A, other half", "confidence"),
+    ("digits in amounts", "handwriting", "ORAND-CAR-A, other half", "digit_confidence"),
 )
 SURE, SURER = 0.9, 0.99  # the limits that the table of confidence shows
 SAID = (0.97, 0.99)  # the group of like probability that it shows
