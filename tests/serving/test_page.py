@@ -261,11 +261,12 @@ def scribbles() -> list[Strokes]:
 
 
 SLOW_NETWORKS = [
-    pytest.param(name, marks=pytest.mark.slow) for name in ("mlp", "my-mlp", "my-cnn", "my-ensemble")
+    pytest.param(name, marks=pytest.mark.slow)
+    for name in ("mlp", "my-upright", "my-mlp", "my-cnn", "my-ensemble")
 ]
 
 
-@pytest.mark.parametrize("name", ["cnn", "my-upright", *SLOW_NETWORKS])
+@pytest.mark.parametrize("name", ["cnn", *SLOW_NETWORKS])
 def test_the_page_computes_what_python_computes(opened: Open, uncertain_site: Site, name: str) -> None:
     """With rejection, every network finds the rows, digits, signs and probabilities that Python finds."""
     page = opened(uncertain_site.address)
@@ -301,6 +302,7 @@ def test_the_page_computes_what_python_computes(opened: Open, uncertain_site: Si
     assert largest < AGREE
 
 
+@pytest.mark.slow
 def test_the_page_agrees_without_rejection(opened: Open) -> None:
     """Without rejection, the bundled networks give the same probabilities as Python."""
     page = opened()
@@ -537,6 +539,7 @@ def test_fingers_and_pens_draw(opened: Open) -> None:
         text(page, "–")
 
 
+@pytest.mark.slow
 def test_a_rejection_is_shown(opened: Open, uncertain_site: Site) -> None:
     """A rejected drawing is shown as ?, with the probability that it is no digit."""
     page = opened(uncertain_site.address)
@@ -726,7 +729,7 @@ def test_a_photo_is_read_with_boxes(opened: Open) -> None:
     assert page.locator("#boxes button").count() == 0
 
 
-@pytest.mark.parametrize("event", ["drop", "paste"])
+@pytest.mark.parametrize("event", ["drop", pytest.param("paste", marks=pytest.mark.slow)])
 def test_a_photo_can_be_dropped_and_pasted(opened: Open, event: str) -> None:
     """A photo that is dropped or pasted anywhere on the page is read."""
     page = opened()
@@ -741,6 +744,7 @@ def test_a_photo_can_be_dropped_and_pasted(opened: Open, event: str) -> None:
     text(page, "27")
 
 
+@pytest.mark.slow
 def test_a_photo_that_is_turned_has_its_boxes_where_the_digits_are(opened: Open) -> None:
     """Browser and server both respect a photo's orientation in its EXIF data."""
     upright = sheet("52", size=(500, 300), height=120)
@@ -819,6 +823,7 @@ UNUSABLE: dict[str, tuple[str, dict[str, Any]]] = {  # what answers instead of t
 }
 
 
+@pytest.mark.slow
 def test_an_answer_that_is_not_the_servers_is_a_sentence(opened: Open) -> None:
     """Whatever answers for a photo, the page says so, the drawing stays, and the next photo is read."""
     page = opened(quiet=False)
@@ -961,6 +966,7 @@ def test_without_the_network_drawing_goes_on(opened: Open, corrections_folder: P
     assert np.array_equal(np.asarray(Image.open(new)), image)
 
 
+@pytest.mark.slow
 def test_a_stray_digit_key_saves_nothing(opened: Open, corrections_folder: Path) -> None:
     """A digit key asks. Escape, another stroke and a key that is held say no; the same key again says yes."""
     page = opened()
@@ -995,6 +1001,7 @@ QUEUE = """(waiting) => {
 }"""
 
 
+@pytest.mark.slow
 def test_a_damaged_correction_holds_up_no_other(opened: Open, corrections_folder: Path) -> None:
     """What cannot be sent is set aside and counted; the others are sent; "Delete" forgets the first."""
     page = opened(quiet=False)  # the browser notes the 422 on its console
