@@ -79,3 +79,11 @@ def test_a_point_is_a_sign_with_its_box(reader: Reader) -> None:
 
 def test_digits_of_leaves_out_signs() -> None:
     assert digits_of("-1.234,5x/6") == "123456"
+
+
+def test_a_minus_before_a_number_is_a_part_of_it(reader: Reader) -> None:
+    """A dash a little to the left of the first digit makes the number negative; a dash far away does not."""
+    for distance, text in ((30, "-24"), (60, "-24"), (200, "24")):
+        image = sheet("24", size=(700, 300), at=(350, 100), height=90)
+        ImageDraw.Draw(image).line([(350 - distance - 45, 148), (350 - distance, 146)], fill=0, width=8)
+        assert [number.text for number in reader.read(image).numbers] == [text]

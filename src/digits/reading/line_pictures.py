@@ -108,5 +108,7 @@ def _without_wide_gaps(inked: Mask, widest: int) -> Integers:
 def lies_in(c: Component, frame: Component) -> bool:
     """Check if a component lies beside or between the characters of a row."""
     shared = min(c.bottom, frame.bottom) - max(c.top, frame.top)
-    near = frame.height
-    return shared >= SAME_ROW * c.height and frame.left - near <= c.left and c.right <= frame.right + near
+    beside = max(frame.left - c.right, c.left - frame.right)
+    return (
+        shared >= SAME_ROW * c.height and beside <= frame.height and (beside <= 0 or c.width <= frame.height)
+    )
