@@ -127,20 +127,34 @@ def text_log_probability(log_probabilities: npt.NDArray[np.float64], text: str) 
     Returns:
         Logarithm of the probability; minus infinity if the line is too short for the text.
     """
-    path = [CTC_BLANK]
-    for character in text:
-        path += [ALPHABET.index(character), CTC_BLANK]
-    emitted = log_probabilities[:, path]
-    may_skip = np.array(
-        [i >= 2 and path[i] != CTC_BLANK and path[i] != path[i - 2] for i in range(len(path))]
-    )
-    state = np.full(len(path), -math.inf)
+    emitted, may_skip = _states(log_probabilities, text)
+    count = emitted.shape[1]
+    state = np.full(count, -math.inf)
     state[:2] = emitted[0, :2]
     for row in emitted[1:]:
         one = np.concatenate([[-math.inf], state[:-1]])
-        two = np.where(may_skip, np.concatenate([[-math.inf] * 2, state[:-2]])[: len(path)], -math.inf)
+        two = np.where(may_skip, np.concatenate([[-math.inf] * 2, state[:-2]])[:count], -math.inf)
         state = np.logaddexp(np.logaddexp(state, one), two) + row
-    return float(np.logaddexp(state[-1], state[-2])) if len(path) > 1 else float(state[-1])
+    return float(np.logaddexp(state[-1], state[-2])) if count > 1 else float(state[-1])
+
+
+def _states(
+    log_probabilities: npt.NDArray[np.float64], text: str
+) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.bool_]]:
+    """Return the states of CTC for a text: a blank, each character, and a blank after each.
+
+    Args:
+        log_probabilities: (T, 17), from `LineNetwork.log_probabilities`.
+        text: Characters of ALPHABET.
+
+    Returns:
+        Log probabilities (T, states), and whether a state may follow the last but one, (states,).
+    """
+    path = [CTC_BLANK]
+    for character in text:
+        path += [ALPHABET.index(character), CTC_BLANK]
+    may_skip = [i >= 2 and path[i] != CTC_BLANK and path[i] != path[i - 2] for i in range(len(path))]
+    return log_probabilities[:, path], np.array(may_skip)
 
 
 def with_silent_signs(log_probabilities: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
@@ -210,14 +224,9 @@ def places_of(log_probabilities: npt.NDArray[np.float64], text: str) -> list[tup
     Returns:
         First and last answer of each character, 0 to T - 1.
     """
-    path = [CTC_BLANK]
-    for character in text:
-        path += [ALPHABET.index(character), CTC_BLANK]
-    emitted = log_probabilities[:, path]
-    may_skip = np.array(
-        [i >= 2 and path[i] != CTC_BLANK and path[i] != path[i - 2] for i in range(len(path))]
-    )
-    score = np.full(len(path), -math.inf)
+    emitted, may_skip = _states(log_probabilities, text)
+    count = emitted.shape[1]
+    score = np.full(count, -math.inf)
     score[:2] = emitted[0, :2]
     steps = np.zeros(emitted.shape, np.int8)
     for t, row in enumerate(emitted[1:], start=1):
@@ -225,12 +234,12 @@ def places_of(log_probabilities: npt.NDArray[np.float64], text: str) -> list[tup
             [
                 score,
                 np.concatenate([[-math.inf], score[:-1]]),
-                np.where(may_skip, np.concatenate([[-math.inf] * 2, score[:-2]])[: len(path)], -math.inf),
+                np.where(may_skip, np.concatenate([[-math.inf] * 2, score[:-2]])[:count], -math.inf),
             ]
         )
         steps[t] = choices.argmax(0)
         score = choices.max(0) + row
-    at = len(path) - 1 if len(path) == 1 or score[-1] >= score[-2] else len(path) - 2
+    at = count - 1 if count == 1 or score[-1] >= score[-2] else count - 2
     spans: dict[int, tuple[int, int]] = {}
     for t in range(len(emitted) - 1, -1, -1):
         if at % 2:
