@@ -4,6 +4,8 @@ import asyncio
 import errno
 import os
 import socket
+import subprocess
+import sys
 import time
 from collections.abc import Awaitable, Callable, Sequence
 from pathlib import Path
@@ -235,3 +237,19 @@ def test_where_the_system_cannot_fork_a_thread_reads(monkeypatch: pytest.MonkeyP
         return int((await queue.do(order(""))).body)
 
     assert run(ask, obey) == os.getpid()
+
+
+def test_the_memory_of_the_server_does_not_count() -> None:
+    """A reading process may add as much beside a large server as beside a small one, and not more."""
+    code = """
+from digits.serving.reading_process import MAX_MEMORY, limit_memory
+held = bytearray(MAX_MEMORY)  # of the server; it is never written to, so it takes no memory here
+limit_memory()
+bytearray(MAX_MEMORY // 2)
+try:
+    bytearray(MAX_MEMORY + 1)
+except MemoryError:
+    print("limited")
+"""
+    run_in = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=60)
+    assert (run_in.stdout, run_in.stderr) == ("limited\n", "")

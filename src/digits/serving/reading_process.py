@@ -25,6 +25,7 @@ import struct
 import threading
 import warnings
 from collections.abc import Callable, Sequence
+from pathlib import Path
 from typing import Any, NoReturn, TypeAlias
 
 from digits.serving.tasks import Outcome, Task
@@ -33,7 +34,7 @@ Do: TypeAlias = Callable[[Sequence[Task]], list[Outcome]]
 LENGTHS = struct.Struct("<IQ")  # at the start of a message: bytes of its JSON, bytes after the JSON
 PID = struct.Struct("<I")  # the first message of a reading process: its number
 FORKS = hasattr(os, "fork")
-MAX_MEMORY = 1_500_000_000  # bytes of data of one reading process; 25 million pixels need a third of it
+MAX_MEMORY = 1_500_000_000  # bytes that one reading process may add; 25 million pixels need a third of it
 
 
 class ProcessEndedError(Exception):
@@ -238,10 +239,23 @@ def _fork_reading_process(control: socket.socket, connection: socket.socket, do:
 
 
 def limit_memory() -> None:
-    """Let allocations fail in this process beyond MAX_MEMORY, instead of taking the memory of all others."""
+    """Let allocations fail in this process beyond MAX_MEMORY, instead of taking the memory of all others.
+
+    What the process shares with the server, the networks and libraries, does not count.
+    """
     import resource  # not on Windows, which has no reading processes
 
-    resource.setrlimit(resource.RLIMIT_DATA, (MAX_MEMORY, MAX_MEMORY))
+    limit = MAX_MEMORY + _bytes_of_data()
+    resource.setrlimit(resource.RLIMIT_DATA, (limit, limit))
+
+
+def _bytes_of_data() -> int:
+    """Return the bytes of data that this process has now; 0 where the system does not say."""
+    try:
+        pages = int(Path("/proc/self/statm").read_text().split()[5])  # data and stack: man 5 proc
+    except (OSError, IndexError, ValueError):
+        return 0
+    return pages * os.sysconf("SC_PAGE_SIZE")
 
 
 def close_files_except(kept: int) -> None:
