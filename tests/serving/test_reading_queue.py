@@ -247,7 +247,7 @@ held = bytearray(MAX_MEMORY)  # of the server; it is never written to, so it tak
 limit_memory()
 bytearray(MAX_MEMORY // 2)
 try:
-    bytearray(MAX_MEMORY + 1)
+    bytearray(MAX_MEMORY * 11 // 10)
 except MemoryError:
     print("limited")
 """
