@@ -51,6 +51,7 @@ def test_python_m_digits_is_the_command() -> None:
     assert "usage: digits" in answer.stdout
 
 
+@pytest.mark.slow
 def test_a_missing_extra_is_named_and_a_broken_import_is_not(tmp_path: Path) -> None:
     """If a package is not installed, there is pip's line; if it is installed but broken, the traceback."""
     (tmp_path / "optuna.py").write_text("import optuna.no_such_part\n")

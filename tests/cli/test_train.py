@@ -170,6 +170,7 @@ def test_a_recipe_is_stored_with_its_run(recipe: str, tiny_folder: Path, tmp_pat
 # ---------------------------------------------------------------------------------------------- compare
 
 
+@pytest.mark.slow
 def test_compare_counts_image_by_image(
     finished: tuple[Path, str], sample_file: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -96,7 +96,9 @@ HOSTILE: dict[str, tuple[Behaviour, str]] = {
 }
 
 
-@pytest.mark.parametrize("kind", HOSTILE)
+@pytest.mark.parametrize(
+    "kind", [pytest.param(k, marks=pytest.mark.slow) if k == "trickle" else k for k in HOSTILE]
+)
 def test_hostile_mirror_is_refused_in_time(server: Server, tmp_path: Path, kind: str) -> None:
     """D3: a hostile mirror leaves no file under the final name; the error names its address and its fault."""
     behaviour, fault = HOSTILE[kind]

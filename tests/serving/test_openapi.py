@@ -14,7 +14,7 @@ MANY = os.environ.get("DIGITS_EXAMPLES", "25")  # a thousand before a release
 @pytest.mark.parametrize(
     ("examples", "seed"),
     [
-        ("4", 1),
+        pytest.param("4", 1, marks=pytest.mark.slow),
         *(pytest.param(MANY, s, marks=pytest.mark.slow) for s in ([1, 2, 3] if int(MANY) > 100 else [1])),
     ],
 )

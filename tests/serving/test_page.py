@@ -529,6 +529,7 @@ def test_the_answer_is_live(opened: Open) -> None:
     page.mouse.up()
 
 
+@pytest.mark.slow
 def test_fingers_and_pens_draw(opened: Open) -> None:
     """Touch and pen draw; a second finger draws nothing."""
     page = opened(**PHONE)
@@ -550,6 +551,7 @@ def test_a_rejection_is_shown(opened: Open, uncertain_site: Site) -> None:
     assert "Probably not a digit" in said or re.search(r"Unclear: \d or \d\?", said)
 
 
+@pytest.mark.slow
 def test_the_keyboard_does_everything(opened: Open) -> None:
     """With keys alone one can draw, undo, redo, clear, correct and walk through a layer."""
     page = opened()
@@ -585,6 +587,7 @@ def test_the_keyboard_does_everything(opened: Open) -> None:
     page.wait_for_function("() => document.getElementById('neuron-name').textContent === 'Neuron 2 of 800'")
 
 
+@pytest.mark.slow
 def test_everything_has_a_name(opened: Open) -> None:
     """For screen readers, every button, input and canvas has a name, and the page a language."""
     page = opened()
@@ -599,6 +602,7 @@ def test_everything_has_a_name(opened: Open) -> None:
     assert page.evaluate("document.documentElement.lang") == "en"
 
 
+@pytest.mark.slow
 def test_contrast_is_enough(opened: Open) -> None:
     """Text has a contrast of at least 4.5 to 1 (WCAG 2.2, 1.4.3) in light and dark mode."""
 
@@ -624,6 +628,7 @@ def test_contrast_is_enough(opened: Open) -> None:
 # ------------------------------------------------------------------------------------ inside the network
 
 
+@pytest.mark.slow
 def test_a_neurons_picture_is_its_weights(opened: Open) -> None:
     """The picture of a neuron in the first layer is blue for positive weights, orange for negative ones."""
     page = opened()
@@ -860,6 +865,7 @@ def test_waiting_for_an_answer_ends(browser: "Browser", running: Served) -> None
     context.close()
 
 
+@pytest.mark.slow
 def test_the_latest_photo_or_stroke_is_answered(opened: Open) -> None:
     """An earlier photo never replaces a later one or a drawing; Escape cancels it and leaves the drawing."""
     page = opened()
@@ -1072,6 +1078,7 @@ def proxied_address(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
         yield f"http://127.0.0.1:{port}{PREFIX}/"
 
 
+@pytest.mark.slow
 def test_the_page_works_under_a_prefix(opened: Open, proxied_address: str) -> None:
     """Behind a proxy such as JupyterHub's, the page draws, reads a photo and saves a correction.
 

@@ -192,6 +192,7 @@ def test_it_can_be_evaluated(
     assert json.loads(capsys.readouterr().out)["accuracy"] > 0.985
 
 
+@pytest.mark.slow
 def test_what_is_printed(folder: Path, small_mnist: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch,
                          capsys: pytest.CaptureFixture[str]) -> None:  # fmt: skip
     """Yours, what was skipped, a table that lines up, and where the network is; or one JSON object."""

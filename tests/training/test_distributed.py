@@ -273,6 +273,7 @@ def test_sigkill_to_torchrun(place: Path, tmp_path: Path) -> None:
 # ------------------------------------------------------------------------------------------------- resuming
 
 
+@pytest.mark.slow
 def test_resume_after_all_were_killed(place: Path, pair: Path, tmp_path: Path) -> None:
     """Two processes killed in mid-epoch are resumed by two to the bits of an uninterrupted run of two."""
     folder = tmp_path / "run"

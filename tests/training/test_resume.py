@@ -231,6 +231,7 @@ def test_resume_from_the_checkpoint_before(cut: Path, whole: Reference, number: 
     assert trainer.differences(cut, whole()) == []
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("call", mostly_slow(range(1, 8), [2]))
 def test_kill_after_a_damaged_checkpoint(cut: Path, whole: Reference, call: int) -> None:
     """K6: going on after damage never loses the one sound checkpoint, whenever a kill comes then."""

@@ -39,6 +39,7 @@ def test_a_killed_worker_costs_its_trial_only(
     assert searches.kill_worker(tmp_path, data, url, "one-killed", workers) == []
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("url", ALL_STORAGES, indirect=True)
 def test_a_killed_search_goes_on(tmp_path: Path, data: Path, url: str | None) -> None:
     """H1: the next start records the trial that a killed process left running as failed."""
