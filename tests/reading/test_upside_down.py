@@ -1,12 +1,19 @@
 """Pages that are upside down are turned when that is nearly certain, and only then."""
 
+from dataclasses import replace
+
 import pytest
 from PIL import Image
 from support.strokefont import sheet
 
+from digits.networks.line_network import read_line
+from digits.reading.decoding import Picture
+from digits.reading.find_digits import find
+from digits.reading.image_files import open_picture
+from digits.reading.marks import PictureMarks
 from digits.reading.reader import Reader
 from digits.reading.results import Reading
-from digits.reading.upside_down import NOTE
+from digits.reading.upside_down import NOTE, find_either_way_up
 
 
 @pytest.fixture(scope="module")
@@ -45,3 +52,19 @@ def test_one_digit_is_never_turned(reader: Reader) -> None:
     image = sheet("7", size=(300, 300), height=150).rotate(180)
     assert NOTE not in reader.read(image).notes
     assert NOTE not in reader.read(image, single=True).notes
+
+
+@pytest.mark.parametrize(("notes", "looks"), [((), 2), (("3 marks were not read",), 1)])
+def test_a_page_that_took_all_the_work_is_not_looked_at_again(
+    reader: Reader, notes: tuple[str, ...], looks: int
+) -> None:
+    """A doubtful page gets a second look, but not if something was left out for want of work."""
+    picture = open_picture(sheet("24735", size=(700, 300), height=90).rotate(180))
+    seen = []
+
+    def look(page: Picture) -> PictureMarks:
+        seen.append(page)
+        return replace(find(page, classify=reader.probabilities, read_line=read_line), notes=notes)
+
+    find_either_way_up(picture, look)
+    assert len(seen) == looks

@@ -37,6 +37,8 @@ def find_either_way_up(picture: Picture, find: Find) -> PictureMarks:
     found = find(picture)
     if len(found.marks) < LEAST_MARKS or _least_probability(found) >= UNSURE_ROW:
         return found
+    if found.notes != picture.notes:  # a picture that took all the work once does not get as much again
+        return found
     turned = find(replace(picture, pixels=np.ascontiguousarray(picture.pixels[::-1, ::-1])))
     if 2 * len(turned.marks) < len(found.marks) or not _is_right_way_up(turned):
         return found
