@@ -8,20 +8,18 @@ from typing import Any
 
 import numpy as np
 import pytest
+from support.benchmark_modules import benchmark_module
 
 from digits.data.digit_styles import STYLES
 from digits.data.synthetic import synthetic_digits
 from digits.networks.line_network import ALPHABET, INK_ROWS, OTHER, ROWS, LineNetwork
 
-BENCHMARKS = Path(__file__).resolve().parents[1] / "benchmarks"
-
 
 @pytest.fixture(scope="module")
 def line_pictures() -> Iterator[Any]:
     """The module benchmarks/line_pictures.py."""
-    with pytest.MonkeyPatch.context() as patch:
-        patch.syspath_prepend(BENCHMARKS)
-        yield import_module("line_pictures")
+    with benchmark_module("line_pictures") as module:
+        yield module
 
 
 @pytest.fixture(scope="module")

@@ -1,24 +1,20 @@
 """Made pictures of numbers that measure the reader: benchmarks/made_numbers.py."""
 
 from collections.abc import Iterator
-from importlib import import_module
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
+from support.benchmark_modules import benchmark_module
 
 from digits.data.synthetic import synthetic_digits
-
-BENCHMARKS = Path(__file__).resolve().parents[1] / "benchmarks"
 
 
 @pytest.fixture(scope="module")
 def made_numbers() -> Iterator[Any]:
     """The module benchmarks/made_numbers.py."""
-    with pytest.MonkeyPatch.context() as patch:
-        patch.syspath_prepend(BENCHMARKS)
-        yield import_module("made_numbers")
+    with benchmark_module("made_numbers") as module:
+        yield module
 
 
 @pytest.fixture(scope="module")
